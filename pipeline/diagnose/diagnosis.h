@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/diagnose/cause.h"
+#include "pipeline/tcp/connection.h"
+#include "pipeline/tcp/evidence.h"
+
+namespace doorslam::diagnose {
+
+/// One explanation with what speaks for and against it, in words and figures.
+struct Hypothesis {
+  Cause cause = Cause::unknown;
+  double probability = 0.0;  ///< 0 to 1; all hypotheses of a diagnosis sum to 1
+  std::vector<std::string> evidence_for;
+  std::vector<std::string> evidence_against;
+};
+
+/// A signature that matched what a side said.
+struct SignatureMatch {
+  std::string name;      ///< e.g. "vsftpd-max-clients"
+  std::string program;   ///< e.g. "vsftpd"
+  std::string protocol;  ///< e.g. "ftp"
+};
+
+/// The reading of one connection.
+struct Diagnosis {
+  Cause cause = Cause::unknown;
+  double confidence = 0.0;             ///< probability that `cause` is right, 0 to 1
+  std::vector<Hypothesis> hypotheses;  ///< most probable first; empty for plainly served connections
+  std::optional<SignatureMatch> signature;
+  std::string banner;                ///< the server's first octets, escaped, <= 200 characters
+  std::vector<std::string> caveats;  ///< what the capture lacks: one-sided, gaps, late start
+};
+
+/// A connection with its reading; what flow records, alerts and the report are made of.
+struct DiagnosedConnection {
+  tcp::ConnectionSummary summary;
+  std::optional<tcp::Evidence> evidence;  ///< absent for plainly served connections
+  Diagnosis diagnosis;
+  flowtable::TimeNs judged_ns = 0;  ///< packet time at which the settle time was over
+};
+
+}  // namespace doorslam::diagnose

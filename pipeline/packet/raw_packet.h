@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "flowtable/time.h"
+
+namespace doorslam::packet {
+
+using ByteView = std::span<const std::uint8_t>;
+
+/// A frame as its source delivered it. The bytes are borrowed until the source is asked for the next burst.
+struct RawPacket {
+  ByteView captured;              ///< what the snap length left of it
+  std::uint32_t wire_length = 0;  ///< octets on the wire; >= captured.size()
+  std::uint32_t link_type = 0;    ///< LINKTYPE_* value (https://www.tcpdump.org/linktypes.html)
+  flowtable::TimeNs time_ns = 0;  ///< never less than that of the packet before it
+  std::uint64_t number = 0;       ///< 1 for the first packet of the source, then counting up; breaks ties of time
+};
+
+}  // namespace doorslam::packet
