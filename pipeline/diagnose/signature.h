@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pipeline/diagnose/cause.h"
+#include "pipeline/tcp/connection.h"
+
+/// What programs are known to say when they refuse, or greet: one record of config/signatures/*.yaml.
+namespace doorslam::diagnose {
+
+/// How probable a cause is once the signature has matched. What the weights leave of 1 is unsaid.
+struct CauseWeight {
+  Cause cause = Cause::unknown;
+  double weight = 0.0;  ///< 0 < weight <= 1
+
+  friend bool operator==(const CauseWeight&, const CauseWeight&) = default;
+};
+
+/// Ports from first to last, both included.
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+
+  friend bool operator==(const PortRange&, const PortRange&) = default;
+};
+
+/// How much a match says. The files may give a name or a number in between.
+namespace specificity {
+inline constexpr double kExact = 0.95;    ///< the very words of one program, for one reason
+inline constexpr double kProgram = 0.8;   ///< the words of one program, for several reasons
+inline constexpr double kProtocol = 0.6;  ///< a code that its protocol alone uses, whatever the program
+inline constexpr double kGeneric = 0.4;   ///< a code that other protocols use too: needs its context
+inline constexpr double kGreeting = 0.1;  ///< an ordinary answer: anything else that matches says more
+}  // namespace specificity
+
+/// One signature. Its words are facts about a program or a standard; `source` says where they can be read.
+struct Signature {
+  std::string name;                       ///< unique, kebab-case, e.g. "vsftpd-max-clients"
+  std::string program;                    ///< e.g. "vsftpd"; "any" where a standard fixes the words
+  std::string protocol;                   ///< e.g. "ftp"
+  std::vector<PortRange> ports;           ///< where the protocol usually lives: a hint, never a condition by itself
+  tcp::Side side = tcp::Side::responder;  ///< who says it
+  std::string expression;                 ///< Hyperscan's subset of PCRE; ^ is a segment's start, with (?m) a line's
+  std::vector<CauseWeight> causes;        ///< heaviest first; weights sum to at most 1
+  double specificity = 0.0;               ///< 0 to 1
+  bool needs_context = false;  ///< counts only where the port fits or the protocol was recognised by other words
+  bool enabled = true;
+  std::string source;                 ///< repository and file, or RFC and section
+  std::string sample;                 ///< octets that the expression matches
+  std::vector<std::string> overlaps;  ///< signatures of other causes known to match the sample as well
+  std::string file;                   ///< where it was read
+  std::uint32_t line = 0;             ///< counted from 1
+
+  /// The heaviest cause; `unknown` where none is given.
+  Cause main_cause() const { return causes.empty() ? Cause::unknown : causes.front().cause; }
+  double weight_of(Cause cause) const;
+  bool has_port(std::uint16_t port) const;
+
+  friend bool operator==(const Signature&, const Signature&) = default;
+};
+
+}  // namespace doorslam::diagnose

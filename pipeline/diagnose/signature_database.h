@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "pipeline/base/result.h"
+#include "pipeline/diagnose/signature.h"
+#include "pipeline/packet/raw_packet.h"
+#include "pipeline/tcp/evidence.h"
+
+struct hs_database;
+struct hs_scratch;
+
+namespace doorslam::diagnose {
+
+/// The enabled signatures as one Hyperscan database (block mode). Immutable after it is made: thread-safe.
+/// Copies share it; pointers to its signatures are good as long as a copy lives.
+class SignatureDatabase {
+ public:
+  /// Compiles the enabled signatures. Errors (usage) name the signature, its file and line, and say what Hyperscan
+  /// finds wrong and where in the expression.
+  static Result<SignatureDatabase> compile(std::vector<Signature> signatures);
+
+  /// The signatures of the files or directories, from the cache where that holds them compiled, else read and
+  /// compiled (and the cache written). A missing, stale, damaged or unwritable cache costs time, nothing else.
+  /// `cache_directory` empty: no cache. Errors as load_signatures and compile.
+  static Result<SignatureDatabase> load(std::span<const std::filesystem::path> files_or_directories,
+                                        const std::filesystem::path& cache_directory);
+
+  /// All of them, the ones that are off included.
+  std::span<const Signature> signatures() const noexcept;
+  /// Whether load() took it from the cache.
+  bool from_cache() const noexcept;
+
+ private:
+  friend class SignatureScanner;
+  friend class SignatureCache;
+  struct State;
+  explicit SignatureDatabase(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<const State> state_;
+};
+
+/// One match.
+struct SignatureHit {
+  const Signature* signature = nullptr;  ///< owned by the database
+  bool port_fits = false;                ///< the server's port is among the signature's
+  bool in_last_words = false;            ///< else in the head
+  std::uint8_t segment = 0;              ///< of the head, counted from 0; 0 in the last words
+  std::uint16_t offset = 0;              ///< octets from the start of the head (or last words) to that segment's start
+  std::uint16_t end = 0;                 ///< octets from the same start to the end of the match
+};
+
+/// Scans what one side said. Worker-bound: has scratch of its own.
+class SignatureScanner {
+ public:
+  /// Errors (data): no memory for the scratch.
+  static Result<SignatureScanner> create(const SignatureDatabase& database);
+
+  /// Matches `head` from each segment's start and `last_words` from its own, and returns at most one hit a signature
+  /// (the latest that was said), most specific first; a fitting port, then the later words, then the name break ties.
+  /// Signatures that need their context are left out where neither the port nor other words show their protocol.
+  /// The hits are borrowed until the next scan.
+  std::span<const SignatureHit> scan(const tcp::PayloadHead& head, packet::ByteView last_words, tcp::Side side,
+                                     std::uint16_t server_port);
+
+ private:
+  struct FreeScratch {
+    void operator()(hs_scratch* scratch) const noexcept;
+  };
+  SignatureScanner(SignatureDatabase database, hs_scratch* scratch);
+  void scan_words(packet::ByteView words, SignatureHit where, tcp::Side side, std::uint16_t server_port);
+  void drop_hits_out_of_context();
+
+  SignatureDatabase database_;
+  std::unique_ptr<hs_scratch, FreeScratch> scratch_;
+  std::vector<SignatureHit> hits_;
+};
+
+/// ${XDG_CACHE_HOME:-~/.cache}/doorslam, or empty where neither is set.
+std::filesystem::path default_cache_directory();
+
+}  // namespace doorslam::diagnose
