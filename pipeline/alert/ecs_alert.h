@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "pipeline/alert/ecs_flow.h"
+#include "pipeline/alert/incident.h"
+
+namespace doorslam::alert {
+
+/// Turns an alert event into one line of NDJSON in the form of the Elastic Common Schema (event.kind: alert).
+/// Not thread-safe: it reuses one buffer; make one per thread.
+class AlertEncoder {
+ public:
+  explicit AlertEncoder(EncoderOptions options = {});
+  ~AlertEncoder();
+  AlertEncoder(AlertEncoder&&) noexcept;
+  AlertEncoder& operator=(AlertEncoder&&) noexcept;
+
+  /// The record with its '\n'; borrowed until the next call. Always valid JSON in valid UTF-8.
+  std::string_view encode(const AlertEvent& event);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// How much an incident should worry, on the SIEM's usual scale: 21 low, 47 medium, 73 high, 99 critical.
+int severity_of(const Incident& incident) noexcept;
+
+}  // namespace doorslam::alert

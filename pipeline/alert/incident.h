@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flowtable/ip_address.h"
+#include "flowtable/time.h"
+#include "pipeline/diagnose/diagnosis.h"
+
+/// What the incident log makes of many refused connections: few things to tell a person.
+namespace doorslam::alert {
+
+/// What one incident covers. Only causes below the application fold: a scan is one incident, not one a port.
+enum class IncidentScope : std::uint8_t {
+  endpoint,    ///< one (server address, port, cause)
+  server,      ///< one (server address, cause), many ports: a port scan, or a host that is down
+  client,      ///< one (client address, cause), many servers: a sweep, or a client cut off from the network
+  everywhere,  ///< one cause, more servers than the log has room for
+};
+
+enum class AlertAction : std::uint8_t { opened, updated, closed };
+
+/// A client of an incident.
+struct ClientTally {
+  flowtable::IpAddress address;
+  std::uint64_t refused = 0;
+  std::uint64_t served = 0;  ///< connections of this client served by the same endpoint meanwhile
+};
+
+/// A number of distinct things, counted exactly up to a bound.
+struct DistinctCount {
+  std::uint64_t count = 0;
+  bool lower_bound = false;  ///< true: the bound was reached, there may be more
+};
+
+/// How good the capture was: what the reader must know before believing the diagnosis.
+struct CaptureQuality {
+  std::uint64_t connections = 0;       ///< over which the other figures go
+  std::uint64_t one_sided = 0;         ///< connections of which one direction is missing
+  std::uint64_t mid_stream = 0;        ///< connections without their beginning
+  std::uint64_t with_gaps = 0;         ///< connections with octets that were acknowledged but never seen
+  std::uint64_t gap_bytes = 0;         ///< those octets
+  std::uint64_t payload_bytes = 0;     ///< octets that were seen
+  std::uint64_t duplicates = 0;        ///< mirror duplicates dropped
+  std::uint64_t evidence_missing = 0;  ///< connections whose evidence found no room
+  std::uint64_t port_drops = 0;        ///< packets that the capture port lost, as note_port_drops() said
+
+  /// Share of the stream that the capture lost, 0 to 1.
+  double loss_ratio() const noexcept;
+};
+
+/// What else happened on the endpoint (scope `server`: on the server) while the incident was open.
+struct Contrast {
+  std::uint64_t served_before = 0;           ///< connections served before the first refusal, as far as remembered
+  std::uint64_t served = 0;                  ///< connections served meanwhile
+  DistinctCount served_clients;              ///< their clients
+  std::uint64_t served_refused_clients = 0;  ///< refused clients that were served as well meanwhile
+};
+
+/// One incident as it stands when an alert tells of it. Self-contained.
+struct Incident {
+  std::uint64_t id = 0;  ///< stable over reruns of the same input
+  IncidentScope scope = IncidentScope::endpoint;
+  diagnose::Cause cause = diagnose::Cause::unknown;
+  flowtable::Endpoint server;      ///< scope `endpoint`; port 0 with scope `server`; the sample's otherwise
+  flowtable::IpAddress client;     ///< the only client where distinct_clients is 1, or with scope `client`
+  flowtable::TimeNs first_ns = 0;  ///< start of the first refused connection
+  flowtable::TimeNs last_ns = 0;   ///< start of the latest refused connection
+  std::uint64_t refused = 0;       ///< connections
+  std::uint64_t refused_since_update = 0;
+  std::vector<ClientTally> sample_clients;  ///< most refused first
+  DistinctCount distinct_clients;
+  std::vector<std::uint16_t> sample_ports;  ///< of the servers, in order of appearance
+  DistinctCount distinct_ports;
+  std::vector<flowtable::IpAddress> sample_servers;  ///< in order of appearance
+  DistinctCount distinct_servers;
+  double mean_confidence = 0.0;          ///< of the refused connections' diagnoses
+  diagnose::DiagnosedConnection sample;  ///< the refused connection with the most evidence
+  Contrast contrast;
+  CaptureQuality quality;         ///< of this incident's connections
+  std::uint64_t folded_into = 0;  ///< closed because that wider incident took over; 0: not so
+};
+
+struct AlertEvent {
+  AlertAction action = AlertAction::opened;
+  flowtable::TimeNs time_ns = 0;  ///< packet time at which it was decided
+  Incident incident;
+  CaptureQuality capture;  ///< of everything observed up to then
+};
+
+struct IncidentOptions {
+  flowtable::DurationNs update_interval_ns = 60 * flowtable::kSecondNs;  ///< at most one update per incident in this
+  flowtable::DurationNs quiet_ns = 300 * flowtable::kSecondNs;           ///< closed after so long without a refusal
+  flowtable::DurationNs fold_wait_ns = 2 * flowtable::kSecondNs;         ///< foldable incidents are held back so long
+  std::size_t sample_clients = 10;                                       ///< clients named in an alert
+  std::size_t exact_clients = 1024;    ///< distinct clients (ports, servers) counted exactly per incident
+  std::size_t fold_ports = 10;         ///< more ports of one server than this are one incident
+  std::size_t fold_servers = 10;       ///< more servers refused to one client than this are one incident
+  std::size_t max_open = 4096;         ///< incidents open at a time; beyond, one `everywhere` incident a cause
+  std::size_t max_endpoints = 65'536;  ///< endpoints whose served connections are remembered
+  std::size_t max_clients = 65'536;    ///< clients watched for sweeps
+};
+
+/// Turns a stream of diagnosed connections into opened, updated and closed incidents. Time comes with the records
+/// (judged_ns) and must not go back. The result depends on the order of observe() calls alone, not on how often
+/// advance() is called between them. Bounded memory: see IncidentOptions. Not thread-safe.
+class IncidentLog {
+ public:
+  explicit IncidentLog(IncidentOptions options = {});
+  ~IncidentLog();
+  IncidentLog(IncidentLog&&) noexcept;
+  IncidentLog& operator=(IncidentLog&&) noexcept;
+
+  /// Appends to `out` what this connection, and the time that has passed with it, lead to.
+  void observe(const diagnose::DiagnosedConnection& connection, std::vector<AlertEvent>& out);
+
+  /// Packet time has reached `now`: updates and closes what is due. No later connection may be judged before `now`.
+  void advance(flowtable::TimeNs now, std::vector<AlertEvent>& out);
+
+  /// The source ended: opens what was held back and closes everything.
+  void finish(std::vector<AlertEvent>& out);
+
+  /// Total of packets lost by the capture port so far (imissed and the like); goes into CaptureQuality.
+  void note_port_drops(std::uint64_t total) noexcept;
+
+  /// Incidents open now, held-back ones included.
+  std::size_t open_count() const noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// "incident-opened" and so on: ECS event.action of an alert.
+std::string_view action_name(AlertAction action) noexcept;
+/// "endpoint" and so on.
+std::string_view name_of(IncidentScope scope) noexcept;
+
+}  // namespace doorslam::alert

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/diagnose/cause.h"
+
+/// What an expert knows of each cause: for `doorslam explain`, the report and the alerts. All text is static.
+namespace doorslam::diagnose {
+
+struct Lookalike {
+  Cause cause = Cause::unknown;
+  std::string_view told_apart;  ///< how to tell it from the cause at hand
+};
+
+struct GuideEntry {
+  Cause cause = Cause::unknown;
+  std::string_view title;       ///< "Connection limit reached"
+  std::string_view sentence;    ///< one line: what happened to this connection
+  std::string_view definition;  ///< a paragraph
+  std::string_view ladder;      ///< an example on the wire, lines of a trace view
+  std::string_view ask;         ///< whom to ask: "the administrator of the server's application"
+  std::span<const Lookalike> lookalikes;
+  std::span<const std::string_view> checks;      ///< what to check whatever the program
+  std::span<const std::string_view> references;  ///< RFCs, manual pages
+};
+
+const GuideEntry& guide_entry(Cause cause) noexcept;
+
+/// One thing to do.
+struct NextStep {
+  std::string program;  ///< whose setting; empty: holds for any
+  std::string text;     ///< a sentence or two: what to look at and what to change
+};
+
+/// Which settings of which program to look at, most telling first. `program` (by a signature, e.g. "vsftpd") or, where
+/// that is empty, `protocol` (e.g. "ftp") narrows the answer; general checks of the cause follow.
+std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol);
+
+/// The protocol that IANA registered for a port ("ftp" for 21), or empty. A hint for advice only.
+std::string_view usual_protocol(std::uint16_t port) noexcept;
+
+/// The page that `doorslam explain CAUSE` prints: plain text of at most 100 columns.
+std::string explain(Cause cause);
+
+}  // namespace doorslam::diagnose
