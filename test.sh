@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds the tests and runs them.
+#   test.sh [SUITE...]    suites: unit, golden, property (all three without an argument)
+# Ends with the line "N passed, M failed"; exit code 1 where a test failed.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tree=$root/build/test
+suites=("$@")
+if ((${#suites[@]} == 0)); then suites=(unit golden property); fi
+for suite in "${suites[@]}"; do
+  case $suite in
+    unit | golden | property) ;;
+    *)
+      printf 'test: no suite %s; there are unit, golden and property\n' "$suite" >&2
+      exit 2
+      ;;
+  esac
+done
+
+"$root/setup.sh" --tests
+"$root/presets/build" test
+printf 'test: running %s\n' "${suites[*]}"
+rm -f "$tree/meson-logs/testlog.json"
+meson test -C "$tree" --no-rebuild --print-errorlogs "${suites[@]/#/--suite=}" || true
+if ((EUID == 0)); then chown -R --reference="$root" "$root/build"; fi
+exec python3 "$root/tests/total.py" "$tree/meson-logs/testlog.json"
