@@ -52,6 +52,10 @@ def ipv4(protocol, payload):
     return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + payload
 
 
+def ipv6(next_header, payload):
+    return struct.pack(">IHBB", 6 << 28, len(payload), next_header, 64) + b"\xfd" + bytes(14) + b"\1\xfd" + bytes(14) + b"\2" + payload
+
+
 def udp(port, payload):
     return ipv4(17, struct.pack(">HHHH", 40000, port, 8 + len(payload), 0) + payload)
 
@@ -73,20 +77,23 @@ def wrapped(frame):
     yield "fabricpath", 1, ethernet(0x8903, struct.pack(">H", 0x0040) + frame)
     yield "vntag", 1, ethernet(0x8926, struct.pack(">IH", 0x00010002, 0x0800) + packet)
     yield "ipip", 1, ethernet(0x0800, ipv4(4, packet))
-    yield "6in4", 1, ethernet(0x0800, ipv4(41, struct.pack(">IHBB", 6 << 28, len(packet), 4, 64) + bytes(32) + packet))
+    yield "6in4", 1, ethernet(0x0800, ipv4(41, ipv6(4, packet)))
     yield "gre", 1, ethernet(0x0800, ipv4(47, struct.pack(">HH", 0, 0x0800) + packet))
     yield "erspan2", 1, ethernet(0x0800, ipv4(47, struct.pack(">HHIII", 0x1000, 0x88BE, 1, 0x10000001, 0) + frame))
     yield "erspan3", 1, ethernet(0x0800, ipv4(47, struct.pack(">HHIIII", 0x1000, 0x22EB, 1, 0x20000001, 0, 0) + frame))
     yield "vxlan", 1, ethernet(0x0800, udp(4789, struct.pack(">II", 0x08000000, 42 << 8) + frame))
     yield "geneve", 1, ethernet(0x0800, udp(6081, struct.pack(">HHI", 0, 0x6558, 42 << 8) + frame))
     yield "gtpu", 1, ethernet(0x0800, udp(2152, struct.pack(">BBHI", 0x30, 0xFF, len(packet), 5) + packet))
-    yield "teredo", 1, ethernet(0x0800, udp(3544, struct.pack(">IHBB", 6 << 28, len(packet), 4, 64) + bytes(32) + packet))
+    yield "teredo", 1, ethernet(0x0800, udp(3544, ipv6(4, packet)))
     yield "ayiya", 1, ethernet(0x0800, udp(5072, struct.pack(">BBBBI", 0x42, 0x52, 0x11, 4, 1) + bytes(36) + packet))
     yield "ah", 1, ethernet(0x0800, ipv4(51, struct.pack(">BBHIII", 4, 2, 0, 1, 1, 0) + packet))
     yield "fragment", 1, ethernet(0x0800, packet[:6] + b"\x20\x00" + packet[8:])
     yield "icmp", 1, ethernet(0x0800, ipv4(1, b"\x03\x0d\0\0\0\0\0\0" + packet[:28]))
-    yield "icmpv6", 1, ethernet(0x86DD, struct.pack(">IHBB", 6 << 28, len(packet) + 8, 58, 64) + bytes(32)
-                                + b"\x01\x01\0\0\0\0\0\0" + packet)
+    tcp = packet[IPV4_HEADER:]
+    yield "ipv6", 1, ethernet(0x86DD, ipv6(6, tcp))
+    yield "ipv6_extensions", 1, ethernet(0x86DD, ipv6(0, b"\x3c\0\x01\x04\0\0\0\0" + b"\x06\0\x01\x04\0\0\0\0" + tcp))
+    yield "ipv6_fragment", 1, ethernet(0x86DD, ipv6(44, b"\x06\0\0\x01\0\0\0\x07" + tcp))
+    yield "icmpv6", 1, ethernet(0x86DD, ipv6(58, b"\x01\x01\0\0\0\0\0\0" + ipv6(6, tcp)))
     yield "cooked", 113, struct.pack(">HHH", 0, 1, 6) + macs[:8] + struct.pack(">H", 0x0800) + packet
     yield "cooked2", 276, struct.pack(">HHIHBB", 0x0800, 0, 2, 1, 0, 6) + macs[:8] + packet
     yield "raw", 101, packet

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -12,10 +11,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 namespace {
 
 std::size_t replay(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  const std::vector<char> content{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  // The bytes are copied to a block of their exact size so that the address sanitizer sees a read past the end.
-  const std::vector<std::uint8_t> bytes(content.begin(), content.end());
+  // A block of the exact size, so that the address sanitizer sees a read past the end.
+  std::vector<std::uint8_t> bytes(std::filesystem::file_size(file));
+  std::ifstream(file, std::ios::binary)
+      .read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
   return 1;
 }
