@@ -4,8 +4,8 @@
   make_seeds.py ROOT FOLDER [STAMP]
 
 Writes FOLDER/decode, FOLDER/pipeline and FOLDER/config, and touches STAMP. The layouts are those that the targets read:
-decode: 1 octet that chooses the link type, then a frame; pipeline: 1 octet that chooses the link type, then for each
-frame its length and the time since the frame before in units of 10 ms (u16, little-endian) and its octets; config: text.
+decode: 1 octet that chooses the link type, then a frame; pipeline: the same octet, then for each frame its length and
+the time since the frame before in units of 10 ms (u16, little-endian) and its octets; config: text.
 """
 import pathlib
 import shutil
@@ -53,7 +53,8 @@ def ipv4(protocol, payload):
 
 
 def ipv6(next_header, payload):
-    return struct.pack(">IHBB", 6 << 28, len(payload), next_header, 64) + b"\xfd" + bytes(14) + b"\1\xfd" + bytes(14) + b"\2" + payload
+    addresses = b"\xfd" + bytes(14) + b"\1" + b"\xfd" + bytes(14) + b"\2"
+    return struct.pack(">IHBB", 6 << 28, len(payload), next_header, 64) + addresses + payload
 
 
 def udp(port, payload):
