@@ -1,0 +1,134 @@
+#include "pipeline/diagnose/guide.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "pipeline/base/wrap.h"
+#include "pipeline/diagnose/guide_settings.h"
+
+namespace doorslam::diagnose {
+
+namespace {
+
+constexpr std::size_t kPageWidth = 100;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+/// True where the blank-separated `list` has `word`.
+bool lists(std::string_view list, std::string_view word) {
+  while (!list.empty()) {
+    const std::string_view item = list.substr(0, list.find(' '));
+    if (item == word) return true;
+    list.remove_prefix(std::min(list.size(), item.size() + 1));
+  }
+  return false;
+}
+
+/// Signatures name a program's parts and versions ("Postfix smtpd", "OpenSSH 9.8"): the table's word is enough. MariaDB
+/// and Valkey have the settings of what they were forked from.
+bool is_program(const Setting& setting, const std::string& program) {
+  if (program.find(setting.program) != std::string::npos) return true;
+  return (setting.program == "mysql" && program.find("mariadb") != std::string::npos) ||
+         (setting.program == "redis" && program.find("valkey") != std::string::npos) ||
+         (setting.program == "postgresql" && program.starts_with("postgres")) ||
+         (setting.program == "mongodb" && program.starts_with("mongo")) ||
+         (setting.program == "openldap" && program == "slapd") || (setting.program == "openssh" && program == "sshd") ||
+         (setting.program == "apache" && program == "httpd");
+}
+
+void add_settings(std::vector<NextStep>& steps, Cause cause, auto&& wanted) {
+  for (const Setting& setting : settings()) {
+    if (setting.causes.has(cause) && wanted(setting)) {
+      steps.push_back({std::string(setting.program), std::string(setting.text)});
+    }
+  }
+}
+
+void add_section(std::string& page, std::string_view heading) { page.append("\n").append(heading).append("\n"); }
+
+void add_settings_section(std::string& page, Cause cause) {
+  std::vector<NextStep> steps;
+  add_settings(steps, cause, [](const Setting&) { return true; });
+  if (steps.empty()) return;
+  add_section(page, "SETTINGS, BY PROGRAM");
+  for (const NextStep& step : steps) page += wrap(step.text, kPageWidth, 16, "  " + step.program);
+}
+
+}  // namespace
+
+std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol) {
+  std::vector<NextStep> steps;
+  const std::string program_word = lower(program);
+  if (!program_word.empty()) {
+    add_settings(steps, cause, [&](const Setting& setting) { return is_program(setting, program_word); });
+  }
+  if (steps.empty() && !protocol.empty()) {
+    const std::string protocol_word = lower(protocol);
+    add_settings(steps, cause, [&](const Setting& setting) { return lists(setting.protocols, protocol_word); });
+  }
+  if (program_word.empty() || steps.empty()) {
+    add_settings(steps, cause, [](const Setting& setting) { return setting.protocols == "any"; });
+  }
+  for (const std::string_view check : guide_entry(cause).checks) steps.push_back({{}, std::string(check)});
+  return steps;
+}
+
+std::string_view usual_protocol(std::uint16_t port) noexcept {
+  struct Assignment {
+    std::uint16_t port;
+    std::string_view protocol;
+  };
+  static constexpr auto kAssignments = std::to_array<Assignment>({
+      {21, "ftp"},          {22, "ssh"},        {25, "smtp"},   {53, "dns"},         {80, "http"},    {110, "pop3"},
+      {119, "nntp"},        {143, "imap"},      {389, "ldap"},  {443, "https"},      {445, "smb"},    {465, "smtp"},
+      {587, "smtp"},        {636, "ldap"},      {873, "rsync"}, {990, "ftp"},        {993, "imap"},   {995, "pop3"},
+      {1433, "tds"},        {1521, "tns"},      {1883, "mqtt"}, {2181, "zookeeper"}, {3128, "http"},  {3306, "mysql"},
+      {5432, "postgresql"}, {5671, "amqp"},     {5672, "amqp"}, {5900, "vnc"},       {6379, "redis"}, {6667, "irc"},
+      {8080, "http"},       {8443, "https"},    {8883, "mqtt"}, {9042, "cql"},       {9092, "kafka"}, {9200, "http"},
+      {11211, "memcached"}, {27017, "mongodb"},
+  });
+  const auto found = std::find_if(kAssignments.begin(), kAssignments.end(),
+                                  [&](const Assignment& assignment) { return assignment.port == port; });
+  return found == kAssignments.end() ? std::string_view{} : found->protocol;
+}
+
+std::string explain(Cause cause) {
+  const GuideEntry& entry = guide_entry(cause);
+  std::string page = std::string(name_of(cause)) + ": " + std::string(entry.title) + "\n\n";
+  page += wrap(entry.sentence, kPageWidth, 0);
+  page += '\n' + wrap(entry.definition, kPageWidth, 0);
+  if (!entry.ladder.empty()) {
+    add_section(page, "ON THE WIRE (an example)");
+    for (std::string_view rest = entry.ladder; !rest.empty();) {
+      const std::size_t end = rest.find('\n') + 1;
+      page.append("  ").append(rest.substr(0, end));
+      rest.remove_prefix(end);
+    }
+  }
+  if (!entry.lookalikes.empty()) {
+    add_section(page, "WHAT LOOKS ALIKE, AND HOW TO TELL");
+    for (const Lookalike& other : entry.lookalikes) {
+      page += wrap(other.told_apart, kPageWidth, 26, "  " + std::string(name_of(other.cause)));
+    }
+  }
+  if (!entry.checks.empty()) {
+    add_section(page, "WHAT TO CHECK");
+    for (const std::string_view check : entry.checks) page += wrap(check, kPageWidth, 4, "  -");
+  }
+  add_settings_section(page, cause);
+  add_section(page, "WHOM TO ASK");
+  page += wrap(entry.ask, kPageWidth, 2);
+  if (!entry.references.empty()) {
+    add_section(page, "REFERENCES");
+    for (const std::string_view reference : entry.references) page += wrap(reference, kPageWidth, 2);
+  }
+  return page;
+}
+
+}  // namespace doorslam::diagnose
