@@ -1,0 +1,123 @@
+#include "pipeline/packet/decode.h"
+
+#include "pipeline/packet/icmp.h"
+#include "pipeline/packet/link_layer.h"
+#include "pipeline/packet/tcp_header.h"
+
+namespace doorslam::packet {
+namespace {
+
+constexpr int kMaxTunnels = 4;
+
+/// Transport protocols of which doorslam wants the whole datagram. UDP only where it may be a tunnel.
+bool is_wanted(const IpHeader& ip, const Reader& payload, const UdpTunnels& udp_tunnels) noexcept {
+  switch (ip.protocol) {
+    case ip_protocol::kTcp:
+    case ip_protocol::kIcmp:
+    case ip_protocol::kIcmpv6:
+    case ip_protocol::kGre:
+    case ip_protocol::kIpv4:
+    case ip_protocol::kIpv6:
+    case ip_protocol::kMpls:
+    case ip_protocol::kAh:
+      return true;
+    case ip_protocol::kUdp: {
+      const auto ports = payload.peek<4>();
+      return ip.offset != 0 || !ports || udp_tunnels.between(ports.be16<0>(), ports.be16<2>()) != UdpTunnel::none;
+    }
+    default:
+      return !ip.is_v4();  // an extension header, perhaps
+  }
+}
+
+DecodeOutcome outcome_of_unwanted(std::uint8_t protocol) noexcept {
+  if (protocol == ip_protocol::kUdp) return DecodeOutcome::udp;
+  return protocol == ip_protocol::kEsp ? DecodeOutcome::encrypted : DecodeOutcome::not_tcp;
+}
+
+void fill_from_ip(const IpHeader& ip, std::uint16_t vlan, bool tunneled, const RawPacket& packet,
+                  Segment& segment) noexcept {
+  segment.time_ns = packet.time_ns;
+  segment.number = packet.number;
+  assign(segment.source.address, ip.source);
+  assign(segment.destination.address, ip.destination);
+  segment.vlan = vlan;
+  segment.ip_id = ip.is_v4() ? static_cast<std::uint16_t>(ip.id) : std::uint16_t{0};
+  segment.ttl = ip.ttl;
+  segment.dont_fragment = ip.dont_fragment;
+  segment.tunneled = tunneled;
+}
+
+}  // namespace
+
+Decoder::Decoder(const DecodeOptions& options)
+    : verify_checksums_(options.verify_checksums),
+      udp_tunnels_(options.tunnel_ports),
+      reassembler_(options.reassembly_bytes, options.reassembly_timeout_ns, counters_) {}
+
+DecodeOutcome Decoder::decode(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
+  const DecodeOutcome outcome = decode_frame(packet, segment, error);
+  ++counters_.packets[index_of(outcome)];
+  return outcome;
+}
+
+DecodeOutcome Decoder::decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
+  Reader reader(packet.captured, packet.wire_length);
+  std::uint16_t vlan = 0;
+  if (packet.link_type != link_type::kEthernet || !strip_plain_ethernet(reader, vlan)) [[unlikely]] {
+    if (const Verdict verdict = reach_ip(start_of_frame(packet.link_type, reader), reader, vlan)) return *verdict;
+  }
+  return decode_ip(reader, vlan, packet, segment, error);
+}
+
+/// Inwards through tunnels, until a transport header or a reason to stop.
+DecodeOutcome Decoder::decode_ip(Reader reader, std::uint16_t vlan, const RawPacket& packet, Segment& segment,
+                                 IcmpError& error) noexcept {
+  for (int depth = 0; depth <= kMaxTunnels; ++depth) {
+    IpHeader ip;
+    if (const Verdict verdict = parse_ip(reader, verify_checksums_, ip)) return *verdict;
+    if (ip.fragment) [[unlikely]] {
+      if (const Verdict verdict = reassemble(reader, ip, packet.time_ns)) return *verdict;
+    }
+    if (ip.protocol == ip_protocol::kTcp) [[likely]] {
+      if (const Verdict verdict = parse_tcp(reader, ip, verify_checksums_, segment)) return *verdict;
+      fill_from_ip(ip, vlan, depth > 0, packet, segment);
+      counters_.tcp_checksum_bad += segment.checksum_bad ? 1 : 0;
+      counters_.tunneled += depth > 0 ? 1 : 0;
+      return DecodeOutcome::tcp;
+    }
+    if (ip.protocol == (ip.is_v4() ? ip_protocol::kIcmp : ip_protocol::kIcmpv6)) {
+      const DecodeOutcome outcome = parse_icmp(reader, ip, verify_checksums_, error);
+      error.time_ns = packet.time_ns;
+      error.number = packet.number;
+      assign(error.reporter, ip.source);
+      error.vlan = vlan;
+      error.ttl = ip.ttl;
+      return outcome;
+    }
+    if (const Verdict verdict = enter_tunnel(ip, udp_tunnels_, reader, vlan)) return *verdict;
+  }
+  return DecodeOutcome::nested_too_deep;
+}
+
+/// Makes of the fragment `ip` the whole datagram, or of a first fragment whose datagram cannot be had, a packet of its
+/// own. Afterwards ip.protocol is an upper layer again.
+Verdict Decoder::reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept {
+  if (!is_wanted(ip, reader, udp_tunnels_)) {
+    const DecodeOutcome outcome = outcome_of_unwanted(ip.protocol);
+    if (ip.offset == 0) reassembler_.give_up(ip, now_ns, outcome);
+    return outcome;
+  }
+  const Reassembler::Result result = reassembler_.add(ip, reader, now_ns);
+  if (result.complete) {
+    reader = Reader(result.datagram);
+    ip.protocol = result.protocol;
+    ip.ttl = result.ttl;
+  } else {
+    if (result.outcome != DecodeOutcome::fragment_lost || ip.offset != 0) return result.outcome;
+    ip.whole = false;
+  }
+  return skip_extensions(reader, ip);
+}
+
+}  // namespace doorslam::packet

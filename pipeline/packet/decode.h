@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "flowtable/time.h"
+#include "pipeline/packet/decode_outcome.h"
+#include "pipeline/packet/ip.h"
+#include "pipeline/packet/raw_packet.h"
+#include "pipeline/packet/reader.h"
+#include "pipeline/packet/reassembly.h"
+#include "pipeline/packet/segment.h"
+#include "pipeline/packet/tunnel.h"
+
+/// From a frame to a TCP segment, or to an ICMP error about one.
+///
+/// Link-layer headers are stripped until an IP header shows (link_layer.h). Fragments are put together
+/// (reassembly.h). Tunnels are followed inwards (tunnel.h): the innermost TCP connection is the one that counts.
+/// Whatever the octets say, a packet ends in exactly one DecodeOutcome and is counted there.
+namespace doorslam::packet {
+
+struct DecodeOptions {
+  bool verify_checksums = true;              ///< false (-C): nothing is verified, e.g. with checksum offload
+  std::size_t reassembly_bytes = 4U << 20U;  ///< memory for fragments; below kMinReassemblyBytes: no reassembly
+  flowtable::DurationNs reassembly_timeout_ns = 30 * flowtable::kSecondNs;
+  TunnelPorts tunnel_ports;  ///< UDP ports whose payload may be a tunnel
+};
+
+/// worker-bound. No allocation after construction.
+class Decoder {
+ public:
+  explicit Decoder(const DecodeOptions& options);
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  /// Decodes one packet and counts it. Fills `segment` when the outcome is tcp, `error` when it is icmp_error; both are
+  /// unspecified otherwise. A segment with a bad TCP checksum is an outcome of tcp, with checksum_bad set; a checksum
+  /// that cannot be verified (snap length, fragment) passes. `segment.payload` borrows from `packet`; that of a
+  /// reassembled datagram borrows from the decoder until recycle().
+  DecodeOutcome decode(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
+
+  /// Takes back the memory of reassembled datagrams. To be called once a burst, when its segments are done with.
+  void recycle() noexcept { reassembler_.recycle(); }
+
+  const DecodeCounters& counters() const noexcept { return counters_; }
+
+ private:
+  DecodeOutcome decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
+  DecodeOutcome decode_ip(Reader reader, std::uint16_t vlan, const RawPacket& packet, Segment& segment,
+                          IcmpError& error) noexcept;
+  Verdict reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept;
+
+  bool verify_checksums_;
+  UdpTunnels udp_tunnels_;
+  DecodeCounters counters_;
+  Reassembler reassembler_;
+};
+
+}  // namespace doorslam::packet
