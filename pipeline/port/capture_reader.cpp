@@ -1,0 +1,182 @@
+#include "pipeline/port/capture_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace doorslam::port {
+namespace {
+
+/// Room for 64 full Ethernet frames. A burst ends early when larger ones fill it.
+constexpr std::size_t kArenaOctets = std::size_t{64} * 1536;
+constexpr std::size_t kClassicRecordHeader = 16;
+constexpr std::size_t kBlockHeader = 8;
+/// A time beyond the year 2200 is damage; in nanoseconds it would leave no headroom for deadlines.
+constexpr std::int64_t kLatestSecond = 7'258'118'400;
+
+constexpr std::uint32_t kMicrosecondMagic = 0xa1b2c3d4;
+constexpr std::uint32_t kNanosecondMagic = 0xa1b23c4d;
+
+constexpr std::uint32_t swapped(std::uint32_t value) { return __builtin_bswap32(value); }
+
+/// libpcap hands out its own DLT_ numbers. They are those of the file but for a few that differ between systems.
+std::uint32_t link_type_of(int dlt) {
+  switch (dlt) {
+    case DLT_ATM_RFC1483:
+      return 100;
+    case DLT_RAW:
+      return 101;
+    case DLT_SLIP_BSDOS:
+      return 102;
+    case DLT_PPP_BSDOS:
+      return 103;
+    default:
+      return static_cast<std::uint32_t>(dlt);
+  }
+}
+
+std::string_view decompressor_of(std::string_view compression) {
+  if (compression == "gzip") return "zcat";
+  if (compression == "zstd") return "zstdcat";
+  if (compression == "xz") return "xzcat";
+  if (compression == "bzip2") return "bzcat";
+  return "lz4cat";
+}
+
+Error not_a_capture(const std::string& path, const CaptureStream& stream, std::string_view libpcap_says) {
+  const std::string_view compression = stream.compression();
+  if (!compression.empty()) {
+    const std::string_view program = decompressor_of(compression);
+    return {ErrorKind::data,
+            path == "-"
+                ? fmt::format("standard input: compressed ({}): {} FILE | doorslam read -", compression, program)
+                : fmt::format("{}: compressed ({}): {} {} | doorslam read -", path, compression, program, path)};
+  }
+  const std::string_view name = path == "-" ? "standard input" : std::string_view(path);
+  if (stream.octets_read() == 0) return {ErrorKind::data, fmt::format("{}: empty; a capture has a header", name)};
+  return {ErrorKind::data,
+          fmt::format("{}: no capture that can be read: {}; wanted is pcap or pcapng", name, libpcap_says)};
+}
+
+}  // namespace
+
+Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t buffer_octets) {
+  auto stream = CaptureStream::open(path, buffer_octets);
+  if (!stream) return tl::unexpected(std::move(stream.error()));
+  std::array<char, PCAP_ERRBUF_SIZE> message{};
+  pcap_t* pcap =
+      pcap_fopen_offline_with_tstamp_precision((*stream)->file(), PCAP_TSTAMP_PRECISION_NANO, message.data());
+  if (pcap == nullptr) return tl::unexpected(not_a_capture(path, **stream, message.data()));
+  (*stream)->release_file();
+  return CaptureReader(path, std::move(*stream), pcap);
+}
+
+CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream, pcap_t* pcap)
+    : path_(std::move(path)),
+      stream_(std::move(stream)),
+      pcap_(pcap),
+      arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaOctets)),
+      link_type_(link_type_of(pcap_datalink(pcap))),
+      snapshot_length_(static_cast<std::uint32_t>(pcap_snapshot(pcap))),
+      next_record_(stream_->position()) {
+  const std::uint32_t magic = stream_->first_word();
+  for (const std::uint32_t classic : {kMicrosecondMagic, kNanosecondMagic}) {
+    if (magic == classic || magic == swapped(classic)) format_ = Format::classic;
+  }
+}
+
+std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
+  std::size_t count = 0;
+  std::size_t used = 0;
+  while (!done_ && count < out.size()) {
+    // libpcap reuses its buffer, so the packet before goes to the arena first. The last one of a burst stays there.
+    if (count > 0) {
+      packet::ByteView& previous = out[count - 1].captured;
+      if (previous.size() > kArenaOctets - used) break;
+      if (!previous.empty()) std::memcpy(arena_.get() + used, previous.data(), previous.size());
+      previous = {arena_.get() + used, previous.size()};
+      used += previous.size();
+    }
+    pcap_pkthdr* header = nullptr;
+    const std::uint8_t* bytes = nullptr;
+    const int status = pcap_next_ex(pcap_.get(), &header, &bytes);
+    if (status == 1) {
+      out[count++] = describe(*header, bytes);
+      step_over_record(*header);
+      continue;
+    }
+    done_ = true;
+    if (status != PCAP_ERROR_BREAK) error_ = Error{ErrorKind::data, reason_of_failure()};
+  }
+  return count;
+}
+
+packet::RawPacket CaptureReader::describe(const pcap_pkthdr& header, const std::uint8_t* bytes) noexcept {
+  packet::RawPacket packet;
+  packet.captured = {bytes, header.caplen};
+  packet.wire_length = std::max(header.len, header.caplen);
+  packet.link_type = link_type_;
+  const std::int64_t seconds = header.ts.tv_sec;
+  const bool plausible = seconds >= 0 && seconds < kLatestSecond && (seconds > 0 || header.ts.tv_usec > 0);
+  if (plausible) {
+    last_time_ns_ = seconds * flowtable::kSecondNs + header.ts.tv_usec;
+  } else {
+    ++packets_without_time_;
+  }
+  packet.time_ns = last_time_ns_;
+  return packet;
+}
+
+/// Asking the stream costs as much as a third of libpcap's own work, so it is asked only where the length of a record
+/// does not follow from the header: in pcapng, and where libpcap has cut the packet to the snap length.
+void CaptureReader::step_over_record(const pcap_pkthdr& header) noexcept {
+  if (format_ == Format::classic && header.caplen < snapshot_length_) {
+    next_record_ += kClassicRecordHeader + header.caplen;
+  } else {
+    next_record_ = stream_->position();
+  }
+}
+
+std::string CaptureReader::reason_of_failure() const {
+  const std::string_view name = path_ == "-" ? "standard input" : std::string_view(path_);
+  const std::string_view says = pcap_geterr(pcap_.get());
+  const std::uint64_t offset = offset_of_failure();
+  std::FILE* file = stream_->file();
+  if (std::ferror(file) == 0 && std::feof(file) != 0) {
+    return fmt::format("{}: cut short at byte {}, inside a record; all packets before it were read", name, offset);
+  }
+  if (says.find("different from the type of the first interface") != std::string_view::npos) {
+    return fmt::format(
+        "{}: stopped at byte {}: {}; read one interface at a time: tshark -r {} -Y frame.interface_id==0 -F pcap -w "
+        "PART",
+        name, offset, says, path_);
+  }
+  if (says.find("different from the snapshot length of the first interface") != std::string_view::npos) {
+    return fmt::format("{}: stopped at byte {}: {}; convert it: editcap -F pcap {} PLAIN.pcap", name, offset, says,
+                       path_);
+  }
+  return fmt::format("{}: stopped at byte {}: {}; all packets before it were read", name, offset, says);
+}
+
+/// pcapng may have other blocks between the last packet and the record at fault; a file can be asked for their lengths.
+std::uint64_t CaptureReader::offset_of_failure() const {
+  if (format_ == Format::classic) return next_record_;
+  const std::uint64_t end = stream_->position();
+  std::uint64_t offset = next_record_;
+  std::array<std::uint8_t, kBlockHeader> block{};
+  while (stream_->peek(offset, block.data(), block.size()) == block.size()) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, block.data() + 4, sizeof length);
+    if (pcap_is_swapped(pcap_.get()) != 0) length = swapped(length);
+    // The record at fault is the one in which reading stopped.
+    if (length < kBlockHeader + 4 || offset + length >= end) break;
+    offset += length;
+  }
+  return offset;
+}
+
+}  // namespace doorslam::port

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <pcap/pcap.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "pipeline/base/result.h"
+#include "pipeline/packet/raw_packet.h"
+#include "pipeline/port/capture_stream.h"
+
+namespace doorslam::port {
+
+/// Packets of one capture file (pcap of either byte order and precision, pcapng) in the order of the file, by libpcap.
+///
+/// libpcap keeps one packet at a time; the others of a burst are copied into an arena of the reader, which costs a few
+/// nanoseconds each. What a file holds is not believed: lengths and times are brought into the bounds of RawPacket.
+class CaptureReader {
+ public:
+  static constexpr std::size_t kDefaultBufferOctets = std::size_t{256} * 1024;
+
+  /// `path` "-" is standard input. Errors (data): not there, no capture file, compressed, a bad header.
+  static Result<CaptureReader> open(const std::string& path, std::size_t buffer_octets = kDefaultBufferOctets);
+
+  CaptureReader(CaptureReader&&) = default;
+  CaptureReader& operator=(CaptureReader&&) = delete;  // would free the stream before libpcap closes it
+
+  /// Reads on, into out[0..n). The bytes of the packets are valid until the next call. `number` is left 0. `time_ns` is
+  /// what the file says, not ordered; a packet without a sensible time gets that of the packet before it in the file.
+  /// 0: nothing more to read.
+  std::size_t read(std::span<packet::RawPacket> out);
+
+  /// Why reading stopped before the end of the file; nothing while reading and after a clean end.
+  const std::optional<Error>& error() const noexcept { return error_; }
+  const std::string& path() const noexcept { return path_; }
+  /// Packets whose time was zero or beyond the year 2200.
+  std::uint64_t packets_without_time() const noexcept { return packets_without_time_; }
+  std::uint64_t octets_read() const noexcept { return stream_->octets_read(); }
+  std::optional<std::uint64_t> octets_total() const noexcept { return stream_->size(); }
+
+ private:
+  enum class Format : std::uint8_t { classic, other };
+  struct PcapCloser {
+    void operator()(pcap_t* pcap) const noexcept { pcap_close(pcap); }
+  };
+
+  CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream, pcap_t* pcap);
+
+  packet::RawPacket describe(const pcap_pkthdr& header, const std::uint8_t* bytes) noexcept;
+  void step_over_record(const pcap_pkthdr& header) noexcept;
+  std::string reason_of_failure() const;
+  std::uint64_t offset_of_failure() const;
+
+  std::string path_;
+  std::unique_ptr<CaptureStream> stream_;  ///< outlives pcap_, which holds its FILE
+  std::unique_ptr<pcap_t, PcapCloser> pcap_;
+  std::unique_ptr<std::uint8_t[]> arena_;
+  Format format_ = Format::other;
+  bool done_ = false;
+  std::uint32_t link_type_ = 0;
+  std::uint32_t snapshot_length_ = 0;
+  std::uint64_t next_record_ = 0;  ///< offset in the file behind the last packet delivered
+  flowtable::TimeNs last_time_ns_ = flowtable::kNoTime;
+  std::uint64_t packets_without_time_ = 0;
+  std::optional<Error> error_;
+};
+
+}  // namespace doorslam::port

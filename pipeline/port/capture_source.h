@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/base/result.h"
+#include "pipeline/packet/raw_packet.h"
+#include "pipeline/port/capture_reader.h"
+
+namespace doorslam::port {
+
+/// What was odd about the times of the packets.
+struct CaptureStatistics {
+  std::uint64_t packets = 0;
+  std::uint64_t time_reversals = 0;  ///< packets stamped later than their file says, to keep time in order
+  flowtable::DurationNs largest_reversal_ns = 0;
+  std::uint64_t packets_without_time = 0;  ///< stamped with the time of the packet before them
+};
+
+struct CaptureProgress {
+  std::uint64_t octets_read = 0;
+  std::optional<std::uint64_t> octets_total;  ///< unknown when a pipe is among the inputs
+};
+
+/// One stream of packets out of several capture files, merged by time; of equal times the file named first goes first.
+///
+/// A file that cannot be read, or only in part, adds an error and takes nothing from the others. Each file is read
+/// forwards once, so captures may be larger than memory. Time never goes backwards: a packet earlier than the one
+/// before it gets the latest time so far. One thread uses a source.
+class CaptureSource {
+ public:
+  static constexpr std::size_t kBurst = 64;
+
+  /// Opens all of `paths`; "-" is standard input. Look at errors() for those that could not be opened.
+  static CaptureSource open(std::span<const std::string> paths);
+
+  /// The next packets, at most out.size(), numbered from 1. Their bytes are valid until the next call. Bursts may be
+  /// short anywhere; 0 means that all files are at their end.
+  std::size_t next_burst(std::span<packet::RawPacket> out);
+
+  /// One for each file that could not be opened or not be read to its end, in the order in which that was found.
+  const std::vector<Error>& errors() const noexcept { return errors_; }
+  /// Files that could be opened.
+  std::size_t files_opened() const noexcept { return files_opened_; }
+  const CaptureStatistics& statistics() const noexcept { return statistics_; }
+  CaptureProgress progress() const noexcept;
+
+ private:
+  /// An open file and what of it waits to be merged: packets[next..count).
+  struct Input {
+    Input(CaptureReader opened, std::size_t place) : reader(std::move(opened)), order(place) {}
+
+    CaptureReader reader;
+    std::size_t order;  ///< place on the command line
+    std::vector<packet::RawPacket> packets;
+    std::size_t next = 0;
+    std::size_t count = 0;
+
+    const packet::RawPacket& head() const noexcept { return packets[next]; }
+  };
+
+  CaptureSource() = default;
+
+  static bool comes_later(const std::unique_ptr<Input>& a, const std::unique_ptr<Input>& b) noexcept;
+  std::size_t read_only_input(std::span<packet::RawPacket> out);
+  std::size_t merge(std::span<packet::RawPacket> out);
+  void refill();
+  void retire(const CaptureReader& reader);
+  void put_in_order(std::span<packet::RawPacket> burst) noexcept;
+
+  std::vector<std::unique_ptr<Input>> waiting_;  ///< a heap by comes_later(), each with packets
+  std::vector<std::unique_ptr<Input>> dry_;      ///< to be refilled before the next burst
+  std::vector<Error> errors_;
+  CaptureStatistics statistics_;
+  flowtable::TimeNs latest_ns_ = 1;  ///< kNoTime is no packet's time
+  std::size_t files_opened_ = 0;
+  std::uint64_t octets_of_closed_ = 0;
+  std::optional<std::uint64_t> octets_total_ = 0;
+};
+
+}  // namespace doorslam::port

@@ -1,0 +1,269 @@
+#include <algorithm>
+#include <array>
+
+#include "pipeline/port/capture_reader.h"
+#include "tests/unit/port/capture_bytes.h"
+
+namespace doorslam::port {
+namespace {
+
+using packet::RawPacket;
+using test::Bytes;
+using test::frame;
+using test::Order;
+using test::PcapFile;
+using test::PcapngFile;
+
+constexpr std::int64_t kSecond = flowtable::kSecondNs;
+
+struct Kept {
+  Bytes bytes;
+  RawPacket packet;
+};
+
+/// Reads all, copying each burst's octets before the next is asked for.
+std::vector<Kept> read_all(CaptureReader& reader) {
+  std::vector<Kept> all;
+  std::array<RawPacket, 64> burst;
+  while (const std::size_t count = reader.read(burst)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      all.push_back({Bytes(burst[i].captured.begin(), burst[i].captured.end()), burst[i]});
+    }
+  }
+  return all;
+}
+
+class CaptureReaderTest : public test::CaptureFolder {
+ protected:
+  CaptureReader open(const Bytes& bytes) {
+    auto reader = CaptureReader::open(write("file", bytes));
+    if (!reader) throw std::runtime_error(reader.error().message);
+    return std::move(*reader);
+  }
+  std::string refusal(const Bytes& bytes) {
+    const auto reader = CaptureReader::open(write("file", bytes));
+    return reader ? "opened" : reader.error().message;
+  }
+};
+
+TEST_F(CaptureReaderTest, ReadsPcapOfEitherByteOrderAndPrecision) {
+  for (const Order order : {Order::little, Order::big}) {
+    for (const bool nano : {false, true}) {
+      PcapFile file(nano ? PcapFile::kNanoseconds : PcapFile::kMicroseconds, order);
+      file.packet(1'700'000'000, 123'456, frame(1)).packet(1'700'000'001, 7, frame(2, 40), 1500);
+      CaptureReader reader = open(file.bytes());
+      const std::vector<Kept> all = read_all(reader);
+      ASSERT_EQ(all.size(), 2U);
+      EXPECT_FALSE(reader.error());
+      EXPECT_EQ(all[0].packet.time_ns, 1'700'000'000 * kSecond + 123'456 * (nano ? 1 : 1000));
+      EXPECT_EQ(all[0].bytes, frame(1));
+      EXPECT_EQ(all[1].bytes, frame(2, 40));
+      EXPECT_EQ(all[1].packet.wire_length, 1500U);
+      EXPECT_EQ(all[1].packet.link_type, 1U);
+    }
+  }
+}
+
+TEST_F(CaptureReaderTest, ReadsPcapngWithSeveralInterfacesOfTheirOwnPrecision) {
+  for (const Order order : {Order::little, Order::big}) {
+    PcapngFile file(order);
+    file.interface(1, 6).interface(1, 9);
+    file.packet(0, 1'700'000'000'000'001, frame(1), 90).name_resolution();
+    file.packet(1, 1'700'000'000'000'002'003, frame(2, 61));
+    CaptureReader reader = open(file.bytes());
+    const std::vector<Kept> all = read_all(reader);
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(all[0].packet.time_ns, 1'700'000'000'000'001'000);
+    EXPECT_EQ(all[0].packet.wire_length, 90U);
+    EXPECT_EQ(all[1].packet.time_ns, 1'700'000'000'000'002'003);
+    EXPECT_EQ(all[1].bytes, frame(2, 61));
+  }
+}
+
+TEST_F(CaptureReaderTest, GivesTheLinkTypeOfTheFileNotLibpcapsOwnNumber) {
+  for (const std::uint32_t type : {0U, 1U, 101U, 108U, 113U, 228U, 229U, 276U}) {
+    CaptureReader reader = open(PcapFile(PcapFile::kMicroseconds, Order::little, type).packet(1, 1, frame(1)).bytes());
+    EXPECT_EQ(read_all(reader).at(0).packet.link_type, type);
+  }
+}
+
+TEST_F(CaptureReaderTest, PacketsOfABurstKeepTheirBytesTogether) {
+  // More and larger packets than the arena takes at once: every burst must still hold what the file holds.
+  PcapFile file(PcapFile::kMicroseconds, Order::little, 1, 262'144);
+  std::vector<Bytes> sent;
+  for (std::uint32_t i = 0; i < 400; ++i) {
+    const std::size_t length = i % 50 == 49 ? 150'000 : i % 7 == 6 ? 9000 : i % 5 == 4 ? 0 : 40 + i;
+    sent.push_back(frame(static_cast<std::uint8_t>(i), length));
+    file.packet(i + 1, 0, sent.back(), 160'000);
+  }
+  CaptureReader reader = open(file.bytes());
+  const std::vector<Kept> all = read_all(reader);
+  ASSERT_EQ(all.size(), sent.size());
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].bytes, sent[i]) << "packet " << i;
+}
+
+TEST_F(CaptureReaderTest, BurstsOfSmallPacketsAreFull) {
+  PcapFile file;
+  for (std::uint32_t i = 0; i < 130; ++i) file.packet(i + 1, 0, frame(1));
+  CaptureReader reader = open(file.bytes());
+  std::array<RawPacket, 64> burst;
+  EXPECT_EQ(reader.read(burst), 64U);
+  EXPECT_EQ(reader.read(std::span(burst).first(10)), 10U);
+  EXPECT_EQ(reader.read(burst), 56U);
+  EXPECT_EQ(reader.read(burst), 0U);
+  EXPECT_EQ(reader.read(burst), 0U);
+}
+
+TEST_F(CaptureReaderTest, WireLengthIsNeverLessThanWhatWasCaptured) {
+  CaptureReader reader = open(PcapFile().packet(1, 1, frame(1, 60), 20).bytes());
+  EXPECT_EQ(read_all(reader).at(0).packet.wire_length, 60U);
+}
+
+TEST_F(CaptureReaderTest, APacketWithoutTimeTakesThatOfThePacketBefore) {
+  PcapFile file(PcapFile::kNanoseconds);
+  file.packet(0, 0, frame(1)).packet(5, 7, frame(2)).packet(0, 0, frame(3));
+  CaptureReader reader = open(file.bytes());
+  const std::vector<Kept> all = read_all(reader);
+  EXPECT_EQ(all.at(0).packet.time_ns, flowtable::kNoTime);
+  EXPECT_EQ(all.at(2).packet.time_ns, 5 * kSecond + 7);
+  EXPECT_EQ(reader.packets_without_time(), 2U);
+}
+
+TEST_F(CaptureReaderTest, ATimeBeyondReasonDoesNotOverflow) {
+  PcapngFile file;
+  file.interface(1, 0);  // ticks are seconds
+  file.packet(0, 1'700'000'000, frame(1)).packet(0, 0xffff'ffff'ffff, frame(2)).packet(0, ~0ULL, frame(3));
+  file.simple_packet(frame(4));
+  CaptureReader reader = open(file.bytes());
+  for (const Kept& kept : read_all(reader)) EXPECT_EQ(kept.packet.time_ns, 1'700'000'000 * kSecond);
+  EXPECT_EQ(reader.packets_without_time(), 3U);
+}
+
+TEST_F(CaptureReaderTest, EveryCutOfAPcapGivesThePacketsBeforeItAndTheOffset) {
+  for (const Order order : {Order::little, Order::big}) {
+    PcapFile file(PcapFile::kMicroseconds, order);
+    file.packet(1, 0, frame(1, 5)).packet(2, 0, frame(2, 30)).packet(3, 0, frame(3, 1));
+    const std::vector<std::size_t>& starts = file.starts();
+    for (std::size_t length = 0; length < file.bytes().size(); ++length) {
+      auto reader = CaptureReader::open(write_part("cut", file.bytes(), length));
+      ASSERT_EQ(reader.has_value(), length >= 24) << length;
+      if (!reader) continue;
+      // Whole records are those whose end, which is the next one's start, lies within.
+      const auto whole = static_cast<std::size_t>(
+          std::count_if(starts.begin() + 1, starts.end(), [&](std::size_t next) { return next <= length; }));
+      EXPECT_EQ(read_all(*reader).size(), whole) << length;
+      const bool at_boundary = std::find(starts.begin(), starts.end(), length) != starts.end();
+      ASSERT_EQ(reader->error().has_value(), !at_boundary) << length;
+      if (at_boundary) continue;
+      EXPECT_NE(reader->error()->message.find("cut: cut short at byte " + std::to_string(starts[whole]) + ","),
+                std::string::npos)
+          << length << ": " << reader->error()->message;
+      EXPECT_EQ(reader->error()->kind, ErrorKind::data);
+    }
+  }
+}
+
+TEST_F(CaptureReaderTest, EveryCutOfAPcapngGivesThePacketsBeforeItAndTheOffset) {
+  for (const Order order : {Order::little, Order::big}) {
+    PcapngFile file(order);
+    file.interface().packet(0, 1'000'000, frame(1, 5)).interface().name_resolution();
+    file.packet(1, 2'000'000, frame(2, 30)).statistics().statistics();
+    const std::vector<std::size_t>& starts = file.starts();
+    for (std::size_t length = 0; length < file.bytes().size(); ++length) {
+      auto reader = CaptureReader::open(write_part("cut", file.bytes(), length));
+      ASSERT_EQ(reader.has_value(), length >= starts[2]) << length;
+      if (!reader) continue;
+      const auto whole = static_cast<std::size_t>(std::count_if(file.packet_ends().begin(), file.packet_ends().end(),
+                                                                [&](std::size_t end) { return end <= length; }));
+      EXPECT_EQ(read_all(*reader).size(), whole) << length;
+      const bool at_boundary = std::find(starts.begin(), starts.end(), length) != starts.end();
+      ASSERT_EQ(reader->error().has_value(), !at_boundary) << length;
+      if (at_boundary) continue;
+      const std::size_t block = *(std::upper_bound(starts.begin(), starts.end(), length) - 1);
+      EXPECT_NE(reader->error()->message.find("cut short at byte " + std::to_string(block) + ","), std::string::npos)
+          << length << ": " << reader->error()->message;
+    }
+  }
+}
+
+TEST_F(CaptureReaderTest, TheOffsetIsRightFarIntoAFile) {
+  // The records, some clipped to the snap length by libpcap, cross the boundaries of the stream's buffer.
+  PcapFile file(PcapFile::kMicroseconds, Order::little, 1, 500);
+  for (std::uint32_t i = 0; i < 20'000; ++i) file.packet(i + 1, 0, frame(1, i % 10 == 0 ? 600 : 20 + i % 480));
+  const std::size_t start = file.starts().back();
+  auto reader = CaptureReader::open(write_part("cut", file.bytes(), start + 17), 16 * 1024);
+  ASSERT_TRUE(reader);
+  EXPECT_EQ(read_all(*reader).size(), 19'999U);
+  EXPECT_NE(reader->error()->message.find("byte " + std::to_string(start) + ","), std::string::npos)
+      << reader->error()->message;
+}
+
+TEST_F(CaptureReaderTest, AClippedPacketKeepsItsWireLength) {
+  CaptureReader reader =
+      open(PcapFile(PcapFile::kMicroseconds, Order::little, 1, 100).packet(1, 0, frame(1, 300)).bytes());
+  const std::vector<Kept> all = read_all(reader);
+  EXPECT_EQ(all.at(0).bytes.size(), 100U);
+  EXPECT_EQ(all.at(0).packet.wire_length, 300U);
+}
+
+TEST_F(CaptureReaderTest, DamageInTheMiddleStopsThereAndSaysWhere) {
+  PcapFile file;
+  file.packet(1, 0, frame(1)).packet(2, 0, frame(2)).packet(3, 0, frame(3));
+  Bytes bytes = file.bytes();
+  bytes[file.starts()[1] + 11] = 0x7f;  // the captured length becomes absurd
+  CaptureReader reader = open(bytes);
+  EXPECT_EQ(read_all(reader).size(), 1U);
+  ASSERT_TRUE(reader.error());
+  EXPECT_NE(reader.error()->message.find("stopped at byte " + std::to_string(file.starts()[1]) + ": "),
+            std::string::npos)
+      << reader.error()->message;
+}
+
+TEST_F(CaptureReaderTest, InterfacesOfDifferentLinkTypesStopItWithAWayOut) {
+  PcapngFile file;
+  file.interface(1).packet(0, 1'000'000, frame(1)).name_resolution().interface(101).packet(1, 2'000'000, frame(2));
+  CaptureReader reader = open(file.bytes());
+  EXPECT_EQ(read_all(reader).size(), 1U);
+  ASSERT_TRUE(reader.error());
+  const std::string& message = reader.error()->message;
+  EXPECT_NE(message.find("stopped at byte " + std::to_string(file.starts()[4]) + ": "), std::string::npos) << message;
+  EXPECT_NE(message.find("type 101"), std::string::npos) << message;
+  EXPECT_NE(message.find("tshark -r"), std::string::npos) << message;
+}
+
+TEST_F(CaptureReaderTest, InterfacesOfDifferentSnapLengthsStopItWithAWayOut) {
+  PcapngFile file;
+  file.interface(1).packet(0, 1'000'000, frame(1)).interface(1, 6, 96).packet(1, 2'000'000, frame(2));
+  CaptureReader reader = open(file.bytes());
+  EXPECT_EQ(read_all(reader).size(), 1U);
+  EXPECT_NE(reader.error()->message.find("editcap -F pcap"), std::string::npos) << reader.error()->message;
+}
+
+TEST_F(CaptureReaderTest, WhatCannotBeOpenedSaysWhyAndHowToMendIt) {
+  const auto missing = CaptureReader::open((folder_ / "missing.pcap").string());
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, ErrorKind::data);
+  EXPECT_NE(missing.error().message.find("missing.pcap: No such file or directory; check the path"), std::string::npos);
+  EXPECT_NE(CaptureReader::open(folder_.string()).error().message.find("is a directory"), std::string::npos);
+  EXPECT_NE(refusal({}).find("file: empty"), std::string::npos);
+  EXPECT_NE(refusal(frame('x', 100)).find("file: no capture that can be read: "), std::string::npos);
+}
+
+TEST_F(CaptureReaderTest, ACompressedFileIsToldAsSuch) {
+  EXPECT_NE(refusal({0x1f, 0x8b, 8, 0}).find("/file | doorslam read -"), std::string::npos);
+  EXPECT_NE(refusal({0x1f, 0x8b, 8, 0}).find("compressed (gzip): zcat "), std::string::npos);
+  EXPECT_NE(refusal({0x28, 0xb5, 0x2f, 0xfd, 0}).find("compressed (zstd): zstdcat "), std::string::npos);
+  EXPECT_NE(refusal({0xfd, '7', 'z', 'X', 'Z', 0}).find("compressed (xz): xzcat "), std::string::npos);
+}
+
+TEST_F(CaptureReaderTest, CountsItsProgress) {
+  PcapFile file;
+  for (std::uint32_t i = 0; i < 100; ++i) file.packet(i + 1, 0, frame(1));
+  CaptureReader reader = open(file.bytes());
+  EXPECT_EQ(reader.octets_total(), file.bytes().size());
+  read_all(reader);
+  EXPECT_EQ(reader.octets_read(), file.bytes().size());
+}
+
+}  // namespace
+}  // namespace doorslam::port
