@@ -1,0 +1,100 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "flowtable/page_memory.h"
+#include "flowtable/time.h"
+
+namespace doorslam::flowtable {
+
+/// When each slot of a table wants to be looked at again.
+///
+/// A coarse timer for millions of slots: two octets a slot and no lists. Each slot has a stamp, the tick (2^27 ns,
+/// about 134 ms, counted from the epoch, so that the same capture gives the same ticks) at which it is due; each block
+/// of 512 slots has the earliest stamp among them, or an earlier one. schedule() and cancel() are a store or two, so a
+/// deadline may move either way and a slot may be reused at will: there is no link to mend. due() reads the blocks'
+/// stamps in one sweep (4 KiB a million slots) and looks only into those blocks that have something due.
+///
+/// Lazy by design: a packet does not move its connection's deadline. due() hands out the slot at the old one, and the
+/// caller schedules it again if it has been busy since. A deadline farther than kSpanTicks (2.4 h) is brought nearer
+/// and comes out early, to be scheduled again likewise. Nothing comes out early otherwise; all comes out up to a tick
+/// late.
+///
+/// Worker-bound. A popped slot is no longer scheduled.
+class Deadlines {
+ public:
+  static constexpr int kTickShift = 27;
+  static constexpr DurationNs kTickNs = DurationNs{1} << kTickShift;
+  static constexpr std::int64_t kSpanTicks = 0xff00;
+  static constexpr std::size_t kBlockSlots = 512;
+
+  static constexpr std::size_t kOctetsPerSlot = 2;
+  static constexpr std::size_t kOctetsPerBlock = 2;
+
+  /// Throws std::bad_alloc.
+  Deadlines(std::size_t slots, Pages pages);
+
+  /// Files a slot, whatever it was filed under before. Slot numbers count from 0.
+  void schedule(std::uint32_t slot, TimeNs deadline_ns) noexcept {
+    const std::int64_t tick = std::clamp(tick_at_or_after(deadline_ns), target_ + 1, swept_ + kSpanTicks);
+    const Stamp stamp = stamp_of(tick);
+    stamps()[slot] = stamp;
+    Stamp& earliest = block_earliest()[slot / kBlockSlots];
+    if (earliest == kNotFiled || distance(stamp) < distance(earliest)) earliest = stamp;
+    earliest_ = std::min(earliest_, tick);
+  }
+
+  /// The slot will not come out of due(). Fine for one that is not scheduled.
+  void cancel(std::uint32_t slot) noexcept { stamps()[slot] = kNotFiled; }
+
+  /// Pops slots whose time has come, `out.size()` at most; returns how many. Fewer than out.size(): no more are due.
+  /// `now` may leap and must not go back (an earlier one counts as the latest). With the largest TimeNs all that is
+  /// scheduled comes out, in several calls. Bounded work: one sweep over the blocks, 1 KiB for each that may have
+  /// something due.
+  std::size_t due(TimeNs now, std::span<std::uint32_t> out) noexcept;
+
+  /// Order of the deadlines of scheduled slots: less is sooner. 0 if the slot is not scheduled.
+  std::uint32_t urgency(std::uint32_t slot) const noexcept {
+    const Stamp stamp = stamps()[slot];
+    return stamp == kNotFiled ? 0U : distance(stamp);
+  }
+  /// Eight slots' stamps are read together: brings them near. Thread-neutral.
+  void prefetch(std::uint32_t slot) const noexcept { __builtin_prefetch(stamps() + slot); }
+
+ private:
+  /// The tick modulo 2^16; 0 means not scheduled.
+  using Stamp = std::uint16_t;
+  static constexpr Stamp kNotFiled = 0;
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+  static constexpr std::int64_t tick_at_or_after(TimeNs time) noexcept {
+    return (time >> kTickShift) + static_cast<std::int64_t>((time & (kTickNs - 1)) != 0);
+  }
+  /// The one tick in 2^16 whose stamp would read "not filed" is a tick late instead.
+  static constexpr Stamp stamp_of(std::int64_t tick) noexcept {
+    const auto stamp = static_cast<Stamp>(tick);
+    return stamp == kNotFiled ? Stamp{1} : stamp;
+  }
+  /// Ticks from swept_ to the stamp's; 1 or more for whatever is filed.
+  std::uint16_t distance(Stamp stamp) const noexcept { return static_cast<Stamp>(stamp - static_cast<Stamp>(swept_)); }
+
+  Stamp* stamps() const noexcept { return static_cast<Stamp*>(stamp_memory_.data()); }
+  Stamp* block_earliest() const noexcept { return static_cast<Stamp*>(block_memory_.data()); }
+  bool begin_sweep(std::int64_t now_tick) noexcept;
+  bool sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcept;
+  bool pop_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& popped) noexcept;
+
+  PageMemory stamp_memory_;  ///< a Stamp a slot, padded to whole blocks
+  PageMemory block_memory_;  ///< a Stamp a block
+  std::size_t blocks_;
+  std::int64_t swept_ = 0;          ///< all due at this tick or before it has been popped
+  std::int64_t target_ = 0;         ///< what swept_ will be after the sweep under way; equal to it between sweeps
+  std::int64_t earliest_ = kNever;  ///< nothing is filed before this tick (during a sweep: in the blocks it is past)
+  std::size_t cursor_ = 0;          ///< block at which the sweep under way goes on
+};
+
+}  // namespace doorslam::flowtable

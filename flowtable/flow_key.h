@@ -1,0 +1,172 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "flowtable/ip_address.h"
+
+/// The two-way key of a connection: both directions give the same one.
+///
+/// The end with the numerically lower (address, port) is `lo`, the other is `hi`. Numbers are in host byte order.
+/// The VLAN is 0 unless the caller tells connections apart by VLAN: a mirror port may tag one direction only.
+/// Keys have no padding, so that they compare and hash as whole words.
+namespace doorslam::flowtable {
+
+struct FlowKey4 {
+  static constexpr IpVersion kVersion = IpVersion::v4;
+
+  std::uint32_t lo_address = 0;
+  std::uint32_t hi_address = 0;
+  std::uint16_t lo_port = 0;
+  std::uint16_t hi_port = 0;
+  std::uint16_t vlan = 0;
+  std::uint16_t reserved = 0;  ///< always 0
+
+  std::array<std::uint64_t, 2> words() const noexcept { return std::bit_cast<std::array<std::uint64_t, 2>>(*this); }
+  Endpoint lo() const noexcept;
+  Endpoint hi() const noexcept;
+
+  friend bool operator==(const FlowKey4& a, const FlowKey4& b) noexcept {
+    const auto x = a.words();
+    const auto y = b.words();
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+  }
+};
+
+/// An IPv6 address as a number: `high` holds its first eight octets.
+struct Address6 {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+
+  friend auto operator<=>(const Address6&, const Address6&) = default;
+};
+
+struct FlowKey6 {
+  static constexpr IpVersion kVersion = IpVersion::v6;
+
+  Address6 lo_address;
+  Address6 hi_address;
+  std::uint16_t lo_port = 0;
+  std::uint16_t hi_port = 0;
+  std::uint16_t vlan = 0;
+  std::uint16_t reserved = 0;  ///< always 0
+
+  std::array<std::uint64_t, 5> words() const noexcept { return std::bit_cast<std::array<std::uint64_t, 5>>(*this); }
+  Endpoint lo() const noexcept;
+  Endpoint hi() const noexcept;
+
+  friend bool operator==(const FlowKey6& a, const FlowKey6& b) noexcept {
+    const auto x = a.words();
+    const auto y = b.words();
+    std::uint64_t difference = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) difference |= x[i] ^ y[i];
+    return difference == 0;
+  }
+};
+
+static_assert(sizeof(FlowKey4) == 16 && std::has_unique_object_representations_v<FlowKey4>);
+static_assert(sizeof(FlowKey6) == 40 && std::has_unique_object_representations_v<FlowKey6>);
+static_assert(std::is_trivially_copyable_v<FlowKey4> && std::is_trivially_copyable_v<FlowKey6>);
+
+/// A key, and which of its ends sent the packet that it was made of.
+template <class Key>
+struct OrientedKey {
+  Key key;
+  bool source_is_lo = false;
+};
+
+namespace detail {
+
+inline std::uint32_t load_big_endian32(const std::uint8_t* octets) noexcept {
+  std::uint32_t value;
+  std::memcpy(&value, octets, sizeof(value));
+  if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap32(value);
+  return value;
+}
+
+inline std::uint64_t load_big_endian64(const std::uint8_t* octets) noexcept {
+  std::uint64_t value;
+  std::memcpy(&value, octets, sizeof(value));
+  if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap64(value);
+  return value;
+}
+
+inline void store_big_endian(std::uint64_t value, std::size_t octets, std::uint8_t* out) noexcept {
+  for (std::size_t i = octets; i-- > 0; value >>= 8) out[i] = static_cast<std::uint8_t>(value);
+}
+
+inline Endpoint endpoint4(std::uint32_t address, std::uint16_t port) noexcept {
+  Endpoint end;
+  store_big_endian(address, 4, end.address.octets.data());
+  end.port = port;
+  return end;
+}
+
+inline Endpoint endpoint6(const Address6& address, std::uint16_t port) noexcept {
+  Endpoint end;
+  end.address.version = IpVersion::v6;
+  store_big_endian(address.high, 8, end.address.octets.data());
+  store_big_endian(address.low, 8, end.address.octets.data() + 8);
+  end.port = port;
+  return end;
+}
+
+}  // namespace detail
+
+inline Endpoint FlowKey4::lo() const noexcept { return detail::endpoint4(lo_address, lo_port); }
+inline Endpoint FlowKey4::hi() const noexcept { return detail::endpoint4(hi_address, hi_port); }
+inline Endpoint FlowKey6::lo() const noexcept { return detail::endpoint6(lo_address, lo_port); }
+inline Endpoint FlowKey6::hi() const noexcept { return detail::endpoint6(hi_address, hi_port); }
+
+/// Key of a packet between two IPv4 ends. `vlan_or_0`: 0 unless connections are told apart by VLAN.
+/// Where both ends are the same (address, port), the source counts as `lo`.
+inline OrientedKey<FlowKey4> make_key4(const Endpoint& source, const Endpoint& destination,
+                                       std::uint16_t vlan_or_0) noexcept {
+  // Address above port in one number: swapping the ends is then a conditional move, not a branch that guesses.
+  const auto rank = [](const Endpoint& end) {
+    return std::uint64_t{detail::load_big_endian32(end.address.octets.data())} << 16 | end.port;
+  };
+  const std::uint64_t from = rank(source);
+  const std::uint64_t to = rank(destination);
+  const bool source_is_lo = from <= to;
+  const std::uint64_t lo = source_is_lo ? from : to;
+  const std::uint64_t hi = source_is_lo ? to : from;
+  return {{static_cast<std::uint32_t>(lo >> 16), static_cast<std::uint32_t>(hi >> 16), static_cast<std::uint16_t>(lo),
+           static_cast<std::uint16_t>(hi), vlan_or_0, 0},
+          source_is_lo};
+}
+
+/// Key of a packet between two IPv6 ends; see make_key4().
+inline OrientedKey<FlowKey6> make_key6(const Endpoint& source, const Endpoint& destination,
+                                       std::uint16_t vlan_or_0) noexcept {
+  const auto number = [](const Endpoint& end) {
+    return Address6{detail::load_big_endian64(end.address.octets.data()),
+                    detail::load_big_endian64(end.address.octets.data() + 8)};
+  };
+  Address6 lo = number(source);
+  Address6 hi = number(destination);
+  std::uint16_t lo_port = source.port;
+  std::uint16_t hi_port = destination.port;
+  const bool source_is_lo = lo < hi || (lo == hi && lo_port <= hi_port);
+  if (!source_is_lo) {
+    std::swap(lo, hi);
+    std::swap(lo_port, hi_port);
+  }
+  return {{lo, hi, lo_port, hi_port, vlan_or_0, 0}, source_is_lo};
+}
+
+/// make_key4() or make_key6(), for code that is written once for both. Both ends must be of the key's IP version.
+template <class Key>
+OrientedKey<Key> make_key(const Endpoint& source, const Endpoint& destination, std::uint16_t vlan_or_0) noexcept {
+  if constexpr (Key::kVersion == IpVersion::v4) {
+    return make_key4(source, destination, vlan_or_0);
+  } else {
+    return make_key6(source, destination, vlan_or_0);
+  }
+}
+
+}  // namespace doorslam::flowtable

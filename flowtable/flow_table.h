@@ -1,0 +1,296 @@
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <type_traits>
+
+#include "flowtable/deadlines.h"
+#include "flowtable/flow_key.h"
+#include "flowtable/hash_key.h"
+#include "flowtable/page_memory.h"
+#include "flowtable/tag_group.h"
+#include "flowtable/time.h"
+
+namespace doorslam::flowtable {
+
+/// What a full table gives up first: the least value.
+enum class EvictionClass : std::uint8_t {
+  embryonic = 0,    ///< handshake not complete
+  closed = 1,       ///< over, lingering
+  established = 2,  ///< handshake complete, or picked up in mid-stream
+};
+
+/// What the table asks of the state it holds for the caller: last_seen(), and eviction_class() as an EvictionClass or
+/// its number.
+template <class State>
+concept FlowState = std::is_trivially_copyable_v<State> && std::default_initializable<State> &&
+    requires(const State& state) {
+  static_cast<EvictionClass>(state.eviction_class());
+  static_cast<TimeNs>(state.last_seen());
+};
+
+/// How an insertion found its place.
+enum class Inserted : std::uint8_t { fresh, evicted_embryonic, evicted_closed, evicted_established };
+
+/// All connections of one worker: fixed memory, a bounded amount of work for every call.
+///
+/// A key may stand in one of two buckets of 16 slots. The heads of the buckets are apart from the slots: 32 octets, 16
+/// tags, each of 14 bits of the hash and the two bits of the connection's eviction class. So a lookup costs two heads,
+/// compared at once, and (nearly always) the one slot it wants; a miss costs no slot. An insertion takes the
+/// emptier bucket; when both are full it evicts, and never moves others about. With an IPv4 key (16 octets) and a state
+/// of up to 48 octets a slot is one cache line, and a slot's share of everything is 68 octets.
+///
+/// A burst hides its cache misses by going through in three passes:
+///     for each packet: hash() and prefetch();  for each: prefetch_slots();  for each: find() or insert().
+///
+/// Expiry is an input like a packet is: schedule() every inserted slot, and for each slot that due() hands out erase()
+/// it or schedule() it again. See Deadlines for why packets need not move their deadlines.
+///
+/// Worker-bound. Pointers to slots and the numbers that due() gave are valid until the next insert() or erase() (of
+/// another slot: an eviction may take any slot of the two buckets). No call allocates or throws but the constructor.
+template <class Key, FlowState State>
+class FlowTable {
+ public:
+  /// Where key and state fit into a cache line, a slot is one, not parts of two.
+  struct alignas(sizeof(Key) + sizeof(State) <= 64 ? 64 : std::max(alignof(Key), alignof(State))) Slot {
+    Key key;
+    State state;
+  };
+  static_assert(std::is_trivially_copyable_v<Slot>);
+
+  struct InsertResult {
+    Slot* slot;
+    Inserted inserted;
+  };
+
+  /// Memory a slot takes, its share of heads and deadlines included, in octets.
+  static constexpr std::size_t kOctetsPerSlot = sizeof(Slot) + sizeof(std::uint16_t) + Deadlines::kOctetsPerSlot;
+
+  /// Room for `capacity_flows` or up to 31 more. Throws std::bad_alloc.
+  explicit FlowTable(std::size_t capacity_flows, const HashKey& hash_key, Pages pages = Pages::normal)
+      : hash_key_(hash_key),
+        buckets_(bucket_count(capacity_flows)),
+        tag_memory_(buckets_ * kBucketSlots * sizeof(std::uint16_t), pages),
+        slot_memory_(buckets_ * kBucketSlots * sizeof(Slot), pages),
+        deadlines_(buckets_ * kBucketSlots, pages) {}
+
+  /// The largest capacity whose memory stays within the budget; 0 if not even the smallest table does.
+  static constexpr std::size_t capacity_for(std::size_t budget_octets) noexcept {
+    constexpr std::size_t kRounding = 16384;  // four mappings, each rounded up to a page
+    constexpr std::size_t kBlock = Deadlines::kBlockSlots;
+    constexpr std::size_t kBlockOctets = kBlock * kOctetsPerSlot + Deadlines::kOctetsPerBlock;
+    constexpr std::size_t kStep = 2 * kBucketSlots;
+    if (budget_octets <= kRounding) return 0;
+    const std::size_t budget = budget_octets - kRounding;
+    const std::size_t slots = budget / kBlockOctets * kBlock + budget % kBlockOctets * kBlock / kBlockOctets;
+    return std::min(slots, kMaxSlots) / kStep * kStep;
+  }
+
+  std::size_t size() const noexcept { return size_; }
+  std::size_t capacity() const noexcept { return buckets_ * kBucketSlots; }
+
+  std::uint64_t hash(const Key& key) const noexcept { return hash_key_.hash(key); }
+
+  /// Brings the heads of the key's two buckets near.
+  void prefetch(std::uint64_t hash) const noexcept {
+    const Place place = place_of(hash);
+    __builtin_prefetch(tags() + place.first);
+    __builtin_prefetch(tags() + place.second);
+    if (crowded()) {
+      deadlines_.prefetch(place.first);
+      deadlines_.prefetch(place.second);
+    }
+  }
+
+  /// Brings the slots near that find() and insert() will look at. The heads should be near already.
+  void prefetch_slots(std::uint64_t hash) const noexcept {
+    const Place place = place_of(hash);
+    std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
+    if (candidates == 0) {
+      const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
+      prefetch_slot(empty != 0 ? vacancy(place, empty) : victim_without_established(place));
+      return;
+    }
+    for (; candidates != 0; candidates &= candidates - 1) prefetch_slot(number(place, candidates));
+  }
+
+  /// The key's slot, or nullptr. `hash` is hash(key).
+  Slot* find(const Key& key, std::uint64_t hash) noexcept {
+    const Place place = place_of(hash);
+    for (std::uint32_t candidates = matching(place, kFingerprintMask, place.tag); candidates != 0;
+         candidates &= candidates - 1) {
+      Slot* const candidate = slots() + number(place, candidates);
+      if (candidate->key == key) return candidate;
+    }
+    return nullptr;
+  }
+  const Slot* find(const Key& key, std::uint64_t hash) const noexcept {
+    return const_cast<FlowTable*>(this)->find(key, hash);
+  }
+
+  /// A slot for a key that find() did not find. The state is State{}, embryonic until reclassify(), and not scheduled.
+  /// When both buckets are full, one of their 32 connections makes way and is copied to `evicted`, which is not
+  /// written otherwise: of the lowest class there, and within it the one with the least last_seen() if all are
+  /// established, else the one whose scheduled deadline is soonest (which is as good and reads no slot).
+  InsertResult insert(const Key& key, std::uint64_t hash, Slot& evicted) noexcept {
+    const Place place = place_of(hash);
+    const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
+    Inserted inserted = Inserted::fresh;
+    std::uint32_t chosen;
+    if (empty != 0) [[likely]] {
+      chosen = vacancy(place, empty);
+      ++size_;
+    } else {
+      chosen = victim(place);
+      const auto lost = static_cast<std::uint8_t>(tags()[chosen] & kClassMask);
+      inserted = static_cast<Inserted>(lost + 1);
+      evicted = slots()[chosen];
+      deadlines_.cancel(chosen);
+    }
+    tags()[chosen] = place.tag;
+    return {std::construct_at(slots() + chosen, Slot{key, State{}}), inserted};
+  }
+
+  /// Takes note of slot.state.eviction_class(); call it after a change of that. Costs a store to the bucket's head.
+  void reclassify(const Slot& slot) noexcept {
+    std::uint16_t& tag = tags()[index_of(slot)];
+    tag =
+        static_cast<std::uint16_t>((tag & kFingerprintMask) | static_cast<std::uint16_t>(slot.state.eviction_class()));
+  }
+
+  void erase(Slot* slot) noexcept {
+    const std::uint32_t index = index_of(*slot);
+    tags()[index] = kEmpty;
+    deadlines_.cancel(index);
+    --size_;
+  }
+
+  /// The number of a slot, by which schedule() and due() know it: 0 to capacity() - 1.
+  std::uint32_t index_of(const Slot& slot) const noexcept { return static_cast<std::uint32_t>(&slot - slots()); }
+  /// The slot of that number. Its contents mean something only while it is occupied.
+  Slot& at(std::uint32_t index) noexcept { return slots()[index]; }
+  bool occupied(std::uint32_t index) const noexcept { return tags()[index] != kEmpty; }
+  /// The first occupied slot from `index` on, or capacity(): to walk through the table.
+  std::size_t next_occupied(std::size_t index) const noexcept {
+    while (index < capacity() && tags()[index] == kEmpty) ++index;
+    return index;
+  }
+
+  /// Files the slot: due() hands it out once `deadline_ns` has come. A later call replaces an earlier one, sooner or
+  /// later.
+  void schedule(std::uint32_t index, TimeNs deadline_ns) noexcept { deadlines_.schedule(index, deadline_ns); }
+  /// Pops occupied slots whose deadline has come, into `out`; see Deadlines::due(). Begin a burst with it, with the
+  /// time of its first packet, before anything is scheduled.
+  std::size_t due(TimeNs now, std::span<std::uint32_t> out) noexcept { return deadlines_.due(now, out); }
+
+ private:
+  static constexpr std::uint16_t kEmpty = 0;
+  static constexpr std::uint16_t kWholeTag = 0xffff;
+  static constexpr std::uint16_t kClassMask = 0x0003;
+  static constexpr std::uint16_t kFingerprintMask = 0xfffc;
+  static constexpr std::uint32_t kAllSlots = 0xffffffff;
+  static constexpr std::uint32_t kFirstBucket = 0x0000ffff;
+  static_assert(2 * kBucketSlots == std::numeric_limits<std::uint32_t>::digits, "a bit for each slot of a pair");
+  static constexpr std::size_t kMaxSlots = std::size_t{1} << 32;
+
+  /// Where a hash may stand: numbers of the first slots of its two buckets, and the tag it leaves there.
+  struct Place {
+    std::uint32_t first;
+    std::uint32_t second;
+    std::uint16_t tag;
+  };
+
+  static constexpr std::size_t bucket_count(std::size_t capacity_flows) noexcept {
+    const std::size_t pairs = (std::min(capacity_flows, kMaxSlots) + 2 * kBucketSlots - 1) / (2 * kBucketSlots);
+    return 2 * std::max<std::size_t>(pairs, 1);
+  }
+
+  /// Each half of the hash, scaled to the number of buckets, picks one; its lower bits are left for the tag.
+  Place place_of(std::uint64_t hash) const noexcept {
+    const std::uint64_t first = ((hash >> 32) * buckets_) >> 32;
+    std::uint64_t second = ((hash & 0xffffffff) * buckets_) >> 32;
+    if (second == first) second ^= 1;  // the number of buckets is even
+    const auto mixed = static_cast<std::uint16_t>((hash ^ (hash >> 32)) << 2);
+    const auto tag = static_cast<std::uint16_t>(mixed == 0 ? kClassMask + 1 : mixed);
+    return {static_cast<std::uint32_t>(first * kBucketSlots), static_cast<std::uint32_t>(second * kBucketSlots), tag};
+  }
+
+  /// Bits 0 to 15 stand for the slots of the first bucket, 16 to 31 for those of the second.
+  std::uint32_t matching(const Place& place, std::uint16_t mask, std::uint16_t value) const noexcept {
+    return matching_tags(tags() + place.first, mask, value) | matching_tags(tags() + place.second, mask, value)
+                                                                  << kBucketSlots;
+  }
+
+  /// Slot number of the lowest bit set in a mask of matching().
+  static std::uint32_t number(const Place& place, std::uint32_t mask) noexcept {
+    const auto position = static_cast<std::uint32_t>(std::countr_zero(mask));
+    return position < kBucketSlots ? place.first + position
+                                   : place.second + position - static_cast<std::uint32_t>(kBucketSlots);
+  }
+
+  /// An empty slot of the emptier bucket. `empty` is not 0.
+  static std::uint32_t vacancy(const Place& place, std::uint32_t empty) noexcept {
+    const bool take_second = std::popcount(empty >> kBucketSlots) > std::popcount(empty & kFirstBucket);
+    return number(place, take_second ? empty & ~kFirstBucket : empty);
+  }
+
+  /// Whom a full pair of buckets gives up.
+  std::uint32_t victim(const Place& place) const noexcept {
+    const std::uint32_t lesser = victim_without_established(place);
+    if ((tags()[lesser] & kClassMask) < static_cast<std::uint16_t>(EvictionClass::established)) return lesser;
+    std::uint32_t oldest = lesser;
+    TimeNs oldest_seen = std::numeric_limits<TimeNs>::max();
+    for (std::uint32_t all = kAllSlots; all != 0; all &= all - 1) {
+      const std::uint32_t candidate = number(place, all);
+      const TimeNs seen = slots()[candidate].state.last_seen();
+      if (seen < oldest_seen) {
+        oldest_seen = seen;
+        oldest = candidate;
+      }
+    }
+    return oldest;
+  }
+
+  /// The soonest due of the lowest class: read from heads and deadlines alone. Any one if all are established.
+  std::uint32_t victim_without_established(const Place& place) const noexcept {
+    std::uint32_t candidates = matching(place, kClassMask, static_cast<std::uint16_t>(EvictionClass::embryonic));
+    if (candidates == 0) candidates = matching(place, kClassMask, static_cast<std::uint16_t>(EvictionClass::closed));
+    if (candidates == 0) return place.first;
+    std::uint32_t soonest = 0;
+    std::uint32_t least = std::numeric_limits<std::uint32_t>::max();
+    for (; candidates != 0; candidates &= candidates - 1) {
+      const std::uint32_t candidate = number(place, candidates);
+      const std::uint32_t urgency = deadlines_.urgency(candidate);
+      soonest = urgency < least ? candidate : soonest;
+      least = std::min(urgency, least);
+    }
+    return soonest;
+  }
+
+  void prefetch_slot(std::uint32_t index) const noexcept {
+    const auto* const octets = reinterpret_cast<const char*>(slots() + index);
+    __builtin_prefetch(octets);
+    if constexpr (sizeof(Slot) > 64) __builtin_prefetch(octets + sizeof(Slot) - 1);
+  }
+
+  /// So full that insertions may have to evict: their choice reads the deadlines.
+  bool crowded() const noexcept { return size_ >= capacity() - capacity() / 8; }
+
+  std::uint16_t* tags() const noexcept { return static_cast<std::uint16_t*>(tag_memory_.data()); }
+  Slot* slots() const noexcept { return static_cast<Slot*>(slot_memory_.data()); }
+
+  HashKey hash_key_;
+  std::size_t buckets_;  ///< even, so that a pair can always be told apart
+  PageMemory tag_memory_;
+  PageMemory slot_memory_;
+  Deadlines deadlines_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace doorslam::flowtable
