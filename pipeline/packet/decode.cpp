@@ -35,19 +35,6 @@ DecodeOutcome outcome_of_unwanted(std::uint8_t protocol) noexcept {
   return protocol == ip_protocol::kEsp ? DecodeOutcome::encrypted : DecodeOutcome::not_tcp;
 }
 
-void fill_from_ip(const IpHeader& ip, std::uint16_t vlan, bool tunneled, const RawPacket& packet,
-                  Segment& segment) noexcept {
-  segment.time_ns = packet.time_ns;
-  segment.number = packet.number;
-  assign(segment.source.address, ip.source);
-  assign(segment.destination.address, ip.destination);
-  segment.vlan = vlan;
-  segment.ip_id = ip.is_v4() ? static_cast<std::uint16_t>(ip.id) : std::uint16_t{0};
-  segment.ttl = ip.ttl;
-  segment.dont_fragment = ip.dont_fragment;
-  segment.tunneled = tunneled;
-}
-
 }  // namespace
 
 Decoder::Decoder(const DecodeOptions& options)
@@ -61,12 +48,52 @@ DecodeOutcome Decoder::decode(const RawPacket& packet, Segment& segment, IcmpErr
   return outcome;
 }
 
+inline DecodeOutcome Decoder::decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around,
+                                         const RawPacket& packet, Segment& segment) noexcept {
+  if (const Verdict verdict = parse_tcp(reader, ip, verify_checksums_, segment)) return *verdict;
+  segment.time_ns = packet.time_ns;
+  segment.number = packet.number;
+  assign(segment.source.address, ip.source);
+  assign(segment.destination.address, ip.destination);
+  segment.vlan = around.vlan;
+  segment.ip_id = ip.is_v4() ? static_cast<std::uint16_t>(ip.id) : std::uint16_t{0};
+  segment.ttl = ip.ttl;
+  segment.dont_fragment = ip.dont_fragment;
+  segment.tunneled = around.tunneled;
+  if (segment.checksum_bad) [[unlikely]]
+    ++counters_.tcp_checksum_bad;
+  if (around.tunneled) [[unlikely]]
+    ++counters_.tunneled;
+  return DecodeOutcome::tcp;
+}
+
+/// The plain path, Ethernet, IP, TCP, stands apart from the general one so that it stays in registers.
 DecodeOutcome Decoder::decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
   Reader reader(packet.captured, packet.wire_length);
   std::uint16_t vlan = 0;
   if (packet.link_type != link_type::kEthernet || !strip_plain_ethernet(reader, vlan)) [[unlikely]] {
-    if (const Verdict verdict = reach_ip(start_of_frame(packet.link_type, reader), reader, vlan)) return *verdict;
+    return decode_other_link(packet, segment, error);
   }
+  Reader payload = reader;
+  IpHeader ip;
+  const auto first = reader.peek<1>();
+  const unsigned version = first ? first.u8<0>() >> 4U : 0;
+  if (version == 4) [[likely]] {
+    if (const Verdict verdict = parse_ipv4(payload, verify_checksums_, ip)) return *verdict;
+    if (ip.protocol == ip_protocol::kTcp && !ip.fragment) [[likely]] {
+      return decode_tcp(payload, ip, {.vlan = vlan}, packet, segment);
+    }
+  } else if (version == 6) {
+    if (const Verdict verdict = parse_ipv6_header(payload, ip)) return *verdict;
+    if (ip.protocol == ip_protocol::kTcp) return decode_tcp(payload, ip, {.vlan = vlan}, packet, segment);
+  }
+  return decode_ip(reader, vlan, packet, segment, error);
+}
+
+DecodeOutcome Decoder::decode_other_link(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
+  Reader reader(packet.captured, packet.wire_length);
+  std::uint16_t vlan = 0;
+  if (const Verdict verdict = reach_ip(start_of_frame(packet.link_type, reader), reader, vlan)) return *verdict;
   return decode_ip(reader, vlan, packet, segment, error);
 }
 
@@ -79,21 +106,16 @@ DecodeOutcome Decoder::decode_ip(Reader reader, std::uint16_t vlan, const RawPac
     if (ip.fragment) [[unlikely]] {
       if (const Verdict verdict = reassemble(reader, ip, packet.time_ns)) return *verdict;
     }
-    if (ip.protocol == ip_protocol::kTcp) [[likely]] {
-      if (const Verdict verdict = parse_tcp(reader, ip, verify_checksums_, segment)) return *verdict;
-      fill_from_ip(ip, vlan, depth > 0, packet, segment);
-      counters_.tcp_checksum_bad += segment.checksum_bad ? 1 : 0;
-      counters_.tunneled += depth > 0 ? 1 : 0;
-      return DecodeOutcome::tcp;
+    if (ip.protocol == ip_protocol::kTcp) {
+      return decode_tcp(reader, ip, {.vlan = vlan, .tunneled = depth > 0}, packet, segment);
     }
     if (ip.protocol == (ip.is_v4() ? ip_protocol::kIcmp : ip_protocol::kIcmpv6)) {
-      const DecodeOutcome outcome = parse_icmp(reader, ip, verify_checksums_, error);
       error.time_ns = packet.time_ns;
       error.number = packet.number;
-      assign(error.reporter, ip.source);
       error.vlan = vlan;
       error.ttl = ip.ttl;
-      return outcome;
+      assign(error.reporter, ip.source);
+      return parse_icmp(reader, ip, verify_checksums_, error);
     }
     if (const Verdict verdict = enter_tunnel(ip, udp_tunnels_, reader, vlan)) return *verdict;
   }

@@ -46,9 +46,19 @@ class Decoder {
   const DecodeCounters& counters() const noexcept { return counters_; }
 
  private:
+  /// What lies around the innermost IP packet.
+  struct Surroundings {
+    std::uint16_t vlan = 0;
+    bool tunneled = false;
+  };
+
   DecodeOutcome decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
-  DecodeOutcome decode_ip(Reader reader, std::uint16_t vlan, const RawPacket& packet, Segment& segment,
-                          IcmpError& error) noexcept;
+  [[gnu::noinline]] DecodeOutcome decode_other_link(const RawPacket& packet, Segment& segment,
+                                                    IcmpError& error) noexcept;
+  [[gnu::noinline]] DecodeOutcome decode_ip(Reader reader, std::uint16_t vlan, const RawPacket& packet,
+                                            Segment& segment, IcmpError& error) noexcept;
+  DecodeOutcome decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around, const RawPacket& packet,
+                           Segment& segment) noexcept;
   Verdict reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept;
 
   bool verify_checksums_;

@@ -53,22 +53,6 @@ Verdict read_fragment_header(Reader& reader, IpHeader& ip) noexcept {
   return {};
 }
 
-Verdict parse_ipv6(Reader& reader, IpHeader& ip) noexcept {
-  const auto header = reader.take<40>();
-  if (!header) return DecodeOutcome::ip_truncated;
-  const std::size_t payload_octets = header.be16<4>();
-  ip = {};
-  ip.source = header.view<8, 16>();
-  ip.destination = header.view<24, 16>();
-  ip.protocol = header.u8<6>();
-  ip.ttl = header.u8<7>();
-  ip.dont_fragment = true;
-  if (payload_octets > reader.wire_size()) return DecodeOutcome::ip_truncated;
-  // 0: a jumbogram (RFC 2675), or segmentation offload.
-  if (payload_octets != 0) reader.limit(payload_octets);
-  return skip_extensions(reader, ip);
-}
-
 }  // namespace
 
 bool looks_like_ip(const Reader& reader) noexcept {
@@ -91,8 +75,10 @@ Verdict parse_ip(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept {
       if (verdict || ip.fragment || ip.protocol != ip_protocol::kAh) return verdict;
       return skip_extensions(reader, ip);
     }
-    case 6:
-      return parse_ipv6(reader, ip);
+    case 6: {
+      const Verdict verdict = parse_ipv6_header(reader, ip);
+      return verdict ? verdict : skip_extensions(reader, ip);
+    }
     default:
       return DecodeOutcome::ip_header_bad;
   }

@@ -65,7 +65,15 @@ inline void assign(flowtable::IpAddress& address, ByteView octets) noexcept {
 
 /// Sum of the pseudo-header (RFC 9293, section 3.1; RFC 8200, section 8.1). `octets` is the upper layer's length.
 inline std::uint64_t pseudo_header_sum(const IpHeader& ip, std::uint8_t protocol, std::size_t octets) noexcept {
-  std::uint64_t sum = checksum_of(ip.source) + checksum_of(ip.destination);
+  const auto word = [](ByteView octets, std::size_t at) {
+    std::uint32_t value;
+    std::memcpy(&value, octets.data() + at, sizeof(value));
+    return std::uint64_t{value};
+  };
+  std::uint64_t sum = word(ip.source, 0) + word(ip.destination, 0);
+  if (!ip.is_v4()) {
+    for (std::size_t at = 4; at < 16; at += 4) sum += word(ip.source, at) + word(ip.destination, at);
+  }
   sum += in_network_order(protocol);
   sum += in_network_order(static_cast<std::uint16_t>(octets));
   sum += in_network_order(static_cast<std::uint16_t>(octets >> 16));
@@ -122,6 +130,26 @@ inline Verdict parse_ipv4(Reader& reader, bool verify_checksums, IpHeader& ip) n
   ip.whole = true;
   reader.skip(header_octets);
   reader.limit(total_octets - header_octets);
+  return {};
+}
+
+/// The fixed IPv6 header alone; `reader` must be at a version nibble of 6. Inline as parse_ipv4() is.
+inline Verdict parse_ipv6_header(Reader& reader, IpHeader& ip) noexcept {
+  const auto header = reader.take<40>();
+  if (!header) [[unlikely]]
+    return DecodeOutcome::ip_truncated;
+  const std::size_t payload_octets = header.be16<4>();
+  if (payload_octets > reader.wire_size()) [[unlikely]]
+    return DecodeOutcome::ip_truncated;
+  // 0: a jumbogram (RFC 2675), or segmentation offload.
+  if (payload_octets != 0) [[likely]]
+    reader.limit(payload_octets);
+  ip = {};
+  ip.source = header.view<8, 16>();
+  ip.destination = header.view<24, 16>();
+  ip.protocol = header.u8<6>();
+  ip.ttl = header.u8<7>();
+  ip.dont_fragment = true;
   return {};
 }
 

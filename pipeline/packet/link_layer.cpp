@@ -81,9 +81,7 @@ Position strip_ethertype(std::uint16_t type, Reader& reader, std::uint16_t& vlan
     default:
       break;
   }
-  if (type > kMaxLength) return kNotIp;
-  reader.limit(type);
-  return {.layer = Layer::llc};
+  return type > kMaxLength ? kNotIp : Position{.layer = Layer::llc};
 }
 
 /// IEEE 802.2: IP by its own service access point, or in SNAP.
@@ -105,7 +103,6 @@ Position strip_pppoe(Reader& reader) noexcept {
   const auto header = reader.take<6>();
   if (!header) return kTruncated;
   if (header.be16<0>() != 0x1100) return kNotIp;  // version, type, code of session data (RFC 2516)
-  reader.limit(header.be16<4>());
   return {.layer = Layer::ppp};
 }
 

@@ -5,7 +5,8 @@
 #include "pipeline/packet/ip.h"
 #include "pipeline/packet/reader.h"
 
-/// Everything between the start of a frame and its IP header.
+/// Everything between the start of a frame and its IP header. Lengths in link-layer headers are not used: the IP header
+/// has its own, and there are devices that get the others wrong.
 namespace doorslam::packet {
 
 /// LINKTYPE_* values (https://www.tcpdump.org/linktypes.html) that doorslam reads.

@@ -105,7 +105,6 @@ Position enter_gtp_u(Reader& reader) noexcept {
   constexpr int kMaxExtensions = 8;
   const auto header = reader.take<8>();
   if (!header || (header.u8<0>() & 0xf0U) != kVersion1 || header.u8<1>() != kUserData) return kNoTunnel;
-  reader.limit(header.be16<2>());
   if ((header.u8<0>() & kAnyOptional) == 0) return kIp;
   const auto optional_fields = reader.take<4>();
   if (!optional_fields) return kNoTunnel;
@@ -133,6 +132,16 @@ Position enter_teredo(Reader& reader) noexcept {
   return inner && inner.u8<0>() >> 4U == 6 ? kIp : kNoTunnel;
 }
 
+/// Teredo clients speak to relays and to each other on ports of their own. Their IPv6 addresses give them away: one of
+/// the two is of the Teredo prefix 2001::/32 (RFC 4380, section 2.6), and the length is right to the octet.
+bool is_teredo_between_peers(const Reader& reader) noexcept {
+  constexpr std::uint32_t kPrefix = 0x20010000;
+  const auto inner = reader.peek<40>();
+  if (!inner || inner.u8<0>() >> 4U != 6) return false;
+  if (inner.be16<4>() + std::size_t{40} != reader.wire_size()) return false;
+  return inner.be32<8>() == kPrefix || inner.be32<24>() == kPrefix;
+}
+
 Position enter_ayiya(Reader& reader) noexcept {
   constexpr unsigned kForward = 1;
   const auto header = reader.take<8>();
@@ -149,8 +158,6 @@ Position enter_udp(const UdpTunnels& tunnels, Reader& reader) noexcept {
   const auto header = reader.take<8>();
   if (!header) return kNoTunnel;
   const UdpTunnel kind = tunnels.between(header.be16<0>(), header.be16<2>());
-  if (kind == UdpTunnel::none) return kNoTunnel;
-  if (const std::size_t octets = header.be16<4>(); octets >= 8) reader.limit(octets - 8);
   switch (kind) {
     case UdpTunnel::vxlan:
       return enter_vxlan(reader);
@@ -165,7 +172,7 @@ Position enter_udp(const UdpTunnels& tunnels, Reader& reader) noexcept {
     case UdpTunnel::none:
       break;
   }
-  return kNoTunnel;
+  return is_teredo_between_peers(reader) ? kIp : kNoTunnel;
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 /// Tunnels over IP: GRE (with ERSPAN, PPTP), IP in IP, 6in4, MPLS, and those over UDP by their ports.
 namespace doorslam::packet {
 
-/// UDP ports (source or destination) whose payload is tried as a tunnel. Others are never tried. At most
-/// UdpTunnels::kMaxPorts in all.
+/// UDP ports (source or destination) whose payload is tried as a tunnel. Others are never tried, but for Teredo between
+/// two clients, which its addresses prove. At most UdpTunnels::kMaxPorts in all.
 struct TunnelPorts {
   std::vector<std::uint16_t> vxlan = {4789, 8472};  ///< RFC 7348; 8472 is Linux's older default
   std::vector<std::uint16_t> geneve = {6081};       ///< RFC 8926

@@ -23,11 +23,7 @@ Position strip_wlan(Reader& reader) noexcept {
     aggregate = (qos.u8<0>() & 0x80U) != 0;
   }
   if (high_throughput_control && !reader.skip(4)) return kTruncated;
-  if (aggregate) {
-    const auto subframe = reader.take<14>();
-    if (!subframe) return kTruncated;
-    reader.limit(subframe.be16<12>());
-  }
+  if (aggregate && !reader.skip(14)) return kTruncated;  // addresses and length of its first frame
   return {.layer = Layer::llc};
 }
 
