@@ -1,0 +1,89 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "pipeline/diagnose/diagnosis.h"
+#include "pipeline/diagnose/ending.h"
+#include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/tcp/event.h"
+
+/// From events to readings.
+///
+/// Theory of operation. The workers' events are merged into one history by packet time, behind a watermark. The ledger
+/// follows that history. A connection that may have been refused waits for the settle time, so that what follows it
+/// counts, and is then judged; a plainly served one is passed on at once. The same packets give the same readings
+/// however the connections were sharded. Owned by the analysis thread.
+namespace doorslam::diagnose {
+
+struct AnalysisOptions {
+  flowtable::DurationNs settle_ns = 10 * flowtable::kSecondNs;  ///< packet time between an end and its judgement
+  std::size_t capacity_pending = 16'384;  ///< connections that wait; beyond it the oldest is judged early
+  std::size_t banner_length = 200;        ///< characters of the server's first words that are told, 0: none
+  LedgerOptions ledger;
+};
+
+struct AnalysisCounters {
+  std::uint64_t connections = 0;   ///< ended connections seen
+  std::uint64_t judged = 0;        ///< of these, weighed against the evidence
+  std::uint64_t judged_early = 0;  ///< of these, before their settle time, because too many waited
+};
+
+class Analysis {
+ public:
+  /// Gives the scanner when the first words are to be read; null if there is none. The scanner outlives the analysis.
+  using ScannerSource = std::function<SignatureScanner*()>;
+
+  Analysis(const AnalysisOptions& options, ScannerSource scanner);
+
+  /// Takes over the events of one batch a worker. All batches must cover the time up to the next watermark.
+  void collect(const tcp::EventBatch& batch);
+
+  /// All events up to and including `watermark_ns` have been collected: follows them and appends the readings that are
+  /// due by then, in the order of their judgement.
+  void advance(flowtable::TimeNs watermark_ns, std::vector<DiagnosedConnection>& out);
+
+  /// The source has ended: judges everything that waits with what is known.
+  void finish(std::vector<DiagnosedConnection>& out);
+
+  const AnalysisCounters& counters() const noexcept { return counters_; }
+  const Ledger& ledger() const noexcept { return ledger_; }
+
+ private:
+  /// An event out of its batch, with its evidence.
+  struct Arrival {
+    tcp::ConnectionEvent event;
+    std::unique_ptr<tcp::Evidence> evidence;
+  };
+  /// A connection that waits for its judgement.
+  struct Pending {
+    tcp::ConnectionSummary summary;
+    std::unique_ptr<tcp::Evidence> evidence;
+    Ending ending = Ending::still_open;
+    Outcome outcome = Outcome::served;
+    std::uint32_t words = 0;
+    flowtable::TimeNs due_ns = 0;
+    std::vector<SignatureHit> server_words;
+    std::vector<SignatureHit> client_words;
+  };
+
+  void follow(Arrival& arrival, std::vector<DiagnosedConnection>& out);
+  void follow_end(Arrival& arrival, std::vector<DiagnosedConnection>& out);
+  void read_words(Pending& pending);
+  void mark_server(const Pending& pending);
+  void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
+  void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
+
+  AnalysisOptions options_;
+  ScannerSource scanner_;
+  Ledger ledger_;
+  AnalysisCounters counters_;
+  std::vector<Arrival> arrivals_;
+  std::deque<Pending> pending_;
+};
+
+}  // namespace doorslam::diagnose

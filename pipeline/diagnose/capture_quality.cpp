@@ -1,0 +1,54 @@
+#include "pipeline/diagnose/capture_quality.h"
+
+#include <fmt/format.h>
+
+#include "pipeline/diagnose/figures.h"
+
+namespace doorslam::diagnose {
+
+std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence) {
+  std::vector<std::string> caveats;
+  if (summary.one_sided) caveats.emplace_back("only one direction of this connection was captured");
+  if (summary.mid_stream) caveats.emplace_back("the capture began after the connection did: its handshake is missing");
+  if (summary.orientation_guessed) caveats.emplace_back("which end is the server was guessed from the port numbers");
+  const std::uint64_t gaps = std::uint64_t{summary.side[0].gap_bytes} + summary.side[1].gap_bytes;
+  if (gaps > 0)
+    caveats.push_back(fmt::format("{} were acknowledged but not captured", counted(gaps, "octet", "octets")));
+  if (summary.duplicates > 0) {
+    caveats.push_back(fmt::format("{} of its packets came twice from the mirror and were dropped", summary.duplicates));
+  }
+  if (summary.evidence_missing) caveats.emplace_back("its packets were not kept: the evidence pool was exhausted");
+  if (evidence != nullptr && evidence->of(tcp::Side::responder).head.incomplete) {
+    caveats.emplace_back("the server's first words are incomplete in the capture");
+  }
+  return caveats;
+}
+
+std::string banner_of(const tcp::PayloadHead& head, std::size_t limit) {
+  std::string text;
+  for (const std::uint8_t octet : head.view()) {
+    std::string shown;
+    switch (octet) {
+      case '\r':
+        shown = "\\r";
+        break;
+      case '\n':
+        shown = "\\n";
+        break;
+      case '\t':
+        shown = "\\t";
+        break;
+      case '\\':
+        shown = "\\\\";
+        break;
+      default:
+        shown =
+            octet >= 0x20 && octet < 0x7f ? std::string(1, static_cast<char>(octet)) : fmt::format("\\x{:02x}", octet);
+    }
+    if (text.size() + shown.size() > limit) break;
+    text += shown;
+  }
+  return text;
+}
+
+}  // namespace doorslam::diagnose

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "pipeline/diagnose/ending.h"
+#include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/tcp/connection.h"
+#include "pipeline/tcp/evidence.h"
+
+namespace doorslam::diagnose {
+
+/// Everything on the analyst's desk when one connection is judged. Borrowed for the length of the judgement.
+struct Case {
+  explicit Case(const tcp::ConnectionSummary& connection) : summary(connection) {}
+
+  const tcp::ConnectionSummary& summary;
+  const tcp::Evidence* packets = nullptr;  ///< null where none was kept
+  Ending ending = Ending::still_open;
+  flowtable::TimeNs accepted_ns = 0;  ///< handshake complete, else first packet
+  flowtable::TimeNs closed_ns = 0;    ///< server's FIN or RST, else the last packet
+  Contrast contrast;
+  std::optional<ServerMarks> marks;            ///< absent where the server endpoint is unknown
+  std::uint8_t host_ttl = 0;                   ///< TTL of the server host's SYN-ACKs, 0: unknown
+  Outcome outcome = Outcome::served;           ///< by its own packets
+  std::span<const SignatureHit> server_words;  ///< most telling first
+  std::span<const SignatureHit> client_words;
+
+  const tcp::SideEvidence* client() const { return packets ? &packets->of(tcp::Side::originator) : nullptr; }
+  const tcp::SideEvidence* server() const { return packets ? &packets->of(tcp::Side::responder) : nullptr; }
+  /// By its own packets, or by words that this server does not use towards those whom it serves.
+  bool looks_refused() const {
+    if (outcome == Outcome::refused_silently || outcome == Outcome::refused_in_words) return true;
+    return ending == Ending::closed_after_greeting && contrast.served_other_words > 0 &&
+           contrast.served_same_words == 0;
+  }
+  /// The server hung up on a connection that it had accepted.
+  bool server_hung_up() const {
+    return ending == Ending::closed_without_a_word || ending == Ending::closed_after_greeting ||
+           ending == Ending::closed_after_reply || ending == Ending::handshake_reset;
+  }
+};
+
+/// What a piece of evidence found: a sentence with its figures, and how strongly it holds.
+struct Finding {
+  std::string sentence;
+  double strength = 1.0;  ///< scales the weights of the evidence, usually 0 to 1
+};
+
+}  // namespace doorslam::diagnose

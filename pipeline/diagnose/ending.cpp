@@ -1,0 +1,165 @@
+#include "pipeline/diagnose/ending.h"
+
+#include <algorithm>
+#include <array>
+
+namespace doorslam::diagnose {
+
+namespace {
+
+using flowtable::kNoTime;
+using flowtable::kSecondNs;
+using flowtable::TimeNs;
+using tcp::ConnectionSummary;
+using tcp::ConnState;
+using tcp::Evidence;
+using tcp::Side;
+using tcp::SideEvidence;
+using tcp::Stage;
+
+/// A window closed for less than this is a busy reader, not a stalled one.
+constexpr flowtable::DurationNs kStalledNs = 3 * kSecondNs;
+
+/// The earlier of two times, of which either may not have been seen.
+TimeNs earlier(TimeNs a, TimeNs b) {
+  if (a == kNoTime) return b;
+  if (b == kNoTime) return a;
+  return std::min(a, b);
+}
+
+TimeNs first_end_of(const SideEvidence& side) { return earlier(side.fin_ns, side.rst_ns); }
+
+Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evidence& e) {
+  const SideEvidence& client = e.of(Side::originator);
+  const SideEvidence& server = e.of(Side::responder);
+  if (e.syn_ack_ns == kNoTime) {
+    if (server.rst_ns != kNoTime) return Ending::syn_reset;
+    if (e.icmp.time_ns != kNoTime) return Ending::syn_icmp;
+    if (summary.side[index_of(Side::responder)].packets == 0) return Ending::syn_unanswered;
+    return Ending::still_open;
+  }
+  if (client.rst_ns != kNoTime && (server.rst_ns == kNoTime || client.rst_ns < server.rst_ns)) {
+    return Ending::half_open_abandoned;
+  }
+  if (server.rst_ns != kNoTime) return Ending::handshake_reset;
+  // Something of the client's came after the SYN-ACK, so the silence is the server's.
+  if (client.last_ns > e.syn_ack_ns && client.last_ns > e.last_syn_ns) return Ending::handshake_ignored;
+  return Ending::half_open_abandoned;
+}
+
+/// The server never ACKed a handshake that it saw complete: SYN-ACKs again, or silence to the client's data.
+bool handshake_was_ignored(const Evidence& e) {
+  const SideEvidence& client = e.of(Side::originator);
+  const SideEvidence& server = e.of(Side::responder);
+  if (e.syn_ack_ns == kNoTime || server.payload_segments > 0 || server.fin_ns != kNoTime) return false;
+  if (server.rst_ns != kNoTime) return false;
+  const bool answered_again = e.handshake_ns != kNoTime && e.last_syn_ack_ns > e.handshake_ns && e.syn_acks >= 2;
+  const bool data_unacked = client.payload_segments > 0 && client.retransmissions >= 2 && client.acked <= 1;
+  const bool progressed = client.acked > 1;
+  return !progressed && (answered_again || data_unacked);
+}
+
+Ending ending_of_silence(const ConnectionSummary& summary, const Evidence& e) {
+  const SideEvidence& client = e.of(Side::originator);
+  const SideEvidence& server = e.of(Side::responder);
+  const bool server_data_pending = server.acked != 0 && server.next_seq > server.acked;
+  if (server_data_pending && server.retransmissions >= 2 && client.last_ns < server.last_ns)
+    return Ending::client_silent;
+  if (client.payload_segments > 0 && server.payload_segments == 0) return Ending::server_silent;
+  if (summary.stage == Stage::accepted && server.payload_segments == 0) return Ending::client_silent;
+  return Ending::still_open;
+}
+
+Ending ending_of_close(const Evidence& e, TimeNs client_end, TimeNs server_end) {
+  const SideEvidence& client = e.of(Side::originator);
+  const SideEvidence& server = e.of(Side::responder);
+  const bool client_spoke = client.payload_segments > 0;
+  const bool server_spoke = server.payload_segments > 0;
+  const bool server_first = server_end != kNoTime && (client_end == kNoTime || server_end <= client_end);
+  if (server_first) {
+    if (!server_spoke && !client_spoke && server.rst_ns != kNoTime && server.fin_ns == kNoTime) {
+      return Ending::handshake_reset;
+    }
+    if (!server_spoke) return Ending::closed_without_a_word;
+    // A client that speaks at the same moment has not been heard: the server's greeting is all that was said to it.
+    const bool unheard = !client_spoke || client.first_payload_ns >= server_end;
+    return unheard ? Ending::closed_after_greeting : Ending::closed_after_reply;
+  }
+  if (!server_spoke) return Ending::left_without_a_word;
+  return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
+}
+
+bool client_was_stalled(const Evidence& e) {
+  const SideEvidence& client = e.of(Side::originator);
+  const SideEvidence& server = e.of(Side::responder);
+  if (client.zero_window_since_ns == kNoTime) return false;
+  return std::max(client.last_ns, server.last_ns) - client.zero_window_since_ns >= kStalledNs;
+}
+
+/// Without evidence the states tell the coarse story.
+Ending ending_by_state(const ConnectionSummary& summary) {
+  switch (summary.conn_state) {
+    case ConnState::S0:
+      return Ending::syn_unanswered;
+    case ConnState::REJ:
+      return Ending::syn_reset;
+    case ConnState::RSTOS0:
+    case ConnState::SH:
+    case ConnState::SHR:
+    case ConnState::RSTRH:
+      return Ending::half_open_abandoned;
+    default:
+      break;
+  }
+  const bool server_spoke = summary.side[index_of(Side::responder)].payload_bytes > 0;
+  const bool client_spoke = summary.side[index_of(Side::originator)].payload_bytes > 0;
+  const std::string_view history = summary.history.view();
+  const std::size_t client_end = std::min(history.find('F'), history.find('R'));
+  const std::size_t server_end = std::min(history.find('f'), history.find('r'));
+  if (client_end == std::string_view::npos && server_end == std::string_view::npos) {
+    return client_spoke && !server_spoke ? Ending::server_silent : Ending::still_open;
+  }
+  if (server_end < client_end) {
+    if (!server_spoke) return Ending::closed_without_a_word;
+    return client_spoke ? Ending::closed_after_reply : Ending::closed_after_greeting;
+  }
+  if (!server_spoke) return Ending::left_without_a_word;
+  return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
+}
+
+}  // namespace
+
+std::string_view name_of(Ending ending) {
+  constexpr std::array<std::string_view, 16> kNames = {
+      "SYN unanswered",       "SYN reset",           "SYN met ICMP error",      "half-open, abandoned",
+      "handshake ignored",    "handshake reset",     "closed without a word",   "closed after the greeting",
+      "closed after a reply", "left without a word", "left after the greeting", "left after a reply",
+      "server silent",        "client silent",       "client stalled",          "still open",
+  };
+  return kNames[static_cast<std::size_t>(ending)];
+}
+
+TimeNs server_close_time(const Evidence& evidence) { return first_end_of(evidence.of(Side::responder)); }
+
+TimeNs close_time(const ConnectionSummary& summary, const Evidence* evidence) {
+  if (evidence == nullptr) return summary.end_ns;
+  const TimeNs end = earlier(first_end_of(evidence->of(Side::originator)), first_end_of(evidence->of(Side::responder)));
+  return end == kNoTime ? summary.end_ns : end;
+}
+
+Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
+  if (evidence == nullptr) return ending_by_state(summary);
+  const Evidence& e = *evidence;
+  const bool handshake_seen = e.syn_ns != kNoTime || e.syn_ack_ns != kNoTime;
+  if (handshake_seen && handshake_was_ignored(e)) return Ending::handshake_ignored;
+  if (handshake_seen && (summary.stage == Stage::syn || summary.stage == Stage::handshake)) {
+    return ending_before_the_handshake(summary, e);
+  }
+  const TimeNs client_end = first_end_of(e.of(Side::originator));
+  const TimeNs server_end = first_end_of(e.of(Side::responder));
+  if (client_was_stalled(e) && (server_end == kNoTime || client_end != kNoTime)) return Ending::client_stalled;
+  if (client_end == kNoTime && server_end == kNoTime) return ending_of_silence(summary, e);
+  return ending_of_close(e, client_end, server_end);
+}
+
+}  // namespace doorslam::diagnose

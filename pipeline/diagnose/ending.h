@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "pipeline/tcp/connection.h"
+#include "pipeline/tcp/evidence.h"
+
+/// How a connection ended on the wire, before anyone asks why. The first thing an analyst notes.
+namespace doorslam::diagnose {
+
+enum class Ending : std::uint8_t {
+  syn_unanswered,         ///< SYN, and nothing came back
+  syn_reset,              ///< SYN, RST
+  syn_icmp,               ///< SYN, ICMP destination unreachable
+  half_open_abandoned,    ///< SYN, SYN-ACK, and the client resets or says no more
+  handshake_ignored,      ///< the client's ACK or data met retransmitted SYN-ACKs or silence
+  handshake_reset,        ///< the RST answers the final ACK; nobody has sent payload
+  closed_without_a_word,  ///< accepted, then the server's FIN or RST; no payload from the server
+  closed_after_greeting,  ///< the server spoke first, then closed; no payload from the client before
+  closed_after_reply,     ///< both spoke, the server closed first
+  left_without_a_word,    ///< the client closed or reset before the server said anything
+  left_after_greeting,    ///< the client heard the greeting and left without a request
+  left_after_reply,       ///< both spoke, the client closed first
+  server_silent,          ///< the request is ACKed, no answer came, nobody closed
+  client_silent,          ///< the server's data is not ACKed any more
+  client_stalled,         ///< the client's window stays closed
+  still_open,             ///< nothing remarkable, but the end was not seen
+};
+
+std::string_view name_of(Ending ending);
+
+/// `evidence` is null where the connection was plainly served or the evidence pool was exhausted; then conn_state,
+/// history and stage decide.
+Ending ending_of(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
+
+/// When the connection stopped to count as an open session: the first FIN or RST, else the last packet.
+flowtable::TimeNs close_time(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
+
+/// When the server's side ended it (FIN or RST), or kNoTime.
+flowtable::TimeNs server_close_time(const tcp::Evidence& evidence);
+
+}  // namespace doorslam::diagnose

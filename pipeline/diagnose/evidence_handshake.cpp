@@ -1,0 +1,174 @@
+#include "pipeline/diagnose/evidence_handshake.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "pipeline/diagnose/figures.h"
+
+namespace doorslam::diagnose::evidence {
+
+namespace {
+
+using flowtable::kMillisecondNs;
+using flowtable::kNoTime;
+using flowtable::kSecondNs;
+using tcp::Fingerprint;
+using tcp::SideEvidence;
+
+/// Hops that a packet has crossed, by the usual initial TTLs. Two stacks of one host may start at different ones.
+int hops_crossed(std::uint8_t ttl) {
+  for (const int initial : {32, 64, 128, 255}) {
+    if (ttl <= initial) return initial - ttl;
+  }
+  return 0;
+}
+
+/// The TTL that this side's own packets arrive with; 0 where it sent nothing but the RST.
+std::uint8_t own_ttl(const SideEvidence& side, std::uint8_t host_ttl) {
+  if (side.first.seen && side.first.ttl != 0) return side.first.ttl;
+  return host_ttl;
+}
+
+bool about_reset(const Case& c) {
+  return c.packets != nullptr && c.server()->rst_ns != kNoTime && (c.ending == Ending::syn_reset || c.server_hung_up());
+}
+
+}  // namespace
+
+/// The kernel answers a final ACK that acknowledges another number than it offered with a RST (RFC 9293, 3.10.7.4).
+std::optional<Finding> handshake_ack_wrong(const Case& c) {
+  if (c.packets == nullptr || !c.packets->handshake_ack_wrong) return std::nullopt;
+  return Finding{"the final handshake ACK acknowledges a number that the SYN-ACK did not offer"};
+}
+
+/// With right numbers a faulty ACK is out of the question, and it would have met a RST, never a FIN.
+std::optional<Finding> handshake_ack_right(const Case& c) {
+  if (c.packets == nullptr || c.packets->handshake_ack_wrong || c.packets->handshake_ns == kNoTime) return std::nullopt;
+  const bool fin = c.server()->fin_ns != kNoTime;
+  return Finding{fin ? "the handshake's numbers fit, and a faulty ACK meets a RST, not a FIN"
+                     : "the handshake's sequence and acknowledgement numbers fit"};
+}
+
+std::optional<Finding> syn_repeated(const Case& c) {
+  if (c.ending != Ending::syn_unanswered || c.packets == nullptr || c.packets->syns < 2) return std::nullopt;
+  return Finding{fmt::format("{} SYNs over {} went unanswered, no RST and no ICMP", c.packets->syns,
+                             in_words(c.packets->last_syn_ns - c.packets->syn_ns))};
+}
+
+/// RFC 792 and RFC 1812: type 3, codes 9, 10, 13; RFC 4443: type 1, codes 1, 5 and 6.
+std::optional<Finding> icmp_prohibited(const Case& c) {
+  if (c.packets == nullptr || c.packets->icmp.time_ns == kNoTime) return std::nullopt;
+  const tcp::IcmpNote& icmp = c.packets->icmp;
+  const bool v6 = icmp.reporter.version == flowtable::IpVersion::v6;
+  const bool prohibited = v6 ? icmp.type == 1 && (icmp.code == 1 || icmp.code == 5 || icmp.code == 6)
+                             : icmp.type == 3 && (icmp.code == 9 || icmp.code == 10 || icmp.code == 13);
+  if (!prohibited) return std::nullopt;
+  return Finding{fmt::format("{} answers with {} type {} code {}: administratively prohibited", in_words(icmp.reporter),
+                             v6 ? "ICMPv6" : "ICMP", icmp.type, icmp.code)};
+}
+
+std::optional<Finding> icmp_unreachable(const Case& c) {
+  if (c.packets == nullptr || c.packets->icmp.time_ns == kNoTime || icmp_prohibited(c)) return std::nullopt;
+  const tcp::IcmpNote& icmp = c.packets->icmp;
+  const bool v6 = icmp.reporter.version == flowtable::IpVersion::v6;
+  if (icmp.type != (v6 ? 1 : 3)) return std::nullopt;
+  return Finding{fmt::format("{} answers with {} type {} code {}: destination unreachable", in_words(icmp.reporter),
+                             v6 ? "ICMPv6" : "ICMP", icmp.type, icmp.code)};
+}
+
+/// Linux ignores the final ACK while the accept queue is full and sends its SYN-ACK again.
+std::optional<Finding> syn_ack_repeated_after_ack(const Case& c) {
+  if (c.packets == nullptr || c.packets->syn_acks < 2 || c.packets->handshake_ns == kNoTime) return std::nullopt;
+  if (c.packets->last_syn_ack_ns <= c.packets->handshake_ns || c.server()->payload_segments > 0) return std::nullopt;
+  return Finding{
+      fmt::format("the SYN-ACK came {} times although the client had acknowledged it: the server's queue of "
+                  "accepted connections is full",
+                  c.packets->syn_acks)};
+}
+
+/// A kernel that had taken the connection would acknowledge its data; one that answered with a SYN cookie and then
+/// found the accept queue full knows nothing of it.
+std::optional<Finding> data_never_acked(const Case& c) {
+  if (c.packets == nullptr || c.ending != Ending::handshake_ignored) return std::nullopt;
+  const SideEvidence& client = *c.client();
+  if (client.payload_segments == 0 || client.retransmissions < 2 || client.acked > 1) return std::nullopt;
+  return Finding{fmt::format("the client's data was sent {} times after the handshake and never acknowledged",
+                             client.retransmissions + 1)};
+}
+
+/// tcp_abort_on_overflow: the RST carries no ACK flag and comes at once, before anybody has sent data.
+std::optional<Finding> bare_reset_answers_ack(const Case& c) {
+  if (c.packets == nullptr || c.ending != Ending::handshake_reset || c.packets->handshake_ack_wrong)
+    return std::nullopt;
+  const SideEvidence& server = *c.server();
+  if (server.rst_with_ack || c.packets->handshake_ns == kNoTime) return std::nullopt;
+  if (server.rst_ns - c.packets->handshake_ns > 20 * kMillisecondNs) return std::nullopt;
+  return Finding{fmt::format("a RST without ACK answers the final ACK within {}: the kernel, not the application",
+                             in_words(server.rst_ns - c.packets->handshake_ns))};
+}
+
+std::optional<Finding> server_overflowed_nearby(const Case& c) {
+  if (!c.marks || c.marks->last_overflow_ns == kNoTime) return std::nullopt;
+  if (c.ending != Ending::syn_unanswered && c.ending != Ending::handshake_ignored &&
+      c.ending != Ending::handshake_reset) {
+    return std::nullopt;
+  }
+  const auto distance = std::abs(c.marks->last_overflow_ns - c.summary.start_ns);
+  if (distance > 60 * kSecondNs) return std::nullopt;
+  return Finding{fmt::format("the same port ignored a completed handshake {} away in time", in_words(distance))};
+}
+
+std::optional<Finding> client_reset_the_syn_ack(const Case& c) {
+  if (c.packets == nullptr || c.ending != Ending::half_open_abandoned) return std::nullopt;
+  if (c.client()->rst_ns == kNoTime) return std::nullopt;
+  return Finding{"the client's own stack resets the server's SYN-ACK: a half-open scan, or a client that gave up"};
+}
+
+/// A third host cannot know the hops between the server and the tap, nor the server's habits.
+std::optional<Finding> reset_from_elsewhere(const Case& c) {
+  if (!about_reset(c)) return std::nullopt;
+  const SideEvidence& server = *c.server();
+  const std::uint8_t own = own_ttl(server, c.host_ttl);
+  if (own == 0 || hops_crossed(server.rst.ttl) == hops_crossed(own)) return std::nullopt;
+  return Finding{fmt::format("the RST arrives with TTL {}, the server's own packets with {}: another host sent it",
+                             server.rst.ttl, own)};
+}
+
+std::optional<Finding> reset_from_the_server(const Case& c) {
+  if (!about_reset(c)) return std::nullopt;
+  const SideEvidence& server = *c.server();
+  const std::uint8_t own = own_ttl(server, c.host_ttl);
+  if (own == 0 || hops_crossed(server.rst.ttl) != hops_crossed(own)) return std::nullopt;
+  return Finding{fmt::format("the RST arrives with TTL {}, as do the server's own packets", server.rst.ttl)};
+}
+
+/// Devices that cut connections reset both ends at once.
+std::optional<Finding> resets_both_ways(const Case& c) {
+  if (c.packets == nullptr || c.client()->rst_ns == kNoTime || c.server()->rst_ns == kNoTime) return std::nullopt;
+  const auto apart = std::abs(c.client()->rst_ns - c.server()->rst_ns);
+  if (apart > 20 * kMillisecondNs) return std::nullopt;
+  const bool client_foreign =
+      c.client()->first.seen && hops_crossed(c.client()->rst.ttl) != hops_crossed(c.client()->first.ttl);
+  if (!client_foreign) return std::nullopt;
+  return Finding{fmt::format("RSTs in both directions within {}, the client's with TTL {} instead of {}",
+                             in_words(apart), c.client()->rst.ttl, c.client()->first.ttl)};
+}
+
+std::optional<Finding> port_was_open_before(const Case& c) {
+  if (c.ending != Ending::syn_reset || !c.marks || c.marks->last_accept_ns == kNoTime) return std::nullopt;
+  if (c.marks->last_accept_ns > c.summary.start_ns) return Finding{"this port accepts connections again since"};
+  return Finding{fmt::format("this port accepted connections until {} before",
+                             in_words(c.summary.start_ns - c.marks->last_accept_ns))};
+}
+
+/// A super-server that withdraws a service for too many connections a second leaves a closed port behind.
+std::optional<Finding> port_closed_after_a_burst(const Case& c) {
+  if (c.ending != Ending::syn_reset || !c.marks || c.marks->accepted_before_reset < 4) return std::nullopt;
+  return Finding{fmt::format("{} connections had been accepted in the second before the port closed",
+                             c.marks->accepted_before_reset)};
+}
+
+}  // namespace doorslam::diagnose::evidence

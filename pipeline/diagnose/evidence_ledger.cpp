@@ -1,0 +1,161 @@
+#include "pipeline/diagnose/evidence_ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "pipeline/diagnose/figures.h"
+
+namespace doorslam::diagnose::evidence {
+
+namespace {
+
+using flowtable::kMillisecondNs;
+using flowtable::kNoTime;
+using flowtable::kSecondNs;
+
+/// How surprising it is that one more draw tops `others` earlier ones: 1 in others + 1. Saturates at about 20.
+double surprise(std::uint32_t others) { return std::min(1.0, std::log1p(others) / 3.0); }
+
+bool above(const LoadFigure& figure) { return figure.subject > figure.served_max; }
+
+}  // namespace
+
+/// An address list refuses the same clients every time and lets the others in.
+std::optional<Finding> client_always_refused(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.same_client_served > 0 || k.clients_served == 0) return std::nullopt;
+  const std::uint32_t times = k.same_client_refused + 1;
+  return Finding{fmt::format("this client was refused {} of {} times, while {} were served", times, times,
+                             counted(k.clients_served, "other client", "other clients")),
+                 std::min(1.0, 0.5 + 0.17 * (times - 1))};
+}
+
+/// Whoever is sometimes let in is not on an address list.
+std::optional<Finding> client_served_at_other_times(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.same_client_served == 0) return std::nullopt;
+  return Finding{fmt::format("the same client was served {} and refused {} on this port",
+                             counted(k.same_client_served, "time", "times"),
+                             counted(k.same_client_refused + 1, "time", "times"))};
+}
+
+/// Two disjoint groups, the served and the refused, look like a list.
+std::optional<Finding> several_clients_refused_only(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.clients_both > 0 || k.clients_refused == 0 || k.clients_served == 0) return std::nullopt;
+  return Finding{fmt::format("{} were only refused, {} only served, none both",
+                             counted(k.clients_refused + 1, "client", "clients"),
+                             counted(k.clients_served, "client", "clients"))};
+}
+
+std::optional<Finding> nobody_served(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.served > 0) return std::nullopt;
+  return Finding{fmt::format("nobody was served on this port in sight, {} refused",
+                             counted(k.refused + 1, "connection was", "connections were"))};
+}
+
+/// A limit shows as a step: served below it, refused from it on.
+std::optional<Finding> above_session_ceiling(const Case& c) {
+  const LoadFigure& open = c.contrast.open_total;
+  if (!c.looks_refused() || !above(open) || c.contrast.served == 0) return std::nullopt;
+  return Finding{fmt::format("{} open on this port then; the {} were let in at {} or fewer",
+                             counted(open.subject, "session was", "sessions were"),
+                             counted(c.contrast.served, "served connection", "served connections"), open.served_max),
+                 surprise(c.contrast.served)};
+}
+
+/// The same step for the sessions of one address.
+std::optional<Finding> above_client_ceiling(const Case& c) {
+  const LoadFigure& open = c.contrast.open_client;
+  if (!c.looks_refused() || !above(open) || c.contrast.served == 0) return std::nullopt;
+  return Finding{fmt::format("this client held {} open already; nobody was let in with more than {}",
+                             counted(open.subject, "session", "sessions"), open.served_max)};
+}
+
+/// Others were let in at the same load or a higher one, so no limit on sessions can have refused this one.
+std::optional<Finding> below_every_ceiling(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.served == 0 || above(k.open_total) || above(k.open_client)) return std::nullopt;
+  if (k.open_total.subject == 0) return std::nullopt;
+  return Finding{fmt::format("only {} open, others were let in at up to {}",
+                             counted(k.open_total.subject, "session was", "sessions were"), k.open_total.served_max)};
+}
+
+std::optional<Finding> no_session_open(const Case& c) {
+  if (!c.looks_refused() || c.contrast.open_total.subject > 0 || c.contrast.served == 0) return std::nullopt;
+  return Finding{"no other session was open on this port at that moment", c.summary.mid_stream ? 0.5 : 1.0};
+}
+
+std::optional<Finding> refusals_cluster_above_ceiling(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.served < 2 || k.refused < 2) return std::nullopt;
+  const std::uint32_t refusals = k.refused + 1;
+  const std::uint32_t explained = std::max(k.open_total.refused_above, k.open_client.refused_above);
+  if (explained * 10 < refusals * 9) return std::nullopt;
+  return Finding{fmt::format("{} of {} refusals came above the load at which anyone was served", explained, refusals)};
+}
+
+/// A rate limit counts arrivals, not sessions: it refuses although places are free.
+std::optional<Finding> arrivals_too_fast(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.served == 0) return std::nullopt;
+  if (above(k.arrivals_total) && k.arrivals_total.subject >= 3) {
+    return Finding{
+        fmt::format("{} had arrived in the second before; served ones met {} at most",
+                    counted(k.arrivals_total.subject, "connection", "connections"), k.arrivals_total.served_max),
+        surprise(k.served)};
+  }
+  if (above(k.arrivals_client) && k.arrivals_client.subject >= 3) {
+    return Finding{fmt::format("this client had come {} in the minute before; served ones {} at most",
+                               counted(k.arrivals_client.subject, "time", "times"), k.arrivals_client.served_max),
+                   surprise(k.served)};
+  }
+  return std::nullopt;
+}
+
+std::optional<Finding> arrivals_slow(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.served == 0) return std::nullopt;
+  if (above(k.arrivals_total) || above(k.arrivals_client)) return std::nullopt;
+  return Finding{fmt::format(
+      "{} arrived in the second before, {} in the minute before from this client: others were served at more",
+      k.arrivals_total.subject, k.arrivals_client.subject)};
+}
+
+/// When a process dies, its kernel closes all of its sockets in the same instant.
+std::optional<Finding> sessions_ended_together(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.server_hung_up() || k.ended_together == 0 || k.ended_together < k.went_on) return std::nullopt;
+  return Finding{fmt::format("{} of this server cut short within 30 ms of this one, {} went on",
+                             counted(k.ended_together, "other session was", "other sessions were"), k.went_on),
+                 k.ended_together >= 3 ? 1.0 : (k.ended_together == 2 ? 0.75 : 0.4)};
+}
+
+/// A crash spares nobody.
+std::optional<Finding> sessions_went_on(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.server_hung_up() || k.went_on == 0 || k.ended_together >= k.went_on) return std::nullopt;
+  return Finding{
+      fmt::format("{} of this server went on undisturbed", counted(k.went_on, "other session", "other sessions"))};
+}
+
+std::optional<Finding> port_closed_afterwards(const Case& c) {
+  if (!c.server_hung_up() || !c.marks || c.marks->first_syn_reset_ns == kNoTime) return std::nullopt;
+  const auto after = c.marks->first_syn_reset_ns - c.closed_ns;
+  if (after < -100 * kMillisecondNs || after > 10 * kSecondNs) return std::nullopt;
+  return Finding{fmt::format("{} later the port answered a SYN with RST: nothing listened any more", in_words(after))};
+}
+
+/// A service that serves the next client at once has not crashed.
+std::optional<Finding> served_again_soon(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.server_hung_up() || k.served_again_ns == kNoTime || k.ended_together > 0) return std::nullopt;
+  const auto after = k.served_again_ns - c.closed_ns;
+  if (after > 2 * kSecondNs) return std::nullopt;
+  return Finding{fmt::format("the next client was served {} later", in_words(after))};
+}
+
+}  // namespace doorslam::diagnose::evidence

@@ -1,0 +1,182 @@
+#include "pipeline/diagnose/evidence_speech.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/diagnose/figures.h"
+
+namespace doorslam::diagnose::evidence {
+
+namespace {
+
+using flowtable::DurationNs;
+using flowtable::kMillisecondNs;
+using flowtable::kNoTime;
+using flowtable::kSecondNs;
+using tcp::Rung;
+using tcp::Side;
+using tcp::SideEvidence;
+
+/// A client that leaves earlier than this has not waited for an answer.
+constexpr DurationNs kPatienceNs = kSecondNs;
+/// An answer and the FIN behind it belong together within this.
+constexpr DurationNs kSameBreathNs = 50 * kMillisecondNs;
+
+bool begins_with(const tcp::PayloadHead& head, std::string_view prefix) {
+  return head.length >= prefix.size() && std::equal(prefix.begin(), prefix.end(), head.bytes.begin());
+}
+
+/// TLS record layer: handshake (22), version 3.x, ClientHello (1) as first message (RFC 8446, sections 4 and 5.1).
+bool is_client_hello(const tcp::PayloadHead& head) {
+  return head.length >= 6 && head.bytes[0] == 22 && head.bytes[1] == 3 && head.bytes[5] == 1;
+}
+
+DurationNs waited(const Case& c) {
+  const SideEvidence& client = *c.client();
+  const auto end =
+      client.fin_ns != kNoTime ? client.fin_ns : (client.rst_ns != kNoTime ? client.rst_ns : client.last_ns);
+  const auto since = client.last_payload_ns != kNoTime ? client.first_payload_ns : c.accepted_ns;
+  return end - since;
+}
+
+/// The kept rungs in order of time.
+std::vector<const Rung*> rungs_of(const tcp::Evidence& e) {
+  std::vector<const Rung*> rungs;
+  const std::size_t first = std::min<std::size_t>(e.rung_count, tcp::Evidence::kFirstRungs);
+  for (std::size_t i = 0; i < first; ++i) rungs.push_back(&e.first_rungs[i]);
+  const std::size_t later = e.rung_count - first;
+  const std::size_t kept = std::min<std::size_t>(later, tcp::Evidence::kLastRungs);
+  for (std::size_t i = later - kept; i < later; ++i) rungs.push_back(&e.last_rungs[i % tcp::Evidence::kLastRungs]);
+  return rungs;
+}
+
+/// Payload octets that the server sent after the client's last payload.
+std::uint32_t server_octets_in_answer(const tcp::Evidence& e) {
+  std::uint32_t octets = 0;
+  for (const Rung* rung : rungs_of(e)) {
+    if (rung->length == 0 || rung->note == tcp::RungNote::retransmission) continue;
+    octets = rung->side == Side::originator ? 0 : octets + rung->length;
+  }
+  return octets;
+}
+
+}  // namespace
+
+/// An application learns of a client only when the kernel has finished the handshake; so a refusal by address is a
+/// completed handshake and the server's FIN, with no payload.
+std::optional<Finding> closed_without_payload(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
+  return Finding{fmt::format("the server closed {} after the handshake without sending a byte",
+                             in_words(c.closed_ns - c.accepted_ns))};
+}
+
+/// Linux answers a close with unread data by RST: it shows who spoke first, not that anything crashed.
+std::optional<Finding> closed_with_request_unread(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
+  if (c.server()->rst_ns == kNoTime || c.client()->payload_segments == 0) return std::nullopt;
+  return Finding{"the close became a RST because the client's data was unread; a RST alone is no sign of a crash"};
+}
+
+std::optional<Finding> words_usual_here(const Case& c) {
+  if (!c.server_hung_up() || c.contrast.served_same_words == 0) return std::nullopt;
+  return Finding{fmt::format("the server began with the same words as to {}",
+                             counted(c.contrast.served_same_words, "served connection", "served connections"))};
+}
+
+std::optional<Finding> words_unusual_here(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (c.ending != Ending::closed_after_greeting || k.served_other_words == 0 || k.served_same_words > 0)
+    return std::nullopt;
+  return Finding{fmt::format("the server said something else than to the {} it served, and closed",
+                             counted(k.served_other_words, "connection", "connections"))};
+}
+
+/// Answer and close in one breath, after a request: a server that has done its work.
+std::optional<Finding> ordinary_close_after_answer(const Case& c) {
+  if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
+  const SideEvidence& server = *c.server();
+  const SideEvidence& client = *c.client();
+  if (server.last_payload_ns < client.last_payload_ns) return std::nullopt;
+  if (server.fin_ns == kNoTime || server.fin_ns - server.last_payload_ns > kSameBreathNs) return std::nullopt;
+  return Finding{"the server answered the last request and closed in one breath"};
+}
+
+/// A request that the server took and did not answer before it ended the session.
+std::optional<Finding> cut_short_without_answer(const Case& c) {
+  if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
+  const SideEvidence& server = *c.server();
+  if (c.client()->last_payload_ns <= server.last_payload_ns) return std::nullopt;
+  return Finding{fmt::format("the server ended the session {} after a request that it did not answer",
+                             in_words(c.closed_ns - c.client()->last_payload_ns))};
+}
+
+std::optional<Finding> tls_hello_refused(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
+  if (!is_client_hello(c.client()->head) || c.contrast.served == 0) return std::nullopt;
+  return Finding{"the server closed on the TLS ClientHello without an alert"};
+}
+
+/// TLS 1.3 encrypts its alerts: two octets, one of type, sixteen of tag, so a record of 19 (RFC 8446, section 5.2).
+/// Alone as the whole answer to the client's Finished it is a refusal; after data it is the usual close_notify.
+std::optional<Finding> tls_alert_in_cipher(const Case& c) {
+  if (c.packets == nullptr || !is_client_hello(c.client()->head)) return std::nullopt;
+  if (!c.server_hung_up() && c.ending != Ending::left_after_reply) return std::nullopt;
+  const SideEvidence& server = *c.server();
+  const auto* words = server.last_words.data();
+  const bool lone_alert = server.last_words_length == 24 && words[0] == 23 && words[3] == 0 && words[4] == 19;
+  if (!lone_alert || server_octets_in_answer(*c.packets) != 24) return std::nullopt;
+  return Finding{"the server's whole answer to the client's Finished is one encrypted record of an alert's size"};
+}
+
+/// An SSH client ends a finished session itself; a server that leaves first has given up on the login (RFC 4252, 5).
+std::optional<Finding> ssh_server_left_first(const Case& c) {
+  if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
+  if (!begins_with(c.server()->head, "SSH-") || c.packets->exchanges < 3) return std::nullopt;
+  const std::uint64_t octets = c.summary.side[index_of(Side::responder)].payload_bytes;
+  if (octets > 16'384) return std::nullopt;
+  return Finding{fmt::format("the SSH server hung up after {} exchanges and {} octets, during authentication",
+                             c.packets->exchanges, octets)};
+}
+
+std::optional<Finding> client_waited_in_vain(const Case& c) {
+  if (c.ending != Ending::left_without_a_word || c.packets == nullptr || waited(c) < kPatienceNs) return std::nullopt;
+  if (c.client()->payload_segments == 0) {
+    return Finding{fmt::format("the client waited {} for a greeting and left", in_words(waited(c))), 0.6};
+  }
+  return Finding{fmt::format("the client's request was acknowledged, and after {} without an answer it left",
+                             in_words(waited(c)))};
+}
+
+std::optional<Finding> client_left_at_once(const Case& c) {
+  if (c.ending != Ending::left_without_a_word || c.packets == nullptr || waited(c) >= kPatienceNs) return std::nullopt;
+  return Finding{fmt::format("the client itself closed after {}", in_words(waited(c)))};
+}
+
+/// A health check or a connect scan asks for nothing.
+std::optional<Finding> client_said_nothing(const Case& c) {
+  if (c.packets == nullptr || c.client()->payload_segments > 0) return std::nullopt;
+  if (c.ending != Ending::left_without_a_word && c.ending != Ending::left_after_greeting) return std::nullopt;
+  return Finding{"the client never sent a request: a health check, a port scan or a banner grab"};
+}
+
+std::optional<Finding> server_data_not_acked(const Case& c) {
+  if (c.ending != Ending::client_silent || c.packets == nullptr) return std::nullopt;
+  const SideEvidence& server = *c.server();
+  if (server.retransmissions == 0) return Finding{"the client was not heard of again after the handshake", 0.6};
+  return Finding{fmt::format("the server sent {} octets again {}, the client has been silent for {}",
+                             server.next_seq - server.acked, counted(server.retransmissions, "time", "times"),
+                             in_words(server.last_ns - c.client()->last_ns))};
+}
+
+std::optional<Finding> client_window_closed(const Case& c) {
+  if (c.ending != Ending::client_stalled || c.packets == nullptr) return std::nullopt;
+  const auto since = c.client()->zero_window_since_ns;
+  return Finding{fmt::format("the client's receive window stood at zero for {}",
+                             in_words(std::max(c.client()->last_ns, c.server()->last_ns) - since))};
+}
+
+}  // namespace doorslam::diagnose::evidence

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+
+#include "pipeline/diagnose/case.h"
+
+/// What the two sides said, how they left, and what that shows.
+namespace doorslam::diagnose::evidence {
+
+std::optional<Finding> closed_without_payload(const Case& c);
+std::optional<Finding> closed_with_request_unread(const Case& c);
+std::optional<Finding> words_usual_here(const Case& c);
+std::optional<Finding> words_unusual_here(const Case& c);
+std::optional<Finding> ordinary_close_after_answer(const Case& c);
+std::optional<Finding> cut_short_without_answer(const Case& c);
+std::optional<Finding> tls_hello_refused(const Case& c);
+std::optional<Finding> tls_alert_in_cipher(const Case& c);
+std::optional<Finding> ssh_server_left_first(const Case& c);
+std::optional<Finding> client_waited_in_vain(const Case& c);
+std::optional<Finding> client_left_at_once(const Case& c);
+std::optional<Finding> client_said_nothing(const Case& c);
+std::optional<Finding> server_data_not_acked(const Case& c);
+std::optional<Finding> client_window_closed(const Case& c);
+
+}  // namespace doorslam::diagnose::evidence

@@ -1,0 +1,294 @@
+#include "pipeline/diagnose/ledger.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <tuple>
+
+namespace doorslam::diagnose {
+
+namespace {
+
+using flowtable::Endpoint;
+using flowtable::IpAddress;
+using flowtable::kMillisecondNs;
+using flowtable::kNoTime;
+using flowtable::kSecondNs;
+using flowtable::TimeNs;
+
+constexpr TimeNs kStillOpen = std::numeric_limits<TimeNs>::max();
+/// A kernel closes a dead process's sockets within this.
+constexpr flowtable::DurationNs kTogetherNs = 30 * kMillisecondNs;
+constexpr flowtable::DurationNs kArrivalsTotalNs = kSecondNs;
+constexpr flowtable::DurationNs kArrivalsClientNs = 60 * kSecondNs;
+
+std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 32;
+  x *= 0x9E3779B97F4A7C15ULL;
+  x ^= x >> 29;
+  return x;
+}
+
+std::uint64_t digest(const IpAddress& a) {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  std::memcpy(&low, a.octets.data(), sizeof low);
+  std::memcpy(&high, a.octets.data() + sizeof low, sizeof high);
+  return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
+}
+
+/// What connections met at their acceptance, the subject beside the others.
+LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t TableRow::*value) {
+  LoadFigure figure;
+  figure.refused_min = std::numeric_limits<std::uint32_t>::max();
+  for (const TableRow& row : table) {
+    if (row.is_subject) figure.subject = row.*value;
+    if (row.served() && !row.is_subject) figure.served_max = std::max(figure.served_max, row.*value);
+    if (row.refused() || row.is_subject) figure.refused_min = std::min(figure.refused_min, row.*value);
+  }
+  for (const TableRow& row : table) {
+    if ((row.refused() || row.is_subject) && row.*value > figure.served_max) ++figure.refused_above;
+  }
+  return figure;
+}
+
+}  // namespace
+
+std::size_t Ledger::EndpointHash::operator()(const Endpoint& e) const noexcept {
+  return mix(digest(e.address) + e.port);
+}
+
+std::size_t Ledger::AddressHash::operator()(const IpAddress& a) const noexcept { return digest(a); }
+
+Ledger::Ledger(const LedgerOptions& options) : options_(options), notes_(options.capacity_notes) {
+  table_.reserve(kTableRows);
+  closings_.reserve(kTableRows);
+}
+
+Ledger::Note* Ledger::note_numbered(std::uint64_t serial) {
+  if (serial == kNone || next_serial_ - serial > notes_.size()) return nullptr;
+  return &notes_[serial % notes_.size()];
+}
+
+void Ledger::forget_longest_unused() {
+  // A full scan, but an eighth goes at a time.
+  std::vector<std::uint64_t> ticks;
+  ticks.reserve(servers_.size());
+  for (const auto& [endpoint, server] : servers_) ticks.push_back(server.used);
+  const std::size_t goes = std::max<std::size_t>(1, ticks.size() / 8);
+  std::nth_element(ticks.begin(), ticks.begin() + static_cast<std::ptrdiff_t>(goes - 1), ticks.end());
+  const std::uint64_t limit = ticks[goes - 1];
+  for (auto oldest = servers_.begin(); oldest != servers_.end();) {
+    if (oldest->second.used <= limit) {
+      oldest = servers_.erase(oldest);
+      ++servers_forgotten_;
+    } else {
+      ++oldest;
+    }
+  }
+}
+
+Ledger::Server& Ledger::server_of(const Endpoint& endpoint) {
+  if (servers_.size() >= options_.capacity_servers && !servers_.contains(endpoint)) forget_longest_unused();
+  Server& server = servers_[endpoint];
+  server.used = ++use_tick_;
+  return server;
+}
+
+void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
+  Server& server = server_of(connection.responder);
+  const std::uint64_t serial = next_serial_++;
+  Note& note = notes_[serial % notes_.size()];
+  if (serial >= notes_.size()) {
+    ++notes_forgotten_;
+    if (note.outcome == Outcome::open) open_notes_.erase(note.connection_id);
+  }
+  note = Note{.accepted_ns = now_ns,
+              .closed_ns = kStillOpen,
+              .connection_id = connection.id,
+              .older = server.newest,
+              .client = connection.originator.address};
+  server.newest = serial;
+  server.marks.last_accept_ns = now_ns;
+  server.marks.first_syn_reset_ns = kNoTime;
+  open_notes_.emplace(connection.id, serial);
+}
+
+void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& ended) {
+  const auto open = open_notes_.find(connection.id);
+  if (open == open_notes_.end()) return;
+  if (Note* note = note_numbered(open->second)) {
+    note->closed_ns = ended.closed_ns;
+    note->outcome = ended.outcome;
+    note->cut_short = ended.cut_short;
+    note->words = ended.words;
+  }
+  open_notes_.erase(open);
+}
+
+void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
+  // Only endpoints that were seen to accept matter: a port scan must not push the real servers out.
+  const auto found = servers_.find(endpoint);
+  if (found == servers_.end()) return;
+  ServerMarks& marks = found->second.marks;
+  marks.last_syn_reset_ns = now_ns;
+  if (marks.first_syn_reset_ns != kNoTime) return;
+  marks.first_syn_reset_ns = now_ns;
+  marks.previous_accept_ns = marks.last_accept_ns;
+  marks.accepted_before_reset = 0;
+  for (std::uint64_t serial = found->second.newest; Note* note = note_numbered(serial); serial = note->older) {
+    if (marks.last_accept_ns - note->accepted_ns > kSecondNs) break;
+    ++marks.accepted_before_reset;
+  }
+}
+
+void Ledger::handshake_was_ignored(const Endpoint& server, TimeNs now_ns) {
+  server_of(server).marks.last_overflow_ns = now_ns;
+}
+
+void Ledger::saw_syn_ack(const IpAddress& host, std::uint8_t ttl) {
+  if (host_ttl_.size() >= options_.capacity_hosts && !host_ttl_.contains(host)) host_ttl_.clear();
+  host_ttl_[host] = ttl;
+}
+
+const ServerMarks* Ledger::marks_of(const Endpoint& server) const {
+  const auto found = servers_.find(server);
+  return found == servers_.end() ? nullptr : &found->second.marks;
+}
+
+std::uint8_t Ledger::syn_ack_ttl(const IpAddress& host) const {
+  const auto found = host_ttl_.find(host);
+  return found == host_ttl_.end() ? std::uint8_t{0} : found->second;
+}
+
+void Ledger::lay_out(const Subject& subject) {
+  table_.clear();
+  const auto found = servers_.find(subject.server);
+  if (found == servers_.end()) return;
+  found->second.used = ++use_tick_;
+  const TimeNs since = subject.accepted_ns - options_.window_ns;
+  for (std::uint64_t serial = found->second.newest; table_.size() < kTableRows;) {
+    const Note* note = note_numbered(serial);
+    if (note == nullptr || note->accepted_ns < since) break;
+    table_.push_back(TableRow{.accepted_ns = note->accepted_ns,
+                              .closed_ns = note->outcome == Outcome::open ? kStillOpen : note->closed_ns,
+                              .client = note->client,
+                              .outcome = note->outcome,
+                              .cut_short = note->cut_short,
+                              .is_subject = note->connection_id == subject.connection_id,
+                              .words = note->words});
+    serial = note->older;
+  }
+}
+
+void Ledger::count_clients(const Subject& subject, Contrast& out) {
+  std::sort(table_.begin(), table_.end(), [](const TableRow& a, const TableRow& b) {
+    return std::tie(a.client, a.accepted_ns) < std::tie(b.client, b.accepted_ns);
+  });
+  for (auto row = table_.begin(); row != table_.end();) {
+    const IpAddress client = row->client;
+    std::uint32_t served = 0;
+    std::uint32_t refused = 0;
+    std::uint32_t both_counts_subject = 0;
+    for (; row != table_.end() && row->client == client; ++row) {
+      if (row->is_subject) {
+        both_counts_subject = 1;
+      } else if (row->served() || row->outcome == Outcome::open) {
+        ++served;
+      } else if (row->refused()) {
+        ++refused;
+      }
+    }
+    out.served += served;
+    out.refused += refused;
+    out.clients_both += (served > 0 && refused + both_counts_subject > 0) ? 1 : 0;
+    if (client == subject.client) {
+      out.same_client_served = served;
+      out.same_client_refused = refused;
+    } else {
+      out.clients_served += served > 0 ? 1 : 0;
+      out.clients_refused += refused > 0 ? 1 : 0;
+    }
+  }
+}
+
+void Ledger::count_endings(const Subject& subject, Contrast& out) const {
+  for (const TableRow& row : table_) {
+    if (row.is_subject) continue;
+    if (row.served() && row.words != 0 && subject.words != 0) {
+      ++(row.words == subject.words ? out.served_same_words : out.served_other_words);
+    }
+    if (row.accepted_ns > subject.closed_ns) {
+      if (row.served() && (out.served_again_ns == kNoTime || row.accepted_ns < out.served_again_ns)) {
+        out.served_again_ns = row.accepted_ns;
+      }
+      continue;
+    }
+    if (!row.is_session() || row.closed_ns < subject.closed_ns - kTogetherNs) continue;
+    if (row.closed_ns > subject.closed_ns + kTogetherNs) {
+      ++out.went_on;
+    } else if (row.cut_short) {
+      ++out.ended_together;
+    }
+  }
+}
+
+/// Expects the table sorted by client and time: each client's run is short and in order.
+void Ledger::measure_client_load() {
+  constexpr std::size_t kLookBack = 64;
+  for (std::size_t first = 0; first < table_.size();) {
+    std::size_t last = first;
+    while (last < table_.size() && table_[last].client == table_[first].client) ++last;
+    for (std::size_t i = first; i < last; ++i) {
+      TableRow& row = table_[i];
+      for (std::size_t j = i; j-- > first && i - j < kLookBack;) {
+        row.open_client += table_[j].is_session() && table_[j].closed_ns > row.accepted_ns ? 1 : 0;
+        row.arrivals_client += row.accepted_ns - table_[j].accepted_ns <= kArrivalsClientNs ? 1 : 0;
+      }
+    }
+    first = last;
+  }
+}
+
+/// Open sessions over all clients: those opened so far less those closed so far. Sorts the table by time.
+void Ledger::measure_total_load() {
+  std::sort(table_.begin(), table_.end(),
+            [](const TableRow& a, const TableRow& b) { return a.accepted_ns < b.accepted_ns; });
+  closings_.clear();
+  for (const TableRow& row : table_) {
+    if (row.is_session()) closings_.push_back(row.closed_ns);
+  }
+  std::sort(closings_.begin(), closings_.end());
+  std::uint32_t opened = 0;
+  std::uint32_t closed = 0;
+  std::size_t recent = 0;
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    TableRow& row = table_[i];
+    while (closed < closings_.size() && closings_[closed] <= row.accepted_ns) ++closed;
+    while (row.accepted_ns - table_[recent].accepted_ns > kArrivalsTotalNs) ++recent;
+    row.open_total = opened > closed ? opened - closed : 0;
+    row.arrivals_total = static_cast<std::uint32_t>(i - recent);
+    opened += row.is_session() ? 1 : 0;
+  }
+}
+
+void Ledger::count_load(Contrast& out) const {
+  out.open_total = figure_of(table_, &TableRow::open_total);
+  out.open_client = figure_of(table_, &TableRow::open_client);
+  out.arrivals_total = figure_of(table_, &TableRow::arrivals_total);
+  out.arrivals_client = figure_of(table_, &TableRow::arrivals_client);
+}
+
+Contrast Ledger::contrast(const Subject& subject) {
+  Contrast out;
+  lay_out(subject);
+  count_endings(subject, out);
+  count_clients(subject, out);
+  measure_client_load();
+  measure_total_load();
+  count_load(out);
+  return out;
+}
+
+}  // namespace doorslam::diagnose

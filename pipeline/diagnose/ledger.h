@@ -1,0 +1,185 @@
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "flowtable/ip_address.h"
+#include "flowtable/time.h"
+#include "pipeline/tcp/connection.h"
+
+/// The ledger of servers: what else each server was doing, and with whom.
+///
+/// Theory of operation. Every accepted connection leaves a note in one ring that all servers share, so memory is
+/// fixed and the oldest note anywhere is forgotten first. The notes of one server are chained from the newest back.
+/// Nothing is counted ahead of time: when a refusal is to be judged, the server's recent notes are laid out in time
+/// and read like a table, so that what happened in the settle time after the refusal is on the table as well.
+/// Owned by the analysis thread.
+namespace doorslam::diagnose {
+
+struct LedgerOptions {
+  std::size_t capacity_notes = 131'072;   ///< accepted connections remembered, over all servers
+  std::size_t capacity_servers = 16'384;  ///< server endpoints remembered; the one unused longest is forgotten
+  std::size_t capacity_hosts = 16'384;    ///< server addresses whose TTL is remembered
+  flowtable::DurationNs window_ns = 600 * flowtable::kSecondNs;  ///< how far back a judgement looks
+};
+
+/// What became of a connection, as far as its own packets tell.
+enum class Outcome : std::uint8_t {
+  open,              ///< not ended yet
+  served,            ///< the server said something that is no refusal
+  refused_silently,  ///< the server ended it without a word
+  refused_in_words,  ///< the server's words are a known refusal
+  left,              ///< the client left before it was served
+  unanswered,        ///< accepted by the kernel, never answered
+};
+
+/// What the analysis tells the ledger of a connection that ended.
+struct EndedNote {
+  Outcome outcome = Outcome::served;
+  flowtable::TimeNs closed_ns = 0;  ///< first FIN or RST, else the last packet
+  bool cut_short = false;   ///< the server ended it in mid-session: not after an answer, not after the client's FIN
+  std::uint32_t words = 0;  ///< digest of the server's first words, 0: none or unknown
+};
+
+/// Whom a judgement is about.
+struct Subject {
+  flowtable::Endpoint server;
+  flowtable::IpAddress client;
+  std::uint64_t connection_id = 0;
+  flowtable::TimeNs accepted_ns = 0;  ///< handshake complete, or first packet
+  flowtable::TimeNs closed_ns = 0;    ///< the server's FIN or RST
+  std::uint32_t words = 0;
+};
+
+/// One figure at the moment a connection was accepted, beside what served connections met.
+struct LoadFigure {
+  std::uint32_t subject = 0;        ///< at the subject's acceptance, the subject not counted
+  std::uint32_t served_max = 0;     ///< the highest at which another connection was accepted and served
+  std::uint32_t refused_min = 0;    ///< the lowest at which a connection was refused, the subject included
+  std::uint32_t refused_above = 0;  ///< refusals at a figure above served_max, the subject included
+};
+
+/// The figures that tell the hypotheses apart.
+struct Contrast {
+  std::uint32_t served = 0;   ///< connections served in the window, others than the subject
+  std::uint32_t refused = 0;  ///< refused likewise, silently or in words
+  std::uint32_t same_client_served = 0;
+  std::uint32_t same_client_refused = 0;
+  std::uint32_t clients_served = 0;       ///< distinct clients other than the subject's that were served
+  std::uint32_t clients_refused = 0;      ///< distinct other clients that were refused
+  std::uint32_t clients_both = 0;         ///< distinct clients (the subject's included) that were served and refused
+  LoadFigure open_total;                  ///< sessions open on this server
+  LoadFigure open_client;                 ///< sessions open between this client and this server
+  LoadFigure arrivals_total;              ///< connections accepted in the second before
+  LoadFigure arrivals_client;             ///< connections of this client in the minute before
+  std::uint32_t ended_together = 0;       ///< other sessions that the server cut short within 30 ms
+  std::uint32_t went_on = 0;              ///< other sessions that were open then and outlived it
+  std::uint32_t served_same_words = 0;    ///< served connections that were told the same first words
+  std::uint32_t served_other_words = 0;   ///< served connections that were told others
+  flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
+};
+
+/// Marks on a server endpoint that are not connections. Times are kNoTime where there was none.
+struct ServerMarks {
+  flowtable::TimeNs last_accept_ns = 0;
+  flowtable::TimeNs first_syn_reset_ns = 0;  ///< since the last acceptance
+  flowtable::TimeNs last_syn_reset_ns = 0;
+  flowtable::TimeNs last_overflow_ns = 0;    ///< a completed handshake was ignored
+  flowtable::TimeNs previous_accept_ns = 0;  ///< last acceptance before first_syn_reset_ns
+  std::uint32_t accepted_before_reset = 0;   ///< acceptances in the second before the port closed
+};
+
+/// One accepted connection on the table that a judgement reads.
+struct TableRow {
+  flowtable::TimeNs accepted_ns = 0;
+  flowtable::TimeNs closed_ns = 0;  ///< latest representable time while open
+  flowtable::IpAddress client;
+  Outcome outcome = Outcome::open;
+  bool cut_short = false;
+  bool is_subject = false;
+  std::uint32_t words = 0;
+  std::uint32_t open_total = 0;  ///< the four load figures at its acceptance
+  std::uint32_t open_client = 0;
+  std::uint32_t arrivals_total = 0;
+  std::uint32_t arrivals_client = 0;
+
+  bool served() const { return outcome == Outcome::served; }
+  bool refused() const { return outcome == Outcome::refused_silently || outcome == Outcome::refused_in_words; }
+  /// Holds a place in the server: what was refused or left at once does not.
+  bool is_session() const {
+    return outcome == Outcome::served || outcome == Outcome::open || outcome == Outcome::unanswered;
+  }
+};
+
+class Ledger {
+ public:
+  explicit Ledger(const LedgerOptions& options);
+
+  void accepted(const tcp::ConnectionSummary& connection, flowtable::TimeNs now_ns);
+  void ended(const tcp::ConnectionSummary& connection, const EndedNote& note);
+  void syn_was_reset(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
+  void handshake_was_ignored(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
+  /// The TTL with which a server host's own SYN-ACKs arrive.
+  void saw_syn_ack(const flowtable::IpAddress& host, std::uint8_t ttl);
+
+  Contrast contrast(const Subject& subject);
+  /// Null where the endpoint is not (or no longer) known.
+  const ServerMarks* marks_of(const flowtable::Endpoint& server) const;
+  /// 0 where no SYN-ACK of this host was seen.
+  std::uint8_t syn_ack_ttl(const flowtable::IpAddress& host) const;
+
+  std::uint64_t notes_forgotten() const noexcept { return notes_forgotten_; }
+  std::uint64_t servers_forgotten() const noexcept { return servers_forgotten_; }
+
+ private:
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  /// Notes that one judgement lays out at most: the newest.
+  static constexpr std::size_t kTableRows = 256;
+
+  struct Note {
+    flowtable::TimeNs accepted_ns = 0;
+    flowtable::TimeNs closed_ns = 0;  ///< meaningless while open
+    std::uint64_t connection_id = 0;
+    std::uint64_t older = kNone;  ///< serial number of the same server's note before this one
+    flowtable::IpAddress client;
+    Outcome outcome = Outcome::open;
+    bool cut_short = false;
+    std::uint32_t words = 0;
+  };
+  struct Server {
+    std::uint64_t newest = kNone;
+    std::uint64_t used = 0;  ///< tick of the last use
+    ServerMarks marks;
+  };
+  struct EndpointHash {
+    std::size_t operator()(const flowtable::Endpoint& e) const noexcept;
+  };
+  struct AddressHash {
+    std::size_t operator()(const flowtable::IpAddress& a) const noexcept;
+  };
+
+  Server& server_of(const flowtable::Endpoint& endpoint);
+  Note* note_numbered(std::uint64_t serial);
+  void forget_longest_unused();
+  void lay_out(const Subject& subject);
+  void count_clients(const Subject& subject, Contrast& out);
+  void count_endings(const Subject& subject, Contrast& out) const;
+  void measure_client_load();
+  void measure_total_load();
+  void count_load(Contrast& out) const;
+
+  LedgerOptions options_;
+  std::vector<Note> notes_;  ///< ring; a note's place is its serial number modulo the size
+  std::uint64_t next_serial_ = 0;
+  std::uint64_t use_tick_ = 0;
+  std::uint64_t notes_forgotten_ = 0;
+  std::uint64_t servers_forgotten_ = 0;
+  std::unordered_map<flowtable::Endpoint, Server, EndpointHash> servers_;
+  std::unordered_map<std::uint64_t, std::uint64_t> open_notes_;  ///< connection id → serial number
+  std::unordered_map<flowtable::IpAddress, std::uint8_t, AddressHash> host_ttl_;
+  std::vector<TableRow> table_;
+  std::vector<flowtable::TimeNs> closings_;
+};
+
+}  // namespace doorslam::diagnose

@@ -1,0 +1,121 @@
+#include "pipeline/diagnose/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "pipeline/diagnose/weights.h"
+
+namespace doorslam::diagnose {
+
+namespace {
+
+/// One cause on the scales.
+struct Scale {
+  double log_odds = kUnlisted;
+  bool suggested = false;  ///< by the ending or by evidence for it
+  std::vector<std::string> evidence_for;
+  std::vector<std::string> evidence_against;
+};
+
+using Scales = std::array<Scale, kCauseCount>;
+
+/// The log-odds are sharper than the truth, because pieces of evidence overlap; this evens them out.
+constexpr double kTemperature = 1.25;
+/// A hypothesis less probable than this is told only if something speaks about it.
+constexpr double kWorthTelling = 0.005;
+
+Scale& scale_of(Scales& scales, Cause cause) { return scales[static_cast<std::size_t>(cause)]; }
+
+void weigh(Scales& scales, Cause cause, double log_odds, const std::string& sentence) {
+  Scale& scale = scale_of(scales, cause);
+  scale.log_odds += log_odds;
+  if (log_odds > 0) scale.suggested = true;
+  (log_odds > 0 ? scale.evidence_for : scale.evidence_against).push_back(sentence);
+}
+
+std::string quoted(const SignatureHit& hit) {
+  const Signature& signature = *hit.signature;
+  const bool whose = signature.program.empty() || signature.program == "any";
+  return fmt::format("{} words are those of {} ({})",
+                     signature.side == tcp::Side::responder ? "the server's" : "the client's",
+                     whose ? signature.protocol : signature.program, signature.name);
+}
+
+/// Words are the strongest witness: their weights become log-odds against a small rest of doubt.
+void weigh_words(Scales& scales, std::span<const SignatureHit> words) {
+  if (words.empty()) return;
+  const Signature& signature = *words.front().signature;
+  const std::string sentence = quoted(words.front());
+  constexpr double kDoubt = 0.01;
+  for (const CauseWeight& weight : signature.causes) {
+    const double sureness = weight.cause == Cause::served ? 0.4 : 0.6 + 0.4 * signature.specificity;
+    weigh(scales, weight.cause, sureness * std::log(weight.weight / kDoubt) - kUnlisted / 2, sentence);
+  }
+  if (is_refusal(signature.main_cause())) weigh(scales, Cause::served, -3.5 * signature.specificity, sentence);
+}
+
+std::array<double, kCauseCount> probabilities(const Scales& scales) {
+  std::array<double, kCauseCount> p{};
+  double highest = kUnknown;
+  for (const Scale& scale : scales) highest = std::max(highest, scale.log_odds);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < kCauseCount; ++i) {
+    p[i] = std::exp((scales[i].log_odds - highest) / kTemperature);
+    sum += p[i];
+  }
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+void word_hypotheses(Scales& scales, const std::array<double, kCauseCount>& p, Diagnosis& out) {
+  for (std::size_t i = 0; i < kCauseCount; ++i) {
+    Scale& scale = scales[i];
+    const bool spoken_of = scale.suggested || !scale.evidence_against.empty();
+    if (p[i] < kWorthTelling && !spoken_of) continue;
+    out.hypotheses.push_back(
+        Hypothesis{static_cast<Cause>(i), p[i], std::move(scale.evidence_for), std::move(scale.evidence_against)});
+  }
+  std::stable_sort(out.hypotheses.begin(), out.hypotheses.end(),
+                   [](const Hypothesis& a, const Hypothesis& b) { return a.probability > b.probability; });
+  // What is left out still belongs to the whole.
+  double told = 0.0;
+  for (const Hypothesis& hypothesis : out.hypotheses) told += hypothesis.probability;
+  for (Hypothesis& hypothesis : out.hypotheses) hypothesis.probability /= told;
+}
+
+}  // namespace
+
+Diagnosis judge(const Case& c) {
+  Scales scales;
+  scale_of(scales, Cause::unknown).log_odds = kUnknown;
+  for (const Weight& prior : prior_of(c.ending)) {
+    Scale& scale = scale_of(scales, prior.cause);
+    scale.log_odds = prior.log_odds;
+    scale.suggested = true;
+  }
+  for (const EvidenceRow& row : evidence_table()) {
+    const std::optional<Finding> finding = row.find(c);
+    if (!finding) continue;
+    for (const Weight& weight : row.weights) {
+      weigh(scales, weight.cause, weight.log_odds * finding->strength, finding->sentence);
+    }
+  }
+  weigh_words(scales, c.server_words);
+  weigh_words(scales, c.client_words);
+
+  Diagnosis out;
+  word_hypotheses(scales, probabilities(scales), out);
+  const Hypothesis& best = out.hypotheses.front();
+  out.cause = best.probability >= kLeastConfidence ? best.cause : Cause::unknown;
+  out.confidence = best.probability;
+  if (!c.server_words.empty()) {
+    const Signature& signature = *c.server_words.front().signature;
+    out.signature = SignatureMatch{signature.name, signature.program, signature.protocol};
+  }
+  return out;
+}
+
+}  // namespace doorslam::diagnose

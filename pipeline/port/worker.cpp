@@ -1,0 +1,33 @@
+#include "pipeline/port/worker.h"
+
+namespace doorslam::port {
+
+Worker::Worker(const packet::DecodeOptions& decode, const tcp::TrackerOptions& tracker)
+    : decoder_(decode), tracker_(tracker) {}
+
+void Worker::process(std::span<const packet::RawPacket> burst, tcp::EventBatch& out) noexcept {
+  std::size_t run = 0;  // segments since the last ICMP error: they keep their order with it
+  const auto track_run = [&] {
+    tracker_.process(std::span<const packet::Segment>(segments_.data(), run), out);
+    run = 0;
+  };
+  for (const packet::RawPacket& packet : burst) {
+    packet::IcmpError error;
+    switch (decoder_.decode(packet, segments_[run], error)) {
+      case packet::DecodeOutcome::tcp:
+        ++run;
+        break;
+      case packet::DecodeOutcome::icmp_error:
+        track_run();
+        tracker_.process(error, out);
+        break;
+      default:
+        break;  // counted by its outcome
+    }
+  }
+  track_run();
+  decoder_.recycle();
+  if (!burst.empty()) tracker_.advance(burst.back().time_ns, out);
+}
+
+}  // namespace doorslam::port

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pipeline/packet/decode.h"
+#include "pipeline/packet/raw_packet.h"
+#include "pipeline/tcp/event.h"
+#include "pipeline/tcp/tracker.h"
+
+namespace doorslam::port {
+
+/// One core's share of the work, run to completion: decode, look up, advance the TCP state. worker-bound.
+class Worker {
+ public:
+  static constexpr std::size_t kBurst = 64;
+
+  Worker(const packet::DecodeOptions& decode, const tcp::TrackerOptions& tracker);
+
+  /// A burst of at most kBurst packets goes in, its events are appended to `out`.
+  void process(std::span<const packet::RawPacket> burst, tcp::EventBatch& out) noexcept;
+  /// Nothing came, but time has passed.
+  void advance(flowtable::TimeNs now_ns, tcp::EventBatch& out) noexcept { tracker_.advance(now_ns, out); }
+  /// The source has ended, and so do all connections: about `limit` of them a call. True: there are more.
+  bool finish(flowtable::TimeNs now_ns, std::size_t limit, tcp::EventBatch& out) {
+    return tracker_.finish(now_ns, limit, out);
+  }
+
+  const packet::DecodeCounters& decode_counters() const noexcept { return decoder_.counters(); }
+  const tcp::TrackerCounters& tracker_counters() const noexcept { return tracker_.counters(); }
+
+ private:
+  packet::Decoder decoder_;
+  tcp::Tracker tracker_;
+  std::array<packet::Segment, kBurst> segments_;
+};
+
+}  // namespace doorslam::port
