@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace doorslam::tcp {
+
+/// A fixed number of T, handed out and taken back in constant time.
+///
+/// The memory is reserved at construction and not touched before it is used: entries are handed out from the front,
+/// and those that were given back first. worker-bound. Full: acquire() gives kNone.
+template <class T>
+class BoundedPool {
+ public:
+  static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+  static_assert(std::is_trivially_destructible_v<T> && sizeof(T) >= sizeof(std::uint32_t));
+
+  /// Throws std::bad_alloc.
+  explicit BoundedPool(std::uint32_t capacity)
+      : memory_(static_cast<std::byte*>(::operator new[](std::size_t{capacity} * sizeof(T), kAlignment))),
+        capacity_(capacity) {}
+
+  /// A value-initialised entry, or kNone.
+  std::uint32_t acquire() noexcept {
+    std::uint32_t index = free_;
+    if (index != kNone) {
+      std::memcpy(&free_, address(index), sizeof(free_));
+    } else if (untouched_ < capacity_) {
+      index = untouched_++;
+    } else {
+      return kNone;
+    }
+    ++used_;
+    ::new (address(index)) T{};
+    return index;
+  }
+
+  void release(std::uint32_t index) noexcept {
+    std::memcpy(address(index), &free_, sizeof(free_));
+    free_ = index;
+    --used_;
+  }
+
+  T& operator[](std::uint32_t index) noexcept { return *std::launder(reinterpret_cast<T*>(address(index))); }
+  const T& operator[](std::uint32_t index) const noexcept {
+    return *std::launder(reinterpret_cast<const T*>(address(index)));
+  }
+
+  std::uint32_t capacity() const noexcept { return capacity_; }
+  std::uint32_t used() const noexcept { return used_; }
+
+ private:
+  static constexpr std::align_val_t kAlignment{alignof(T) < 64 ? 64 : alignof(T)};
+  struct Free {
+    void operator()(std::byte* memory) const noexcept { ::operator delete[](memory, kAlignment); }
+  };
+
+  std::byte* address(std::uint32_t index) const noexcept { return memory_.get() + std::size_t{index} * sizeof(T); }
+
+  std::unique_ptr<std::byte[], Free> memory_;
+  std::uint32_t capacity_ = 0;
+  std::uint32_t used_ = 0;
+  std::uint32_t untouched_ = 0;  ///< entries from here on were never handed out
+  std::uint32_t free_ = kNone;   ///< head of the list of returned entries; the next index stands in the entry
+};
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/tracker_options.h"
+
+namespace doorslam::tcp {
+
+/// The tick at or after a time, as the table's Deadlines count them: a deadline so rounded falls due exactly then.
+constexpr flowtable::TimeNs round_up_to_tick(flowtable::TimeNs time_ns) noexcept {
+  constexpr int kShift = flowtable::Deadlines::kTickShift;
+  std::int64_t tick = (time_ns + flowtable::Deadlines::kTickNs - 1) >> kShift;
+  if ((tick & 0xffff) == 0) ++tick;  // Deadlines keeps that one for "not filed"
+  return tick << kShift;
+}
+
+/// When a connection is over if nothing more is heard of it.
+inline flowtable::TimeNs deadline_of(const FlowRecord& flow, const FlowDetails& details,
+                                     const Timeouts& timeouts) noexcept {
+  if (flow.has(FlowFlag::closing)) return round_up_to_tick(details.close_ns + timeouts.linger_ns);
+  const EndStates states = flow.states();
+  const auto is_begun = [&states](Side side) {
+    return states.of(side) != EndState::inactive && states.of(side) != EndState::syn_sent;
+  };
+  flowtable::DurationNs patience = timeouts.embryonic_ns;
+  if (flow.has(FlowFlag::unreachable)) {
+    patience = timeouts.linger_ns;
+  } else if (is_begun(Side::originator) || is_begun(Side::responder)) {
+    const bool half_open = flow.has(FlowFlag::syn_ack_seen) && !flow.has(FlowFlag::open);
+    patience = half_open ? timeouts.half_open_ns : timeouts.established_ns;
+  }
+  return round_up_to_tick(flow.last_seen() + patience);
+}
+
+}  // namespace doorslam::tcp

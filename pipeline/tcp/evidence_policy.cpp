@@ -1,0 +1,105 @@
+#include "pipeline/tcp/evidence_policy.h"
+
+#include <algorithm>
+
+#include "pipeline/tcp/sequence.h"
+
+namespace doorslam::tcp {
+namespace {
+
+using namespace packet::tcp_flag;
+
+bool is_plentiful(const EvidencePool& pool) { return pool.used() <= pool.capacity() - pool.capacity() / 4; }
+
+/// What makes a served connection interesting again.
+bool is_trouble(const SegmentContext& context) {
+  constexpr std::uint8_t kStalledAfter = 3;
+  if (context.has(kRst)) return true;
+  if (context.flow.has(SideFlag::zero_window, context.side)) return true;
+  if (context.late && context.details.of(context.side).resent_times >= kStalledAfter) return true;
+  return context.has(kFin) && context.side == Side::responder && !is_over(context.flow.states().of(Side::originator));
+}
+
+bool is_due_evidence(const SegmentContext& context, const EvidencePool& pool) {
+  if (context.flow.has(FlowFlag::served)) return is_trouble(context);
+  return is_plentiful(pool) || context.side == Side::responder || context.flow.has(FlowFlag::mid_stream);
+}
+
+void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, EvidenceCounters& counters) {
+  const std::uint32_t index = pool.acquire();
+  if (index == EvidencePool::kNone) {
+    flow.set(FlowFlag::evidence_missing);
+    ++counters.exhausted;
+    return;
+  }
+  flow.set_evidence(true);
+  details.evidence = index;
+  ++counters.acquired;
+}
+
+/// Trouble that began and went by: the connection runs as before.
+bool is_over_the_trouble(const SegmentContext& context) {
+  constexpr std::uint32_t kQuietSegments = 64;
+  const EndStates states = context.flow.states();
+  return context.flow.has(FlowFlag::served) && context.evidence->rung_count >= kQuietSegments &&
+         !context.flow.has_any(SideFlag::zero_window) && !is_over(states.of(Side::originator)) &&
+         !is_over(states.of(Side::responder)) && context.advances;
+}
+
+}  // namespace
+
+bool is_plainly_served(const FlowRecord& flow, const FlowDetails& details) noexcept {
+  // Login dialogues (FTP, SMTP, PostgreSQL, TLS) refuse after two to four exchanges of short lines.
+  constexpr std::uint64_t kShortDialogue = 1024;
+  constexpr std::uint64_t kLongTalk = 4096;
+  constexpr std::uint64_t kDownload = 64 * 1024;
+  constexpr std::uint64_t kBulk = 1024 * 1024;
+  if (!flow.has(FlowFlag::open)) return false;
+  const unsigned exchanges = flow.exchanges();
+  if (exchanges >= 6) return true;
+  const std::uint64_t from_originator = payload_octets(flow, details, Side::originator);
+  const std::uint64_t from_responder = payload_octets(flow, details, Side::responder);
+  const std::uint64_t most = std::max(from_originator, from_responder);
+  if (most >= kBulk) return true;
+  if (exchanges >= 1 && most >= kDownload) return true;
+  if (from_responder < kShortDialogue) return false;
+  return exchanges >= 3 || (exchanges == 2 && most > kLongTalk);
+}
+
+void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
+  FlowRecord& flow = context.flow;
+  if (!flow.has_evidence() && !flow.has(FlowFlag::evidence_missing) && is_due_evidence(context, pool)) {
+    acquire(flow, context.details, pool, counters);
+  }
+  context.evidence = flow.has_evidence() ? &pool[context.details.evidence] : nullptr;
+}
+
+void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
+                               EvidenceCounters& counters) noexcept {
+  if (!flow.has_evidence() && !flow.has(FlowFlag::evidence_missing)) acquire(flow, details, pool, counters);
+}
+
+void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
+  FlowRecord& flow = context.flow;
+  if (!flow.has(FlowFlag::served)) {
+    if (flow.has(FlowFlag::closing) || !is_plainly_served(flow, context.details)) return;
+    flow.set(FlowFlag::served);
+    if (is_trouble(context)) return;
+  } else if (context.evidence == nullptr || !is_over_the_trouble(context)) {
+    return;
+  }
+  if (context.evidence == nullptr) return;
+  release_evidence(flow, context.details, pool);
+  flow.set(FlowFlag::evidence_returned);
+  context.evidence = nullptr;
+  ++counters.returned;
+}
+
+void release_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool) noexcept {
+  if (!flow.has_evidence()) return;
+  pool.release(details.evidence);
+  details.evidence = EvidencePool::kNone;
+  flow.set_evidence(false);
+}
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,168 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+
+#include "flowtable/flow_table.h"
+#include "flowtable/time.h"
+#include "pipeline/tcp/bounded_pool.h"
+#include "pipeline/tcp/history.h"
+#include "pipeline/tcp/state_table.h"
+
+/// What the tracker remembers of a connection, in three tiers.
+///
+/// FlowRecord lies in the flow table's slot: with the IPv4 key it fills one cache line, and a segment in the middle of
+/// a healthy connection touches nothing else. FlowDetails is what set-up, trouble and the end need; it lies in a pool
+/// of its own. Evidence (evidence.h) is what an analyst would read.
+namespace doorslam::tcp {
+
+/// a <=> b in sequence space (RFC 9293, section 3.4): negative when a is before b.
+constexpr std::int32_t sequence_distance(std::uint32_t a, std::uint32_t b) noexcept {
+  return static_cast<std::int32_t>(a - b);
+}
+
+/// Facts of a connection.
+enum class FlowFlag : std::uint8_t {
+  originator_is_lo,   ///< the originator is the key's `lo` end
+  closing,            ///< FlowDetails::close_ns is set: ends when the linger time is over
+  served,             ///< requests and responses went to and fro
+  mirrored,           ///< the capture holds proven duplicates
+  syn_seen,           ///< SYN of the originator
+  syn_ack_seen,       ///< SYN-ACK, or SYN, of the responder
+  open,               ///< handshake complete, or picked up in mid-stream with payload
+  mid_stream,         ///< the first valid segment was no SYN
+  guessed,            ///< neither SYN nor SYN-ACK told who opened it
+  evidence_missing,   ///< the evidence pool was exhausted
+  evidence_returned,  ///< Evidence was given back: what comes later has no beginning
+  unreachable,        ///< an ICMP error said so before any answer
+  acks_unseen,        ///< acknowledgements advance although nothing of the other side was captured
+  tunneled,
+};
+
+/// Facts of one side.
+enum class SideFlag : std::uint8_t {
+  letter_ack = 14,    ///< history has its A
+  letter_data = 16,   ///< history has its D
+  letter_syn = 18,    ///< history has its S or H
+  payload = 20,       ///< sent payload
+  last_payload = 22,  ///< sent the latest new payload; on one side only
+  irregular = 24,     ///< FlowDetails::delivered and hole_end hold: a hole, or acknowledged ahead of what was seen
+  zero_window = 26,   ///< advertises a zero window
+  evidence = 28,      ///< the originator's bit: Evidence exists
+  quick = 30,         ///< in mid-flow, nothing remarkable: the short path may take its next segment
+};
+
+/// The hot part. Fits beside a 16-octet key.
+class FlowRecord {
+ public:
+  std::array<std::uint32_t, 2> next_seq{};  ///< by side: one past the highest octet seen
+  std::array<std::uint32_t, 2> acked{};     ///< by side: highest number by which the other side acknowledged it
+  std::array<std::uint16_t, 2> packets{};   ///< by side; FlowDetails::packet_carries counts the overflows
+  std::uint32_t details = BoundedPool<int>::kNone;
+  std::array<std::uint16_t, 5> recent{};  ///< hashes of the latest segments, newest first (duplicates.h)
+
+  flowtable::TimeNs last_seen() const noexcept { return std::bit_cast<flowtable::TimeNs>(last_ns_); }
+  void set_last_seen(flowtable::TimeNs time_ns) noexcept {
+    last_ns_ = std::bit_cast<std::array<std::uint32_t, 2>>(time_ns);
+  }
+
+  bool has(FlowFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 1U) != 0; }
+  void set(FlowFlag flag) noexcept { flags_ |= 1U << static_cast<unsigned>(flag); }
+  void clear(FlowFlag flag) noexcept { flags_ &= ~(1U << static_cast<unsigned>(flag)); }
+
+  bool has(SideFlag flag, Side side) const noexcept { return (flags_ >> bit(flag, side) & 1U) != 0; }
+  void set(SideFlag flag, Side side) noexcept { flags_ |= 1U << bit(flag, side); }
+  void clear(SideFlag flag, Side side) noexcept { flags_ &= ~(1U << bit(flag, side)); }
+  bool has_any(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) != 0; }
+  void put(SideFlag flag, Side side, bool value) noexcept { value ? set(flag, side) : clear(flag, side); }
+
+  bool has_evidence() const noexcept { return has(SideFlag::evidence, Side::originator); }
+  void set_evidence(bool value) noexcept { put(SideFlag::evidence, Side::originator, value); }
+
+  /// Notes new payload of `side`; counts an exchange when it answers the originator. Saturates at 15.
+  void note_payload(Side side) noexcept {
+    if (has(SideFlag::last_payload, side)) return;
+    const bool answers = side == Side::responder && has(SideFlag::last_payload, Side::originator);
+    if (answers && exchanges() < kMaxExchanges) states_ = static_cast<std::uint16_t>(states_ + (1U << kExchangeShift));
+    clear(SideFlag::last_payload, other(side));
+    flags_ |= 1U << bit(SideFlag::last_payload, side) | 1U << bit(SideFlag::payload, side);
+  }
+  static constexpr unsigned kMaxExchanges = 15;
+  unsigned exchanges() const noexcept { return states_ >> kExchangeShift; }
+
+  EndStates states() const noexcept {
+    const auto end = [this](unsigned shift) { return static_cast<EndState>(states_ >> shift & 7U); };
+    return {{end(0), end(3)}, {end(6), end(9)}};
+  }
+  void set_states(const EndStates& ends) noexcept {
+    const auto number = [](EndState state) { return static_cast<unsigned>(state); };
+    states_ =
+        static_cast<std::uint16_t>(exchanges() << kExchangeShift | number(ends.now[0]) | number(ends.now[1]) << 3U |
+                                   number(ends.before[0]) << 6U | number(ends.before[1]) << 9U);
+  }
+
+  /// For the flow table: what to give up first when it is full.
+  flowtable::EvictionClass eviction_class() const noexcept {
+    if (has(FlowFlag::closing)) return flowtable::EvictionClass::closed;
+    return has(FlowFlag::open) ? flowtable::EvictionClass::established : flowtable::EvictionClass::embryonic;
+  }
+
+ private:
+  static constexpr unsigned kExchangeShift = 12;
+  static constexpr unsigned bit(SideFlag flag, Side side) noexcept {
+    return static_cast<unsigned>(flag) + static_cast<unsigned>(side);
+  }
+
+  std::uint16_t states_ = 0;
+  std::uint32_t flags_ = 0;
+  std::array<std::uint32_t, 2> last_ns_{};
+};
+
+static_assert(sizeof(FlowRecord) == 48 && alignof(FlowRecord) == 4);
+static_assert(flowtable::FlowState<FlowRecord>);
+
+/// One side of the cold part. Sequence numbers as on the wire.
+struct SideDetails {
+  std::uint32_t start_seq = 0;        ///< initial sequence number; one before the first octet seen when no SYN was
+  std::uint32_t fin_end = 0;          ///< one past the latest FIN
+  std::uint32_t rst_seq = 0;          ///< of the latest RST
+  std::uint32_t delivered = 0;        ///< irregular: everything before it was seen, or given up as a gap
+  std::uint32_t hole_end = 0;         ///< irregular: a hole lies between `delivered` and it; none when not beyond
+  std::uint32_t gap_bytes = 0;        ///< acknowledged, never seen
+  std::uint32_t resent_seq = 0;       ///< of the latest retransmission
+  std::uint16_t packet_carries = 0;   ///< times that FlowRecord::packets overflowed
+  std::uint16_t late_segments = 0;    ///< as Zeek's T: payload that does not go beyond what was seen
+  std::uint16_t retransmissions = 0;  ///< payload, SYN or FIN sent again
+  std::uint16_t zero_windows = 0;     ///< segments that advertised a zero window
+  std::uint8_t gaps = 0;
+  std::uint8_t bad_checksums = 0;
+  std::uint8_t resent_times = 0;   ///< retransmissions at `resent_seq`
+  std::uint8_t seq_wraps : 4 = 0;  ///< of next_seq
+  std::uint8_t ack_wraps : 4 = 0;  ///< of acked
+};
+
+/// The cold part.
+struct FlowDetails {
+  flowtable::TimeNs start_ns = 0;  ///< first packet
+  flowtable::TimeNs close_ns = 0;  ///< when nothing of interest was to come any more
+  std::uint64_t id = 0;            ///< number of the first packet
+  PackedHistory history;
+  std::uint32_t evidence = BoundedPool<int>::kNone;
+  std::uint16_t vlan = 0;
+  std::uint16_t duplicates = 0;
+  std::array<SideDetails, 2> side{};
+
+  SideDetails& of(Side s) noexcept { return side[index_of(s)]; }
+  const SideDetails& of(Side s) const noexcept { return side[index_of(s)]; }
+};
+
+static_assert(sizeof(FlowDetails) <= 128, "a million connections must stay within the memory budget");
+
+/// Counts up to the top of the type and stays there.
+template <class Count>
+constexpr void count_up(Count& count) noexcept {
+  if (count != static_cast<Count>(-1)) count = static_cast<Count>(count + 1);
+}
+
+}  // namespace doorslam::tcp

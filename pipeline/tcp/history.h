@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <cctype>
+#include <cstdint>
+#include <string_view>
+
+#include "pipeline/tcp/connection.h"
+
+/// Zeek's history string (https://docs.zeek.org, base/protocols/conn/main.zeek), five bits a letter.
+///
+/// Upper case is the originator, lower case the responder. S, H, F, R come again only with another sequence number;
+/// A, D, I, Q once a side; C, T, W, G at the 1st, 10th, 100th … occurrence. '^' says that the tracker turned the
+/// connection round.
+namespace doorslam::tcp {
+
+enum class HistoryLetter : std::uint8_t {
+  syn,           // S
+  syn_ack,       // H
+  ack,           // A: without payload
+  data,          // D
+  fin,           // F
+  rst,           // R
+  gap,           // G: acknowledged, never seen
+  bad_checksum,  // C
+  late,          // T: payload that does not go beyond what was seen
+  zero_window,   // W
+  inconsistent,  // I: FIN+RST
+  multi_flag,    // Q: SYN+FIN or SYN+RST
+  turned,        // ^
+};
+
+inline constexpr std::string_view kHistoryLetters = "SHADFRGCTWIQ^";
+
+/// 24 letters in 16 octets. What does not fit is lost; append() says so.
+class PackedHistory {
+ public:
+  static constexpr std::size_t kCapacity = 24;
+
+  /// False when there was no room.
+  bool append(HistoryLetter letter, Side side) noexcept {
+    const std::size_t n = size();
+    if (n == kCapacity) return false;
+    const std::uint64_t code = (static_cast<std::uint64_t>(letter) << 1U | index_of(side)) + 1;
+    words_[n / kPerWord] |= code << (n % kPerWord * kBits);
+    return true;
+  }
+
+  bool contains(HistoryLetter letter, Side side) const noexcept {
+    const std::uint64_t code = (static_cast<std::uint64_t>(letter) << 1U | index_of(side)) + 1;
+    for (std::size_t i = 0; i < kCapacity && code_at(i) != 0; ++i) {
+      if (code_at(i) == code) return true;
+    }
+    return false;
+  }
+
+  std::size_t size() const noexcept {
+    std::size_t n = 0;
+    while (n < kCapacity && code_at(n) != 0) ++n;
+    return n;
+  }
+
+  History unpack() const noexcept {
+    History text;
+    for (std::size_t i = 0; i < kCapacity; ++i) {
+      const std::uint64_t code = code_at(i);
+      if (code == 0) break;
+      const char letter = kHistoryLetters[(code - 1) >> 1U];
+      const bool responder = ((code - 1) & 1U) != 0;
+      text.letters[text.length++] = responder ? static_cast<char>(std::tolower(letter)) : letter;
+    }
+    return text;
+  }
+
+ private:
+  static constexpr std::size_t kBits = 5;
+  static constexpr std::size_t kPerWord = 12;
+
+  std::uint64_t code_at(std::size_t i) const noexcept { return words_[i / kPerWord] >> (i % kPerWord * kBits) & 0x1fU; }
+
+  std::array<std::uint64_t, 2> words_{};
+};
+
+/// The letters that count occurrences are written at the 1st, 10th, 100th, 1,000th and 10,000th.
+constexpr bool is_history_milestone(std::uint32_t occurrence) noexcept {
+  return occurrence == 1 || occurrence == 10 || occurrence == 100 || occurrence == 1000 || occurrence == 10000;
+}
+
+}  // namespace doorslam::tcp

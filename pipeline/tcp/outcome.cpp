@@ -1,0 +1,103 @@
+#include "pipeline/tcp/outcome.h"
+
+#include <string_view>
+
+#include "pipeline/tcp/sequence.h"
+
+namespace doorslam::tcp {
+namespace {
+
+constexpr bool is_silent(EndState state) { return state == EndState::inactive || state == EndState::partial; }
+
+/// The originator's SYN and then its RST, and nothing of it between that would have made a connection of it.
+bool is_abandoned_syn(std::string_view history) {
+  if (history.starts_with('^')) history.remove_prefix(1);
+  if (!history.starts_with('S')) return false;
+  const std::size_t rst = history.find('R');
+  return rst != std::string_view::npos && history.substr(0, rst).find_first_of("HAFGIQ") == std::string_view::npos;
+}
+
+ConnState state_when_responder_reset(const FlowRecord& flow, const FlowDetails& details, EndState originator) {
+  if (originator == EndState::syn_sent) return ConnState::REJ;
+  const bool nothing_sent =
+      payload_octets(flow, details, Side::originator) == 0 && payload_octets(flow, details, Side::responder) == 0;
+  if (originator == EndState::reset && nothing_sent) return ConnState::REJ;
+  return is_silent(originator) ? ConnState::RSTRH : ConnState::RSTR;
+}
+
+/// One side was captured although its acknowledgements show that the other spoke, too.
+bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std::array<SideTotals, 2>& totals) {
+  for (const Side seen : {Side::originator, Side::responder}) {
+    if (totals[index_of(other(seen))].packets != 0 || totals[index_of(seen)].packets < 2) continue;
+    if (flow.has(FlowFlag::acks_unseen)) return true;
+    const bool talked_on =
+        flow.has(SideFlag::letter_ack, seen) || flow.has(SideFlag::payload, seen) || details.of(seen).fin_end != 0;
+    const bool began = flow.has(seen == Side::originator ? FlowFlag::syn_seen : FlowFlag::syn_ack_seen);
+    if (began && talked_on) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details) noexcept {
+  const EndStates states = flow.states();
+  const EndState originator = states.of(Side::originator);
+  const EndState responder = states.of(Side::responder);
+  if (responder == EndState::reset) return state_when_responder_reset(flow, details, originator);
+  if (originator == EndState::reset) {
+    if (!is_silent(responder)) return ConnState::RSTO;
+    return is_abandoned_syn(details.history.unpack().view()) ? ConnState::RSTOS0 : ConnState::OTH;
+  }
+  if (originator == EndState::closed && responder == EndState::closed) return ConnState::SF;
+  if (originator == EndState::closed) return is_silent(responder) ? ConnState::SH : ConnState::S2;
+  if (responder == EndState::closed) return is_silent(originator) ? ConnState::SHR : ConnState::S3;
+  if (originator == EndState::syn_sent && responder == EndState::inactive) return ConnState::S0;
+  if (originator == EndState::established && responder == EndState::established) return ConnState::S1;
+  return ConnState::OTH;
+}
+
+Stage stage_of(const FlowRecord& flow) noexcept {
+  if (!flow.has(FlowFlag::open)) {
+    const bool answered = flow.states().of(Side::responder) != EndState::inactive;
+    return answered || flow.has(FlowFlag::mid_stream) ? Stage::handshake : Stage::syn;
+  }
+  if (flow.exchanges() > 1) return Stage::established;
+  if (flow.exchanges() == 1) return Stage::response;
+  if (flow.has(SideFlag::payload, Side::originator)) return Stage::request;
+  return flow.has(SideFlag::payload, Side::responder) ? Stage::greeting : Stage::accepted;
+}
+
+ConnectionSummary summarize(const FlowRecord& flow, const FlowDetails& details, const flowtable::Endpoint& originator,
+                            const flowtable::Endpoint& responder, EndReason reason) noexcept {
+  ConnectionSummary summary;
+  summary.originator = originator;
+  summary.responder = responder;
+  summary.start_ns = details.start_ns;
+  summary.end_ns = flow.last_seen();
+  summary.id = details.id;
+  for (const Side side : {Side::originator, Side::responder}) {
+    const SideDetails& own = details.of(side);
+    SideTotals& totals = summary.side[index_of(side)];
+    totals.packets = std::uint64_t{own.packet_carries} << 16U | flow.packets[index_of(side)];
+    totals.payload_bytes = payload_octets(flow, details, side);
+    totals.gap_bytes = own.gap_bytes;
+    totals.retransmissions = own.retransmissions;
+    totals.zero_windows = own.zero_windows;
+  }
+  summary.history = details.history.unpack();
+  summary.conn_state = conn_state_of(flow, details);
+  summary.stage = stage_of(flow);
+  summary.end_reason = reason;
+  summary.vlan = details.vlan;
+  summary.mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);
+  summary.orientation_guessed = flow.has(FlowFlag::guessed);
+  summary.one_sided = is_one_sided(flow, details, summary.side);
+  summary.plainly_served = flow.has(FlowFlag::served);
+  summary.evidence_missing = flow.has(FlowFlag::evidence_missing);
+  summary.tunneled = flow.has(FlowFlag::tunneled);
+  summary.duplicates = details.duplicates;
+  return summary;
+}
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,190 @@
+#include "pipeline/tcp/recorder.h"
+
+#include <algorithm>
+
+namespace doorslam::tcp {
+namespace {
+
+using namespace packet::tcp_flag;
+using packet::Segment;
+
+/// Somebody else may have sent it. Routes change by a hop now and then; what matters is said by the diagnosis.
+bool has_foreign_ttl(const SegmentContext& context) {
+  const Fingerprint& first = context.evidence->of(context.side).first;
+  return first.seen && first.ttl != context.segment.ttl;
+}
+
+/// Far from anything that this side could send or the other would take.
+bool is_out_of_window(const SegmentContext& context) {
+  if (context.first_of_side || context.advances || context.late || context.keep_alive) return false;
+  constexpr std::int32_t kLargestUnscaledWindow = 65535;
+  const std::int32_t distance = sequence_distance(context.segment.seq, context.flow.next_seq[index_of(context.side)]);
+  return distance > kLargestUnscaledWindow || distance < -kLargestUnscaledWindow;
+}
+
+RungNote note_of(const SegmentContext& context) {
+  if (context.wrong_handshake_ack) return RungNote::bad_handshake_ack;
+  if (has_foreign_ttl(context)) return RungNote::foreign_ttl;
+  if (context.window_probe) return RungNote::window_probe;
+  if (context.keep_alive) return RungNote::keep_alive;
+  if (context.fills_hole) return RungNote::out_of_order;
+  if (context.late || context.syn_again || context.fin_again) return RungNote::retransmission;
+  if (context.flow.has(SideFlag::zero_window, context.side)) return RungNote::zero_window;
+  if (context.reveals_gap) return RungNote::gap_before;
+  if (is_out_of_window(context)) return RungNote::out_of_window;
+  return RungNote::none;
+}
+
+void add_rung(const SegmentContext& context, RungNote note) {
+  const Segment& segment = context.segment;
+  Evidence& evidence = *context.evidence;
+  Rung rung;
+  rung.time_ns = segment.time_ns;
+  rung.seq = segment.seq - context.details.of(context.side).start_seq;
+  rung.ack = segment.has(kAck) ? segment.ack - context.details.of(other(context.side)).start_seq : 0;
+  rung.length = static_cast<std::uint16_t>(std::min(segment.payload_length, 65535U));
+  rung.window = segment.window;
+  rung.ip_id = segment.ip_id;
+  rung.flags = segment.flags;
+  rung.ttl = segment.ttl;
+  rung.side = context.side;
+  rung.note = note;
+  if (evidence.rung_count < Evidence::kFirstRungs) evidence.first_rungs[evidence.rung_count] = rung;
+  evidence.last_rungs[evidence.rung_count % Evidence::kLastRungs] = rung;
+  ++evidence.rung_count;
+}
+
+Fingerprint fingerprint_of(const Segment& segment) {
+  Fingerprint print;
+  print.ttl = segment.ttl;
+  print.options = segment.options.present;
+  print.ip_id = segment.ip_id;
+  print.window = segment.window;
+  print.dont_fragment = segment.dont_fragment;
+  print.seen = true;
+  return print;
+}
+
+void set_once(flowtable::TimeNs& time, flowtable::TimeNs now) {
+  if (time == flowtable::kNoTime) time = now;
+}
+
+void record_handshake(SegmentContext& context) {
+  const Segment& segment = context.segment;
+  Evidence& evidence = *context.evidence;
+  const bool from_originator = context.side == Side::originator;
+  if (segment.has(kSyn) && !segment.has(kRst)) {
+    if (segment.has(kAck) || !from_originator) {
+      set_once(evidence.syn_ack_ns, segment.time_ns);
+      evidence.last_syn_ack_ns = segment.time_ns;
+      count_up(evidence.syn_acks);
+    } else {
+      set_once(evidence.syn_ns, segment.time_ns);
+      evidence.last_syn_ns = segment.time_ns;
+      count_up(evidence.syns);
+    }
+    evidence.fast_open |= segment.payload_length != 0;
+  }
+  if (context.wrong_handshake_ack) evidence.handshake_ack_wrong = true;
+  if (context.opened) {
+    evidence.handshake_ack_wrong = false;  // it was the capture that lacked something
+    if (context.flow.has(FlowFlag::syn_seen) || context.flow.has(FlowFlag::syn_ack_seen)) {
+      evidence.handshake_ns = segment.time_ns;
+    }
+  }
+}
+
+void record_head(SegmentContext& context) {
+  const Segment& segment = context.segment;
+  PayloadHead& head = context.evidence->of(context.side).head;
+  const std::uint32_t first_octet = segment.seq + (segment.has(kSyn) ? 1U : 0U);
+  const std::int32_t offset = sequence_distance(first_octet, context.own().start_seq + 1);
+  if (offset < 0) return;
+  const auto begin = static_cast<std::size_t>(offset);
+  if (begin > head.length) head.incomplete = true;
+  if (begin >= PayloadHead::kCapacity) return;
+  const std::size_t wanted = std::min<std::size_t>(segment.payload_length, PayloadHead::kCapacity - begin);
+  const std::size_t available = std::min(wanted, segment.payload.size());
+  if (available < wanted) head.incomplete = true;  // the snap length cut it
+  std::copy_n(segment.payload.begin(), available, head.bytes.begin() + static_cast<std::ptrdiff_t>(begin));
+  head.length = std::max(head.length, static_cast<std::uint16_t>(begin + available));
+  if (head.segments < PayloadHead::kMaxSegments) {
+    head.segment_start[head.segments++] = static_cast<std::uint16_t>(begin);
+  }
+}
+
+void record_payload(SegmentContext& context) {
+  const Segment& segment = context.segment;
+  if (segment.payload_length == 0 || segment.has(kRst)) return;
+  SideEvidence& own = context.evidence->of(context.side);
+  const bool new_octets = context.advances || context.fills_hole;
+  if (!new_octets) return;
+  set_once(own.first_payload_ns, segment.time_ns);
+  own.last_payload_ns = segment.time_ns;
+  count_up(own.payload_segments);
+  record_head(context);
+  if (!context.advances) return;
+  own.last_words_length = static_cast<std::uint8_t>(std::min(segment.payload.size(), own.last_words.size()));
+  std::copy_n(segment.payload.begin(), own.last_words_length, own.last_words.begin());
+}
+
+void record_window(SegmentContext& context) {
+  SideEvidence& own = context.evidence->of(context.side);
+  if (!context.flow.has(SideFlag::zero_window, context.side)) {
+    own.zero_window_since_ns = flowtable::kNoTime;
+  } else {
+    set_once(own.zero_window_since_ns, context.segment.time_ns);
+  }
+}
+
+void record_habits(SegmentContext& context) {
+  const Segment& segment = context.segment;
+  SideEvidence& own = context.evidence->of(context.side);
+  own.last_ns = segment.time_ns;
+  if (segment.has(kRst)) {
+    set_once(own.rst_ns, segment.time_ns);
+    count_up(own.resets);
+    if (!own.rst.seen) {
+      own.rst = fingerprint_of(segment);
+      own.rst_seq = segment.seq - context.own().start_seq;
+      own.rst_with_ack = segment.has(kAck);
+    }
+    return;
+  }
+  if (segment.has(kFin)) set_once(own.fin_ns, segment.time_ns);
+  own.last = fingerprint_of(segment);
+  if (!own.first.seen) own.first = own.last;
+}
+
+}  // namespace
+
+void record_segment(SegmentContext& context) noexcept {
+  add_rung(context, note_of(context));
+  record_handshake(context);
+  record_habits(context);
+  record_payload(context);
+  record_window(context);
+  context.evidence->exchanges = static_cast<std::uint16_t>(context.flow.exchanges());
+  const bool sent_again = (context.late && !context.fills_hole && !context.keep_alive && !context.window_probe) ||
+                          context.syn_again || context.fin_again;
+  if (sent_again) count_up(context.evidence->of(context.side).retransmissions);
+}
+
+void record_bad_checksum(SegmentContext& context) noexcept { add_rung(context, RungNote::bad_checksum); }
+
+void record_icmp(Evidence& evidence, const packet::IcmpError& error) noexcept {
+  if (evidence.icmp.time_ns != flowtable::kNoTime) return;
+  evidence.icmp = {error.time_ns, error.reporter, error.type, error.code, error.ttl};
+}
+
+void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept {
+  for (const Side side : {Side::originator, Side::responder}) {
+    const std::size_t i = index_of(side);
+    SideEvidence& own = evidence.side[i];
+    own.next_seq = flow.next_seq[i] - details.side[i].start_seq;
+    own.acked = flow.acked[i] - details.side[i].start_seq;
+    if (flow.has(FlowFlag::evidence_returned)) own.head.incomplete = true;
+  }
+}
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,263 @@
+#include "pipeline/tcp/sequence.h"
+
+#include <algorithm>
+
+namespace doorslam::tcp {
+namespace {
+
+using namespace packet::tcp_flag;
+
+/// A SYN or RST that jumps farther than this is a forger's or another connection's; its number is not believed.
+constexpr std::int32_t kImplausibleJump = 1 << 20;
+
+void number_from(FlowRecord& flow, SideDetails& details, std::size_t i, std::uint32_t start, std::uint32_t next) {
+  details.start_seq = start;
+  details.seq_wraps = 0;
+  details.ack_wraps = 0;
+  flow.acked[i] = start;
+  flow.next_seq[i] = next;
+}
+
+void move_next(SegmentContext& context, std::uint32_t next) {
+  SideDetails& own = context.own();
+  if (next < context.next_seq() && own.seq_wraps != 15) own.seq_wraps = (own.seq_wraps + 1U) & 15U;
+  context.next_seq() = next;
+}
+
+/// Between `delivered` and next_seq nothing is missing any more.
+void settle(SegmentContext& context, Side side) {
+  const SideDetails& details = context.details.of(side);
+  const bool hole = sequence_distance(details.hole_end, details.delivered) > 0;
+  const bool ahead = sequence_distance(details.delivered, context.flow.next_seq[index_of(side)]) > 0;
+  context.flow.put(SideFlag::irregular, side, hole || ahead);
+}
+
+/// The payload begins beyond what was seen: remembers the first hole. A later hole is remembered when the first is
+/// filled only; of several holes at a time the first counts.
+void open_hole(SegmentContext& context) {
+  SideDetails& own = context.own();
+  if (!context.flow.has(SideFlag::irregular, context.side)) {
+    own.delivered = context.next_seq();
+    own.hole_end = context.segment.seq;
+    context.flow.set(SideFlag::irregular, context.side);
+  } else if (sequence_distance(own.delivered, context.next_seq()) >= 0 &&
+             sequence_distance(context.segment.seq, own.delivered) > 0) {
+    own.hole_end = context.segment.seq;  // acknowledged ahead so far; now there is a hole behind that
+  }
+}
+
+/// Payload below next_seq while a hole is open, or below what was acknowledged ahead.
+void fill_hole(SegmentContext& context, std::uint32_t begin, std::uint32_t end) {
+  SideDetails& own = context.own();
+  if (sequence_distance(own.hole_end, own.delivered) <= 0) return;
+  const bool reaches_in = sequence_distance(end, own.delivered) > 0 && sequence_distance(begin, own.hole_end) < 0;
+  if (!reaches_in) return;
+  context.fills_hole = true;
+  if (sequence_distance(begin, own.delivered) <= 0) {
+    own.delivered = sequence_distance(end, own.hole_end) < 0 ? end : own.hole_end;
+  } else if (sequence_distance(end, own.hole_end) >= 0) {
+    own.hole_end = begin;
+  }
+}
+
+/// What was counted as a gap has come after all: the mirror port had turned data and acknowledgement round.
+void take_back_gap(SegmentContext& context, std::uint32_t begin, std::uint32_t end) {
+  SideDetails& own = context.own();
+  const std::int32_t covered = std::min(sequence_distance(own.delivered, begin), sequence_distance(end, begin));
+  if (covered > 0) own.gap_bytes -= std::min(own.gap_bytes, static_cast<std::uint32_t>(covered));
+}
+
+void note_late_payload(SegmentContext& context, std::uint32_t begin, std::uint32_t end) {
+  SideDetails& own = context.own();
+  if (context.flow.has(SideFlag::irregular, context.side)) {
+    fill_hole(context, begin, end);
+    settle(context, context.side);
+  }
+  context.late = true;
+  count_up(own.late_segments);
+  if (is_history_milestone(own.late_segments)) {
+    context.details.history.append(HistoryLetter::late, context.side);
+  }
+  // A keep-alive (RFC 9293, 3.8.4) sends the last octet again; so does a probe of a zero window.
+  if (context.segment.payload_length == 1 && end == context.next_seq()) return;
+  if (context.fills_hole) return;
+  count_up(own.retransmissions);
+  if (own.resent_seq != begin) own.resent_times = 0;
+  own.resent_seq = begin;
+  count_up(own.resent_times);
+}
+
+void spot_keep_alive(SegmentContext& context) {
+  const packet::Segment& segment = context.segment;
+  if (context.first_of_side || segment.has(kSyn | kFin | kRst) || segment.payload_length > 1) return;
+  const bool peer_closed_window = context.flow.has(SideFlag::zero_window, context.peer());
+  const std::int32_t distance = sequence_distance(segment.seq, context.next_seq());
+  const bool repeats_last_octet = distance == -1;
+  if (peer_closed_window && (repeats_last_octet || (distance == 0 && segment.payload_length == 1))) {
+    context.window_probe = true;
+  } else if (repeats_last_octet) {
+    context.keep_alive = true;
+  }
+}
+
+}  // namespace
+
+void begin_side(SegmentContext& context) noexcept {
+  const packet::Segment& segment = context.segment;
+  const std::size_t i = index_of(context.side);
+  SideDetails& own = context.own();
+  const std::uint32_t end = segment.seq + sequence_length(segment);
+  const EndStates states = context.flow.states();
+  const bool syn = segment.has(kSyn);
+  switch (states.of(context.side)) {
+    case EndState::inactive:
+      context.first_of_side = true;
+      if (syn) {
+        number_from(context.flow, own, i, segment.seq, end);
+      } else {
+        // As though a SYN had been there, so that the first octet seen is number 1.
+        number_from(context.flow, own, i, segment.seq - 1, segment.seq);
+      }
+      return;
+    case EndState::syn_sent:
+    case EndState::partial:
+    case EndState::established:
+      if (syn && segment.seq == own.start_seq) context.syn_again = true;
+      if (syn && segment.seq != own.start_seq) number_from(context.flow, own, i, segment.seq, end);
+      return;
+    case EndState::reset:
+      // The RST that came first may have been forged; a SYN knows better.
+      if (syn && states.before_of(context.side) == EndState::inactive) {
+        number_from(context.flow, own, i, segment.seq, end);
+      }
+      return;
+    case EndState::closed:
+      return;
+  }
+}
+
+void take_acknowledgement(SegmentContext& context) noexcept {
+  const packet::Segment& segment = context.segment;
+  if (!segment.has(kAck)) return;
+  const std::size_t i = index_of(context.peer());
+  SideDetails& peers = context.peers();
+  if (context.flow.states().of(context.peer()) == EndState::inactive) {
+    const std::uint32_t start = segment.ack - 1;
+    const bool was_acknowledged = !context.first_of_side && peers.start_seq != 0;
+    if (was_acknowledged && sequence_distance(start, peers.start_seq) > 0) context.flow.set(FlowFlag::acks_unseen);
+    number_from(context.flow, peers, i, start, start);
+    return;
+  }
+  if (segment.has(kRst) || context.wrong_handshake_ack) return;
+  const bool before_start = peers.ack_wraps == 0 && sequence_distance(segment.ack, peers.start_seq) < 0;
+  const std::int32_t advance = sequence_distance(segment.ack, context.flow.acked[i]);
+  if (before_start || advance <= 0 || (segment.ack == 0 && advance > kImplausibleJump)) return;
+  if (segment.ack < context.flow.acked[i] && peers.ack_wraps != 15) peers.ack_wraps = (peers.ack_wraps + 1U) & 15U;
+  context.flow.acked[i] = segment.ack;
+}
+
+void advance_sequence(SegmentContext& context) noexcept {
+  const packet::Segment& segment = context.segment;
+  const std::uint32_t next = context.next_seq();
+  const std::uint32_t end = segment.seq + sequence_length(segment);
+  const std::int32_t distance = sequence_distance(end, next);
+  const bool control = segment.has(kSyn | kRst);
+  spot_keep_alive(context);
+  if (segment.has(kFin) && context.flow.states().of(context.side) == EndState::closed && distance <= 0) {
+    context.fin_again = true;
+    count_up(context.own().retransmissions);
+  }
+  if (context.syn_again) count_up(context.own().retransmissions);
+
+  if (control && (distance > kImplausibleJump || distance < -kImplausibleJump)) return;
+  if (segment.has(kRst) && !context.flow.has(FlowFlag::open)) return;  // answers what it was sent, believes nothing
+  const bool only_syn_and_fin = segment.has(kFin) && next == context.own().start_seq + 1;
+  const bool after_reset = context.flow.states().of(context.side) == EndState::reset;
+  if (after_reset && !only_syn_and_fin) return;
+  if (distance > 0 || only_syn_and_fin) {
+    const bool jumps = sequence_distance(segment.seq, next) > 0 && !segment.has(kSyn) && !segment.has(kRst);
+    if (jumps && !context.first_of_side) open_hole(context);
+    if (context.flow.has(SideFlag::irregular, context.side) && !jumps) take_back_gap(context, next, end);
+    context.advances = distance != 0;
+    move_next(context, end);
+    if (context.flow.has(SideFlag::irregular, context.side)) settle(context, context.side);
+  } else if (segment.payload_length > 0 && !segment.has(kSyn)) {
+    note_late_payload(context, segment.seq, end);
+  }
+  context.advances |= context.first_of_side && sequence_length(segment) != 0;
+}
+
+void find_gap(SegmentContext& context) noexcept {
+  const packet::Segment& segment = context.segment;
+  if (!segment.has(kAck) || context.wrong_handshake_ack) return;
+  const Side side = context.peer();
+  const std::uint32_t next = context.flow.next_seq[index_of(side)];
+  SideDetails& details = context.peers();
+  const bool irregular = context.flow.has(SideFlag::irregular, side);
+  const std::uint32_t delivered = irregular ? details.delivered : next;
+  const std::int32_t missing = sequence_distance(segment.ack, delivered);
+  if (missing <= 0 || missing > kImplausibleJump << 8) return;
+
+  const EndStates states = context.flow.states();
+  const auto clean = [&states](Side end) {
+    const EndState now = states.of(end);
+    return now == EndState::established || (now == EndState::closed && states.before_of(end) == EndState::established);
+  };
+  if (!clean(Side::originator) || !clean(Side::responder)) return;
+
+  const bool hole = irregular && sequence_distance(details.hole_end, delivered) > 0;
+  const std::uint32_t seen_from = hole ? details.hole_end : delivered;
+  std::uint32_t lost = 0;
+  if (hole) {
+    const bool whole = sequence_distance(segment.ack, details.hole_end) >= 0;
+    lost = (whole ? details.hole_end : segment.ack) - delivered;
+  }
+  const std::uint32_t known_to = sequence_distance(next, seen_from) > 0 ? next : seen_from;
+  const std::int32_t beyond = sequence_distance(segment.ack, known_to);
+  if (beyond > 0) lost += static_cast<std::uint32_t>(beyond);
+  if (lost == 0) return;
+
+  context.reveals_gap = true;
+  details.gap_bytes += lost;
+  count_up(details.gaps);
+  if (is_history_milestone(details.gaps)) context.details.history.append(HistoryLetter::gap, side);
+  details.delivered = segment.ack;
+  if (!hole || sequence_distance(segment.ack, details.hole_end) >= 0) {
+    // Everything up to the acknowledgement is settled, and what was seen beyond the hole with it.
+    if (sequence_distance(next, segment.ack) > 0) details.delivered = next;
+    details.hole_end = details.delivered;
+  }
+  settle(context, side);
+}
+
+void watch_window(SegmentContext& context) noexcept {
+  const packet::Segment& segment = context.segment;
+  if (segment.has(kRst)) return;
+  const EndStates states = context.flow.states();
+  if (segment.window != 0) {
+    context.flow.clear(SideFlag::zero_window, context.side);
+    return;
+  }
+  if (states.of(context.peer()) == EndState::closed || states.of(context.side) == EndState::reset) return;
+  context.flow.set(SideFlag::zero_window, context.side);
+  SideDetails& own = context.own();
+  count_up(own.zero_windows);
+  if (is_history_milestone(own.zero_windows)) context.details.history.append(HistoryLetter::zero_window, context.side);
+}
+
+std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept {
+  const std::size_t i = index_of(side);
+  const SideDetails& own = details.of(side);
+  const EndStates states = flow.states();
+  if (states.of(side) == EndState::inactive) return 0;
+  const std::uint64_t sent = std::uint64_t{own.seq_wraps} << 32U | flow.next_seq[i];
+  const std::uint64_t acked = std::uint64_t{own.ack_wraps} << 32U | flow.acked[i];
+  std::int64_t octets = static_cast<std::int64_t>(std::max(sent, acked)) - std::int64_t{own.start_seq};
+  // Sequence space wraps where numbering began just below 2^32 as well: then the start lies "before zero".
+  if (octets < 0) octets += std::int64_t{1} << 32U;
+  if (octets > 0) --octets;                      // SYN
+  if (own.fin_end != 0 && octets > 0) --octets;  // FIN
+  return static_cast<std::uint64_t>(octets);
+}
+
+}  // namespace doorslam::tcp

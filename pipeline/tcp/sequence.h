@@ -1,0 +1,37 @@
+#pragma once
+
+#include "pipeline/tcp/connection_view.h"
+
+/// Sequence numbers: what was sent, sent again, acknowledged, and acknowledged without having been seen.
+///
+/// The stages run in this order on every segment outside the short path; begin_side() before anything else looks at
+/// the sender's numbers, find_gap() after the state machine has moved.
+namespace doorslam::tcp {
+
+/// Numbers its sender from its first segment, or anew when a SYN brings another initial sequence number.
+void begin_side(SegmentContext& context) noexcept;
+
+/// Takes the acknowledgement number for the other side. A wrong handshake ACK (handshake.h) acknowledges nothing.
+void take_acknowledgement(SegmentContext& context) noexcept;
+
+/// Says whether the segment advances, repeats or fills a hole, and moves the sender's numbers.
+void advance_sequence(SegmentContext& context) noexcept;
+
+/// Octets acknowledged that were never seen: a gap of the capture, not of the connection. Counted for connections
+/// that are cleanly established or closing only: elsewhere the numbers are not to be trusted.
+void find_gap(SegmentContext& context) noexcept;
+
+/// Zero windows. Those of no meaning (of a RST, after it, or when the other end has closed) are not counted.
+void watch_window(SegmentContext& context) noexcept;
+
+/// Distinct payload octets of a side by its sequence numbers, SYN and FIN not counted.
+std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept;
+
+/// Sequence space that a segment takes. The payload of a RST is a comment, not part of the stream (RFC 9293, 3.10.7).
+inline std::uint32_t sequence_length(const packet::Segment& segment) noexcept {
+  using namespace packet::tcp_flag;
+  const std::uint32_t control = (segment.has(kSyn) ? 1U : 0U) + (segment.has(kFin) ? 1U : 0U);
+  return control + (segment.has(kRst) ? 0U : segment.payload_length);
+}
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "pipeline/packet/segment.h"
+#include "pipeline/tcp/connection.h"
+
+/// The TCP state machine of a passive observer, one end at a time.
+///
+/// An observer knows of each end what it has sent. So each end has a state of its own (Zeek's endpoint states), and a
+/// segment moves the state of its sender, by one table: [state of the sender][side of the sender][class of the flags].
+/// Where the other end matters, or is moved as well, the cell names a rule; step() holds what the rules mean.
+namespace doorslam::tcp {
+
+/// What one end has shown of itself.
+enum class EndState : std::uint8_t {
+  inactive,     ///< nothing sent yet
+  syn_sent,     ///< SYN, not answered yet
+  partial,      ///< sends, but its SYN was not seen
+  established,  ///< its SYN was answered, or is an answer
+  closed,       ///< FIN
+  reset,        ///< RST
+};
+inline constexpr std::size_t kEndStateCount = 6;
+
+/// The flags of a segment as the state machine reads them: the strongest of RST, FIN, SYN counts.
+enum class FlagClass : std::uint8_t {
+  bare,     ///< no flag, no payload: nothing that TCP would send
+  ack,      ///< ACK without payload
+  data,     ///< payload
+  syn,      ///< SYN
+  syn_ack,  ///< SYN+ACK
+  fin,      ///< FIN, with or without payload
+  rst,      ///< RST: for a connection that had been synchronised (RFC 9293, 3.10.7)
+  rst_ack,  ///< RST+ACK: refuses a SYN, or aborts
+};
+inline constexpr std::size_t kFlagClassCount = 8;
+
+/// What else a cell of the table does or asks.
+enum class StateRule : std::uint8_t {
+  none,
+  opens,    ///< established at once if the other end has answered already (captured out of order)
+  answers,  ///< the other end's SYN is answered: it becomes established
+  joins,    ///< established if the other end is (the SYN was lost), else partial
+  waits,    ///< as joins; but before any SYN-ACK the responder's bare ACK leaves it inactive
+  reopens,  ///< only if the other end is inactive: a SYN after stray data opens a connection after all
+  closes,   ///< if the other end had closed and then reset, that was a normal end: it counts as closed
+  aborts,   ///< only if the other end has not closed: a RST after both FINs changes nothing
+};
+
+struct StateCell {
+  EndState next;
+  StateRule rule = StateRule::none;
+};
+
+/// The states of both ends. The state before the latest change tells a RST after FIN from a RST in mid-stream.
+struct EndStates {
+  std::array<EndState, 2> now{};
+  std::array<EndState, 2> before{};
+
+  constexpr EndState of(Side side) const noexcept { return now[index_of(side)]; }
+  constexpr EndState before_of(Side side) const noexcept { return before[index_of(side)]; }
+  constexpr void set(Side side, EndState next) noexcept {
+    const std::size_t i = index_of(side);
+    if (now[i] == next) return;
+    before[i] = now[i];
+    now[i] = next;
+  }
+
+  friend constexpr bool operator==(const EndStates&, const EndStates&) = default;
+};
+
+constexpr FlagClass flag_class_of(std::uint8_t flags, std::uint32_t payload_length) noexcept {
+  using namespace packet::tcp_flag;
+  const bool ack = (flags & kAck) != 0;
+  if ((flags & kRst) != 0) return ack ? FlagClass::rst_ack : FlagClass::rst;
+  if ((flags & kFin) != 0) return FlagClass::fin;
+  if ((flags & kSyn) != 0) return ack ? FlagClass::syn_ack : FlagClass::syn;
+  if (payload_length != 0) return FlagClass::data;
+  return ack ? FlagClass::ack : FlagClass::bare;
+}
+
+namespace detail {
+using enum EndState;
+using enum StateRule;
+using SideRow = std::array<StateCell, kFlagClassCount>;
+using StateRow = std::array<SideRow, 2>;
+}  // namespace detail
+
+/// clang-format off keeps the columns: each line is one side, each column one FlagClass.
+inline constexpr std::array<detail::StateRow, kEndStateCount> kStateTable = [] {
+  using enum EndState;
+  using R = StateRule;
+  // clang-format off
+  return std::array<detail::StateRow, kEndStateCount>{{
+    // inactive: the first segment of this end. A SYN of the responder answers (simultaneous open, RFC 9293 3.5).
+    //   bare                ack                   data                  syn                       syn_ack                   fin       rst      rst_ack
+    {{ {{{partial, R::joins}, {partial, R::joins}, {partial, R::joins}, {syn_sent, R::opens},     {established, R::none},    {closed}, {reset}, {reset}}},     // originator
+       {{{partial, R::joins}, {partial, R::waits}, {partial, R::joins}, {established, R::answers}, {established, R::answers}, {closed}, {reset}, {reset}}} }},   // responder
+    // syn_sent: only the other end's answer establishes. Data before it is TCP Fast Open, or nonsense.
+    {{ {{{syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {closed}, {reset}, {reset}}},
+       {{{syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {closed}, {reset}, {reset}}} }},
+    // partial: picked up in mid-stream.
+    {{ {{{partial}, {partial}, {partial}, {syn_sent, R::reopens}, {partial}, {closed, R::closes}, {reset}, {reset}}},
+       {{{partial}, {partial}, {partial}, {syn_sent, R::reopens}, {partial}, {closed, R::closes}, {reset}, {reset}}} }},
+    // established: a SYN here is a retransmission, or the tracker has made a new connection of it.
+    {{ {{{established}, {established}, {established}, {established}, {established}, {closed, R::closes}, {reset}, {reset}}},
+       {{{established}, {established}, {established}, {established}, {established}, {closed, R::closes}, {reset}, {reset}}} }},
+    // closed: a RST after the own FIN aborts the half that was still open.
+    {{ {{{closed}, {closed}, {closed}, {closed}, {closed}, {closed}, {reset, R::aborts}, {reset, R::aborts}}},
+       {{{closed}, {closed}, {closed}, {closed}, {closed}, {closed}, {reset, R::aborts}, {reset, R::aborts}}} }},
+    // reset: final. What comes now is stray.
+    {{ {{{reset}, {reset}, {reset}, {reset}, {reset}, {reset}, {reset}, {reset}}},
+       {{{reset}, {reset}, {reset}, {reset}, {reset}, {reset}, {reset}, {reset}}} }},
+  }};
+  // clang-format on
+}();
+
+/// Moves `ends` by one segment of `side`.
+constexpr void step(EndStates& ends, Side side, FlagClass flags) noexcept {
+  const EndState own = ends.of(side);
+  const EndState peer = ends.of(other(side));
+  const StateCell cell = kStateTable[static_cast<std::size_t>(own)][index_of(side)][static_cast<std::size_t>(flags)];
+  switch (cell.rule) {
+    case StateRule::none:
+      break;
+    case StateRule::opens:
+      if (peer == EndState::established) return ends.set(side, EndState::established);
+      break;
+    case StateRule::answers:
+      if (peer == EndState::syn_sent) ends.set(other(side), EndState::established);
+      break;
+    case StateRule::joins:
+      if (peer == EndState::established) return ends.set(side, EndState::established);
+      break;
+    case StateRule::waits:
+      if (peer == EndState::established) return ends.set(side, EndState::established);
+      if (peer == EndState::syn_sent) return;
+      break;
+    case StateRule::reopens:
+      if (peer != EndState::inactive) return;
+      break;
+    case StateRule::closes:
+      if (peer == EndState::reset && ends.before_of(other(side)) == EndState::closed) {
+        ends.set(other(side), EndState::closed);
+      }
+      break;
+    case StateRule::aborts:
+      if (peer == EndState::closed) return;
+      break;
+  }
+  ends.set(side, cell.next);
+}
+
+/// Has this end said its last word?
+constexpr bool is_over(EndState state) noexcept { return state == EndState::closed || state == EndState::reset; }
+
+/// Nothing of interest is to come any more: a RST, FIN from both, or FIN towards an end that never spoke.
+constexpr bool is_close_complete(const EndStates& ends) noexcept {
+  const EndState o = ends.of(Side::originator);
+  const EndState r = ends.of(Side::responder);
+  if (o == EndState::reset || r == EndState::reset) return true;
+  if (o == EndState::closed) return r == EndState::closed || r == EndState::inactive;
+  return r == EndState::closed && o == EndState::inactive;
+}
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,412 @@
+#include "pipeline/tcp/tracker.h"
+
+#include <algorithm>
+
+#include "pipeline/tcp/deadline.h"
+#include "pipeline/tcp/duplicates.h"
+#include "pipeline/tcp/handshake.h"
+#include "pipeline/tcp/letters.h"
+#include "pipeline/tcp/outcome.h"
+#include "pipeline/tcp/recorder.h"
+#include "pipeline/tcp/sequence.h"
+
+namespace doorslam::tcp {
+
+using flowtable::FlowKey4;
+using flowtable::FlowKey6;
+using flowtable::IpVersion;
+using flowtable::TimeNs;
+using packet::Segment;
+
+namespace {
+
+Side side_of(const FlowRecord& flow, bool source_is_lo) noexcept {
+  return source_is_lo == flow.has(FlowFlag::originator_is_lo) ? Side::originator : Side::responder;
+}
+
+void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
+  if (++flow.packets[index_of(side)] == 0) count_up(details.packet_carries);
+}
+
+/// May the next segment of `side` take the short path? Not while anything about the connection wants watching.
+bool is_in_mid_flow(const FlowRecord& flow) noexcept {
+  const EndStates states = flow.states();
+  const auto talks = [&states](Side side) {
+    return states.of(side) == EndState::established || states.of(side) == EndState::partial;
+  };
+  return flow.has(FlowFlag::served) && flow.has(FlowFlag::open) && !flow.has_evidence() &&
+         !flow.has_any(SideFlag::irregular) && !flow.has_any(SideFlag::zero_window) && talks(Side::originator) &&
+         talks(Side::responder);
+}
+
+}  // namespace
+
+Tracker::Tracker(const TrackerOptions& options)
+    : timeouts_(options.timeouts),
+      duplicate_window_ns_(options.duplicate_window_ns),
+      vlan_aware_(options.vlan_aware),
+      server_ports_(options.server_ports),
+      flows4_(options.capacity_flows, options.hash_key, options.pages),
+      flows6_(options.capacity_flows6, options.hash_key, options.pages),
+      details_(static_cast<std::uint32_t>(flows4_.capacity() + flows6_.capacity())),
+      evidence_(options.evidence_capacity) {}
+
+TrackerCounters& TrackerCounters::operator+=(const TrackerCounters& more) noexcept {
+  segments += more.segments;
+  duplicates += more.duplicates;
+  bad_checksums += more.bad_checksums;
+  connections += more.connections;
+  for (std::size_t i = 0; i < ended.size(); ++i) ended[i] += more.ended[i];
+  histories_full += more.histories_full;
+  icmp_joined += more.icmp_joined;
+  icmp_unmatched += more.icmp_unmatched;
+  evidence.acquired += more.evidence.acquired;
+  evidence.returned += more.evidence.returned;
+  evidence.exhausted += more.evidence.exhausted;
+  return *this;
+}
+
+TimeNs Tracker::deadline_of(const FlowRecord& flow) const noexcept {
+  return tcp::deadline_of(flow, details_[flow.details], timeouts_);
+}
+
+// Stage 1 and 2 bring the cache lines near, so that their misses overlap; stage 3 does the work.
+struct Tracker::BurstKeys {
+  std::array<Lookup<FlowKey4>, kBurst> v4;
+  std::array<Lookup<FlowKey6>, kBurst> v6;
+};
+
+void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
+  if (burst.empty()) return;
+  advance(burst.front().time_ns, out);
+  for (; burst.size() > kBurst; burst = burst.subspan(kBurst)) process_part(burst.first(kBurst), out);
+  process_part(burst, out);
+}
+
+void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexcept {
+  BurstKeys keys;
+  counters_.segments += part.size();
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const Segment& segment = part[i];
+    const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
+    if (segment.source.address.version == IpVersion::v4) {
+      keys.v4[i].oriented = flowtable::make_key4(segment.source, segment.destination, vlan);
+      keys.v4[i].hash = flows4_.hash(keys.v4[i].oriented.key);
+      flows4_.prefetch(keys.v4[i].hash);
+    } else {
+      keys.v6[i].oriented = flowtable::make_key6(segment.source, segment.destination, vlan);
+      keys.v6[i].hash = flows6_.hash(keys.v6[i].oriented.key);
+      flows6_.prefetch(keys.v6[i].hash);
+    }
+  }
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    if (part[i].source.address.version == IpVersion::v4) {
+      flows4_.prefetch_slots(keys.v4[i].hash);
+    } else {
+      flows6_.prefetch_slots(keys.v6[i].hash);
+    }
+  }
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    if (part[i].source.address.version == IpVersion::v4) {
+      advance_flow(flows4_, keys.v4[i], part[i], out);
+    } else {
+      advance_flow(flows6_, keys.v6[i], part[i], out);
+    }
+  }
+}
+
+template <class Key>
+void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const Segment& segment,
+                           EventBatch& out) noexcept {
+  auto* slot = table.find(lookup.oriented.key, lookup.hash);
+  if (slot != nullptr) {
+    const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
+    if (advance_quickly(slot->state, side, segment)) return;
+  }
+  const std::uint16_t hash = segment_hash(segment);
+  if (slot != nullptr) {
+    FlowRecord& flow = slot->state;
+    const Side side = side_of(flow, lookup.oriented.source_is_lo);
+    const TimeNs deadline = deadline_of(flow);
+    if (segment.time_ns >= deadline) {
+      const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
+      end(table, *slot, reason, deadline, details_of(flow).id, out);
+      slot = nullptr;
+    } else if (is_mirror_duplicate(flow, segment, hash, side, duplicate_window_ns_)) {
+      count_up(details_of(flow).duplicates);
+      ++counters_.duplicates;
+      return;
+    } else if (!segment.checksum_bad && is_tuple_reuse(flow, details_of(flow), segment, side)) {
+      end(table, *slot, EndReason::reused, segment.time_ns, segment.number, out);
+      slot = nullptr;
+    }
+  }
+  if (slot == nullptr) slot = begin(table, lookup, segment, out);
+  const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
+  if (segment.checksum_bad) {
+    note_bad_checksum(slot->state, side, segment);
+    remember_segment(slot->state, hash);
+    return;
+  }
+  advance_segment(table, *slot, side, segment, hash, out);
+}
+
+/// The next segment in order, of a healthy connection in mid-flow: nothing but its own cache line is touched.
+bool Tracker::advance_quickly(FlowRecord& flow, Side side, const Segment& segment) noexcept {
+  using namespace packet::tcp_flag;
+  const std::size_t own = index_of(side);
+  const std::size_t peer = own ^ 1U;
+  const std::uint32_t length = segment.payload_length;
+  const std::uint32_t next = segment.seq + length;
+  const std::uint32_t acknowledged = segment.ack - flow.acked[peer];
+  const bool ordinary = flow.has(SideFlag::quick, side) && (segment.flags & (kSyn | kFin | kRst | kAck)) == kAck &&
+                        segment.seq == flow.next_seq[own] && acknowledged <= flow.next_seq[peer] - flow.acked[peer] &&
+                        segment.window != 0 && !segment.checksum_bad;
+  if (!ordinary) return false;
+  if (segment.time_ns - flow.last_seen() >= timeouts_.established_ns) return false;
+  if (next < segment.seq || segment.ack < flow.acked[peer]) return false;  // a number wraps: the details keep count
+  if (flow.packets[own] == 0xffff) return false;                           // as above
+  if (length == 0) {
+    if (acknowledged == 0 || !flow.has(SideFlag::letter_ack, side)) return false;
+  } else {
+    if (!flow.has(SideFlag::letter_data, side)) return false;
+    flow.note_payload(side);
+  }
+  ++flow.packets[own];
+  flow.next_seq[own] = next;
+  flow.acked[peer] = segment.ack;
+  flow.set_last_seen(segment.time_ns);
+  remember_segment(flow, segment_hash(segment));
+  return true;
+}
+
+template <class Key>
+typename Tracker::Table<Key>::Slot* Tracker::begin(Table<Key>& table, const Lookup<Key>& lookup, const Segment& segment,
+                                                   EventBatch& out) noexcept {
+  typename Table<Key>::Slot evicted;
+  const auto [slot, inserted] = table.insert(lookup.oriented.key, lookup.hash, evicted);
+  if (inserted != flowtable::Inserted::fresh) {
+    give_out(evicted, EndReason::evicted, segment.time_ns, segment.number, out);
+  }
+  FlowRecord& flow = slot->state;
+  flow.details = details_.acquire();  // as many as there are slots, so there is always one
+  FlowDetails& details = details_of(flow);
+  details.start_ns = segment.time_ns;
+  details.id = segment.number;
+  details.vlan = segment.vlan;
+  flow.set_last_seen(segment.time_ns);
+  if (segment.tunneled) flow.set(FlowFlag::tunneled);
+
+  const Orientation orientation = orient(segment, server_ports_);
+  if (orientation.source_is_originator == lookup.oriented.source_is_lo) flow.set(FlowFlag::originator_is_lo);
+  if (orientation.turned) details.history.append(HistoryLetter::turned, Side::originator);
+  if (orientation.guessed) flow.set(FlowFlag::guessed);
+  if (!segment.has(packet::tcp_flag::kSyn) || segment.has(packet::tcp_flag::kAck)) flow.set(FlowFlag::mid_stream);
+  ++counters_.connections;
+  table.schedule(table.index_of(*slot), deadline_of(flow));
+  return slot;
+}
+
+/// All stages, for everything that the short path does not take.
+template <class Key>
+void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot, Side side, const Segment& segment,
+                              std::uint16_t hash, EventBatch& out) noexcept {
+  FlowRecord& flow = slot.state;
+  SegmentContext context{segment, side, flow, details_of(flow)};
+  context.flags = flag_class_of(segment.flags, segment.payload_length);
+
+  write_letters(context);
+  begin_side(context);
+  watch_window(context);
+  follow_handshake(context);
+  take_acknowledgement(context);
+  advance_sequence(context);
+  EndStates states = flow.states();
+  step(states, side, context.flags);
+  flow.set_states(states);
+  find_gap(context);
+
+  count_packet(flow, context.own(), side);
+  const bool new_payload =
+      segment.payload_length != 0 && !segment.has(packet::tcp_flag::kRst) && (context.advances || context.fills_hole);
+  if (new_payload) flow.note_payload(side);
+  flow.set_last_seen(segment.time_ns);
+  remember_segment(flow, hash);
+
+  provide_evidence(context, evidence_, counters_.evidence);
+  if (context.evidence != nullptr) record_segment(context);
+  note_transition(table, slot, context, out);
+  reclaim_evidence(context, evidence_, counters_.evidence);
+
+  const bool mid_flow = is_in_mid_flow(flow);
+  flow.put(SideFlag::quick, Side::originator, mid_flow);
+  flow.put(SideFlag::quick, Side::responder, mid_flow);
+}
+
+/// What the table and the analysis must hear of: the connection opened, or began to close.
+template <class Key>
+void Tracker::note_transition(Table<Key>& table, typename Table<Key>::Slot& slot, const SegmentContext& context,
+                              EventBatch& out) noexcept {
+  FlowRecord& flow = slot.state;
+  const Segment& segment = context.segment;
+  const bool closes = !flow.has(FlowFlag::closing) && is_close_complete(flow.states());
+  if (closes) {
+    flow.set(FlowFlag::closing);
+    context.details.close_ns = segment.time_ns;
+    table.schedule(table.index_of(slot), deadline_of(flow));
+  }
+  if (closes || context.opened) table.reclassify(slot);
+  if (!context.opened) return;
+  const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
+  const auto lo = slot.key.lo();
+  const auto hi = slot.key.hi();
+  ConnectionEvent event;
+  event.time_ns = segment.time_ns;
+  event.number = segment.number;
+  event.kind = EventKind::established;
+  event.summary =
+      summarize(flow, context.details, originator_is_lo ? lo : hi, originator_is_lo ? hi : lo, EndReason::closed);
+  out.events.push_back(event);
+}
+
+void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segment) noexcept {
+  ++counters_.bad_checksums;
+  FlowDetails& details = details_of(flow);
+  SideDetails& own = details.of(side);
+  count_up(own.bad_checksums);
+  if (is_history_milestone(own.bad_checksums)) details.history.append(HistoryLetter::bad_checksum, side);
+  flow.set_last_seen(segment.time_ns);
+  if (!flow.has_evidence()) return;
+  SegmentContext context{segment, side, flow, details, &evidence_[details.evidence]};
+  record_bad_checksum(context);
+}
+
+void Tracker::process(const packet::IcmpError& error, EventBatch& out) noexcept {
+  advance(error.time_ns, out);
+  if (error.source.address.version == IpVersion::v4) {
+    join_icmp(flows4_, error, out);
+  } else {
+    join_icmp(flows6_, error, out);
+  }
+}
+
+template <class Key>
+void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, EventBatch& out) noexcept {
+  const auto oriented =
+      flowtable::make_key<Key>(error.source, error.destination, vlan_aware_ ? error.vlan : std::uint16_t{0});
+  auto* slot = table.find(oriented.key, table.hash(oriented.key));
+  if (slot != nullptr && error.time_ns >= deadline_of(slot->state)) {
+    FlowRecord& flow = slot->state;
+    const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
+    end(table, *slot, reason, deadline_of(flow), details_of(flow).id, out);
+    slot = nullptr;
+  }
+  if (slot == nullptr) {
+    ++counters_.icmp_unmatched;
+    return;
+  }
+  ++counters_.icmp_joined;
+  FlowRecord& flow = slot->state;
+  FlowDetails& details = details_of(flow);
+  provide_evidence_for_icmp(flow, details, evidence_, counters_.evidence);
+  if (flow.has_evidence()) record_icmp(evidence_[details.evidence], error);
+  flow.clear(SideFlag::quick, Side::originator);
+  flow.clear(SideFlag::quick, Side::responder);
+  if (flow.states().of(Side::originator) == EndState::syn_sent &&
+      flow.states().of(Side::responder) == EndState::inactive) {
+    flow.set(FlowFlag::unreachable);
+    table.schedule(table.index_of(*slot), deadline_of(flow));
+  }
+}
+
+void Tracker::advance(TimeNs now, EventBatch& out) noexcept {
+  expire(flows4_, now, out);
+  expire(flows6_, now, out);
+}
+
+template <class Key>
+void Tracker::expire(Table<Key>& table, TimeNs now, EventBatch& out) noexcept {
+  std::array<std::uint32_t, 256> due;
+  std::size_t count = 0;
+  do {
+    count = table.due(now, due);
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& slot = table.at(due[i]);
+      const FlowRecord& flow = slot.state;
+      const TimeNs deadline = deadline_of(flow);
+      if (deadline > now) {
+        table.schedule(due[i], deadline);
+        continue;
+      }
+      const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
+      end(table, slot, reason, deadline, details_of(flow).id, out);
+    }
+  } while (count == due.size());
+}
+
+template <class Key>
+void Tracker::end(Table<Key>& table, typename Table<Key>::Slot& slot, EndReason reason, TimeNs time_ns,
+                  std::uint64_t number, EventBatch& out) noexcept {
+  give_out(slot, reason, time_ns, number, out);
+  table.erase(&slot);
+}
+
+/// Writes the last event of a connection and gives back what it held outside the table.
+template <class Slot>
+void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64_t number, EventBatch& out) noexcept {
+  FlowRecord& flow = slot.state;
+  FlowDetails& details = details_of(flow);
+  const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
+  const auto lo = slot.key.lo();
+  const auto hi = slot.key.hi();
+  ConnectionEvent event;
+  event.time_ns = time_ns;
+  event.number = number;
+  event.kind = EventKind::ended;
+  event.summary = summarize(flow, details, originator_is_lo ? lo : hi, originator_is_lo ? hi : lo, reason);
+  if (flow.has_evidence()) {
+    event.evidence = static_cast<std::int32_t>(out.evidence.size());
+    out.evidence.push_back(evidence_[details.evidence]);
+    complete_evidence(out.evidence.back(), flow, details);
+    release_evidence(flow, details, evidence_);
+  }
+  out.events.push_back(event);
+  ++counters_.ended[static_cast<std::size_t>(reason)];
+  if (details.history.size() == PackedHistory::kCapacity) ++counters_.histories_full;
+  details_.release(flow.details);
+}
+
+template <class Key>
+void Tracker::collect_open(Table<Key>& table) {
+  for (std::size_t i = table.next_occupied(0); i < table.capacity(); i = table.next_occupied(i + 1)) {
+    const auto index = static_cast<std::uint32_t>(i);
+    left_open_.push_back({details_of(table.at(index).state).id, index, Key::kVersion});
+  }
+}
+
+bool Tracker::finish(TimeNs end_ns, std::size_t limit, EventBatch& out) {
+  if (!finishing_) {
+    finishing_ = true;
+    advance(end_ns, out);
+    left_open_.reserve(open_connections());
+    collect_open(flows4_);
+    collect_open(flows6_);
+    std::sort(left_open_.begin(), left_open_.end(), [](const OpenFlow& a, const OpenFlow& b) { return a.id < b.id; });
+  }
+  for (std::size_t given = 0; given < limit && given_out_ < left_open_.size(); ++given, ++given_out_) {
+    const OpenFlow& open = left_open_[given_out_];
+    const auto end_one = [&](auto& table) {
+      auto& slot = table.at(open.index);
+      const auto reason = slot.state.has(FlowFlag::closing) ? EndReason::closed : EndReason::capture_end;
+      end(table, slot, reason, end_ns, open.id, out);
+    };
+    if (open.version == IpVersion::v4) {
+      end_one(flows4_);
+    } else {
+      end_one(flows6_);
+    }
+  }
+  return given_out_ < left_open_.size();
+}
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "flowtable/flow_table.h"
+#include "pipeline/packet/segment.h"
+#include "pipeline/tcp/event.h"
+#include "pipeline/tcp/evidence_policy.h"
+#include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/orientation.h"
+#include "pipeline/tcp/tracker_options.h"
+
+/// The TCP tracker: segments go in, connections come out.
+namespace doorslam::tcp {
+
+/// worker-bound; another thread reads a copy.
+struct TrackerCounters {
+  std::uint64_t segments = 0;            ///< all that came in
+  std::uint64_t duplicates = 0;          ///< of them: mirror duplicates, dropped
+  std::uint64_t bad_checksums = 0;       ///< of them: noted in the history, otherwise ignored
+  std::uint64_t connections = 0;         ///< begun
+  std::array<std::uint64_t, 5> ended{};  ///< by EndReason
+  std::uint64_t histories_full = 0;      ///< connections whose history string may lack letters
+  std::uint64_t icmp_joined = 0;         ///< ICMP errors about a connection that is tracked
+  std::uint64_t icmp_unmatched = 0;      ///< about none
+  EvidenceCounters evidence;
+
+  TrackerCounters& operator+=(const TrackerCounters& more) noexcept;
+};
+
+/// Follows all connections of one worker. worker-bound.
+///
+/// Packet time is the only clock, and the packets of one connection must come in order of time. The same packets give
+/// the same events however connections are spread over trackers and packets over bursts (as long as no table or pool
+/// runs full): deadlines are rounded up to ticks counted from the epoch; a connection whose deadline has passed is
+/// over even if nobody has called advance(); and an event decided by a timer carries the deadline as its time.
+///
+/// After process() of a burst and advance(T), T being the time of its last packet, every event before T has been
+/// given out; later ones are of packets at T or after, or of deadlines after T.
+///
+/// No call allocates, but for the growth of the batch, or throws, but the constructor.
+class Tracker {
+ public:
+  /// Throws std::bad_alloc.
+  explicit Tracker(const TrackerOptions& options);
+
+  /// Advances the connections of a burst, in order. Segments and ICMP errors are to be given in packet order.
+  void process(std::span<const packet::Segment> burst, EventBatch& out) noexcept;
+  void process(const packet::IcmpError& error, EventBatch& out) noexcept;
+
+  /// Ends what has been silent for too long at `now`. Time never goes back; an earlier `now` does nothing.
+  void advance(flowtable::TimeNs now, EventBatch& out) noexcept;
+
+  /// The source has ended: first all that is due at `end_ns` (the time of its last packet, of all workers) ends as in
+  /// advance(), then every open connection, in order of id. Gives at most about `limit` of these events a call and
+  /// returns true when there are more to come. No other call may follow. Cold path: allocates.
+  bool finish(flowtable::TimeNs end_ns, std::size_t limit, EventBatch& out);
+
+  /// As above, all in one call.
+  void finish(flowtable::TimeNs end_ns, EventBatch& out) {
+    finish(end_ns, std::numeric_limits<std::size_t>::max(), out);
+  }
+
+  const TrackerCounters& counters() const noexcept { return counters_; }
+  std::size_t open_connections() const noexcept { return flows4_.size() + flows6_.size(); }
+
+ private:
+  template <class Key>
+  using Table = flowtable::FlowTable<Key, FlowRecord>;
+
+  /// A segment that has found its connection's place in the table.
+  template <class Key>
+  struct Lookup {
+    flowtable::OrientedKey<Key> oriented;
+    std::uint64_t hash = 0;
+  };
+  static constexpr std::size_t kBurst = 64;
+  struct BurstKeys;
+  struct OpenFlow {
+    std::uint64_t id;
+    std::uint32_t index;
+    flowtable::IpVersion version;
+  };
+
+  void process_part(std::span<const packet::Segment> part, EventBatch& out) noexcept;
+
+  template <class Key>
+  void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const packet::Segment& segment,
+                    EventBatch& out) noexcept;
+  bool advance_quickly(FlowRecord& flow, Side side, const packet::Segment& segment) noexcept;
+  template <class Key>
+  typename Table<Key>::Slot* begin(Table<Key>& table, const Lookup<Key>& lookup, const packet::Segment& segment,
+                                   EventBatch& out) noexcept;
+  template <class Key>
+  void advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot, Side side, const packet::Segment& segment,
+                       std::uint16_t hash, EventBatch& out) noexcept;
+  void note_bad_checksum(FlowRecord& flow, Side side, const packet::Segment& segment) noexcept;
+  template <class Key>
+  void note_transition(Table<Key>& table, typename Table<Key>::Slot& slot, const SegmentContext& context,
+                       EventBatch& out) noexcept;
+  template <class Key>
+  void join_icmp(Table<Key>& table, const packet::IcmpError& error, EventBatch& out) noexcept;
+
+  template <class Key>
+  void expire(Table<Key>& table, flowtable::TimeNs now, EventBatch& out) noexcept;
+  template <class Key>
+  void end(Table<Key>& table, typename Table<Key>::Slot& slot, EndReason reason, flowtable::TimeNs time_ns,
+           std::uint64_t number, EventBatch& out) noexcept;
+  template <class Slot>
+  void give_out(Slot& slot, EndReason reason, flowtable::TimeNs time_ns, std::uint64_t number,
+                EventBatch& out) noexcept;
+  template <class Key>
+  void collect_open(Table<Key>& table);
+
+  flowtable::TimeNs deadline_of(const FlowRecord& flow) const noexcept;
+  FlowDetails& details_of(const FlowRecord& flow) noexcept { return details_[flow.details]; }
+
+  Timeouts timeouts_;
+  flowtable::DurationNs duplicate_window_ns_;
+  bool vlan_aware_;
+  ServerPorts server_ports_;
+  Table<flowtable::FlowKey4> flows4_;
+  Table<flowtable::FlowKey6> flows6_;
+  BoundedPool<FlowDetails> details_;
+  EvidencePool evidence_;
+  TrackerCounters counters_;
+
+  bool finishing_ = false;
+  std::vector<OpenFlow> left_open_;  ///< in finish(): what remains to be given out, in order of id
+  std::size_t given_out_ = 0;
+};
+
+}  // namespace doorslam::tcp

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "flowtable/hash_key.h"
+#include "flowtable/page_memory.h"
+#include "flowtable/time.h"
+
+namespace doorslam::tcp {
+
+/// How long a silent connection is waited for, by how far it got. All in packet time.
+struct Timeouts {
+  flowtable::DurationNs embryonic_ns = 10 * flowtable::kSecondNs;     ///< SYN without an answer
+  flowtable::DurationNs half_open_ns = 30 * flowtable::kSecondNs;     ///< SYN-ACK, handshake not completed
+  flowtable::DurationNs established_ns = 300 * flowtable::kSecondNs;  ///< everything else
+  /// After the RST, both FINs, or (from its last packet on) an ICMP error in answer to the SYN: the time in which
+  /// late packets still belong to the old connection.
+  flowtable::DurationNs linger_ns = 5 * flowtable::kSecondNs;
+};
+
+/// Ports on which servers commonly listen (IANA's registry and widespread practice).
+std::vector<std::uint16_t> common_server_ports();
+
+struct TrackerOptions {
+  std::size_t capacity_flows = std::size_t{1} << 20U;   ///< IPv4 connections
+  std::size_t capacity_flows6 = std::size_t{1} << 18U;  ///< IPv6 connections
+  std::uint32_t evidence_capacity = 32768;              ///< connections with Evidence at a time
+  flowtable::HashKey hash_key = flowtable::HashKey::fixed();
+  flowtable::Pages pages = flowtable::Pages::normal;
+  bool vlan_aware = false;  ///< the same addresses in two VLANs are two connections
+  Timeouts timeouts;
+  std::vector<std::uint16_t> server_ports = common_server_ports();
+  flowtable::DurationNs duplicate_window_ns = flowtable::kMillisecondNs;
+};
+
+}  // namespace doorslam::tcp
