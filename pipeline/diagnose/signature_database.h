@@ -24,20 +24,20 @@ class SignatureDatabase {
   /// finds wrong and where in the expression.
   static Result<SignatureDatabase> compile(std::vector<Signature> signatures);
 
-  /// The signatures of the files or directories, from the cache where that holds them compiled, else read and
-  /// compiled (and the cache written). A missing, stale, damaged or unwritable cache costs time, nothing else.
-  /// `cache_directory` empty: no cache. Errors as load_signatures and compile.
+  /// The signatures of the files or directories, from a cache where one holds them compiled (the one in
+  /// `cache_directory`, else the one that the build made of the project's own), else parsed, compiled and stored in
+  /// `cache_directory`. A missing, stale, damaged or unwritable cache costs time, nothing else. `cache_directory`
+  /// empty: nothing is stored. Errors as load_signatures and compile.
   static Result<SignatureDatabase> load(std::span<const std::filesystem::path> files_or_directories,
                                         const std::filesystem::path& cache_directory);
 
   /// All of them, the ones that are off included.
   std::span<const Signature> signatures() const noexcept;
-  /// Whether load() took it from the cache.
+  /// Whether load() took it from a cache.
   bool from_cache() const noexcept;
 
  private:
   friend class SignatureScanner;
-  friend class SignatureCache;
   struct State;
   explicit SignatureDatabase(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <hs/hs.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "pipeline/diagnose/signature.h"
+#include "pipeline/diagnose/signature_database.h"
+
+/// What a SignatureDatabase is made of. Internal to the library: keeps Hyperscan's headers out of the public ones.
+namespace doorslam::diagnose {
+
+struct FreeHyperscan {
+  void operator()(hs_database_t* database) const noexcept { hs_free_database(database); }
+};
+/// Empty where no signature is enabled: Hyperscan knows no empty database.
+using HyperscanPointer = std::unique_ptr<hs_database_t, FreeHyperscan>;
+
+struct SignatureDatabase::State {
+  State(std::vector<Signature> all, HyperscanPointer compiled, bool cached)
+      : signatures(std::move(all)), database(std::move(compiled)), from_cache(cached) {}
+
+  std::vector<Signature> signatures;
+  HyperscanPointer database;  ///< its expression ids are indices into `signatures`
+  bool from_cache;
+};
+
+}  // namespace doorslam::diagnose

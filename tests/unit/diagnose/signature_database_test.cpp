@@ -1,0 +1,148 @@
+#include "pipeline/diagnose/signature_database.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/diagnose/signature_text.h"
+
+namespace doorslam::diagnose {
+namespace {
+
+using test::head_of;
+using test::parse;
+using test::view_of;
+using test::yaml_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr auto kServer = tcp::Side::responder;
+
+SignatureDatabase database_of(const std::string& signatures) {
+  auto parsed = parse("signatures:\n" + signatures);
+  EXPECT_TRUE(parsed) << parsed.error().message;
+  auto database = SignatureDatabase::compile(std::move(*parsed));
+  EXPECT_TRUE(database) << database.error().message;
+  return *database;
+}
+
+SignatureScanner scanner_of(const std::string& signatures) {
+  auto scanner = SignatureScanner::create(database_of(signatures));
+  EXPECT_TRUE(scanner) << scanner.error().message;
+  return std::move(*scanner);
+}
+
+std::vector<std::string> names_of(std::span<const SignatureHit> hits) {
+  std::vector<std::string> names;
+  for (const SignatureHit& hit : hits) names.push_back(hit.signature->name);
+  return names;
+}
+
+TEST(SignatureDatabase, NamesTheSignatureWithABadExpression) {
+  auto parsed =
+      parse("signatures:\n" + yaml_of("good", "x", "served: 1", "exact") + yaml_of("bad", "a(b", "served: 1", "exact"));
+  const auto database = SignatureDatabase::compile(std::move(*parsed));
+  ASSERT_FALSE(database);
+  EXPECT_EQ(database.error().kind, ErrorKind::usage);
+  EXPECT_THAT(database.error().message, HasSubstr("a.yaml:10: signature 'bad': Hyperscan refuses the expression a(b"));
+  EXPECT_THAT(database.error().message, HasSubstr("index 1"));
+}
+
+TEST(SignatureDatabase, LeavesOutWhatIsSwitchedOff) {
+  auto scanner = scanner_of(yaml_of("off", "x", "served: 1", "exact", {"enabled: false"}) +
+                            yaml_of("on", "x", "served: 1", "exact"));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"x"}), {}, kServer, 1)), ElementsAre("on"));
+}
+
+TEST(SignatureDatabase, MayBeEmpty) {
+  auto scanner = scanner_of(yaml_of("off", "x", "served: 1", "exact", {"enabled: false"}));
+  EXPECT_THAT(scanner.scan(head_of({"x"}), {}, kServer, 1), IsEmpty());
+}
+
+TEST(SignatureScanner, AnchorsAtEachSegmentStartAndSaysWhere) {
+  auto scanner = scanner_of(yaml_of("bye", "^421 ", "served: 1", "exact"));
+  EXPECT_THAT(scanner.scan(head_of({"220 x 421 y"}), {}, kServer, 1), IsEmpty());
+
+  const auto hits = scanner.scan(head_of({"220 x\r\n", "421 bye"}), {}, kServer, 1);
+  ASSERT_EQ(hits.size(), 1u);
+  EXPECT_EQ(hits[0].segment, 1);
+  EXPECT_EQ(hits[0].offset, 7);
+  EXPECT_EQ(hits[0].end, 11);
+  EXPECT_FALSE(hits[0].in_last_words);
+}
+
+TEST(SignatureScanner, MatchesAMessageThatSpansSegments) {
+  auto scanner = scanner_of(yaml_of("whole", "^421 too many", "served: 1", "exact"));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"421 ", "too many"}), {}, kServer, 1)), ElementsAre("whole"));
+}
+
+TEST(SignatureScanner, ScansTheLastWords) {
+  auto scanner = scanner_of(yaml_of("bye", "^421 ", "served: 1", "exact"));
+  const auto hits = scanner.scan(head_of({"220 x\r\n"}), view_of("421 bye"), kServer, 1);
+  ASSERT_EQ(hits.size(), 1u);
+  EXPECT_TRUE(hits[0].in_last_words);
+  EXPECT_EQ(hits[0].offset, 0);
+  EXPECT_EQ(hits[0].end, 4);
+}
+
+TEST(SignatureScanner, ReportsASignatureOnceByItsLatestWords) {
+  auto scanner = scanner_of(yaml_of("ok", "^ok", "served: 1", "exact"));
+  const auto in_head = scanner.scan(head_of({"ok a", "ok b"}), view_of("ok b"), kServer, 1);
+  ASSERT_EQ(in_head.size(), 1u);
+  EXPECT_EQ(in_head[0].segment, 1);
+  EXPECT_FALSE(in_head[0].in_last_words) << "these last words are the head's second segment";
+
+  const auto later = scanner.scan(head_of({"ok a", "ok b"}), view_of("ok c"), kServer, 1);
+  ASSERT_EQ(later.size(), 1u);
+  EXPECT_TRUE(later[0].in_last_words);
+}
+
+TEST(SignatureScanner, HearsOnlyTheSideThatSpeaks) {
+  auto scanner = scanner_of(yaml_of("server", "x", "served: 1", "exact") +
+                            yaml_of("client", "x", "served: 1", "exact", {"side: client"}));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"x"}), {}, kServer, 1)), ElementsAre("server"));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"x"}), {}, tcp::Side::originator, 1)), ElementsAre("client"));
+}
+
+TEST(SignatureScanner, OrdersBySpecificityThenPortThenTime) {
+  auto scanner = scanner_of(yaml_of("a-vague", "x", "served: 1", "protocol") +
+                            yaml_of("b-elsewhere", "x", "served: 1", "exact", {"ports: [25]"}) +
+                            yaml_of("c-here", "x", "served: 1", "exact", {"ports: [21]"}) +
+                            yaml_of("d-later", "y", "served: 1", "protocol"));
+  const auto hits = scanner.scan(head_of({"x", "y"}), {}, kServer, 21);
+  EXPECT_THAT(names_of(hits), ElementsAre("c-here", "b-elsewhere", "d-later", "a-vague"));
+  EXPECT_TRUE(hits[0].port_fits);
+  EXPECT_FALSE(hits[1].port_fits);
+}
+
+/// 421 is "too busy" in FTP and SMTP, "misdirected request" in HTTP, and nothing anywhere else.
+TEST(SignatureScanner, CountsGenericCodesOnlyInTheirContext) {
+  auto scanner = scanner_of(yaml_of("ftp-421", "^421 ", "served: 1", "generic", {"protocol: ftp", "ports: [21]"}) +
+                            yaml_of("ftp-hello", "FTP", "served: 1", "greeting", {"protocol: ftp"}) +
+                            yaml_of("smtp-hello", "SMTP", "served: 1", "greeting", {"protocol: smtp"}));
+  EXPECT_THAT(scanner.scan(head_of({"421 x"}), {}, kServer, 9999), IsEmpty());
+  EXPECT_THAT(names_of(scanner.scan(head_of({"421 x"}), {}, kServer, 21)), ElementsAre("ftp-421"));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"220 FTP", "421 x"}), {}, kServer, 9999)),
+              ElementsAre("ftp-421", "ftp-hello"));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"220 SMTP", "421 x"}), {}, kServer, 9999)), ElementsAre("smtp-hello"));
+}
+
+TEST(SignatureScanner, OutOfContextSignaturesDoNotVouchForEachOther) {
+  auto scanner = scanner_of(yaml_of("one", "^4", "served: 1", "generic", {"protocol: ftp"}) +
+                            yaml_of("two", "^42", "served: 1", "generic", {"protocol: ftp"}));
+  EXPECT_THAT(scanner.scan(head_of({"421 x"}), {}, kServer, 21), IsEmpty());
+}
+
+TEST(SignatureScanner, HearsNothingInSilence) {
+  auto scanner = scanner_of(yaml_of("any", "x", "served: 1", "exact"));
+  EXPECT_THAT(scanner.scan({}, {}, kServer, 1), IsEmpty());
+}
+
+TEST(SignatureScanner, ReadsOctetsNotText) {
+  auto scanner = scanner_of(yaml_of("alert", R"(^\x15\x03[\x00-\x04]\x00\x02\x02\x28)", "tls_refused: 1", "exact"));
+  EXPECT_THAT(names_of(scanner.scan(head_of({{"\x15\x03\x03\x00\x02\x02\x28", 7}}), {}, kServer, 443)),
+              ElementsAre("alert"));
+}
+
+}  // namespace
+}  // namespace doorslam::diagnose
