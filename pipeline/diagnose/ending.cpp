@@ -47,11 +47,14 @@ Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evide
   return Ending::half_open_abandoned;
 }
 
+/// Totals hold for the whole connection; Evidence may have been given back in between.
+bool spoke(const ConnectionSummary& summary, Side side) { return summary.side[index_of(side)].payload_bytes > 0; }
+
 /// The server never ACKed a handshake that it saw complete: SYN-ACKs again, or silence to the client's data.
-bool handshake_was_ignored(const Evidence& e) {
+bool handshake_was_ignored(const ConnectionSummary& summary, const Evidence& e) {
   const SideEvidence& client = e.of(Side::originator);
   const SideEvidence& server = e.of(Side::responder);
-  if (e.syn_ack_ns == kNoTime || server.payload_segments > 0 || server.fin_ns != kNoTime) return false;
+  if (e.syn_ack_ns == kNoTime || spoke(summary, Side::responder) || server.fin_ns != kNoTime) return false;
   if (server.rst_ns != kNoTime) return false;
   const bool answered_again = e.handshake_ns != kNoTime && e.last_syn_ack_ns > e.handshake_ns && e.syn_acks >= 2;
   const bool data_unacked = client.payload_segments > 0 && client.retransmissions >= 2 && client.acked <= 1;
@@ -65,16 +68,16 @@ Ending ending_of_silence(const ConnectionSummary& summary, const Evidence& e) {
   const bool server_data_pending = server.acked != 0 && server.next_seq > server.acked;
   if (server_data_pending && server.retransmissions >= 2 && client.last_ns < server.last_ns)
     return Ending::client_silent;
-  if (client.payload_segments > 0 && server.payload_segments == 0) return Ending::server_silent;
-  if (summary.stage == Stage::accepted && server.payload_segments == 0) return Ending::client_silent;
+  if (spoke(summary, Side::originator) && !spoke(summary, Side::responder)) return Ending::server_silent;
+  if (summary.stage == Stage::accepted) return Ending::client_silent;
   return Ending::still_open;
 }
 
-Ending ending_of_close(const Evidence& e, TimeNs client_end, TimeNs server_end) {
+Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, TimeNs client_end, TimeNs server_end) {
   const SideEvidence& client = e.of(Side::originator);
   const SideEvidence& server = e.of(Side::responder);
-  const bool client_spoke = client.payload_segments > 0;
-  const bool server_spoke = server.payload_segments > 0;
+  const bool client_spoke = spoke(summary, Side::originator);
+  const bool server_spoke = spoke(summary, Side::responder);
   const bool server_first = server_end != kNoTime && (client_end == kNoTime || server_end <= client_end);
   if (server_first) {
     if (!server_spoke && !client_spoke && server.rst_ns != kNoTime && server.fin_ns == kNoTime) {
@@ -82,10 +85,13 @@ Ending ending_of_close(const Evidence& e, TimeNs client_end, TimeNs server_end) 
     }
     if (!server_spoke) return Ending::closed_without_a_word;
     // A client that speaks at the same moment has not been heard: the server's greeting is all that was said to it.
-    const bool unheard = !client_spoke || client.first_payload_ns >= server_end;
+    const bool unheard = !client_spoke || (!summary.plainly_served && client.first_payload_ns != kNoTime &&
+                                           client.first_payload_ns >= server_end);
     return unheard ? Ending::closed_after_greeting : Ending::closed_after_reply;
   }
-  if (!server_spoke) return Ending::left_without_a_word;
+  // What the server says after the client has left serves nobody.
+  const bool too_late = !summary.plainly_served && server.first_payload_ns > client_end;
+  if (!server_spoke || too_late) return Ending::left_without_a_word;
   return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
 }
 
@@ -111,8 +117,8 @@ Ending ending_by_state(const ConnectionSummary& summary) {
     default:
       break;
   }
-  const bool server_spoke = summary.side[index_of(Side::responder)].payload_bytes > 0;
-  const bool client_spoke = summary.side[index_of(Side::originator)].payload_bytes > 0;
+  const bool server_spoke = spoke(summary, Side::responder);
+  const bool client_spoke = spoke(summary, Side::originator);
   const std::string_view history = summary.history.view();
   const std::size_t client_end = std::min(history.find('F'), history.find('R'));
   const std::size_t server_end = std::min(history.find('f'), history.find('r'));
@@ -151,7 +157,7 @@ Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
   if (evidence == nullptr) return ending_by_state(summary);
   const Evidence& e = *evidence;
   const bool handshake_seen = e.syn_ns != kNoTime || e.syn_ack_ns != kNoTime;
-  if (handshake_seen && handshake_was_ignored(e)) return Ending::handshake_ignored;
+  if (handshake_seen && handshake_was_ignored(summary, e)) return Ending::handshake_ignored;
   if (handshake_seen && (summary.stage == Stage::syn || summary.stage == Stage::handshake)) {
     return ending_before_the_handshake(summary, e);
   }
@@ -159,7 +165,7 @@ Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
   const TimeNs server_end = first_end_of(e.of(Side::responder));
   if (client_was_stalled(e) && (server_end == kNoTime || client_end != kNoTime)) return Ending::client_stalled;
   if (client_end == kNoTime && server_end == kNoTime) return ending_of_silence(summary, e);
-  return ending_of_close(e, client_end, server_end);
+  return ending_of_close(summary, e, client_end, server_end);
 }
 
 }  // namespace doorslam::diagnose

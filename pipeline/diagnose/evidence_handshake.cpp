@@ -145,6 +145,15 @@ std::optional<Finding> reset_from_the_server(const Case& c) {
   return Finding{fmt::format("the RST arrives with TTL {}, as do the server's own packets", server.rst.ttl)};
 }
 
+/// The same for a RST in the client's name.
+std::optional<Finding> client_reset_from_elsewhere(const Case& c) {
+  if (c.packets == nullptr || c.client()->rst_ns == kNoTime || !c.client()->first.seen) return std::nullopt;
+  const SideEvidence& client = *c.client();
+  if (hops_crossed(client.rst.ttl) == hops_crossed(client.first.ttl)) return std::nullopt;
+  return Finding{fmt::format("a RST in the client's name arrives with TTL {}, the client's own packets with {}",
+                             client.rst.ttl, client.first.ttl)};
+}
+
 /// Devices that cut connections reset both ends at once.
 std::optional<Finding> resets_both_ways(const Case& c) {
   if (c.packets == nullptr || c.client()->rst_ns == kNoTime || c.server()->rst_ns == kNoTime) return std::nullopt;

@@ -19,6 +19,7 @@ std::optional<Finding> server_overflowed_nearby(const Case& c);
 std::optional<Finding> client_reset_the_syn_ack(const Case& c);
 std::optional<Finding> reset_from_elsewhere(const Case& c);
 std::optional<Finding> reset_from_the_server(const Case& c);
+std::optional<Finding> client_reset_from_elsewhere(const Case& c);
 std::optional<Finding> resets_both_ways(const Case& c);
 std::optional<Finding> port_was_open_before(const Case& c);
 std::optional<Finding> port_closed_after_a_burst(const Case& c);

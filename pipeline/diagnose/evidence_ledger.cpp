@@ -15,10 +15,18 @@ using flowtable::kMillisecondNs;
 using flowtable::kNoTime;
 using flowtable::kSecondNs;
 
-/// How surprising it is that one more draw tops `others` earlier ones: 1 in others + 1. Saturates at about 20.
-double surprise(std::uint32_t others) { return std::min(1.0, std::log1p(others) / 3.0); }
+/// How firmly a ceiling explains a refusal at it: the log of how much rarer such a figure is among the served. 0 to 1.
+double firmness(const LoadFigure& figure) {
+  const double served = figure.served_below + figure.served_from;
+  const double by_chance = (figure.served_from + 0.5) / (served + 1.0);
+  return std::clamp(std::log(0.95 / by_chance) / 3.0, 0.0, 1.0);
+}
 
-bool above(const LoadFigure& figure) { return figure.subject > figure.served_max; }
+std::string step_in_words(const LoadFigure& figure) {
+  return fmt::format("{} of {} served came below {}, {} of {} refused at {} or more", figure.served_below,
+                     figure.served_below + figure.served_from, figure.ceiling, figure.refused_from,
+                     figure.refused_from + figure.refused_below, figure.ceiling);
+}
 
 }  // namespace
 
@@ -60,28 +68,32 @@ std::optional<Finding> nobody_served(const Case& c) {
 /// A limit shows as a step: served below it, refused from it on.
 std::optional<Finding> above_session_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_total;
-  if (!c.looks_refused() || !above(open) || c.contrast.served == 0) return std::nullopt;
-  return Finding{fmt::format("{} open on this port then; the {} were let in at {} or fewer",
-                             counted(open.subject, "session was", "sessions were"),
-                             counted(c.contrast.served, "served connection", "served connections"), open.served_max),
-                 surprise(c.contrast.served)};
+  if (!c.looks_refused() || !open.at_ceiling()) return std::nullopt;
+  return Finding{fmt::format("{} open on this port then: {}", counted(open.subject, "session was", "sessions were"),
+                             step_in_words(open)),
+                 firmness(open)};
 }
 
 /// The same step for the sessions of one address.
 std::optional<Finding> above_client_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_client;
-  if (!c.looks_refused() || !above(open) || c.contrast.served == 0) return std::nullopt;
-  return Finding{fmt::format("this client held {} open already; nobody was let in with more than {}",
-                             counted(open.subject, "session", "sessions"), open.served_max)};
+  if (!c.looks_refused() || !open.at_ceiling()) return std::nullopt;
+  return Finding{fmt::format("this client held {} open already: {}", counted(open.subject, "session", "sessions"),
+                             step_in_words(open)),
+                 firmness(open)};
 }
 
-/// Others were let in at the same load or a higher one, so no limit on sessions can have refused this one.
+/// Others were let in at the same load, so no limit on sessions can have refused this one.
 std::optional<Finding> below_every_ceiling(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.served == 0 || above(k.open_total) || above(k.open_client)) return std::nullopt;
-  if (k.open_total.subject == 0) return std::nullopt;
-  return Finding{fmt::format("only {} open, others were let in at up to {}",
-                             counted(k.open_total.subject, "session was", "sessions were"), k.open_total.served_max)};
+  if (!c.looks_refused() || k.served == 0 || k.open_total.subject == 0) return std::nullopt;
+  if (k.open_total.at_ceiling() || k.open_client.at_ceiling()) return std::nullopt;
+  if (k.open_total.served_as_high == 0) return std::nullopt;
+  const double share = static_cast<double>(k.open_total.served_as_high) / k.served;
+  return Finding{
+      fmt::format("{} open then; {} of {} served ones were let in at as many or more",
+                  counted(k.open_total.subject, "session was", "sessions were"), k.open_total.served_as_high, k.served),
+      std::min(1.0, 0.4 + 2.0 * share)};
 }
 
 std::optional<Finding> no_session_open(const Case& c) {
@@ -89,29 +101,20 @@ std::optional<Finding> no_session_open(const Case& c) {
   return Finding{"no other session was open on this port at that moment", c.summary.mid_stream ? 0.5 : 1.0};
 }
 
-std::optional<Finding> refusals_cluster_above_ceiling(const Case& c) {
-  const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.served < 2 || k.refused < 2) return std::nullopt;
-  const std::uint32_t refusals = k.refused + 1;
-  const std::uint32_t explained = std::max(k.open_total.refused_above, k.open_client.refused_above);
-  if (explained * 10 < refusals * 9) return std::nullopt;
-  return Finding{fmt::format("{} of {} refusals came above the load at which anyone was served", explained, refusals)};
-}
-
 /// A rate limit counts arrivals, not sessions: it refuses although places are free.
 std::optional<Finding> arrivals_too_fast(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served == 0) return std::nullopt;
-  if (above(k.arrivals_total) && k.arrivals_total.subject >= 3) {
+  if (k.arrivals_total.at_ceiling() && k.arrivals_total.ceiling >= 3) {
     return Finding{
-        fmt::format("{} had arrived in the second before; served ones met {} at most",
-                    counted(k.arrivals_total.subject, "connection", "connections"), k.arrivals_total.served_max),
-        surprise(k.served)};
+        fmt::format("{} had arrived in the second before: {}",
+                    counted(k.arrivals_total.subject, "connection", "connections"), step_in_words(k.arrivals_total)),
+        firmness(k.arrivals_total)};
   }
-  if (above(k.arrivals_client) && k.arrivals_client.subject >= 3) {
-    return Finding{fmt::format("this client had come {} in the minute before; served ones {} at most",
-                               counted(k.arrivals_client.subject, "time", "times"), k.arrivals_client.served_max),
-                   surprise(k.served)};
+  if (k.arrivals_client.at_ceiling() && k.arrivals_client.ceiling >= 3) {
+    return Finding{fmt::format("this client had come {} in the minute before: {}",
+                               counted(k.arrivals_client.subject, "time", "times"), step_in_words(k.arrivals_client)),
+                   firmness(k.arrivals_client)};
   }
   return std::nullopt;
 }
@@ -119,10 +122,12 @@ std::optional<Finding> arrivals_too_fast(const Case& c) {
 std::optional<Finding> arrivals_slow(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served == 0) return std::nullopt;
-  if (above(k.arrivals_total) || above(k.arrivals_client)) return std::nullopt;
-  return Finding{fmt::format(
-      "{} arrived in the second before, {} in the minute before from this client: others were served at more",
-      k.arrivals_total.subject, k.arrivals_client.subject)};
+  if (k.arrivals_total.at_ceiling() && k.arrivals_total.ceiling >= 3) return std::nullopt;
+  if (k.arrivals_client.at_ceiling() && k.arrivals_client.ceiling >= 3) return std::nullopt;
+  return Finding{
+      fmt::format("{} had arrived in the second before, {} of this client in the minute before; {} of {} served "
+                  "ones met as many",
+                  k.arrivals_total.subject, k.arrivals_client.subject, k.arrivals_total.served_as_high, k.served)};
 }
 
 /// When a process dies, its kernel closes all of its sockets in the same instant.

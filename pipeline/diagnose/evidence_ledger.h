@@ -15,7 +15,6 @@ std::optional<Finding> above_session_ceiling(const Case& c);
 std::optional<Finding> above_client_ceiling(const Case& c);
 std::optional<Finding> below_every_ceiling(const Case& c);
 std::optional<Finding> no_session_open(const Case& c);
-std::optional<Finding> refusals_cluster_above_ceiling(const Case& c);
 std::optional<Finding> arrivals_too_fast(const Case& c);
 std::optional<Finding> arrivals_slow(const Case& c);
 std::optional<Finding> sessions_ended_together(const Case& c);

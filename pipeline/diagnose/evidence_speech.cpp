@@ -82,7 +82,8 @@ std::optional<Finding> closed_with_request_unread(const Case& c) {
 }
 
 std::optional<Finding> words_usual_here(const Case& c) {
-  if (!c.server_hung_up() || c.contrast.served_same_words == 0) return std::nullopt;
+  if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)
+    return std::nullopt;
   return Finding{fmt::format("the server began with the same words as to {}",
                              counted(c.contrast.served_same_words, "served connection", "served connections"))};
 }
@@ -97,7 +98,10 @@ std::optional<Finding> words_unusual_here(const Case& c) {
 
 /// Answer and close in one breath, after a request: a server that has done its work.
 std::optional<Finding> ordinary_close_after_answer(const Case& c) {
-  if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
+  // A refusal in words is delivered in one breath as well.
+  if (c.ending != Ending::closed_after_reply || c.packets == nullptr || c.outcome == Outcome::refused_in_words) {
+    return std::nullopt;
+  }
   const SideEvidence& server = *c.server();
   const SideEvidence& client = *c.client();
   if (server.last_payload_ns < client.last_payload_ns) return std::nullopt;

@@ -1,8 +1,10 @@
 #include "pipeline/diagnose/ledger.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <tuple>
 
@@ -38,18 +40,57 @@ std::uint64_t digest(const IpAddress& a) {
   return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
 }
 
+/// Counts by figure; higher figures than this are all alike.
+constexpr std::size_t kHighestFigure = 255;
+using Histogram = std::array<std::uint32_t, kHighestFigure + 1>;
+
+std::uint32_t sum_from(const Histogram& histogram, std::size_t first) {
+  return std::accumulate(histogram.begin() + static_cast<std::ptrdiff_t>(first), histogram.end(), std::uint32_t{0});
+}
+
+/// The figure that parts served and refused best: where the shares of the two from there on differ most (Youden's J).
+std::uint32_t ceiling_of(const Histogram& served, const Histogram& refused) {
+  const std::uint32_t all_served = sum_from(served, 0);
+  const std::uint32_t all_refused = sum_from(refused, 0);
+  if (all_served == 0 || all_refused == 0) return 0;
+  std::uint32_t ceiling = 0;
+  double best = 0.0;
+  std::uint32_t served_from = all_served - served[0];
+  std::uint32_t refused_from = all_refused - refused[0];
+  for (std::size_t figure = 1; figure <= kHighestFigure && refused_from > 0; ++figure) {
+    const double parted =
+        static_cast<double>(refused_from) / all_refused - static_cast<double>(served_from) / all_served;
+    if (parted > best) {
+      best = parted;
+      ceiling = static_cast<std::uint32_t>(figure);
+    }
+    served_from -= served[figure];
+    refused_from -= refused[figure];
+  }
+  return ceiling;
+}
+
 /// What connections met at their acceptance, the subject beside the others.
 LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t TableRow::*value) {
   LoadFigure figure;
-  figure.refused_min = std::numeric_limits<std::uint32_t>::max();
+  Histogram served{};
+  Histogram refused{};
   for (const TableRow& row : table) {
+    const std::size_t at = std::min<std::size_t>(row.*value, kHighestFigure);
     if (row.is_subject) figure.subject = row.*value;
-    if (row.served() && !row.is_subject) figure.served_max = std::max(figure.served_max, row.*value);
-    if (row.refused() || row.is_subject) figure.refused_min = std::min(figure.refused_min, row.*value);
+    if (row.is_subject || row.refused()) {
+      ++refused[at];
+    } else if (row.served()) {
+      ++served[at];
+    }
   }
-  for (const TableRow& row : table) {
-    if ((row.refused() || row.is_subject) && row.*value > figure.served_max) ++figure.refused_above;
-  }
+  figure.served_as_high = sum_from(served, std::min<std::size_t>(figure.subject, kHighestFigure));
+  figure.ceiling = ceiling_of(served, refused);
+  if (figure.ceiling == 0) return figure;
+  figure.served_from = sum_from(served, figure.ceiling);
+  figure.served_below = sum_from(served, 0) - figure.served_from;
+  figure.refused_from = sum_from(refused, figure.ceiling);
+  figure.refused_below = sum_from(refused, 0) - figure.refused_from;
   return figure;
 }
 
@@ -194,7 +235,7 @@ void Ledger::count_clients(const Subject& subject, Contrast& out) {
     for (; row != table_.end() && row->client == client; ++row) {
       if (row->is_subject) {
         both_counts_subject = 1;
-      } else if (row->served() || row->outcome == Outcome::open) {
+      } else if (row->served()) {
         ++served;
       } else if (row->refused()) {
         ++refused;

@@ -52,12 +52,18 @@ struct Subject {
   std::uint32_t words = 0;
 };
 
-/// One figure at the moment a connection was accepted, beside what served connections met.
+/// One figure at the moment of acceptance: what the subject met, and the ceiling that best parts the served from the
+/// refused. A limit shows as such a step; without one, `ceiling` is 0 or parts them badly.
 struct LoadFigure {
-  std::uint32_t subject = 0;        ///< at the subject's acceptance, the subject not counted
-  std::uint32_t served_max = 0;     ///< the highest at which another connection was accepted and served
-  std::uint32_t refused_min = 0;    ///< the lowest at which a connection was refused, the subject included
-  std::uint32_t refused_above = 0;  ///< refusals at a figure above served_max, the subject included
+  std::uint32_t subject = 0;         ///< at the subject's acceptance, the subject not counted
+  std::uint32_t served_as_high = 0;  ///< other connections that met the subject's figure or more, and were served
+  std::uint32_t ceiling = 0;         ///< the least figure that counts as too much; 0: none
+  std::uint32_t served_below = 0;    ///< served under the ceiling
+  std::uint32_t served_from = 0;     ///< served at the ceiling or above
+  std::uint32_t refused_below = 0;
+  std::uint32_t refused_from = 0;  ///< the subject included
+
+  bool at_ceiling() const { return ceiling > 0 && subject >= ceiling; }
 };
 
 /// The figures that tell the hypotheses apart.

@@ -50,9 +50,14 @@ void weigh_words(Scales& scales, std::span<const SignatureHit> words) {
   const Signature& signature = *words.front().signature;
   const std::string sentence = quoted(words.front());
   constexpr double kDoubt = 0.01;
+  constexpr double kOrdinaryWords = 1.0;  // an ordinary greeting does not say how the session went on
   for (const CauseWeight& weight : signature.causes) {
-    const double sureness = weight.cause == Cause::served ? 0.4 : 0.6 + 0.4 * signature.specificity;
-    weigh(scales, weight.cause, sureness * std::log(weight.weight / kDoubt) - kUnlisted / 2, sentence);
+    if (weight.cause == Cause::served) {
+      weigh(scales, weight.cause, kOrdinaryWords, sentence);
+    } else {
+      const double sureness = 0.6 + 0.4 * signature.specificity;
+      weigh(scales, weight.cause, sureness * std::log(weight.weight / kDoubt) - kUnlisted / 2, sentence);
+    }
   }
   if (is_refusal(signature.main_cause())) weigh(scales, Cause::served, -3.5 * signature.specificity, sentence);
 }

@@ -80,7 +80,9 @@ constexpr Weights<6> kForeignReset = {{{middlebox_reset, 6.0},
                                        {connection_limit, -2.0},
                                        {accept_queue_overflow, -2.0}}};
 constexpr Weights<1> kOwnReset = {{{middlebox_reset, -4.0}}};
-constexpr Weights<1> kResetsBothWays = {{{middlebox_reset, 3.0}}};
+constexpr Weights<4> kForeignClientReset = {
+    {{middlebox_reset, 8.0}, {client_abort, -3.0}, {served, -2.0}, {app_crash, -2.0}}};
+constexpr Weights<1> kResetsBothWays = {{{middlebox_reset, 1.5}}};
 constexpr Weights<1> kOpenBefore = {{{port_closed, 0.3}}};
 constexpr Weights<1> kClosedAfterBurst = {{{rate_limit, 1.5}}};
 }  // namespace handshake_weights
@@ -90,11 +92,10 @@ constexpr Weights<3> kAlwaysRefused = {{{acl_denied, 1.8}, {app_crash, -1.0}, {c
 constexpr Weights<3> kServedAtOtherTimes = {{{acl_denied, -3.5}, {connection_limit, 0.8}, {rate_limit, 0.8}}};
 constexpr Weights<1> kDisjointGroups = {{{acl_denied, 0.8}}};
 constexpr Weights<2> kNobodyServed = {{{connection_limit, -0.8}, {rate_limit, -0.8}}};
-constexpr Weights<2> kAboveCeiling = {{{connection_limit, 3.2}, {acl_denied, -0.8}}};
-constexpr Weights<3> kAboveClientCeiling = {{{connection_limit, 3.0}, {acl_denied, -1.5}, {rate_limit, -0.5}}};
+constexpr Weights<2> kAboveCeiling = {{{connection_limit, 4.0}, {acl_denied, -1.5}}};
+constexpr Weights<3> kAboveClientCeiling = {{{connection_limit, 4.0}, {acl_denied, -1.5}, {rate_limit, -0.5}}};
 constexpr Weights<1> kBelowCeilings = {{{connection_limit, -2.5}}};
 constexpr Weights<1> kNoSession = {{{connection_limit, -4.0}}};
-constexpr Weights<2> kClusterAbove = {{{connection_limit, 1.5}, {acl_denied, -1.0}}};
 constexpr Weights<1> kTooFast = {{{rate_limit, 2.0}}};
 constexpr Weights<1> kSlow = {{{rate_limit, -3.0}}};
 constexpr Weights<4> kEndedTogether = {{{app_crash, 5.5}, {maintenance, 2.0}, {served, -3.0}, {acl_denied, -2.0}}};
@@ -137,6 +138,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"client-reset-the-syn-ack", evidence::client_reset_the_syn_ack, h::kClientReset},
     {"reset-from-elsewhere", evidence::reset_from_elsewhere, h::kForeignReset},
     {"reset-from-the-server", evidence::reset_from_the_server, h::kOwnReset},
+    {"client-reset-from-elsewhere", evidence::client_reset_from_elsewhere, h::kForeignClientReset},
     {"resets-both-ways", evidence::resets_both_ways, h::kResetsBothWays},
     {"port-was-open-before", evidence::port_was_open_before, h::kOpenBefore},
     {"port-closed-after-a-burst", evidence::port_closed_after_a_burst, h::kClosedAfterBurst},
@@ -150,7 +152,6 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"above-client-ceiling", evidence::above_client_ceiling, l::kAboveClientCeiling},
     {"below-every-ceiling", evidence::below_every_ceiling, l::kBelowCeilings},
     {"no-session-open", evidence::no_session_open, l::kNoSession},
-    {"refusals-cluster-above-ceiling", evidence::refusals_cluster_above_ceiling, l::kClusterAbove},
     {"arrivals-too-fast", evidence::arrivals_too_fast, l::kTooFast},
     {"arrivals-slow", evidence::arrivals_slow, l::kSlow},
     {"sessions-ended-together", evidence::sessions_ended_together, l::kEndedTogether},
