@@ -1,0 +1,242 @@
+// The flow table against a std::unordered_map, and the two-way key.
+
+#include "flowtable/flow_table.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace doorslam::flowtable {
+namespace {
+
+constexpr TimeNs kStart = 1'700'000'000 * kSecondNs;
+
+struct Conn {
+  TimeNs seen = 0;
+  TimeNs deadline = 0;
+  std::uint64_t cookie = 0;
+  EvictionClass kind = EvictionClass::embryonic;
+
+  TimeNs last_seen() const noexcept { return seen; }
+  EvictionClass eviction_class() const noexcept { return kind; }
+  friend bool operator==(const Conn&, const Conn&) = default;
+};
+
+enum class Action { insert, find, touch, reclassify, erase, wait };
+
+struct TableStep {
+  Action action = Action::insert;
+  std::uint32_t flow = 0;
+  EvictionClass kind = EvictionClass::embryonic;
+  DurationNs length = 0;
+};
+
+void showValue(const TableStep& step, std::ostream& os) {
+  os << "{action " << static_cast<int>(step.action) << ", flow " << step.flow << ", kind "
+     << static_cast<int>(step.kind) << ", " << step.length << " ns}";
+}
+
+rc::Gen<TableStep> table_step(std::uint32_t flows) {
+  return rc::gen::build<TableStep>(
+      rc::gen::set(&TableStep::action, rc::gen::weightedElement<Action>({{30, Action::insert},
+                                                                         {4, Action::find},
+                                                                         {4, Action::touch},
+                                                                         {4, Action::reclassify},
+                                                                         {1, Action::erase},
+                                                                         {1, Action::wait}})),
+      rc::gen::set(&TableStep::flow, rc::gen::inRange<std::uint32_t>(0, flows)),
+      rc::gen::set(&TableStep::kind,
+                   rc::gen::map(rc::gen::inRange(0, 3), [](int i) { return static_cast<EvictionClass>(i); })),
+      rc::gen::set(&TableStep::length, rc::gen::map(rc::gen::inRange<std::int64_t>(0, 100'000),
+                                                    [](std::int64_t ms) { return ms * kMillisecondNs; })));
+}
+
+FlowKey4 key_of(const FlowKey4*, std::uint32_t flow) { return {flow, 0xc0000201, 443, 50000, 0, 0}; }
+FlowKey6 key_of(const FlowKey6*, std::uint32_t flow) { return {{1, flow}, {2, 3}, 443, 50000, 0, 0}; }
+
+/// Plays the steps on a table and on a std::unordered_map, and compares them after each.
+template <class Key>
+class TableAgainstMap {
+ public:
+  using Table = FlowTable<Key, Conn>;
+
+  TableAgainstMap(std::size_t capacity, const HashKey& hash_key) : table_(capacity, hash_key) {
+    std::array<std::uint32_t, 1> none;
+    RC_ASSERT(table_.due(now_, none) == 0U);
+  }
+
+  void play(const TableStep& step) {
+    const Key key = key_of(static_cast<const Key*>(nullptr), step.flow);
+    const std::uint64_t hash = table_.hash(key);
+    table_.prefetch(hash);
+    table_.prefetch_slots(hash);
+    auto* const slot = table_.find(key, hash);
+    const auto known = model_.find(step.flow);
+    RC_ASSERT((slot != nullptr) == (known != model_.end()));
+    if (slot != nullptr) {
+      RC_ASSERT(slot->key == key);
+      RC_ASSERT(slot->state == known->second);
+    }
+    if (step.action == Action::wait) return wait(step.length / 10);
+    if (slot == nullptr) {
+      if (step.action == Action::insert) insert(step, key, hash);
+      return;
+    }
+    switch (step.action) {
+      case Action::touch:
+        slot->state.seen = known->second.seen = now_;
+        break;
+      case Action::reclassify:
+        slot->state.kind = known->second.kind = step.kind;
+        table_.reclassify(*slot);
+        slot->state.deadline = known->second.deadline = now_ + step.length;
+        table_.schedule(table_.index_of(*slot), now_ + step.length);
+        break;
+      case Action::erase:
+        table_.erase(slot);
+        model_.erase(known);
+        break;
+      default:
+        break;
+    }
+  }
+
+  void compare_all() {
+    RC_ASSERT(table_.size() == model_.size());
+    for (const auto& [flow, conn] : model_) {
+      const Key key = key_of(static_cast<const Key*>(nullptr), flow);
+      const auto* const slot = table_.find(key, table_.hash(key));
+      RC_ASSERT(slot != nullptr);
+      RC_ASSERT(slot->state == conn);
+    }
+    std::size_t walked = 0;
+    for (std::size_t i = table_.next_occupied(0); i < table_.capacity(); i = table_.next_occupied(i + 1)) ++walked;
+    RC_ASSERT(walked == model_.size());
+  }
+
+  std::size_t evictions() const { return evictions_; }
+
+ private:
+  void insert(const TableStep& step, const Key& key, std::uint64_t hash) {
+    typename Table::Slot evicted{};
+    const auto [slot, inserted] = table_.insert(key, hash, evicted);
+    RC_ASSERT(slot->state == Conn{});
+    if (inserted == Inserted::fresh) {
+      RC_ASSERT(model_.size() < table_.capacity());
+    } else {
+      check_eviction(evicted, inserted);
+    }
+    slot->state = {now_, now_ + step.length, ++cookie_, step.kind};
+    table_.reclassify(*slot);
+    table_.schedule(table_.index_of(*slot), now_ + step.length);
+    model_.emplace(step.flow, slot->state);
+  }
+
+  void check_eviction(const typename Table::Slot& evicted, Inserted inserted) {
+    ++evictions_;
+    const auto victim = std::find_if(model_.begin(), model_.end(), [&](const auto& entry) {
+      return key_of(static_cast<const Key*>(nullptr), entry.first) == evicted.key;
+    });
+    RC_ASSERT(victim != model_.end());
+    RC_ASSERT(victim->second == evicted.state);
+    RC_ASSERT(static_cast<int>(inserted) - 1 == static_cast<int>(evicted.state.kind));
+    // With two buckets every connection is a candidate, and the choice can be judged.
+    if (table_.capacity() == 2 * kBucketSlots) {
+      for (const auto& [flow, conn] : model_) {
+        RC_ASSERT(evicted.state.kind <= conn.kind);
+        if (conn.kind != EvictionClass::established) continue;
+        RC_ASSERT(evicted.state.kind != EvictionClass::established || evicted.state.seen <= conn.seen);
+      }
+    }
+    model_.erase(victim);
+  }
+
+  /// Lets time pass; every other connection whose time has come is kept, to be filed again.
+  void wait(DurationNs length) {
+    now_ += length;
+    std::array<std::uint32_t, 5> out;
+    for (std::size_t count = out.size(); count == out.size();) {
+      count = table_.due(now_, out);
+      for (std::size_t i = 0; i < count; ++i) expire(out[i]);
+    }
+    for (const auto& [flow, conn] : model_) RC_ASSERT(conn.deadline > now_ - 2 * Deadlines::kTickNs);
+  }
+
+  void expire(std::uint32_t index) {
+    RC_ASSERT(table_.occupied(index));
+    auto& slot = table_.at(index);
+    const auto known = std::find_if(model_.begin(), model_.end(), [&](const auto& entry) {
+      return key_of(static_cast<const Key*>(nullptr), entry.first) == slot.key;
+    });
+    RC_ASSERT(known != model_.end());
+    RC_ASSERT(known->second.deadline <= now_);
+    if (known->second.cookie % 2 == 0) {
+      slot.state.deadline = known->second.deadline = now_ + kSecondNs;
+      table_.schedule(index, now_ + kSecondNs);
+    } else {
+      table_.erase(&slot);
+      model_.erase(known);
+    }
+  }
+
+  Table table_;
+  std::unordered_map<std::uint32_t, Conn> model_;
+  TimeNs now_ = kStart;
+  std::uint64_t cookie_ = 0;
+  std::size_t evictions_ = 0;
+};
+
+template <class Key>
+void table_agrees_with_map() {
+  const auto capacity = *rc::gen::element<std::size_t>(32, 64, 320);
+  const auto crowding = *rc::gen::inRange<std::uint32_t>(1, 8);  // keys: half the capacity to 3.5 times it
+  TableAgainstMap<Key> both(capacity, HashKey(*rc::gen::arbitrary<std::array<std::uint64_t, 6>>()));
+  // Long runs: RapidCheck's own length (up to 100 steps) would hardly fill a table.
+  const auto step_kind = table_step(static_cast<std::uint32_t>(capacity) * crowding / 2);
+  const auto steps = *rc::gen::scale(40.0, rc::gen::container<std::vector<TableStep>>(step_kind));
+  for (const TableStep& step : steps) both.play(step);
+  both.compare_all();
+  RC_CLASSIFY(both.evictions() > 0, "evicted");
+}
+
+RC_GTEST_PROP(FlowTableProperty, AgreesWithUnorderedMapForIpv4, ()) { table_agrees_with_map<FlowKey4>(); }
+RC_GTEST_PROP(FlowTableProperty, AgreesWithUnorderedMapForIpv6, ()) { table_agrees_with_map<FlowKey6>(); }
+
+Endpoint any_endpoint(IpVersion version) {
+  Endpoint end;
+  end.address.version = version;
+  // Few values, so that equal addresses and equal ports come up.
+  const std::size_t length = version == IpVersion::v4 ? 4 : 16;
+  for (std::size_t i = 0; i < length; ++i) end.address.octets[i] = *rc::gen::element<std::uint8_t>(0, 1, 127, 128, 255);
+  if (*rc::gen::arbitrary<bool>()) end.address.octets = {10, 0, 0, 1};
+  end.port = *rc::gen::element<std::uint16_t>(0, 1, 443, 0x8000, 0xffff);
+  return end;
+}
+
+template <class Key>
+void both_directions_agree(IpVersion version) {
+  const Endpoint a = any_endpoint(version);
+  const Endpoint b = any_endpoint(version);
+  const auto vlan = *rc::gen::inRange<std::uint16_t>(0, 4096);
+  const HashKey hash_key(*rc::gen::arbitrary<std::array<std::uint64_t, 6>>());
+  const auto there = make_key<Key>(a, b, vlan);
+  const auto back = make_key<Key>(b, a, vlan);
+  RC_ASSERT(there.key == back.key);
+  RC_ASSERT(hash_key.hash(there.key) == hash_key.hash(back.key));
+  RC_ASSERT(there.source_is_lo == (a <= b));  // octets in network order compare as the numbers do
+  RC_ASSERT(back.source_is_lo == (b <= a));
+  RC_ASSERT(there.key.lo() == std::min(a, b));
+  RC_ASSERT(there.key.hi() == std::max(a, b));
+}
+
+RC_GTEST_PROP(FlowKeyProperty, BothDirectionsGiveOneKeyForIpv4, ()) { both_directions_agree<FlowKey4>(IpVersion::v4); }
+RC_GTEST_PROP(FlowKeyProperty, BothDirectionsGiveOneKeyForIpv6, ()) { both_directions_agree<FlowKey6>(IpVersion::v6); }
+
+}  // namespace
+}  // namespace doorslam::flowtable

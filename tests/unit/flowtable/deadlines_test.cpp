@@ -1,0 +1,136 @@
+#include "flowtable/deadlines.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+#include <vector>
+
+namespace doorslam::flowtable {
+namespace {
+
+constexpr TimeNs kStart = 1'700'000'000 * kSecondNs;
+constexpr DurationNs kHour = 3600 * kSecondNs;
+
+std::vector<std::uint32_t> all_due(Deadlines& deadlines, TimeNs now) {
+  std::vector<std::uint32_t> result;
+  std::array<std::uint32_t, 7> out;
+  for (;;) {
+    const std::size_t count = deadlines.due(now, out);
+    result.insert(result.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(count));
+    if (count < out.size()) return result;
+  }
+}
+
+class DeadlinesTest : public testing::Test {
+ protected:
+  DeadlinesTest() { EXPECT_TRUE(all_due(deadlines_, kStart).empty()); }
+  using Slots = std::vector<std::uint32_t>;
+
+  Deadlines deadlines_{4096, Pages::normal};
+};
+
+TEST_F(DeadlinesTest, ComesOutOnceAtMostATickLateAndNeverEarly) {
+  const TimeNs deadline = kStart + 5 * kSecondNs + 1;
+  deadlines_.schedule(77, deadline);
+  EXPECT_TRUE(all_due(deadlines_, deadline - 1).empty());
+  EXPECT_EQ(all_due(deadlines_, deadline + Deadlines::kTickNs), Slots{77});
+  EXPECT_TRUE(all_due(deadlines_, deadline + kHour).empty());
+}
+
+TEST_F(DeadlinesTest, TicksCountFromTheEpoch) {
+  // A deadline on the grid is due at that very nanosecond.
+  const TimeNs on_grid = ((kStart >> Deadlines::kTickShift) + 10) << Deadlines::kTickShift;
+  deadlines_.schedule(1, on_grid);
+  deadlines_.schedule(2, on_grid + 1);
+  EXPECT_TRUE(all_due(deadlines_, on_grid - 1).empty());
+  EXPECT_EQ(all_due(deadlines_, on_grid), Slots{1});
+  EXPECT_TRUE(all_due(deadlines_, on_grid + Deadlines::kTickNs - 1).empty());
+  EXPECT_EQ(all_due(deadlines_, on_grid + Deadlines::kTickNs), Slots{2});
+}
+
+TEST_F(DeadlinesTest, MovesEitherWay) {
+  deadlines_.schedule(1, kStart + kHour);
+  deadlines_.schedule(1, kStart + kSecondNs);
+  deadlines_.schedule(2, kStart + kSecondNs);
+  deadlines_.schedule(2, kStart + kHour);
+  EXPECT_EQ(all_due(deadlines_, kStart + 2 * kSecondNs), Slots{1});
+  EXPECT_TRUE(all_due(deadlines_, kStart + kHour - 1).empty());
+  EXPECT_EQ(all_due(deadlines_, kStart + kHour + kSecondNs), Slots{2});
+}
+
+TEST_F(DeadlinesTest, ACancelledSlotStaysAwayAndItsReuseComesOutOnItsOwnTime) {
+  deadlines_.schedule(9, kStart + kSecondNs);
+  deadlines_.cancel(9);
+  deadlines_.schedule(10, kStart + kSecondNs);
+  deadlines_.cancel(10);
+  deadlines_.schedule(10, kStart + 5 * kSecondNs);
+  EXPECT_TRUE(all_due(deadlines_, kStart + 4 * kSecondNs).empty());
+  EXPECT_EQ(all_due(deadlines_, kStart + 6 * kSecondNs), Slots{10});
+}
+
+TEST_F(DeadlinesTest, APastDeadlineComesOutInTheNextTick) {
+  deadlines_.schedule(3, kStart - kHour);
+  EXPECT_TRUE(all_due(deadlines_, kStart).empty());  // this tick's sweep is over
+  EXPECT_EQ(all_due(deadlines_, kStart + Deadlines::kTickNs), Slots{3});
+}
+
+TEST_F(DeadlinesTest, RefilingWhileASweepIsUnderWayDoesNotComeOutAgainInIt) {
+  for (std::uint32_t slot = 0; slot < 20; ++slot) deadlines_.schedule(slot, kStart + kSecondNs);
+  std::array<std::uint32_t, 6> out;
+  const TimeNs now = kStart + 2 * kSecondNs;
+  std::size_t seen = 0;
+  for (std::size_t count = out.size(); count == out.size(); seen += count) {
+    count = deadlines_.due(now, out);
+    for (std::size_t i = 0; i < count; ++i) deadlines_.schedule(out[i], now);
+    ASSERT_LE(seen, 20U);
+  }
+  EXPECT_EQ(seen, 20U);
+  EXPECT_EQ(all_due(deadlines_, now + Deadlines::kTickNs).size(), 20U);
+}
+
+TEST_F(DeadlinesTest, BeyondItsSpanADeadlineComesOutEarlyToBeFiledAgain) {
+  const TimeNs deadline = kStart + 24 * kHour;
+  deadlines_.schedule(5, deadline);
+  TimeNs now = kStart;
+  int early = 0;
+  for (;; now += 60 * kSecondNs) {
+    if (all_due(deadlines_, now).empty()) continue;
+    if (now >= deadline) break;
+    ++early;
+    deadlines_.schedule(5, deadline);
+  }
+  EXPECT_LT(now - deadline, 60 * kSecondNs + Deadlines::kTickNs);
+  EXPECT_EQ(early, 9);  // every 2.43 h
+}
+
+TEST_F(DeadlinesTest, AfterALongLeapAllComesOut) {
+  for (std::uint32_t slot = 0; slot < 4096; ++slot) deadlines_.schedule(slot, kStart + slot * 2 * kSecondNs);
+  EXPECT_EQ(all_due(deadlines_, kStart + 365 * 24 * kHour).size(), 4096U);
+  deadlines_.schedule(0, kStart + 366 * 24 * kHour);
+  EXPECT_EQ(all_due(deadlines_, std::numeric_limits<TimeNs>::max()), Slots{0});
+}
+
+TEST_F(DeadlinesTest, TimeThatStandsStillOrGoesBackIsHarmless) {
+  deadlines_.schedule(1, kStart + kSecondNs);
+  EXPECT_TRUE(all_due(deadlines_, kStart - kHour).empty());
+  EXPECT_TRUE(all_due(deadlines_, 0).empty());
+  EXPECT_EQ(all_due(deadlines_, kStart + 2 * kSecondNs), Slots{1});
+  EXPECT_TRUE(all_due(deadlines_, kStart).empty());
+}
+
+/// Each tick number passes through the value that marks "not filed" once in 2^16 ticks.
+TEST_F(DeadlinesTest, EveryTickOfTheSpanWorks) {
+  TimeNs now = kStart;
+  for (std::int64_t tick = 0; tick < 70000; ++tick) {
+    deadlines_.schedule(8, now + Deadlines::kTickNs);
+    now += 2 * Deadlines::kTickNs;
+    if (all_due(deadlines_, now).size() != 1) {
+      now += Deadlines::kTickNs;  // one tick late is allowed
+      ASSERT_EQ(all_due(deadlines_, now).size(), 1U) << "at tick " << (now >> Deadlines::kTickShift);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace doorslam::flowtable

@@ -1,0 +1,207 @@
+#include "flowtable/flow_table.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <vector>
+
+namespace doorslam::flowtable {
+namespace {
+
+struct State {
+  TimeNs seen = 0;
+  EvictionClass kind = EvictionClass::embryonic;
+  std::array<std::uint8_t, 39> more{};
+
+  TimeNs last_seen() const noexcept { return seen; }
+  EvictionClass eviction_class() const noexcept { return kind; }
+};
+
+/// As large, with the least alignment, and the class as a number.
+struct NarrowState {
+  std::array<std::uint32_t, 11> words{};
+
+  TimeNs last_seen() const noexcept { return words[0]; }
+  unsigned eviction_class() const noexcept { return words[1]; }
+};
+
+using Table = FlowTable<FlowKey4, State>;
+static_assert(sizeof(State) == 48 && sizeof(Table::Slot) == 64, "an IPv4 connection is one cache line");
+static_assert(sizeof(FlowTable<FlowKey4, NarrowState>::Slot) == 64, "also when its state is smaller");
+static_assert(alignof(Table::Slot) == 64);
+static_assert(Table::kOctetsPerSlot == 68);
+static_assert(sizeof(FlowTable<FlowKey6, State>::Slot) == 88);
+
+constexpr TimeNs kStart = 1'700'000'000 * kSecondNs;
+constexpr std::size_t kSmallest = 32;  // two buckets: every key may stand anywhere
+
+FlowKey4 key_of(std::uint32_t number) { return {number, 0xffffffff, 1, 2, 0, 0}; }
+
+class FlowTableTest : public testing::Test {
+ protected:
+  Table::InsertResult add(std::uint32_t number, EvictionClass kind = EvictionClass::embryonic, TimeNs seen = kStart) {
+    const FlowKey4 key = key_of(number);
+    const Table::InsertResult result = table_.insert(key, table_.hash(key), evicted_);
+    result.slot->state.kind = kind;
+    result.slot->state.seen = seen;
+    table_.reclassify(*result.slot);
+    return result;
+  }
+  Table::Slot* find(std::uint32_t number) { return table_.find(key_of(number), table_.hash(key_of(number))); }
+
+  Table table_{kSmallest, HashKey::fixed()};
+  Table::Slot evicted_{};
+};
+
+TEST_F(FlowTableTest, FindsWhatWasInsertedAndNothingElse) {
+  const auto [slot, inserted] = add(1);
+  EXPECT_EQ(inserted, Inserted::fresh);
+  EXPECT_EQ(find(1), slot);
+  EXPECT_EQ(slot->key, key_of(1));
+  EXPECT_EQ(find(2), nullptr);
+  EXPECT_EQ(table_.size(), 1U);
+}
+
+TEST_F(FlowTableTest, AnErasedKeyIsGoneAndItsSlotStartsAfresh) {
+  add(1, EvictionClass::established).slot->state.more[5] = 9;
+  table_.erase(find(1));
+  EXPECT_EQ(find(1), nullptr);
+  EXPECT_EQ(table_.size(), 0U);
+  const FlowKey4 key = key_of(1);
+  const Table::Slot& again = *table_.insert(key, table_.hash(key), evicted_).slot;
+  EXPECT_EQ(again.state.more[5], 0);
+  EXPECT_EQ(again.state.kind, EvictionClass::embryonic);
+}
+
+TEST_F(FlowTableTest, SmallTablesFillCompletelyBeforeTheyEvict) {
+  ASSERT_EQ(table_.capacity(), kSmallest);
+  for (std::uint32_t i = 0; i < kSmallest; ++i) ASSERT_EQ(add(i).inserted, Inserted::fresh);
+  EXPECT_EQ(table_.size(), kSmallest);
+  EXPECT_EQ(add(kSmallest).inserted, Inserted::evicted_embryonic);
+  EXPECT_EQ(table_.size(), kSmallest);
+}
+
+TEST_F(FlowTableTest, EvictsEmbryonicThenClosedThenEstablished) {
+  for (std::uint32_t i = 0; i < kSmallest - 2; ++i) add(i, EvictionClass::established, kStart + i);
+  add(100, EvictionClass::closed);
+  add(101, EvictionClass::embryonic, kStart + kSecondNs);  // the newest of all
+  EXPECT_EQ(add(200, EvictionClass::established, kStart + 200).inserted, Inserted::evicted_embryonic);
+  EXPECT_EQ(evicted_.key, key_of(101));
+  EXPECT_EQ(add(201, EvictionClass::established, kStart + 201).inserted, Inserted::evicted_closed);
+  EXPECT_EQ(evicted_.key, key_of(100));
+  EXPECT_EQ(add(202, EvictionClass::established, kStart + 202).inserted, Inserted::evicted_established);
+  EXPECT_EQ(evicted_.key, key_of(0));  // the least last_seen
+  EXPECT_EQ(evicted_.state.seen, kStart);
+  EXPECT_EQ(find(0), nullptr);
+  EXPECT_NE(find(1), nullptr);
+}
+
+TEST_F(FlowTableTest, AmongEmbryonicTheSoonestDueMakesWay) {
+  std::array<std::uint32_t, 4> out;
+  table_.due(kStart, out);
+  for (std::uint32_t i = 0; i < kSmallest; ++i) {
+    table_.schedule(table_.index_of(*add(i).slot), kStart + (i == 17 ? 1 : 5) * kSecondNs);
+  }
+  add(100);
+  EXPECT_EQ(evicted_.key, key_of(17));
+}
+
+TEST_F(FlowTableTest, AnEvictedConnectionsDeadlineDiesWithIt) {
+  std::array<std::uint32_t, 64> out;
+  table_.due(kStart, out);
+  for (std::uint32_t i = 0; i < kSmallest; ++i) add(i, EvictionClass::established, kStart + i);
+  table_.schedule(table_.index_of(*find(0)), kStart + kSecondNs);
+  const Table::Slot& slot = *add(100).slot;
+  ASSERT_EQ(evicted_.key, key_of(0));
+  EXPECT_EQ(table_.due(kStart + 10 * kSecondNs, out), 0U);
+  table_.schedule(table_.index_of(slot), kStart + 20 * kSecondNs);
+  ASSERT_EQ(table_.due(kStart + 30 * kSecondNs, out), 1U);
+  EXPECT_EQ(&table_.at(out[0]), &slot);
+}
+
+TEST_F(FlowTableTest, AnErasedConnectionsDeadlineDiesWithIt) {
+  std::array<std::uint32_t, 4> out;
+  table_.due(kStart, out);
+  Table::Slot* const slot = add(1).slot;
+  table_.schedule(table_.index_of(*slot), kStart + kSecondNs);
+  table_.erase(slot);
+  EXPECT_EQ(table_.due(kStart + 10 * kSecondNs, out), 0U);
+}
+
+TEST_F(FlowTableTest, WalksThroughWhatIsThere) {
+  for (std::uint32_t i = 0; i < 10; ++i) add(i);
+  table_.erase(find(4));
+  std::size_t seen = 0;
+  for (std::size_t i = table_.next_occupied(0); i < table_.capacity(); i = table_.next_occupied(i + 1)) {
+    const auto index = static_cast<std::uint32_t>(i);
+    EXPECT_TRUE(table_.occupied(index));
+    EXPECT_EQ(find(table_.at(index).key.lo_address), &table_.at(index));
+    ++seen;
+  }
+  EXPECT_EQ(seen, 9U);
+}
+
+/// Two choices of 16 slots hold to 86 % and lose next to nothing before 90 %.
+TEST(FlowTable, HardlyEvictsBelowNinetyPerCent) {
+  Table table(1 << 18, HashKey::fixed());
+  Table::Slot evicted;
+  std::size_t evictions = 0;
+  for (std::uint32_t i = 0; table.size() < table.capacity() / 100 * 90; ++i) {
+    const FlowKey4 key = key_of(i);
+    if (table.insert(key, table.hash(key), evicted).inserted != Inserted::fresh) ++evictions;
+  }
+  EXPECT_LT(evictions, table.capacity() / 2000);
+}
+
+TEST(FlowTable, CapacityForABudgetStaysWithinIt) {
+  EXPECT_EQ(Table::capacity_for(0), 0U);
+  EXPECT_EQ(Table::capacity_for(10000), 0U);
+  for (const std::size_t budget : {std::size_t{100'000}, std::size_t{1} << 20, std::size_t{64} << 20}) {
+    const std::size_t capacity = Table::capacity_for(budget);
+    EXPECT_EQ(Table(capacity, HashKey::fixed()).capacity(), capacity);
+    EXPECT_LE(capacity * Table::kOctetsPerSlot + capacity / 256, budget);
+    EXPECT_GT((capacity + 512) * Table::kOctetsPerSlot, budget - 20000);
+  }
+}
+
+std::size_t resident_octets() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// A budget is a ceiling, not an expense: a thousand connections must not make a gigabyte resident.
+TEST(FlowTable, MemoryIsResidentOnlyWhereConnectionsAre) {
+  const std::size_t before = resident_octets();
+  Table table(Table::capacity_for(std::size_t{1} << 30), HashKey::fixed(), Pages::normal);
+  Table::Slot evicted;
+  std::array<std::uint32_t, 4> out;
+  table.due(kStart, out);
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    const FlowKey4 key = key_of(i);
+    table.prefetch(table.hash(key));
+    table.schedule(table.index_of(*table.insert(key, table.hash(key), evicted).slot), kStart + kSecondNs);
+  }
+  EXPECT_LT(resident_octets() - before, std::size_t{20} << 20);
+}
+
+TEST(FlowTable, HoldsIpv6) {
+  FlowTable<FlowKey6, State> table(1000, HashKey::random());
+  FlowTable<FlowKey6, State>::Slot evicted;
+  const auto key = [](std::uint64_t i) { return FlowKey6{{1, i}, {2, i}, 80, 443, 0, 0}; };
+  for (std::uint64_t i = 0; i < 800; ++i) {
+    ASSERT_EQ(table.insert(key(i), table.hash(key(i)), evicted).inserted, Inserted::fresh);
+  }
+  for (std::uint64_t i = 0; i < 800; ++i) {
+    table.prefetch_slots(table.hash(key(i)));
+    ASSERT_NE(table.find(key(i), table.hash(key(i))), nullptr);
+  }
+  EXPECT_EQ(table.find(key(800), table.hash(key(800))), nullptr);
+}
+
+}  // namespace
+}  // namespace doorslam::flowtable
