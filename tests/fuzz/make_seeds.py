@@ -13,9 +13,9 @@ import struct
 import sys
 
 ETHERNET = 1
-FRAMES_A_CAPTURE = 60
+FRAMES_A_CAPTURE = 40
 # LINKTYPE_ values in the order in which the targets number them.
-LINK_TYPES = [1, 113, 276, 101, 0, 228, 229, 12, 108]
+LINK_TYPES = [1, 113, 276, 101, 0, 228, 229, 12, 108, 9, 10, 14, 50, 51, 104, 105, 127, 219]
 ETHERNET_HEADER = 14
 IPV4_HEADER = 20
 
