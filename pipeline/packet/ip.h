@@ -65,9 +65,9 @@ inline void assign(flowtable::IpAddress& address, ByteView octets) noexcept {
 
 /// Sum of the pseudo-header (RFC 9293, section 3.1; RFC 8200, section 8.1). `octets` is the upper layer's length.
 inline std::uint64_t pseudo_header_sum(const IpHeader& ip, std::uint8_t protocol, std::size_t octets) noexcept {
-  const auto word = [](ByteView octets, std::size_t at) {
+  const auto word = [](ByteView address, std::size_t at) {
     std::uint32_t value;
-    std::memcpy(&value, octets.data() + at, sizeof(value));
+    std::memcpy(&value, address.data() + at, sizeof(value));
     return std::uint64_t{value};
   };
   std::uint64_t sum = word(ip.source, 0) + word(ip.destination, 0);

@@ -129,9 +129,11 @@ Position strip_ppp(Reader& reader) noexcept {
   }
 }
 
-bool looks_like_ethernet(const Reader& reader) noexcept {
+enum class Likeness : std::uint8_t { none, by_length, by_ethertype };
+
+Likeness likeness_to_ethernet(const Reader& reader) noexcept {
   const auto header = reader.peek<14>();
-  if (!header) return false;
+  if (!header) return Likeness::none;
   switch (header.be16<12>()) {
     case ethertype::kIpv4:
     case ethertype::kIpv6:
@@ -140,9 +142,9 @@ bool looks_like_ethernet(const Reader& reader) noexcept {
     case ethertype::kArp:
     case ethertype::kMpls:
     case ethertype::kPppoeSession:
-      return true;
+      return Likeness::by_ethertype;
     default:
-      return header.be16<12>() <= 1500;
+      return header.be16<12>() <= 1500 ? Likeness::by_length : Likeness::none;
   }
 }
 
@@ -161,12 +163,16 @@ Position strip_mpls(Reader& reader) noexcept {
   if (!first) return kTruncated;
   if (looks_like_ip(reader)) return {.layer = Layer::ip};
   const unsigned nibble = first.u8<0>() >> 4U;
+  const Likeness direct = likeness_to_ethernet(reader);
   Reader past_control_word = reader;
-  if (nibble == 0 && past_control_word.skip(4) && looks_like_ethernet(past_control_word)) {
-    reader = past_control_word;
-    return {.layer = Layer::ethernet};
+  if (nibble == 0 && direct != Likeness::by_ethertype && past_control_word.skip(4)) {
+    const Likeness with_control_word = likeness_to_ethernet(past_control_word);
+    if (with_control_word != Likeness::none && with_control_word >= direct) {
+      reader = past_control_word;
+      return {.layer = Layer::ethernet};
+    }
   }
-  if (looks_like_ethernet(reader)) return {.layer = Layer::ethernet};
+  if (direct != Likeness::none) return {.layer = Layer::ethernet};
   return nibble == 4 || nibble == 6 ? Position{.layer = Layer::ip} : kNotIp;
 }
 

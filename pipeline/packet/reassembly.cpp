@@ -110,7 +110,11 @@ Reassembler::Datagram& Reassembler::entry_of(const IpHeader& ip, flowtable::Time
     return d.key.version == 0 ? 0 : outdated(d, now_ns) ? 1 : d.settled ? 2 : 3;
   };
   for (Datagram* datagram = set; datagram != set + kSet; ++datagram) {
-    if (datagram->key == key && !outdated(*datagram, now_ns)) return *datagram;
+    if (datagram->key == key) {
+      if (!outdated(*datagram, now_ns)) return *datagram;
+      victim = datagram;
+      break;
+    }
     const int mine = rank(*datagram);
     const int best = rank(*victim);
     if (mine < best || (mine == best && datagram->since_ns < victim->since_ns)) victim = datagram;

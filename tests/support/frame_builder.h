@@ -30,7 +30,8 @@ namespace doorslam::test {
 using Bytes = std::vector<std::uint8_t>;
 
 inline Bytes operator+(Bytes left, const Bytes& right) {
-  left.insert(left.end(), right.begin(), right.end());
+  left.reserve(left.size() + right.size());
+  for (const std::uint8_t octet : right) left.push_back(octet);
   return left;
 }
 
@@ -78,7 +79,7 @@ struct Ipv4Fields {
   bool dont_fragment = true;
   bool more_fragments = false;
   std::uint16_t fragment_octets = 0;  ///< offset in octets, a multiple of eight
-  Bytes options;                      ///< padded to a multiple of four
+  Bytes options{};                    ///< padded to a multiple of four
   int protocol = -1;                  ///< -1: what the next layer says
   int total_length = -1;              ///< -1: up to the end of the frame, but for trailer()
   bool bad_checksum = false;
@@ -97,7 +98,7 @@ struct TcpFields {
   std::uint32_t ack = 0;
   std::uint8_t flags = packet::tcp_flag::kSyn;
   std::uint16_t window = 64240;
-  Bytes options;
+  Bytes options{};
   int data_offset = -1;  ///< in 32-bit words; -1: as the options need
   bool bad_checksum = false;
 };
