@@ -24,7 +24,8 @@ struct SegmentContext {
   bool fills_hole = false;  ///< late, but never seen before: captured or sent out of order
   bool keep_alive = false;
   bool window_probe = false;
-  bool reveals_gap = false;  ///< acknowledges octets that the capture does not have
+  bool out_of_window = false;  ///< without payload, and far from the sequence numbers of its side
+  bool reveals_gap = false;    ///< acknowledges octets that the capture does not have
   bool wrong_handshake_ack = false;
   bool opened = false;  ///< this segment completed the handshake
 

@@ -120,6 +120,15 @@ struct Evidence {
 
   const SideEvidence& of(Side s) const noexcept { return side[index_of(s)]; }
   SideEvidence& of(Side s) noexcept { return side[index_of(s)]; }
+
+  /// Calls `visit(rung, number)` for every rung that was kept, oldest first; `number` counts all segments from 0.
+  template <class Visit>
+  void for_each_rung(Visit visit) const {
+    const std::uint32_t first = rung_count < kFirstRungs ? rung_count : std::uint32_t{kFirstRungs};
+    for (std::uint32_t i = 0; i < first; ++i) visit(first_rungs[i], i);
+    const std::uint32_t last = rung_count > kLastRungs ? rung_count - std::uint32_t{kLastRungs} : 0;
+    for (std::uint32_t i = last > first ? last : first; i < rung_count; ++i) visit(last_rungs[i % kLastRungs], i);
+  }
 };
 
 }  // namespace doorslam::tcp

@@ -20,10 +20,16 @@ bool acknowledges_syn_ack(const SegmentContext& context) {
 /// Does the segment show that its sender holds the connection for open?
 bool completes(SegmentContext& context) {
   const packet::Segment& segment = context.segment;
-  const bool payload = segment.payload_length != 0;
+  const bool speaks = segment.payload_length != 0 || segment.has(kFin);
   const bool syn_seen = context.flow.has(FlowFlag::syn_seen);
   const bool syn_ack_seen = context.flow.has(FlowFlag::syn_ack_seen);
-  if (context.side == Side::responder) return payload && !segment.has(kSyn);  // a server speaks when it has accepted
+  if (context.side == Side::responder) {
+    // A server speaks when it has accepted, and acknowledges payload when the handshake was complete.
+    const bool acknowledges_payload =
+        syn_ack_seen && !syn_seen && segment.has(kAck) &&
+        sequence_distance(segment.ack, context.details.of(Side::originator).start_seq + 1) > 0;
+    return speaks || acknowledges_payload;
+  }
   if (syn_ack_seen) {
     if (!segment.has(kAck)) return false;
     if (acknowledges_syn_ack(context)) return true;
@@ -31,7 +37,7 @@ bool completes(SegmentContext& context) {
     return false;
   }
   if (syn_seen) return segment.has(kAck) && !segment.has(kSyn);  // the SYN-ACK went by elsewhere
-  return payload;
+  return speaks;
 }
 
 }  // namespace

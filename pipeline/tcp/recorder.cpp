@@ -14,14 +14,6 @@ bool has_foreign_ttl(const SegmentContext& context) {
   return first.seen && first.ttl != context.segment.ttl;
 }
 
-/// Far from anything that this side could send or the other would take.
-bool is_out_of_window(const SegmentContext& context) {
-  if (context.first_of_side || context.advances || context.late || context.keep_alive) return false;
-  constexpr std::int32_t kLargestUnscaledWindow = 65535;
-  const std::int32_t distance = sequence_distance(context.segment.seq, context.flow.next_seq[index_of(context.side)]);
-  return distance > kLargestUnscaledWindow || distance < -kLargestUnscaledWindow;
-}
-
 RungNote note_of(const SegmentContext& context) {
   if (context.wrong_handshake_ack) return RungNote::bad_handshake_ack;
   if (has_foreign_ttl(context)) return RungNote::foreign_ttl;
@@ -31,7 +23,7 @@ RungNote note_of(const SegmentContext& context) {
   if (context.late || context.syn_again || context.fin_again) return RungNote::retransmission;
   if (context.flow.has(SideFlag::zero_window, context.side)) return RungNote::zero_window;
   if (context.reveals_gap) return RungNote::gap_before;
-  if (is_out_of_window(context)) return RungNote::out_of_window;
+  if (context.out_of_window) return RungNote::out_of_window;
   return RungNote::none;
 }
 

@@ -9,6 +9,8 @@ using namespace packet::tcp_flag;
 
 /// A SYN or RST that jumps farther than this is a forger's or another connection's; its number is not believed.
 constexpr std::int32_t kImplausibleJump = 1 << 20;
+/// A RST within this distance may follow octets that the capture lacks; a farther one is a guess or a forgery.
+constexpr std::int32_t kLargestUnscaledWindow = 65535;
 
 void number_from(FlowRecord& flow, SideDetails& details, std::size_t i, std::uint32_t start, std::uint32_t next) {
   details.start_seq = start;
@@ -100,6 +102,13 @@ void spot_keep_alive(SegmentContext& context) {
   }
 }
 
+/// Acknowledgements of a side that was never captured have advanced: it spoke. One octet may have been its FIN.
+void note_unseen(SegmentContext& context, std::int32_t octets) {
+  if (octets <= 0) return;
+  context.flow.set(FlowFlag::acks_unseen);
+  if (octets > 1) context.flow.note_payload(context.peer());
+}
+
 }  // namespace
 
 void begin_side(SegmentContext& context) noexcept {
@@ -143,8 +152,7 @@ void take_acknowledgement(SegmentContext& context) noexcept {
   SideDetails& peers = context.peers();
   if (context.flow.states().of(context.peer()) == EndState::inactive) {
     const std::uint32_t start = segment.ack - 1;
-    const bool was_acknowledged = !context.first_of_side && peers.start_seq != 0;
-    if (was_acknowledged && sequence_distance(start, peers.start_seq) > 0) context.flow.set(FlowFlag::acks_unseen);
+    if (!context.first_of_side && peers.start_seq != 0) note_unseen(context, sequence_distance(start, peers.start_seq));
     number_from(context.flow, peers, i, start, start);
     return;
   }
@@ -163,6 +171,9 @@ void advance_sequence(SegmentContext& context) noexcept {
   const std::int32_t distance = sequence_distance(end, next);
   const bool control = segment.has(kSyn | kRst);
   spot_keep_alive(context);
+  const std::int32_t jump = sequence_distance(segment.seq, next);
+  context.out_of_window = !context.first_of_side && !segment.has(kSyn) && segment.payload_length == 0 &&
+                          (jump > kLargestUnscaledWindow || jump < -kLargestUnscaledWindow);
   if (segment.has(kFin) && context.flow.states().of(context.side) == EndState::closed && distance <= 0) {
     context.fin_again = true;
     count_up(context.own().retransmissions);
@@ -170,12 +181,13 @@ void advance_sequence(SegmentContext& context) noexcept {
   if (context.syn_again) count_up(context.own().retransmissions);
 
   if (control && (distance > kImplausibleJump || distance < -kImplausibleJump)) return;
-  if (segment.has(kRst) && !context.flow.has(FlowFlag::open)) return;  // answers what it was sent, believes nothing
+  // A RST before the handshake is complete answers what it was sent, and has no number of its own.
+  if (segment.has(kRst) && (context.out_of_window || !context.flow.has(FlowFlag::open))) return;
   const bool only_syn_and_fin = segment.has(kFin) && next == context.own().start_seq + 1;
   const bool after_reset = context.flow.states().of(context.side) == EndState::reset;
   if (after_reset && !only_syn_and_fin) return;
   if (distance > 0 || only_syn_and_fin) {
-    const bool jumps = sequence_distance(segment.seq, next) > 0 && !segment.has(kSyn) && !segment.has(kRst);
+    const bool jumps = jump > 0 && !segment.has(kSyn) && !segment.has(kRst);
     if (jumps && !context.first_of_side) open_hole(context);
     if (context.flow.has(SideFlag::irregular, context.side) && !jumps) take_back_gap(context, next, end);
     context.advances = distance != 0;

@@ -44,7 +44,7 @@ enum class StateRule : std::uint8_t {
   opens,    ///< established at once if the other end has answered already (captured out of order)
   answers,  ///< the other end's SYN is answered: it becomes established
   joins,    ///< established if the other end is (the SYN was lost), else partial
-  waits,    ///< as joins; but before any SYN-ACK the responder's bare ACK leaves it inactive
+  waits,    ///< as joins; but before any SYN-ACK an empty segment of the responder leaves it inactive
   reopens,  ///< only if the other end is inactive: a SYN after stray data opens a connection after all
   closes,   ///< if the other end had closed and then reset, that was a normal end: it counts as closed
   aborts,   ///< only if the other end has not closed: a RST after both FINs changes nothing
@@ -98,7 +98,7 @@ inline constexpr std::array<detail::StateRow, kEndStateCount> kStateTable = [] {
     // inactive: the first segment of this end. A SYN of the responder answers (simultaneous open, RFC 9293 3.5).
     //   bare                ack                   data                  syn                       syn_ack                   fin       rst      rst_ack
     {{ {{{partial, R::joins}, {partial, R::joins}, {partial, R::joins}, {syn_sent, R::opens},     {established, R::none},    {closed}, {reset}, {reset}}},     // originator
-       {{{partial, R::joins}, {partial, R::waits}, {partial, R::joins}, {established, R::answers}, {established, R::answers}, {closed}, {reset}, {reset}}} }},   // responder
+       {{{partial, R::waits}, {partial, R::waits}, {partial, R::joins}, {established, R::answers}, {established, R::answers}, {closed}, {reset}, {reset}}} }},   // responder
     // syn_sent: only the other end's answer establishes. Data before it is TCP Fast Open, or nonsense.
     {{ {{{syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {closed}, {reset}, {reset}}},
        {{{syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {closed}, {reset}, {reset}}} }},

@@ -1,0 +1,277 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "tests/support/segment_scenario.h"
+
+/// What is kept for the analyst: times, ladder, first and last words, fingerprints; and who gets Evidence.
+namespace doorslam::tcp {
+namespace {
+
+using namespace test;
+
+std::string_view text_of(const PayloadHead& head) {
+  return {reinterpret_cast<const char*>(head.bytes.data()), head.length};
+}
+
+struct Observed {
+  Tracked tracked;
+  ConnectionEvent end;
+
+  explicit Observed(const Conversation& talk, const TrackerOptions& options = small_options())
+      : tracked(track(talk.segments(), options)), end(tracked.ended().at(0)) {}
+  const Evidence& evidence() const { return tracked.evidence_of(end); }
+};
+
+TEST(Evidence, TimesOfTheHandshake) {
+  Conversation talk;
+  talk.client(kSyn);
+  const TimeNs first_syn = talk.now();
+  talk.after(kSecondNs).client(kSyn).seq = 1000;
+  talk.client_end().next = 1001;
+  const TimeNs last_syn = talk.now();
+  talk.server(kSyn | kAck);
+  const TimeNs syn_ack = talk.now();
+  talk.after(kSecondNs).server(kSyn | kAck).seq = 900000;
+  talk.server_end().next = 900001;
+  const TimeNs last_syn_ack = talk.now();
+  talk.client(kAck);
+  const Observed seen(talk);
+  EXPECT_EQ(seen.evidence().syn_ns, first_syn);
+  EXPECT_EQ(seen.evidence().last_syn_ns, last_syn);
+  EXPECT_EQ(seen.evidence().syns, 2U);
+  EXPECT_EQ(seen.evidence().syn_ack_ns, syn_ack);
+  EXPECT_EQ(seen.evidence().last_syn_ack_ns, last_syn_ack);
+  EXPECT_EQ(seen.evidence().syn_acks, 2U);
+  EXPECT_EQ(seen.evidence().handshake_ns, talk.now());
+  EXPECT_EQ(seen.evidence().first_rungs[1].note, RungNote::retransmission);
+}
+
+TEST(Evidence, WrongHandshakeAck) {
+  for (const std::int32_t error : {1, 4711, -2000, 65536}) {
+    Conversation talk;
+    talk.client(kSyn);
+    talk.server(kSyn | kAck);
+    Segment& ack = talk.client(kAck);
+    ack.ack += static_cast<std::uint32_t>(error);
+    talk.server(kRst).seq = ack.ack;
+    const Observed seen(talk);
+    EXPECT_TRUE(seen.evidence().handshake_ack_wrong) << error;
+    EXPECT_EQ(seen.evidence().handshake_ns, flowtable::kNoTime);
+    EXPECT_EQ(seen.evidence().first_rungs[2].note, RungNote::bad_handshake_ack);
+    EXPECT_EQ(name_of(seen.end.summary.stage), "handshake");
+    EXPECT_EQ(seen.end.summary.side[1].payload_bytes, 0U) << error;
+  }
+}
+
+TEST(Evidence, AckAheadBecauseTheCaptureLostTheGreetingIsNotWrong) {
+  Conversation talk;
+  talk.handshake();
+  talk.lose_latest();
+  talk.server(kAck | kPsh, "220 ready");
+  talk.lose_latest();
+  talk.client(kAck);
+  talk.server(kAck | kPsh, "more");
+  const Observed seen(talk);
+  EXPECT_FALSE(seen.evidence().handshake_ack_wrong);
+  EXPECT_EQ(name_of(seen.end.summary.stage), "greeting");
+}
+
+TEST(Evidence, TimesOfTheEnd) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kFin | kAck);
+  const TimeNs fin = talk.now();
+  talk.client(kAck | kPsh, "too late");
+  const TimeNs said = talk.now();
+  talk.server(kRst).ttl = 250;
+  const TimeNs rst = talk.now();
+  const Observed seen(talk);
+  const SideEvidence& server = seen.evidence().of(Side::responder);
+  EXPECT_EQ(server.fin_ns, fin);
+  EXPECT_EQ(server.rst_ns, rst);
+  EXPECT_EQ(server.resets, 1U);
+  EXPECT_FALSE(server.rst_with_ack);
+  EXPECT_EQ(server.rst_seq, 2U);
+  EXPECT_EQ(server.rst.ttl, 250U);
+  EXPECT_EQ(server.first.ttl, 63U);
+  EXPECT_EQ(server.last.ttl, 63U);
+  EXPECT_EQ(seen.evidence().of(Side::originator).first_payload_ns, said);
+  EXPECT_EQ(seen.evidence().of(Side::originator).next_seq, 9U);
+  EXPECT_EQ(seen.evidence().of(Side::originator).acked, 1U);
+  EXPECT_EQ(seen.evidence().first_rungs[5].note, RungNote::foreign_ttl);
+  EXPECT_EQ(seen.end.summary.end_ns, rst);
+}
+
+TEST(Evidence, FirstWordsInStreamOrder) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kAck | kPsh, "220 hello\r\n");
+  talk.client(kAck | kPsh, "USER x\r\n");
+  talk.server(kAck | kPsh, "331 who\r\n");
+  const Observed seen(talk);
+  const PayloadHead& head = seen.evidence().of(Side::responder).head;
+  EXPECT_EQ(text_of(head), "220 hello\r\n331 who\r\n");
+  EXPECT_EQ(head.segments, 2U);
+  EXPECT_EQ(head.segment_start[1], 11U);
+  EXPECT_FALSE(head.incomplete);
+  EXPECT_EQ(text_of(seen.evidence().of(Side::originator).head), "USER x\r\n");
+  const SideEvidence& server = seen.evidence().of(Side::responder);
+  EXPECT_EQ((std::string_view{reinterpret_cast<const char*>(server.last_words.data()), server.last_words_length}),
+            "331 who\r\n");
+  EXPECT_EQ(seen.evidence().exchanges, 1U);
+}
+
+TEST(Evidence, FirstWordsAreCutAtTheirCapacity) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kAck, std::string(200, 'a'));
+  talk.server(kAck, std::string(200, 'b'));
+  const Observed seen(talk);
+  const PayloadHead& head = seen.evidence().of(Side::responder).head;
+  EXPECT_EQ(text_of(head), std::string(200, 'a') + std::string(56, 'b'));
+  EXPECT_FALSE(head.incomplete);
+}
+
+TEST(Evidence, WhatTheCaptureLacksIsSaid) {
+  Conversation snapped;
+  snapped.handshake();
+  Segment& cut = snapped.server(kAck, "220 hello");
+  cut.payload = cut.payload.first(4);
+  EXPECT_TRUE(Observed(snapped).evidence().of(Side::responder).head.incomplete);
+  EXPECT_EQ(text_of(Observed(snapped).evidence().of(Side::responder).head), "220 ");
+
+  Conversation lossy;
+  lossy.handshake();
+  lossy.server(kAck, "lost");
+  lossy.lose_latest();
+  lossy.server(kAck, "seen");
+  EXPECT_TRUE(Observed(lossy).evidence().of(Side::responder).head.incomplete);
+}
+
+TEST(Evidence, LadderKeepsTheFirstAndTheLast) {
+  Conversation talk;
+  talk.handshake();
+  for (int i = 0; i < 30; ++i) talk.client(kAck | kPsh, "x");
+  const Observed seen(talk);
+  const Evidence& evidence = seen.evidence();
+  EXPECT_EQ(evidence.rung_count, 33U);
+  EXPECT_EQ(evidence.first_rungs[0].flags, kSyn);
+  EXPECT_EQ(evidence.first_rungs[13].seq, 11U);
+  EXPECT_EQ(evidence.last_rungs[33 % Evidence::kLastRungs].seq, 21U);  // the oldest of the last ten
+  EXPECT_EQ(evidence.last_rungs[32 % Evidence::kLastRungs].seq, 30U);
+  EXPECT_EQ(evidence.last_rungs[32 % Evidence::kLastRungs].ack, 1U);
+}
+
+TEST(Evidence, SegmentFarOutsideIsNoted) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kRst).seq += 500'000;
+  EXPECT_EQ(Observed(talk).evidence().first_rungs[3].note, RungNote::out_of_window);
+}
+
+// Who gets Evidence ---------------------------------------------------------------------------------------------------
+
+TEST(EvidencePolicy, PlainlyServedConnectionsGiveItBack) {
+  Conversation talk;
+  talk.handshake();
+  for (int i = 0; i < 3; ++i) talk.exchange("request", std::string(600, 'x'));
+  talk.close();
+  const Observed seen(talk);
+  EXPECT_TRUE(seen.end.summary.plainly_served);
+  EXPECT_EQ(seen.end.evidence, -1);
+  EXPECT_EQ(seen.tracked.counters.evidence.returned, 1U);
+}
+
+TEST(EvidencePolicy, AShortDialogueIsNotServedYet) {
+  Conversation login;
+  login.handshake();
+  login.server(kAck | kPsh, "220 ready\r\n");
+  for (int i = 0; i < 4; ++i) login.exchange("LINE\r\n", "334 go on\r\n");
+  login.server(kAck | kPsh, "535 no\r\n");
+  login.server(kFin | kAck);
+  login.client(kFin | kAck);
+  const Observed seen(login);
+  EXPECT_FALSE(seen.end.summary.plainly_served);
+  ASSERT_GE(seen.end.evidence, 0);
+  EXPECT_NE(text_of(seen.evidence().of(Side::responder).head).find("535 no"), std::string_view::npos);
+}
+
+TEST(EvidencePolicy, ADownloadIsServed) {
+  Conversation talk;
+  talk.handshake();
+  talk.client(kAck | kPsh, "GET /large");
+  for (int i = 0; i < 50; ++i) {
+    talk.server(kAck, std::string(1460, 'x'));
+    talk.client(kAck);
+  }
+  EXPECT_TRUE(Observed(talk).end.summary.plainly_served);
+}
+
+TEST(EvidencePolicy, TroubleOfAServedConnectionIsRecordedAgain) {
+  Conversation talk;
+  talk.handshake();
+  for (int i = 0; i < 20; ++i) talk.exchange("request", std::string(600, 'x'));
+  talk.server(kRst);
+  const Observed seen(talk);
+  EXPECT_TRUE(seen.end.summary.plainly_served);
+  ASSERT_GE(seen.end.evidence, 0);
+  EXPECT_EQ(seen.evidence().of(Side::responder).rst_ns, talk.now());
+  EXPECT_TRUE(seen.evidence().of(Side::responder).head.incomplete);
+  EXPECT_EQ(seen.evidence().rung_count, 1U);
+}
+
+TEST(EvidencePolicy, TroubleThatGoesByGivesItBackAgain) {
+  Conversation talk;
+  talk.handshake();
+  for (int i = 0; i < 8; ++i) talk.exchange();
+  talk.client_end().window = 0;
+  talk.client(kAck);
+  talk.client_end().window = 1000;
+  for (int i = 0; i < 100; ++i) talk.exchange();
+  const Observed seen(talk);
+  EXPECT_EQ(seen.end.evidence, -1);
+  EXPECT_EQ(seen.tracked.counters.evidence.acquired, 2U);
+  EXPECT_EQ(seen.end.summary.side[0].packets, 2U + 108U + 1U);
+}
+
+TEST(EvidencePolicy, SynFloodLeavesAQuarterToThoseThatAreAnswered) {
+  TrackerOptions options = small_options();
+  options.evidence_capacity = 40;
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < 200; ++i) {
+    Conversation& flood = all.emplace_back(flowtable::Endpoint{address4(9), static_cast<std::uint16_t>(20000 + i)});
+    flood.client(kSyn);
+  }
+  Conversation& refused = all.emplace_back();
+  refused.after(kSecondNs).client(kSyn);
+  refused.server(kSyn | kAck);
+  refused.client(kAck);
+  refused.server(kFin | kAck);
+  const std::vector<Segment> segments = merge(all);
+  const Tracked tracked = track(segments, options);
+  for (const auto& event : tracked.ended()) {
+    if (event.summary.originator.port == 40000) {
+      EXPECT_GE(event.evidence, 0);
+    }
+  }
+  EXPECT_EQ(tracked.counters.evidence.exhausted, 0U);
+}
+
+TEST(EvidencePolicy, AnExhaustedPoolIsSaid) {
+  TrackerOptions options = small_options();
+  options.evidence_capacity = 2;
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < 5; ++i) {
+    all.emplace_back(flowtable::Endpoint{address4(9), static_cast<std::uint16_t>(20000 + i)}).handshake();
+  }
+  const Tracked tracked = track(merge(all), options);
+  std::size_t missing = 0;
+  for (const auto& event : tracked.ended()) missing += event.summary.evidence_missing ? 1U : 0U;
+  EXPECT_EQ(missing, 3U);
+  EXPECT_EQ(tracked.counters.evidence.exhausted, 3U);
+}
+
+}  // namespace
+}  // namespace doorslam::tcp

@@ -1,0 +1,296 @@
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "pipeline/tcp/deadline.h"
+#include "tests/support/segment_scenario.h"
+
+/// When connections begin and end: timeouts, lingering, reuse of tuples, eviction, the end of the capture, ICMP.
+namespace doorslam::tcp {
+namespace {
+
+using namespace test;
+
+constexpr flowtable::DurationNs kTick = flowtable::Deadlines::kTickNs;
+
+/// Lets time pass after a conversation; gives the event of its end.
+ConnectionEvent end_of(const Conversation& talk, flowtable::DurationNs wait) {
+  Tracker tracker(small_options());
+  EventBatch batch;
+  tracker.process(talk.segments(), batch);
+  for (flowtable::DurationNs passed = 0; passed <= wait; passed += 50 * kMillisecondNs) {
+    tracker.advance(talk.now() + passed, batch);
+  }
+  for (const auto& event : batch.events) {
+    if (event.kind == EventKind::ended) return event;
+  }
+  return {};
+}
+
+void expect_ended_after(const Conversation& talk, flowtable::DurationNs patience, EndReason reason) {
+  const ConnectionEvent end = end_of(talk, patience + kSecondNs);
+  ASSERT_EQ(end.kind, EventKind::ended);
+  EXPECT_GE(end.time_ns, talk.now() + patience);
+  EXPECT_LT(end.time_ns, talk.now() + patience + 2 * kTick);
+  EXPECT_EQ(end.time_ns % kTick, 0);
+  EXPECT_EQ(end.number, end.summary.id);
+  EXPECT_EQ(end.summary.end_reason, reason);
+  EXPECT_EQ(end.summary.end_ns, talk.now());
+}
+
+TEST(Lifetime, EachStateHasItsPatience) {
+  const Timeouts timeouts;
+  Conversation syn;
+  syn.client(kSyn);
+  expect_ended_after(syn, timeouts.embryonic_ns, EndReason::expired);
+  Conversation half_open;
+  half_open.client(kSyn);
+  half_open.server(kSyn | kAck);
+  expect_ended_after(half_open, timeouts.half_open_ns, EndReason::expired);
+  Conversation open;
+  open.handshake();
+  expect_ended_after(open, timeouts.established_ns, EndReason::expired);
+  Conversation closed;
+  closed.handshake();
+  closed.client(kFin | kAck);
+  closed.server(kFin | kAck);
+  expect_ended_after(closed, timeouts.linger_ns, EndReason::closed);
+  Conversation reset;
+  reset.handshake();
+  reset.server(kRst);
+  expect_ended_after(reset, timeouts.linger_ns, EndReason::closed);
+}
+
+TEST(Lifetime, PacketsPutTheEndOff) {
+  Conversation talk;
+  talk.handshake();
+  for (int i = 0; i < 5; ++i) talk.after(200 * kSecondNs).client(kAck, "alive");
+  EXPECT_EQ(track(talk.segments()).ended().size(), 1U);
+  expect_ended_after(talk, Timeouts{}.established_ns, EndReason::expired);
+}
+
+TEST(Lifetime, LatePacketsBelongToTheOldConnectionWhileItLingers) {
+  Conversation talk;
+  talk.handshake();
+  talk.client(kFin | kAck);
+  talk.server(kFin | kAck);
+  talk.after(4 * kSecondNs).client(kAck);
+  talk.client(kRst);
+  auto ended = track(talk.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.history.view(), "ShAFfR");
+  talk.after(4 * kSecondNs).client(kRst);  // the linger time counts from the close, not from the latest packet
+  ended = track(talk.segments()).ended();
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(ended[1].summary.history.view(), "R");
+}
+
+TEST(Lifetime, WhoComesAfterTheDeadlineIsANewConnectionEvenIfNobodyLooked) {
+  Conversation talk;
+  talk.client(kSyn);
+  talk.after(20 * kSecondNs).client(kSyn);
+  Tracker tracker(small_options());
+  EventBatch batch;
+  tracker.process(talk.segments(), batch);  // one burst, no advance() between
+  tracker.finish(talk.now(), batch);
+  std::vector<ConnectionEvent> ended;
+  for (const auto& event : batch.events) {
+    if (event.kind == EventKind::ended) ended.push_back(event);
+  }
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(ended[0].time_ns, round_up_to_tick(kStart + kMillisecondNs + Timeouts{}.embryonic_ns));
+  EXPECT_EQ(ended[0].summary.end_reason, EndReason::expired);
+}
+
+TEST(Lifetime, NewSynAfterTheCloseBeginsAnew) {
+  Conversation talk;
+  talk.handshake();
+  talk.close();
+  talk.client(kSyn).seq = 77777;
+  const auto ended = track(talk.segments()).ended();
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(ended[0].summary.end_reason, EndReason::reused);
+  EXPECT_EQ(ended[0].time_ns, talk.now());
+  EXPECT_EQ(ended[0].number, talk.segments().size());
+  EXPECT_EQ(ended[1].summary.history.view(), "S");
+  EXPECT_EQ(ended[1].summary.id, talk.segments().size());
+}
+
+TEST(Lifetime, EveryRefusedSynIsAConnectionOfItsOwn) {
+  Conversation talk;
+  for (int i = 0; i < 3; ++i) {
+    talk.after(500 * kMillisecondNs).client(kSyn).seq = 1000;
+    talk.client_end().next = 1001;
+    talk.server(kRst | kAck);
+  }
+  const auto ended = track(talk.segments()).ended();
+  ASSERT_EQ(ended.size(), 3U);
+  for (const auto& end : ended) EXPECT_EQ(end.summary.history.view(), "Sr");
+}
+
+TEST(Lifetime, SynWithAnotherNumberTakesTheTuple) {
+  Conversation talk;
+  talk.handshake();
+  talk.exchange();
+  talk.client_end().next = 5'000'000;
+  talk.handshake();
+  const auto ended = track(talk.segments()).ended();
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(ended[0].summary.end_reason, EndReason::reused);
+  EXPECT_EQ(ended[1].summary.history.view(), "ShA");
+}
+
+TEST(Lifetime, RetransmittedSynTakesNothing) {
+  Conversation talk;
+  talk.handshake();
+  talk.client(kSyn).seq = 1000;
+  EXPECT_EQ(track(talk.segments()).ended().size(), 1U);
+}
+
+TEST(Lifetime, TheServerMayBeTheClientNextTime) {
+  Conversation talk;
+  talk.handshake();
+  talk.close();
+  Conversation back(talk.server_end().endpoint, talk.client_end().endpoint);
+  back.set_now(talk.now());
+  back.handshake();
+  const std::array<Conversation, 2> both = {talk, back};
+  const auto ended = track(merge(both)).ended();
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(ended[1].summary.originator.port, 80);
+  EXPECT_EQ(ended[1].summary.history.view(), "ShA");
+}
+
+TEST(Lifetime, VlansAreToldApartOnRequestOnly) {
+  Conversation one;
+  one.client(kSyn).vlan = 1;
+  Conversation two;
+  two.after(2 * kMillisecondNs).client(kSyn).vlan = 2;
+  const std::array<Conversation, 2> both = {one, two};
+  TrackerOptions options = small_options();
+  EXPECT_EQ(track(merge(both), options).ended().size(), 1U);
+  options.vlan_aware = true;
+  EXPECT_EQ(track(merge(both), options).ended().size(), 2U);
+}
+
+TEST(Lifetime, AFullTableGivesUpHalfOpenConnectionsFirst) {
+  TrackerOptions options = small_options();
+  options.capacity_flows = 16;
+  Tracker tracker(options);
+  EventBatch batch;
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < 8; ++i) {
+    all.emplace_back(flowtable::Endpoint{address4(5), static_cast<std::uint16_t>(30000 + i)}).handshake();
+  }
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    auto& flood = all.emplace_back(flowtable::Endpoint{address4(6), static_cast<std::uint16_t>(30000 + i)});
+    flood.after((i + 10) * kMillisecondNs).client(kSyn);
+  }
+  const auto segments = merge(all);
+  tracker.process(segments, batch);
+  std::size_t evicted = 0;
+  for (const auto& event : batch.events) {
+    if (event.kind != EventKind::ended) continue;
+    ++evicted;
+    EXPECT_EQ(event.summary.end_reason, EndReason::evicted);
+    EXPECT_EQ(event.summary.history.view(), "S");
+  }
+  EXPECT_EQ(evicted, 108U - tracker.open_connections());
+  EXPECT_EQ(tracker.counters().ended[static_cast<std::size_t>(EndReason::evicted)], evicted);
+}
+
+TEST(Lifetime, FinishEndsEverythingInOrderAndInParts) {
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    all.emplace_back(flowtable::Endpoint{address4(5), static_cast<std::uint16_t>(30000 + i)}).handshake();
+  }
+  all.emplace_back(flowtable::Endpoint{address6(5), 1234}, flowtable::Endpoint{address6(6), 80}).handshake();
+  const auto segments = merge(all);
+  const TimeNs end = segments.back().time_ns + kSecondNs;
+  Tracker tracker(small_options());
+  EventBatch batch;
+  tracker.process(segments, batch);
+  batch.clear();
+  std::uint64_t last_id = 0;
+  std::size_t parts = 0;
+  std::size_t ended = 0;
+  bool more = true;
+  while (more) {
+    more = tracker.finish(end, 40, batch);
+    ++parts;
+    EXPECT_LE(batch.events.size(), 40U);
+    for (const auto& event : batch.events) {
+      EXPECT_EQ(event.time_ns, end);
+      EXPECT_EQ(event.summary.end_reason, EndReason::capture_end);
+      EXPECT_GT(event.number, last_id);
+      last_id = event.number;
+      ++ended;
+    }
+    batch.clear();
+  }
+  EXPECT_EQ(ended, 101U);
+  EXPECT_EQ(parts, 3U);
+  EXPECT_EQ(tracker.open_connections(), 0U);
+}
+
+// ICMP ----------------------------------------------------------------------------------------------------------------
+
+packet::IcmpError unreachable(const Conversation& talk) {
+  packet::IcmpError error;
+  error.time_ns = talk.now() + kMillisecondNs;
+  error.number = talk.segments().size() + 1;
+  error.reporter = address4(254);
+  error.source = talk.segments().front().source;
+  error.destination = talk.segments().front().destination;
+  error.seq = talk.segments().front().seq;
+  error.type = 3;
+  error.code = 13;
+  error.ttl = 61;
+  return error;
+}
+
+TEST(Icmp, IsJoinedToItsConnectionAndShortensTheWait) {
+  Conversation talk;
+  talk.client(kSyn);
+  Tracker tracker(small_options());
+  EventBatch batch;
+  tracker.process(talk.segments(), batch);
+  tracker.process(unreachable(talk), batch);
+  EXPECT_TRUE(batch.events.empty());
+  tracker.advance(talk.now() + Timeouts{}.linger_ns + kSecondNs, batch);
+  ASSERT_EQ(batch.events.size(), 1U);
+  EXPECT_EQ(name_of(batch.events[0].summary.conn_state), "S0");
+  const IcmpNote& note = batch.evidence.at(0).icmp;
+  EXPECT_EQ(note.time_ns, talk.now() + kMillisecondNs);
+  EXPECT_EQ(note.reporter, address4(254));
+  EXPECT_EQ(note.type, 3U);
+  EXPECT_EQ(note.code, 13U);
+  EXPECT_EQ(note.ttl, 61U);
+  EXPECT_EQ(tracker.counters().icmp_joined, 1U);
+}
+
+TEST(Icmp, DoesNotShortenAnOpenConnection) {
+  Conversation talk;
+  talk.handshake();
+  Tracker tracker(small_options());
+  EventBatch batch;
+  tracker.process(talk.segments(), batch);
+  tracker.process(unreachable(talk), batch);
+  batch.clear();
+  tracker.advance(talk.now() + 60 * kSecondNs, batch);
+  EXPECT_TRUE(batch.events.empty());
+}
+
+TEST(Icmp, AboutNobodyIsCounted) {
+  Conversation talk;
+  talk.client(kSyn);
+  Tracker tracker(small_options());
+  EventBatch batch;
+  tracker.process(unreachable(talk), batch);
+  EXPECT_TRUE(batch.events.empty());
+  EXPECT_EQ(tracker.counters().icmp_unmatched, 1U);
+  EXPECT_EQ(tracker.open_connections(), 0U);
+}
+
+}  // namespace
+}  // namespace doorslam::tcp

@@ -1,0 +1,305 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/segment_scenario.h"
+
+/// Sequence numbers: payload counts, retransmissions, order, gaps, windows, and mirror duplicates.
+namespace doorslam::tcp {
+namespace {
+
+using namespace test;
+
+class TrackerSequence : public ::testing::Test {
+ protected:
+  TrackerSequence() { talk.handshake(); }
+
+  ConnectionSummary summary() {
+    tracked = track(talk.segments());
+    const auto ended = tracked.ended();
+    EXPECT_EQ(ended.size(), 1U);
+    if (ended.empty()) return {};
+    last = ended.back();
+    return last.summary;
+  }
+  const Evidence& evidence() const { return tracked.evidence_of(last); }
+  /// Note of a rung, by number from 0.
+  RungNote note(std::size_t rung) const { return evidence().first_rungs.at(rung).note; }
+
+  Conversation talk;
+  Tracked tracked;
+  ConnectionEvent last;
+};
+
+TEST_F(TrackerSequence, CountsDistinctOctets) {
+  talk.client(kAck | kPsh, "12345");
+  talk.server(kAck | kPsh, "123");
+  talk.close();
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].payload_bytes, 5U);
+  EXPECT_EQ(seen.side[1].payload_bytes, 3U);
+  EXPECT_EQ(seen.side[0].packets, 5U);
+  EXPECT_EQ(seen.side[1].packets, 3U);
+}
+
+TEST_F(TrackerSequence, NumbersMayWrap) {
+  Conversation wrapping;
+  wrapping.client_end().next = 0xfffffff0;
+  wrapping.server_end().next = 0xffffffff;
+  wrapping.handshake();
+  wrapping.client(kAck | kPsh, std::string(100, 'a'));
+  wrapping.server(kAck | kPsh, std::string(50, 'b'));
+  wrapping.client(kAck);
+  wrapping.close();
+  const auto ended = track(wrapping.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.side[0].payload_bytes, 100U);
+  EXPECT_EQ(ended[0].summary.side[1].payload_bytes, 50U);
+  EXPECT_EQ(name_of(ended[0].summary.conn_state), "SF");
+}
+
+TEST_F(TrackerSequence, RetransmissionIsCountedOnceEach) {
+  talk.client(kAck | kPsh, "request");
+  const std::uint32_t seq = talk.segments().back().seq;
+  talk.after(200 * kMillisecondNs).client(kAck | kPsh, "request").seq = seq;
+  talk.client_end().next -= 7;
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].retransmissions, 1U);
+  EXPECT_EQ(seen.side[0].payload_bytes, 7U);
+  EXPECT_EQ(seen.history.view(), "ShADT");
+  EXPECT_EQ(note(4), RungNote::retransmission);
+  EXPECT_EQ(evidence().of(Side::originator).retransmissions, 1U);
+  EXPECT_EQ(evidence().of(Side::originator).payload_segments, 1U);
+}
+
+TEST_F(TrackerSequence, LettersOfTroubleComeAtPowersOfTen) {
+  talk.client(kAck | kPsh, "request");
+  const std::uint32_t seq = talk.segments().back().seq;
+  for (int i = 0; i < 12; ++i) talk.after(kSecondNs).client(kAck | kPsh, "request").seq = seq;
+  talk.client_end().next = seq + 7;
+  EXPECT_EQ(summary().history.view(), "ShADTT");
+}
+
+TEST_F(TrackerSequence, SynAndFinAgainAreRetransmissions) {
+  Conversation again;
+  again.client(kSyn);
+  again.after(kSecondNs).client(kSyn).seq = 1000;
+  again.client_end().next = 1001;
+  again.server(kSyn | kAck);
+  again.client(kAck);
+  again.client(kFin | kAck);
+  again.after(kSecondNs).client(kFin | kAck).seq = 1001;
+  again.client_end().next = 1002;
+  const auto ended = track(again.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.side[0].retransmissions, 2U);
+  EXPECT_EQ(ended[0].summary.history.view(), "ShAF");
+}
+
+TEST_F(TrackerSequence, OutOfOrderIsNoRetransmission) {
+  talk.client(kAck, "first");
+  const Segment first = talk.segments().back();
+  talk.lose_latest();
+  talk.client(kAck, "second");
+  Segment& late = talk.client(kAck, "first");
+  late.seq = first.seq;
+  talk.client_end().next = first.seq + 11;
+  talk.server(kAck);
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].retransmissions, 0U);
+  EXPECT_EQ(seen.side[0].gap_bytes, 0U);
+  EXPECT_EQ(seen.side[0].payload_bytes, 11U);
+  EXPECT_EQ(seen.history.view(), "ShADTa");  // Zeek's T: payload that does not go beyond what was seen
+  EXPECT_EQ(note(4), RungNote::out_of_order);
+}
+
+TEST_F(TrackerSequence, AcknowledgedHoleIsAGap) {
+  talk.client(kAck, "lost by the mirror port");
+  talk.lose_latest();
+  talk.client(kAck, "seen");
+  talk.server(kAck);
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].gap_bytes, 23U);
+  EXPECT_EQ(seen.side[0].payload_bytes, 27U);
+  EXPECT_EQ(seen.history.view(), "ShADaG");
+  EXPECT_EQ(note(4), RungNote::gap_before);
+}
+
+TEST_F(TrackerSequence, AcknowledgedTailIsAGap) {
+  talk.server(kAck, "lost");
+  talk.lose_latest();
+  talk.client(kAck);
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[1].gap_bytes, 4U);
+  EXPECT_EQ(seen.history.view(), "ShAg");
+}
+
+TEST_F(TrackerSequence, OneGapIsCountedOnce) {
+  talk.client(kAck, "lost");
+  talk.lose_latest();
+  talk.client(kAck, "seen");
+  talk.server(kAck);
+  talk.client(kAck, "more");
+  talk.server(kAck);
+  EXPECT_EQ(summary().side[0].gap_bytes, 4U);
+}
+
+TEST_F(TrackerSequence, HolePartlyFilledLeavesTheRest) {
+  talk.client(kAck, "abcdefgh");
+  const Segment whole = talk.segments().back();
+  talk.lose_latest();
+  talk.client(kAck, "tail");
+  talk.client(kAck, "abc").seq = whole.seq;
+  talk.client_end().next = whole.seq + 12;
+  talk.server(kAck);
+  EXPECT_EQ(summary().side[0].gap_bytes, 5U);
+}
+
+TEST_F(TrackerSequence, AcknowledgementCapturedBeforeItsDataIsNoGap) {
+  talk.client(kAck, "request");
+  const Segment data = talk.segments().back();
+  talk.lose_latest();
+  talk.server(kAck);
+  Segment& late = talk.client(kAck, "request");
+  late.seq = data.seq;
+  talk.client_end().next = data.seq + 7;
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].gap_bytes, 0U);
+  EXPECT_EQ(seen.side[0].retransmissions, 0U);
+}
+
+TEST_F(TrackerSequence, ZeroWindowIsNotedUntilItOpens) {
+  talk.client_end().window = 0;
+  talk.client(kAck);
+  const TimeNs closed = talk.now();
+  talk.after(kSecondNs).client(kAck);
+  auto seen = summary();
+  EXPECT_EQ(seen.side[0].zero_windows, 2U);
+  EXPECT_EQ(seen.history.view(), "ShAW");
+  EXPECT_EQ(evidence().of(Side::originator).zero_window_since_ns, closed);
+  EXPECT_EQ(note(3), RungNote::zero_window);
+
+  talk.client_end().window = 1000;
+  talk.client(kAck);
+  seen = summary();
+  EXPECT_EQ(evidence().of(Side::originator).zero_window_since_ns, flowtable::kNoTime);
+}
+
+TEST_F(TrackerSequence, ProbeOfAZeroWindowIsNoKeepAlive) {
+  talk.exchange();
+  talk.client_end().window = 0;
+  talk.client(kAck);
+  Segment& probe = talk.after(kSecondNs).server(kAck);
+  probe.seq -= 1;
+  summary();
+  EXPECT_EQ(note(6), RungNote::window_probe);
+}
+
+TEST_F(TrackerSequence, KeepAliveIsNoRetransmission) {
+  talk.exchange();
+  talk.client(kAck);
+  talk.after(60 * kSecondNs).client(kAck, "x").seq -= 1;
+  talk.client_end().next -= 1;
+  talk.after(60 * kSecondNs).client(kAck).seq -= 1;
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].retransmissions, 0U);
+  EXPECT_EQ(seen.side[0].payload_bytes, 7U);
+  EXPECT_EQ(note(6), RungNote::keep_alive);
+  EXPECT_EQ(note(7), RungNote::keep_alive);
+}
+
+TEST_F(TrackerSequence, FastOpenDataCounts) {
+  Conversation fast;
+  Segment& syn = fast.client(kSyn, "GET /");
+  syn.options.present = packet::TcpOptions::kFastOpen;
+  fast.server(kSyn | kAck);
+  fast.client(kAck);
+  fast.server(kAck | kPsh, "answer");
+  const Tracked seen = track(fast.segments());
+  const auto ended = seen.ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.side[0].payload_bytes, 5U);
+  EXPECT_EQ(name_of(ended[0].summary.stage), "response");
+  EXPECT_EQ(ended[0].summary.history.view(), "ShAd");
+  EXPECT_TRUE(seen.evidence_of(ended[0]).fast_open);
+  EXPECT_EQ(seen.evidence_of(ended[0]).of(Side::originator).head.length, 5U);
+}
+
+TEST_F(TrackerSequence, PayloadOfARstIsNoPayload) {
+  talk.server(kRst | kAck, "go away");
+  talk.server_end().next -= 7;
+  EXPECT_EQ(summary().side[1].payload_bytes, 0U);
+}
+
+// Mirror duplicates ---------------------------------------------------------------------------------------------------
+
+TEST_F(TrackerSequence, CopiesAreDroppedBeforeTheyCount) {
+  talk.copy_latest();
+  talk.client(kAck | kPsh, "request");
+  talk.copy_latest().ttl -= 1;
+  talk.server(kAck | kPsh, "answer");
+  talk.copy_latest().vlan = 12;
+  talk.close();
+  talk.copy_latest();
+  const auto seen = summary();
+  EXPECT_EQ(seen.duplicates, 4U);
+  EXPECT_EQ(seen.side[0].packets, 5U);
+  EXPECT_EQ(seen.side[0].retransmissions, 0U);
+  EXPECT_EQ(seen.history.view(), "ShADdFf");
+  EXPECT_EQ(tracked.counters.duplicates, 4U);
+}
+
+TEST_F(TrackerSequence, CopiesMayComeAfterTheNextSegments) {
+  talk.client(kAck, "one");
+  const Segment one = talk.segments().back();
+  talk.after(10 * kMicrosecondNs).client(kAck, "two");
+  Segment& copy = talk.copy_latest(10 * kMicrosecondNs);
+  const TimeNs time = copy.time_ns;
+  copy = one;
+  copy.time_ns = time;
+  EXPECT_EQ(summary().duplicates, 1U);
+}
+
+TEST_F(TrackerSequence, WhatComesLaterIsARetransmission) {
+  talk.client(kAck | kPsh, "request");
+  talk.copy_latest(20 * kMillisecondNs);
+  const auto seen = summary();
+  EXPECT_EQ(seen.duplicates, 0U);
+  EXPECT_EQ(seen.side[0].retransmissions, 1U);
+}
+
+TEST_F(TrackerSequence, DuplicateAcknowledgementsAreTheSendersOwn) {
+  talk.server(kAck | kPsh, "answer");
+  talk.client(kAck);
+  talk.after(20 * kMicrosecondNs).client(kAck);  // a new IP identification: the client sent it
+  EXPECT_EQ(summary().duplicates, 0U);
+}
+
+TEST_F(TrackerSequence, WithoutIdentificationABareAckIsACopyOnlyOnceMirroringIsProven) {
+  for (const bool mirrored : {false, true}) {
+    Conversation six({address6(1), 40000}, {address6(2), 80});
+    six.client(kSyn);
+    if (mirrored) six.copy_latest();
+    six.server(kSyn | kAck);
+    six.client(kAck);
+    six.copy_latest();
+    const auto ended = track(six.segments()).ended();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].summary.duplicates, mirrored ? 2U : 0U);
+  }
+}
+
+TEST_F(TrackerSequence, MirroredSynAndRstMakeOneConnection) {
+  Conversation refused;
+  refused.client(kSyn);
+  refused.copy_latest();
+  refused.server(kRst | kAck);
+  refused.copy_latest();
+  const auto ended = track(refused.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.history.view(), "Sr");
+  EXPECT_EQ(ended[0].summary.duplicates, 2U);
+}
+
+}  // namespace
+}  // namespace doorslam::tcp
