@@ -1,0 +1,163 @@
+#include "config/loader.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "config/options.h"
+#include "pipeline/base/printable.h"
+
+namespace doorslam::config {
+namespace {
+
+constexpr std::size_t kLargestFile = std::size_t{1} << 20;
+
+/// One YAML document on its way into the settings.
+class YamlReader {
+ public:
+  YamlReader(Settings& settings, const std::filesystem::path& file) : settings_(settings), file_(file) {}
+
+  /// Reads the map below `section`; "" is the document itself. Depth is bounded: only known sections are entered.
+  Result<void> read_section(const YAML::Node& node, const std::string& section) {
+    if (!node.IsDefined() || node.IsNull()) return {};
+    if (!node.IsMap()) {
+      return refuse(node, section.empty() ? "the file must be a map of keys, as in \"workers: 4\""
+                                          : fmt::format("{} is a section; put keys below it", section));
+    }
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) return refuse(entry.first, "a key must be a plain word");
+      const std::string name = section.empty() ? entry.first.Scalar() : section + "." + entry.first.Scalar();
+      if (auto read = read_entry(entry.first, entry.second, name); !read) return read;
+    }
+    return {};
+  }
+
+  Result<void> refuse(const YAML::Mark& mark, std::string_view what) const {
+    if (mark.is_null()) return usage_error(fmt::format("{}: {}", file_.string(), what));
+    return usage_error(fmt::format("{}:{}:{}: {}", file_.string(), mark.line + 1, mark.column + 1, what));
+  }
+
+ private:
+  Result<void> read_entry(const YAML::Node& at, const YAML::Node& node, const std::string& name) {
+    const Key* key = find_key(name);
+    if (key == nullptr && !is_section(name)) return refuse(at, unknown_key_message(name));
+    if (!seen_.insert(name).second) return refuse(at, fmt::format("{} is there twice; remove one", name));
+    if (key == nullptr) return read_section(node, name);
+    auto value = read_value(*key, node);
+    // An empty node has no place of its own.
+    if (!value) return refuse(node.IsDefined() && !node.IsNull() ? node : at, value.error().message);
+    settings_.assign(*key, std::move(*value));
+    return {};
+  }
+
+  Result<Value> read_value(const Key& key, const YAML::Node& node) const {
+    if (node.IsScalar()) return from_this_folder(key, parse_value(key, node.Scalar()));
+    if (!node.IsSequence()) {
+      const std::string_view what = node.IsMap() ? "keys stand where a value is wanted" : "there is no value";
+      return usage_error(fmt::format("{}: {}; allowed: {}", key.name, what, describe_range(key)));
+    }
+    std::vector<std::string> items;
+    for (const YAML::Node& item : node) {
+      if (!item.IsScalar()) {
+        return usage_error(fmt::format("{}: an entry is no plain value; allowed: {}", key.name, describe_range(key)));
+      }
+      items.push_back(item.Scalar());
+    }
+    return from_this_folder(key, parse_list(key, items));
+  }
+
+  Result<Value> from_this_folder(const Key& key, Result<Value> value) const {
+    if (!value || key.kind != ValueKind::paths || !file_.has_parent_path()) return value;
+    for (std::string& path : std::get<std::vector<std::string>>(*value)) {
+      if (std::filesystem::path(path).is_relative()) path = (file_.parent_path() / path).string();
+    }
+    return value;
+  }
+
+  Result<void> refuse(const YAML::Node& at, std::string_view what) const { return refuse(at.Mark(), what); }
+
+  Settings& settings_;
+  const std::filesystem::path& file_;
+  std::set<std::string, std::less<>> seen_;
+};
+
+/// The line (from 1) on which a second YAML document begins, if there is one. YAML::Load leaves it out without a word,
+/// and YAML::LoadAll of yaml-cpp 0.7 does not return from some malformed files. Markers stand at the line's beginning.
+std::optional<std::size_t> second_document(std::string_view text) {
+  const auto marks = [](std::string_view line, std::string_view marker) {
+    return line.starts_with(marker) && (line.size() == 3 || line[3] == ' ' || line[3] == '\t' || line[3] == '\r');
+  };
+  bool begun = false;
+  bool ended = false;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::size_t first = line.find_first_not_of(" \t\r");
+    const bool has_content = first != std::string_view::npos && line[first] != '#' && line[0] != '%';
+    if (marks(line, "...")) {
+      ended = begun;
+    } else if (has_content) {
+      if (ended || (begun && marks(line, "---"))) return number;
+      begun = true;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return usage_error(fmt::format("{}: is a directory; name the configuration file in it", path.string()));
+  }
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    return usage_error(fmt::format("{}: {}; check the path given with --config", path.string(), std::strerror(errno)));
+  }
+  std::string text(kLargestFile + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  if (text.size() > kLargestFile) {
+    return usage_error(fmt::format("{}: larger than 1 MiB; is it a configuration file?", path.string()));
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<void> apply_yaml(Settings& settings, std::string_view text, const std::filesystem::path& file) {
+  YamlReader reader(settings, file);
+  try {
+    const YAML::Node document = YAML::Load(std::string(text));
+    if (const auto line = second_document(text)) {
+      return usage_error(fmt::format("{}:{}:1: a second document begins; join them and remove the line \"---\"",
+                                     file.string(), *line));
+    }
+    return reader.read_section(document, "");
+  } catch (const YAML::Exception& error) {
+    return reader.refuse(error.mark, fmt::format("no valid YAML: {}", printable(error.msg)));
+  }
+}
+
+Result<Settings> load_settings(const std::optional<std::filesystem::path>& file,
+                               std::span<const std::string> overrides) {
+  Settings settings;
+  if (file) {
+    const auto text = read_file(*file);
+    if (!text) return tl::unexpected(text.error());
+    if (auto applied = apply_yaml(settings, *text, *file); !applied) return tl::unexpected(applied.error());
+  }
+  for (const std::string& assignment : overrides) {
+    if (auto applied = settings.override_with(assignment); !applied) return tl::unexpected(applied.error());
+  }
+  if (auto checked = check_together(settings); !checked) return tl::unexpected(checked.error());
+  return settings;
+}
+
+}  // namespace doorslam::config

@@ -1,0 +1,127 @@
+#include "config/options.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pipeline/diagnose/signature_file.h"
+
+namespace doorslam::config {
+namespace {
+
+constexpr std::array<std::string_view, 5> kTunnelPortKeys = {
+    "decode.vxlan_ports", "decode.geneve_ports", "decode.gtpu_ports", "decode.teredo_ports", "decode.ayiya_ports"};
+
+std::vector<std::uint16_t> ports(const Settings& settings, std::string_view name) {
+  std::vector<std::uint16_t> out;
+  for (const std::int64_t port : settings.numbers(name)) out.push_back(static_cast<std::uint16_t>(port));
+  return out;
+}
+
+std::size_t count(const Settings& settings, std::string_view name) {
+  return static_cast<std::size_t>(settings.number(name));
+}
+
+std::size_t told_banner_length(const Settings& settings) {
+  return settings.text("evidence.payload") == "full" ? count(settings, "output.banner_length") : 0;
+}
+
+}  // namespace
+
+packet::DecodeOptions decode_options(const Settings& settings) {
+  packet::DecodeOptions options;
+  options.verify_checksums = settings.flag("decode.verify_checksums");
+  options.reassembly_bytes = count(settings, "decode.reassembly_bytes");
+  options.reassembly_timeout_ns = settings.number("decode.reassembly_timeout_seconds");
+  options.tunnel_ports.vxlan = ports(settings, "decode.vxlan_ports");
+  options.tunnel_ports.geneve = ports(settings, "decode.geneve_ports");
+  options.tunnel_ports.gtp_u = ports(settings, "decode.gtpu_ports");
+  options.tunnel_ports.teredo = ports(settings, "decode.teredo_ports");
+  options.tunnel_ports.ayiya = ports(settings, "decode.ayiya_ports");
+  return options;
+}
+
+tcp::TrackerOptions tracker_options(const Settings& settings) {
+  tcp::TrackerOptions options;
+  options.capacity_flows = count(settings, "flows.capacity");
+  options.capacity_flows6 = count(settings, "flows.capacity_ipv6");
+  options.evidence_capacity = static_cast<std::uint32_t>(settings.number("evidence.capacity"));
+  options.pages = settings.flag("flows.huge_pages") ? flowtable::Pages::huge : flowtable::Pages::normal;
+  options.vlan_aware = settings.flag("flows.vlan_aware");
+  options.timeouts.embryonic_ns = settings.number("flows.timeout.embryonic_seconds");
+  options.timeouts.half_open_ns = settings.number("flows.timeout.half_open_seconds");
+  options.timeouts.established_ns = settings.number("flows.timeout.established_seconds");
+  options.timeouts.linger_ns = settings.number("flows.timeout.closing_seconds");
+  const std::vector<std::uint16_t> of_the_site = ports(settings, "flows.server_ports");
+  options.server_ports.insert(options.server_ports.end(), of_the_site.begin(), of_the_site.end());
+  options.duplicate_window_ns = settings.number("flows.duplicate_window_seconds");
+  return options;
+}
+
+diagnose::AnalysisOptions analysis_options(const Settings& settings) {
+  diagnose::AnalysisOptions options;
+  options.settle_ns = settings.number("analysis.settle_seconds");
+  options.capacity_pending = count(settings, "analysis.capacity_pending");
+  options.banner_length = told_banner_length(settings);
+  options.ledger.window_ns = settings.number("analysis.window_seconds");
+  options.ledger.capacity_notes = count(settings, "ledger.capacity_connections");
+  options.ledger.capacity_servers = count(settings, "ledger.capacity_servers");
+  options.ledger.capacity_hosts = count(settings, "ledger.capacity_hosts");
+  return options;
+}
+
+alert::IncidentOptions incident_options(const Settings& settings) {
+  alert::IncidentOptions options;
+  options.update_interval_ns = settings.number("alerts.update_seconds");
+  options.quiet_ns = settings.number("alerts.quiet_seconds");
+  options.fold_wait_ns = settings.number("alerts.fold_wait_seconds");
+  options.sample_clients = count(settings, "alerts.sample_clients");
+  options.fold_ports = count(settings, "alerts.fold_ports");
+  options.fold_servers = count(settings, "alerts.fold_servers");
+  options.max_open = count(settings, "alerts.max_open");
+  return options;
+}
+
+alert::EncoderOptions encoder_options(const Settings& settings, std::string version) {
+  alert::EncoderOptions options;
+  options.community_id_seed = static_cast<std::uint16_t>(settings.number("community_id.seed"));
+  options.banner = told_banner_length(settings) > 0;
+  options.version = std::move(version);
+  options.observer_name = settings.text("output.observer_name");
+  return options;
+}
+
+std::vector<std::filesystem::path> signature_paths(const Settings& settings) {
+  std::vector<std::filesystem::path> paths = {diagnose::default_signature_directory()};
+  for (const std::string& path : settings.paths("signatures.paths")) paths.emplace_back(path);
+  return paths;
+}
+
+std::size_t worker_count(const Settings& settings) { return count(settings, "workers"); }
+
+Result<void> check_together(const Settings& settings) {
+  std::map<std::int64_t, std::string_view> key_of_port;
+  for (const std::string_view name : kTunnelPortKeys) {
+    for (const std::int64_t port : settings.numbers(name)) {
+      const auto [at, added] = key_of_port.emplace(port, name);
+      if (!added) {
+        return usage_error(fmt::format("{} and {} both name port {}; leave it in one", at->second, name, port));
+      }
+    }
+  }
+  if (key_of_port.size() > packet::UdpTunnels::kMaxPorts) {
+    return usage_error(fmt::format("decode.*_ports name {} ports; at most {} are allowed in all", key_of_port.size(),
+                                   packet::UdpTunnels::kMaxPorts));
+  }
+  if (settings.number("analysis.settle_seconds") > settings.number("analysis.window_seconds")) {
+    return usage_error("analysis.settle_seconds is more than analysis.window_seconds; lower it, or raise the window");
+  }
+  return {};
+}
+
+}  // namespace doorslam::config
