@@ -16,8 +16,9 @@ struct SegmentContext {
 
   // What the stages found out, for those that follow.
   FlagClass flags = FlagClass::bare;
-  bool first_of_side = false;  ///< nothing of this side was seen before
-  bool syn_again = false;      ///< SYN or SYN-ACK sent again
+  flowtable::TimeNs previous_ns = 0;  ///< of the connection's segment before this one
+  bool first_of_side = false;         ///< nothing of this side was seen before
+  bool syn_again = false;             ///< SYN or SYN-ACK sent again
   bool fin_again = false;
   bool advances = false;    ///< goes beyond what was seen of its side
   bool late = false;        ///< payload that does not

@@ -78,8 +78,9 @@ struct SideEvidence {
   std::uint32_t rst_seq = 0;                   ///< relative
   std::uint32_t next_seq = 0;                  ///< relative; highest octet sent + 1
   std::uint32_t acked = 0;                     ///< relative; highest octet of this side that the other has acknowledged
-  std::uint16_t payload_segments = 0;          ///< segments with payload, retransmissions not counted
-  std::uint16_t retransmissions = 0;           ///< of payload, SYN or FIN
+  std::uint32_t unseen_octets = 0;     ///< acknowledged by the other side although nothing of this one was captured
+  std::uint16_t payload_segments = 0;  ///< segments with payload, retransmissions not counted
+  std::uint16_t retransmissions = 0;   ///< of payload, SYN or FIN
   std::uint8_t resets = 0;
   bool rst_with_ack = false;
   PayloadHead head;

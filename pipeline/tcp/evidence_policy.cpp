@@ -34,7 +34,32 @@ void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, Evidenc
   }
   flow.set_evidence(true);
   details.evidence = index;
+  details.evidence_suspended = false;
   ++counters.acquired;
+}
+
+/// What went by without being recorded: the time of the segment before this one is the best that is known.
+void catch_up(const SegmentContext& context, Evidence& evidence) {
+  for (const Side side : {Side::originator, Side::responder}) {
+    SideEvidence& own = evidence.of(side);
+    own.last_ns = context.previous_ns;
+    if (context.flow.has(SideFlag::last_payload, side)) own.last_payload_ns = context.previous_ns;
+  }
+}
+
+bool may_keep_suspended(const EvidencePool& pool) { return pool.used() <= pool.capacity() / 2; }
+
+/// The connection is served: nothing more is recorded of it for now.
+void suspend_or_release(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) {
+  if (context.evidence == nullptr) return;
+  context.evidence = nullptr;
+  if (may_keep_suspended(pool)) {
+    context.details.evidence_suspended = true;
+    return;
+  }
+  release_evidence(context.flow, context.details, pool);
+  context.flow.set(FlowFlag::evidence_returned);
+  ++counters.returned;
 }
 
 /// Trouble that began and went by: the connection runs as before.
@@ -68,10 +93,19 @@ bool is_plainly_served(const FlowRecord& flow, const FlowDetails& details) noexc
 
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
   FlowRecord& flow = context.flow;
-  if (!flow.has_evidence() && !flow.has(FlowFlag::evidence_missing) && is_due_evidence(context, pool)) {
+  bool resumed = false;
+  if (!flow.has_evidence()) {
+    if (flow.has(FlowFlag::evidence_missing) || !is_due_evidence(context, pool)) return;
     acquire(flow, context.details, pool, counters);
+    if (!flow.has_evidence()) return;
+    resumed = flow.has(FlowFlag::served);
+  } else if (context.details.evidence_suspended) {
+    if (!is_trouble(context)) return;
+    context.details.evidence_suspended = false;
+    resumed = true;
   }
-  context.evidence = flow.has_evidence() ? &pool[context.details.evidence] : nullptr;
+  context.evidence = &pool[context.details.evidence];
+  if (resumed) catch_up(context, *context.evidence);
 }
 
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
@@ -88,11 +122,7 @@ void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   } else if (context.evidence == nullptr || !is_over_the_trouble(context)) {
     return;
   }
-  if (context.evidence == nullptr) return;
-  release_evidence(flow, context.details, pool);
-  flow.set(FlowFlag::evidence_returned);
-  context.evidence = nullptr;
-  ++counters.returned;
+  suspend_or_release(context, pool, counters);
 }
 
 void release_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool) noexcept {

@@ -5,7 +5,9 @@
 
 /// Who gets Evidence, of which there is not enough for everybody.
 ///
-/// Every connection from its first segment on, until it is plainly served; again when trouble starts later. When less
+/// Every connection from its first segment on, until it is plainly served. Then its Evidence is suspended: it stays as
+/// it is, untouched, until trouble starts. When half of the pool is in use it is given back instead, and a connection
+/// in trouble begins anew. When less
 /// than a quarter of the pool is left, a connection has to wait for the responder's answer, so that a flood of SYNs
 /// cannot take what refused connections need. Which connections go without then depends on all others of the worker;
 /// they say so (evidence_missing).

@@ -129,7 +129,7 @@ struct SideDetails {
   std::uint32_t rst_seq = 0;          ///< of the latest RST
   std::uint32_t delivered = 0;        ///< irregular: everything before it was seen, or given up as a gap
   std::uint32_t hole_end = 0;         ///< irregular: a hole lies between `delivered` and it; none when not beyond
-  std::uint32_t gap_bytes = 0;        ///< acknowledged, never seen
+  std::uint32_t gap_bytes = 0;        ///< acknowledged, never seen; all octets of a side that was never captured
   std::uint32_t resent_seq = 0;       ///< of the latest retransmission
   std::uint16_t packet_carries = 0;   ///< times that FlowRecord::packets overflowed
   std::uint16_t late_segments = 0;    ///< as Zeek's T: payload that does not go beyond what was seen
@@ -149,7 +149,8 @@ struct FlowDetails {
   std::uint64_t id = 0;            ///< number of the first packet
   PackedHistory history;
   std::uint32_t evidence = BoundedPool<int>::kNone;
-  std::uint16_t vlan = 0;
+  std::uint16_t vlan : 12 = 0;
+  bool evidence_suspended : 1 = false;  ///< plainly served: its Evidence stays as it is until trouble starts
   std::uint16_t duplicates = 0;
   std::array<SideDetails, 2> side{};
 

@@ -175,6 +175,7 @@ void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDet
     SideEvidence& own = evidence.side[i];
     own.next_seq = flow.next_seq[i] - details.side[i].start_seq;
     own.acked = flow.acked[i] - details.side[i].start_seq;
+    if (flow.states().of(side) == EndState::inactive) own.unseen_octets = details.side[i].gap_bytes;
     if (flow.has(FlowFlag::evidence_returned)) own.head.incomplete = true;
   }
 }

@@ -106,6 +106,7 @@ void spot_keep_alive(SegmentContext& context) {
 void note_unseen(SegmentContext& context, std::int32_t octets) {
   if (octets <= 0) return;
   context.flow.set(FlowFlag::acks_unseen);
+  context.peers().gap_bytes += static_cast<std::uint32_t>(octets);
   if (octets > 1) context.flow.note_payload(context.peer());
 }
 

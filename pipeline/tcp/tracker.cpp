@@ -34,9 +34,8 @@ bool is_in_mid_flow(const FlowRecord& flow) noexcept {
   const auto talks = [&states](Side side) {
     return states.of(side) == EndState::established || states.of(side) == EndState::partial;
   };
-  return flow.has(FlowFlag::served) && flow.has(FlowFlag::open) && !flow.has_evidence() &&
-         !flow.has_any(SideFlag::irregular) && !flow.has_any(SideFlag::zero_window) && talks(Side::originator) &&
-         talks(Side::responder);
+  return flow.has(FlowFlag::served) && flow.has(FlowFlag::open) && !flow.has_any(SideFlag::irregular) &&
+         !flow.has_any(SideFlag::zero_window) && talks(Side::originator) && talks(Side::responder);
 }
 
 }  // namespace
@@ -78,7 +77,9 @@ struct Tracker::BurstKeys {
 
 void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
   if (burst.empty()) return;
-  advance(burst.front().time_ns, out);
+  // Packets of several queues may stand in a burst slightly out of order; each is to find its connection as it was.
+  const auto earlier = [](const Segment& a, const Segment& b) { return a.time_ns < b.time_ns; };
+  advance(std::min_element(burst.begin(), burst.end(), earlier)->time_ns, out);
   for (; burst.size() > kBurst; burst = burst.subspan(kBurst)) process_part(burst.first(kBurst), out);
   process_part(burst, out);
 }
@@ -230,6 +231,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   const bool new_payload =
       segment.payload_length != 0 && !segment.has(packet::tcp_flag::kRst) && (context.advances || context.fills_hole);
   if (new_payload) flow.note_payload(side);
+  context.previous_ns = flow.last_seen();
   flow.set_last_seen(segment.time_ns);
   remember_segment(flow, hash);
 
@@ -238,7 +240,8 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   note_transition(table, slot, context, out);
   reclaim_evidence(context, evidence_, counters_.evidence);
 
-  const bool mid_flow = is_in_mid_flow(flow);
+  const bool recorded = flow.has_evidence() && !context.details.evidence_suspended;
+  const bool mid_flow = is_in_mid_flow(flow) && !recorded;
   flow.put(SideFlag::quick, Side::originator, mid_flow);
   flow.put(SideFlag::quick, Side::responder, mid_flow);
 }
@@ -364,12 +367,12 @@ void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64
   event.number = number;
   event.kind = EventKind::ended;
   event.summary = summarize(flow, details, originator_is_lo ? lo : hi, originator_is_lo ? hi : lo, reason);
-  if (flow.has_evidence()) {
+  if (flow.has_evidence() && !details.evidence_suspended) {
     event.evidence = static_cast<std::int32_t>(out.evidence.size());
     out.evidence.push_back(evidence_[details.evidence]);
     complete_evidence(out.evidence.back(), flow, details);
-    release_evidence(flow, details, evidence_);
   }
+  release_evidence(flow, details, evidence_);
   out.events.push_back(event);
   ++counters_.ended[static_cast<std::size_t>(reason)];
   if (details.history.size() == PackedHistory::kCapacity) ++counters_.histories_full;
