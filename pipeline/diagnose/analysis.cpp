@@ -40,6 +40,7 @@ Outcome outcome_of(Ending ending, std::span<const SignatureHit> words) {
   const bool refusing = !words.empty() && is_refusal(words.front().signature->main_cause());
   switch (ending) {
     case Ending::closed_without_a_word:
+    case Ending::closed_unseen:
     case Ending::handshake_reset:
       return Outcome::refused_silently;
     case Ending::left_without_a_word:
@@ -54,6 +55,7 @@ Outcome outcome_of(Ending ending, std::span<const SignatureHit> words) {
 
 /// The server ended a session in the middle: the client had not closed, and no answer had just been given.
 bool was_cut_short(Ending ending, const Evidence* evidence) {
+  if (ending == Ending::closed_unseen) return true;
   if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return false;
   if (evidence == nullptr) return false;
   const SideEvidence& server = evidence->of(Side::responder);

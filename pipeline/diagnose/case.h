@@ -38,8 +38,9 @@ struct Case {
   }
   /// The server hung up on a connection that it had accepted.
   bool server_hung_up() const {
-    return ending == Ending::closed_without_a_word || ending == Ending::closed_after_greeting ||
-           ending == Ending::closed_after_reply || ending == Ending::handshake_reset;
+    return ending == Ending::closed_without_a_word || ending == Ending::closed_unseen ||
+           ending == Ending::closed_after_greeting || ending == Ending::closed_after_reply ||
+           ending == Ending::handshake_reset;
   }
 };
 

@@ -80,6 +80,7 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
   const bool server_spoke = spoke(summary, Side::responder);
   const bool server_first = server_end != kNoTime && (client_end == kNoTime || server_end <= client_end);
   if (server_first) {
+    if (!server_spoke && summary.mid_stream && e.syn_ack_ns == kNoTime) return Ending::closed_unseen;
     if (!server_spoke && !client_spoke && server.rst_ns != kNoTime && server.fin_ns == kNoTime) {
       return Ending::handshake_reset;
     }
@@ -97,9 +98,25 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
 
 bool client_was_stalled(const Evidence& e) {
   const SideEvidence& client = e.of(Side::originator);
-  const SideEvidence& server = e.of(Side::responder);
   if (client.zero_window_since_ns == kNoTime) return false;
-  return std::max(client.last_ns, server.last_ns) - client.zero_window_since_ns >= kStalledNs;
+  // Its window was seen closed for so long: a client that says no more has vanished instead.
+  return client.last_ns - client.zero_window_since_ns >= kStalledNs;
+}
+
+/// Only the client's side was captured. Its ACKs still tell how many octets the server sent: one is a FIN (or a single
+/// octet of payload, which hardly any server sends), more are words. A client that has sent its request, does not send
+/// it again and never closes has met a RST.
+Ending ending_by_client_alone(const ConnectionSummary& summary, const Evidence& e) {
+  const SideEvidence& client = e.of(Side::originator);
+  const std::uint32_t server_octets = e.of(Side::responder).unseen_octets;
+  const bool client_spoke = spoke(summary, Side::originator);
+  const bool client_closed = client.fin_ns != kNoTime;
+  if (server_octets > 1) return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
+  if (server_octets == 1) return Ending::closed_without_a_word;
+  if (client_spoke && !client_closed && client.rst_ns == kNoTime && client.retransmissions == 0) {
+    return Ending::closed_without_a_word;
+  }
+  return client_closed || client.rst_ns != kNoTime ? Ending::left_without_a_word : Ending::still_open;
 }
 
 /// Without evidence the states tell the coarse story.
@@ -136,12 +153,12 @@ Ending ending_by_state(const ConnectionSummary& summary) {
 }  // namespace
 
 std::string_view name_of(Ending ending) {
-  constexpr std::array<std::string_view, 16> kNames = {
-      "SYN unanswered",       "SYN reset",           "SYN met ICMP error",      "half-open, abandoned",
-      "handshake ignored",    "handshake reset",     "closed without a word",   "closed after the greeting",
-      "closed after a reply", "left without a word", "left after the greeting", "left after a reply",
-      "server silent",        "client silent",       "client stalled",          "still open",
-  };
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"SYN unanswered", "SYN reset", "SYN met ICMP error", "half-open, abandoned", "handshake ignored",
+       "handshake reset", "closed without a word", "closed, beginning unseen", "closed after the greeting",
+       "closed after a reply", "left without a word", "left after the greeting", "left after a reply", "server silent",
+       "client silent", "client stalled", "still open"});
+  static_assert(kNames.size() == static_cast<std::size_t>(Ending::still_open) + 1);
   return kNames[static_cast<std::size_t>(ending)];
 }
 
@@ -158,6 +175,8 @@ Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
   const Evidence& e = *evidence;
   const bool handshake_seen = e.syn_ns != kNoTime || e.syn_ack_ns != kNoTime;
   if (handshake_seen && handshake_was_ignored(summary, e)) return Ending::handshake_ignored;
+  const bool client_alone = summary.one_sided && summary.side[index_of(Side::responder)].packets == 0;
+  if (client_alone && summary.stage != Stage::syn) return ending_by_client_alone(summary, e);
   if (handshake_seen && (summary.stage == Stage::syn || summary.stage == Stage::handshake)) {
     return ending_before_the_handshake(summary, e);
   }

@@ -17,6 +17,7 @@ enum class Ending : std::uint8_t {
   handshake_ignored,      ///< the client's ACK or data met retransmitted SYN-ACKs or silence
   handshake_reset,        ///< the RST answers the final ACK; nobody has sent payload
   closed_without_a_word,  ///< accepted, then the server's FIN or RST; no payload from the server
+  closed_unseen,          ///< the server closed; the capture does not have what went before
   closed_after_greeting,  ///< the server spoke first, then closed; no payload from the client before
   closed_after_reply,     ///< both spoke, the server closed first
   left_without_a_word,    ///< the client closed or reset before the server said anything

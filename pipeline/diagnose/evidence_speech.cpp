@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 #include <string_view>
-#include <vector>
 
 #include "pipeline/diagnose/figures.h"
 
@@ -43,24 +41,20 @@ DurationNs waited(const Case& c) {
   return end - since;
 }
 
-/// The kept rungs in order of time.
-std::vector<const Rung*> rungs_of(const tcp::Evidence& e) {
-  std::vector<const Rung*> rungs;
-  const std::size_t first = std::min<std::size_t>(e.rung_count, tcp::Evidence::kFirstRungs);
-  for (std::size_t i = 0; i < first; ++i) rungs.push_back(&e.first_rungs[i]);
-  const std::size_t later = e.rung_count - first;
-  const std::size_t kept = std::min<std::size_t>(later, tcp::Evidence::kLastRungs);
-  for (std::size_t i = later - kept; i < later; ++i) rungs.push_back(&e.last_rungs[i % tcp::Evidence::kLastRungs]);
-  return rungs;
-}
-
-/// Payload octets that the server sent after the client's last payload.
-std::uint32_t server_octets_in_answer(const tcp::Evidence& e) {
+/// Payload octets of the server from the client's second flight on (TLS: its Finished).
+std::uint32_t server_octets_after_second_flight(const tcp::Evidence& e) {
   std::uint32_t octets = 0;
-  for (const Rung* rung : rungs_of(e)) {
-    if (rung->length == 0 || rung->note == tcp::RungNote::retransmission) continue;
-    octets = rung->side == Side::originator ? 0 : octets + rung->length;
-  }
+  bool server_spoke = false;
+  bool second_flight = false;
+  e.for_each_rung([&](const Rung& rung, std::uint32_t) {
+    if (rung.length == 0 || rung.note == tcp::RungNote::retransmission) return;
+    if (rung.side == Side::originator) {
+      second_flight |= server_spoke;
+    } else {
+      server_spoke = true;
+      octets += second_flight ? rung.length : 0;
+    }
+  });
   return octets;
 }
 
@@ -98,7 +92,8 @@ std::optional<Finding> words_unusual_here(const Case& c) {
 
 /// Answer and close in one breath, after a request: a server that has done its work.
 std::optional<Finding> ordinary_close_after_answer(const Case& c) {
-  // A refusal in words is delivered in one breath as well.
+  // A refusal in words is delivered in one breath as well, and an SSH server leaves the closing to the client.
+  if (c.packets != nullptr && begins_with(c.server()->head, "SSH-")) return std::nullopt;
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr || c.outcome == Outcome::refused_in_words) {
     return std::nullopt;
   }
@@ -132,7 +127,7 @@ std::optional<Finding> tls_alert_in_cipher(const Case& c) {
   const SideEvidence& server = *c.server();
   const auto* words = server.last_words.data();
   const bool lone_alert = server.last_words_length == 24 && words[0] == 23 && words[3] == 0 && words[4] == 19;
-  if (!lone_alert || server_octets_in_answer(*c.packets) != 24) return std::nullopt;
+  if (!lone_alert || server_octets_after_second_flight(*c.packets) != 24) return std::nullopt;
   return Finding{"the server's whole answer to the client's Finished is one encrypted record of an alert's size"};
 }
 
@@ -163,7 +158,7 @@ std::optional<Finding> client_left_at_once(const Case& c) {
 /// A health check or a connect scan asks for nothing.
 std::optional<Finding> client_said_nothing(const Case& c) {
   if (c.packets == nullptr || c.client()->payload_segments > 0) return std::nullopt;
-  if (c.ending != Ending::left_without_a_word && c.ending != Ending::left_after_greeting) return std::nullopt;
+  if (c.ending != Ending::left_without_a_word) return std::nullopt;
   return Finding{"the client never sent a request: a health check, a port scan or a banner grab"};
 }
 

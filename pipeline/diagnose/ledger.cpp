@@ -157,8 +157,13 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
 }
 
 void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& ended) {
-  const auto open = open_notes_.find(connection.id);
-  if (open == open_notes_.end()) return;
+  auto open = open_notes_.find(connection.id);
+  if (open == open_notes_.end()) {
+    // A connection whose beginning the capture lacks was never seen to be accepted.
+    if (!connection.mid_stream) return;
+    accepted(connection, connection.start_ns);
+    open = open_notes_.find(connection.id);
+  }
   if (Note* note = note_numbered(open->second)) {
     note->closed_ns = ended.closed_ns;
     note->outcome = ended.outcome;
@@ -266,7 +271,7 @@ void Ledger::count_endings(const Subject& subject, Contrast& out) const {
       }
       continue;
     }
-    if (!row.is_session() || row.closed_ns < subject.closed_ns - kTogetherNs) continue;
+    if (!(row.is_session() || row.cut_short) || row.closed_ns < subject.closed_ns - kTogetherNs) continue;
     if (row.closed_ns > subject.closed_ns + kTogetherNs) {
       ++out.went_on;
     } else if (row.cut_short) {

@@ -35,6 +35,13 @@ constexpr Weights<8> kClosedWithoutAWord = {{{acl_denied, 1.2},
                                              {middlebox_reset, -1.5},
                                              {tls_refused, -2.0},
                                              {bad_handshake_ack, -2.0}}};
+constexpr Weights<7> kClosedUnseen = {{{acl_denied, 0.0},
+                                       {connection_limit, 0.0},
+                                       {rate_limit, -1.0},
+                                       {app_crash, 0.0},
+                                       {maintenance, -1.5},
+                                       {middlebox_reset, -2.0},
+                                       {served, 0.5}}};
 constexpr Weights<8> kClosedAfterGreeting = {{{served, 2.2},
                                               {acl_denied, 0.0},
                                               {connection_limit, 0.0},
@@ -53,7 +60,7 @@ constexpr Weights<9> kClosedAfterReply = {{{served, 3.5},
                                            {tls_refused, -2.0},
                                            {middlebox_reset, -2.0}}};
 constexpr Weights<2> kLeftWithoutAWord = {{{client_abort, 1.0}, {server_no_reply, 0.5}}};
-constexpr Weights<2> kLeftAfterGreeting = {{{client_abort, 2.5}, {served, 1.0}}};
+constexpr Weights<2> kLeftAfterGreeting = {{{served, 2.5}, {client_abort, 1.0}}};
 constexpr Weights<4> kLeftAfterReply = {
     {{served, 5.0}, {tls_refused, -1.0}, {http_refused, -1.0}, {auth_failed, -1.0}}};
 constexpr Weights<3> kServerSilent = {{{server_no_reply, 2.0}, {served, -1.5}, {accept_queue_overflow, -1.0}}};

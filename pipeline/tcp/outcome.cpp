@@ -81,7 +81,8 @@ ConnectionSummary summarize(const FlowRecord& flow, const FlowDetails& details, 
     SideTotals& totals = summary.side[index_of(side)];
     totals.packets = std::uint64_t{own.packet_carries} << 16U | flow.packets[index_of(side)];
     totals.payload_bytes = payload_octets(flow, details, side);
-    totals.gap_bytes = own.gap_bytes;
+    // A side that was never captured has no gaps: it is missing altogether.
+    if (flow.states().of(side) != EndState::inactive) totals.gap_bytes = own.gap_bytes;
     totals.retransmissions = own.retransmissions;
     totals.zero_windows = own.zero_windows;
   }

@@ -194,7 +194,7 @@ typename Tracker::Table<Key>::Slot* Tracker::begin(Table<Key>& table, const Look
   FlowDetails& details = details_of(flow);
   details.start_ns = segment.time_ns;
   details.id = segment.number;
-  details.vlan = segment.vlan;
+  details.vlan = segment.vlan & 0xfffU;
   flow.set_last_seen(segment.time_ns);
   if (segment.tunneled) flow.set(FlowFlag::tunneled);
 
