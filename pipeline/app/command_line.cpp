@@ -1,0 +1,111 @@
+#include "pipeline/app/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+namespace doorslam::app {
+
+namespace {
+
+constexpr const char* kAbout =
+    "doorslam reads TCP connections off a capture and says why servers refused them.\n\n"
+    "A client completes the handshake and the server hangs up: was it an access list, a connection limit, a crash,\n"
+    "a firewall? doorslam weighs what the packets show and what else the server was doing at that moment.";
+
+constexpr const char* kExamples =
+    "\nExamples:\n"
+    "  doorslam read office.pcap                        a report for a person\n"
+    "  doorslam read tap0.pcap tap1.pcapng              several captures, merged by time\n"
+    "  tcpdump -w - -i eth0 tcp | doorslam read -       from a pipe, until it ends\n"
+    "  doorslam read big.pcap --quiet --flows flows.ndjson --alerts alerts.ndjson\n"
+    "                                                   records for a SIEM (ECS, one JSON object a line)\n"
+    "  doorslam read x.pcap --flows - --quiet | jq 'select(.doorslam.cause == \"acl_denied\")'\n"
+    "  doorslam explain connection_limit                what a cause means and what to do about it\n"
+    "\nExit codes: 0 done; 1 something could not be read (what could be is reported); 2 wrong usage or configuration.";
+
+void add_read(CLI::App& app, CommandLine& line) {
+  CLI::App* read = app.add_subcommand("read", "Read captures and report refused connections");
+  read->add_option("captures", line.captures, "pcap or pcapng files; - is standard input")
+      ->required()
+      ->type_name("CAPTURE");
+  read->add_option("--flows", line.flows,
+                   "Write a record of every connection (NDJSON, ECS) to FILE; - is standard output")
+      ->type_name("FILE");
+  read->add_option("--alerts", line.alerts, "Write the alerts (NDJSON, ECS) to FILE; - is standard output")
+      ->type_name("FILE");
+  read->add_flag("-q,--quiet", line.quiet, "No report, no progress bar");
+  read->add_option("-w,--workers", line.workers, "Worker threads, 1 to 64; the records are the same with any number")
+      ->type_name("N");
+  read->add_flag("-C,--ignore-checksums", line.ignore_checksums,
+                 "Take packets with wrong checksums (captures made where the card computes them)");
+  read->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
+  read->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  read->footer(kExamples);
+  read->callback([&line] { line.command = CommandLine::Command::read; });
+}
+
+void add_explain(CLI::App& app, CommandLine& line, std::string& cause) {
+  CLI::App* explain = app.add_subcommand("explain", "What a cause means, looks like, and whom to ask");
+  explain->add_option("cause", cause, "One of the causes; without it, all are listed")->type_name("CAUSE");
+  explain->callback([&line] { line.command = CommandLine::Command::explain; });
+}
+
+void add_print_config(CLI::App& app, CommandLine& line) {
+  CLI::App* print =
+      app.add_subcommand("print-config", "Print all settings with their meaning, as a configuration file");
+  print->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
+  print->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  print->callback([&line] { line.command = CommandLine::Command::print_config; });
+}
+
+std::string all_causes() {
+  std::string names;
+  for (const std::string_view name : diagnose::kCauseNames) names += (names.empty() ? "" : ", ") + std::string(name);
+  return names;
+}
+
+Result<std::optional<CommandLine>> check(CommandLine line, const std::string& cause) {
+  if (line.flows == "-" && line.alerts == "-") {
+    return usage_error("--flows and --alerts both go to standard output; give one of them a file");
+  }
+  if ((line.flows == "-" || line.alerts == "-") && !line.quiet) line.quiet = true;
+  if (line.workers && (*line.workers < 1 || *line.workers > 64)) {
+    return usage_error("--workers: 1 to 64 are possible");
+  }
+  if (!cause.empty()) {
+    line.cause = diagnose::cause_named(cause);
+    if (!line.cause) return usage_error("explain: no cause is called '" + cause + "'; there are " + all_causes());
+  }
+  return std::optional(std::move(line));
+}
+
+}  // namespace
+
+Result<std::optional<CommandLine>> parse_command_line(int argc, const char* const* argv) {
+  CLI::App app{kAbout, "doorslam"};
+  app.set_version_flag("--version", std::string("doorslam ") + DOORSLAM_VERSION);
+  app.require_subcommand(1);
+  app.footer(kExamples);
+  CommandLine line;
+  std::string cause;
+  add_read(app, line);
+  add_explain(app, line, cause);
+  add_print_config(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    app.exit(success);
+    return std::optional<CommandLine>();
+  } catch (const CLI::ParseError& error) {
+    return usage_error(std::string(error.what()) + "; doorslam --help shows what is possible");
+  }
+  return check(std::move(line), cause);
+}
+
+}  // namespace doorslam::app

@@ -1,0 +1,64 @@
+#include "pipeline/app/engine.h"
+
+#include "pipeline/app/sharded_engine.h"
+#include "pipeline/port/worker.h"
+
+namespace doorslam::app {
+
+namespace {
+
+using diagnose::DiagnosedConnection;
+
+/// Connections that are ended at a time when the source has ended; a million at once would need their memory twice.
+constexpr std::size_t kFinishPortion = 4096;
+
+/// Everything in the calling thread, burst by burst.
+class InlineEngine final : public Engine {
+ public:
+  explicit InlineEngine(const EngineOptions& options) : worker_(options.decode, options.tracker) {}
+
+  bool step(port::CaptureSource& source, diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) override {
+    std::array<packet::RawPacket, port::Worker::kBurst> packets;
+    const std::span burst(packets.data(), source.next_burst(packets));
+    if (burst.empty()) return false;
+    note_times(burst);
+    batch_.clear();
+    worker_.process(burst, batch_);
+    analysis.collect(batch_);
+    // A packet with the time of this burst's last one may be still to come.
+    analysis.advance(last_ns() - 1, out);
+    return true;
+  }
+
+  void finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) override {
+    bool more = true;
+    while (more) {
+      batch_.clear();
+      more = worker_.finish(last_ns(), kFinishPortion, batch_);
+      analysis.collect(batch_);
+      analysis.advance(last_ns(), out);
+    }
+    analysis.finish(out);
+  }
+
+  packet::DecodeCounters decode_counters() const override { return worker_.decode_counters(); }
+  tcp::TrackerCounters tracker_counters() const override { return worker_.tracker_counters(); }
+
+ private:
+  port::Worker worker_;
+  tcp::EventBatch batch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::make(const EngineOptions& options) {
+  if (options.workers > 1) return std::make_unique<ShardedEngine>(options);
+  return std::make_unique<InlineEngine>(options);
+}
+
+void Engine::note_times(std::span<const packet::RawPacket> burst) noexcept {
+  if (first_ns_ == flowtable::kNoTime) first_ns_ = burst.front().time_ns;
+  last_ns_ = burst.back().time_ns;
+}
+
+}  // namespace doorslam::app

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "config/loader.h"
+#include "pipeline/app/command_line.h"
+#include "pipeline/app/read_command.h"
+#include "pipeline/diagnose/guide.h"
+
+namespace {
+
+using doorslam::Error;
+using doorslam::ErrorKind;
+using doorslam::Result;
+using doorslam::app::CommandLine;
+
+int fail(const Error& error) {
+  fmt::print(stderr, "doorslam: {}\n", error.message);
+  return error.kind == ErrorKind::usage ? 2 : 1;
+}
+
+int explain(const CommandLine& line) {
+  if (line.cause) {
+    fmt::print("{}", doorslam::diagnose::explain(*line.cause));
+    return 0;
+  }
+  for (std::size_t i = 0; i < doorslam::diagnose::kCauseCount; ++i) {
+    const auto cause = static_cast<doorslam::diagnose::Cause>(i);
+    fmt::print("{:24}{}\n", name_of(cause), doorslam::diagnose::guide_entry(cause).sentence);
+  }
+  return 0;
+}
+
+int print_config(const CommandLine& line) {
+  std::optional<std::filesystem::path> file;
+  if (!line.config_file.empty()) file = line.config_file;
+  const auto settings = doorslam::config::load_settings(file, line.settings);
+  if (!settings) return fail(settings.error());
+  fmt::print("{}", doorslam::config::print_config(*settings));
+  return 0;
+}
+
+int run(const CommandLine& line) {
+  switch (line.command) {
+    case CommandLine::Command::explain:
+      return explain(line);
+    case CommandLine::Command::print_config:
+      return print_config(line);
+    case CommandLine::Command::read:
+      break;
+  }
+  const Result<int> exit_code = doorslam::app::read_captures(line);
+  return exit_code ? *exit_code : fail(exit_code.error());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const auto line = doorslam::app::parse_command_line(argc, argv);
+    if (!line) return fail(line.error());
+    return *line ? run(**line) : 0;
+  } catch (const std::exception& error) {
+    return fail(Error{ErrorKind::data, error.what()});
+  }
+}

@@ -1,0 +1,27 @@
+#include "pipeline/app/output_file.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace doorslam::app {
+
+Result<OutputFile> OutputFile::open(const std::string& path) {
+  std::FILE* file = path == "-" ? stdout : std::fopen(path.c_str(), "we");
+  if (file == nullptr) {
+    return data_error(path + ": cannot be written: " + std::strerror(errno) +
+                      "; name a file in a folder that you may write to");
+  }
+  return OutputFile(path == "-" ? "standard output" : path, file);
+}
+
+void OutputFile::write(std::string_view line) noexcept {
+  if (error_ == 0 && std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size()) error_ = errno;
+}
+
+Result<void> OutputFile::close() {
+  if (std::fflush(file_.get()) != 0 && error_ == 0) error_ = errno;
+  if (error_ == 0) return {};
+  return data_error(path_ + ": not all records could be written: " + std::strerror(error_));
+}
+
+}  // namespace doorslam::app

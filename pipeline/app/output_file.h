@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pipeline/base/result.h"
+
+namespace doorslam::app {
+
+/// A file for records, or standard output. Nothing is lost in silence: close() says whether every record arrived.
+class OutputFile {
+ public:
+  /// "-" is standard output. Errors (data): the file cannot be created.
+  static Result<OutputFile> open(const std::string& path);
+
+  void write(std::string_view line) noexcept;
+  /// Flushes and closes. Errors (data): a write failed, now or before (disk full, closed pipe).
+  Result<void> close();
+
+ private:
+  struct Closer {
+    void operator()(std::FILE* file) const noexcept {
+      if (file != stdout) std::fclose(file);
+    }
+  };
+  OutputFile(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
+
+  std::string path_;
+  std::unique_ptr<std::FILE, Closer> file_;
+  int error_ = 0;  ///< errno of the first write that failed
+};
+
+}  // namespace doorslam::app

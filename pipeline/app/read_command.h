@@ -1,0 +1,12 @@
+#pragma once
+
+#include "pipeline/app/command_line.h"
+#include "pipeline/base/result.h"
+
+namespace doorslam::app {
+
+/// `doorslam read`: captures in; report, flow records and alerts out. Returns the exit code: 0, or 1 when part of the
+/// input could not be read or part of the output not be written (everything else was). Errors: nothing could be done.
+Result<int> read_captures(const CommandLine& line);
+
+}  // namespace doorslam::app

@@ -1,0 +1,159 @@
+#include "pipeline/app/sharded_engine.h"
+
+#include "flowtable/flow_key.h"
+
+namespace doorslam::app {
+
+namespace {
+
+using diagnose::DiagnosedConnection;
+using flowtable::Endpoint;
+using packet::Segment;
+
+constexpr std::size_t kFinishPortion = 4096;
+/// A batch with so much payload is handed over before it has all its packets.
+constexpr std::size_t kBatchPayloadOctets = std::size_t{4} << 20U;
+
+}  // namespace
+
+ShardedEngine::ShardedEngine(const EngineOptions& options)
+    : decoder_(options.decode),
+      steering_(flowtable::HashKey::fixed()),
+      vlan_aware_(options.tracker.vlan_aware),
+      meet_(static_cast<std::ptrdiff_t>(options.workers) + 1) {
+  tcp::TrackerOptions share = options.tracker;
+  share.capacity_flows = std::max<std::size_t>(share.capacity_flows / options.workers, 1024);
+  share.capacity_flows6 = std::max<std::size_t>(share.capacity_flows6 / options.workers, 1024);
+  share.evidence_capacity =
+      std::max(share.evidence_capacity / static_cast<std::uint32_t>(options.workers), std::uint32_t{64});
+  for (Batch& batch : batches_) {
+    batch.hands.resize(options.workers);
+    batch.payloads.reserve(kBatchPayloadOctets);
+  }
+  for (std::size_t i = 0; i < options.workers; ++i) shards_.push_back(std::make_unique<Shard>(share));
+  for (std::size_t i = 0; i < options.workers; ++i) threads_.emplace_back([this, i] { work(i); });
+}
+
+ShardedEngine::~ShardedEngine() {
+  if (tracking_now_) meet_.arrive_and_wait();
+  stopping_ = true;
+  meet_.arrive_and_wait();
+}
+
+std::size_t ShardedEngine::shard_of(const Endpoint& a, const Endpoint& b, std::uint16_t vlan) const noexcept {
+  const std::uint16_t vlan_or_0 = vlan_aware_ ? vlan : std::uint16_t{0};
+  const std::uint64_t hash = a.address.version == flowtable::IpVersion::v4
+                                 ? steering_.hash(flowtable::make_key4(a, b, vlan_or_0).key)
+                                 : steering_.hash(flowtable::make_key6(a, b, vlan_or_0).key);
+  return (hash >> 32U) % shards_.size();
+}
+
+void ShardedEngine::deal(const Segment& segment, Batch& batch) {
+  Hand& hand = batch.hands[shard_of(segment.source, segment.destination, segment.vlan)];
+  hand.segments.push_back(segment);
+  hand.payload_offsets.push_back(batch.payloads.size());
+  batch.payloads.insert(batch.payloads.end(), segment.payload.begin(), segment.payload.end());
+}
+
+void ShardedEngine::deal(const packet::IcmpError& error, Batch& batch) {
+  Hand& hand = batch.hands[shard_of(error.source, error.destination, error.vlan)];
+  hand.errors.push_back({hand.segments.size(), error});
+}
+
+bool ShardedEngine::fill(port::CaptureSource& source, Batch& batch) {
+  for (Hand& hand : batch.hands) {
+    hand.segments.clear();
+    hand.payload_offsets.clear();
+    hand.errors.clear();
+  }
+  batch.payloads.clear();
+  std::array<packet::RawPacket, port::CaptureSource::kBurst> packets;
+  std::size_t taken = 0;
+  while (taken < kBatchPackets && batch.payloads.size() < kBatchPayloadOctets) {
+    const std::span burst(packets.data(), source.next_burst(packets));
+    if (burst.empty()) break;
+    note_times(burst);
+    for (const packet::RawPacket& packet : burst) {
+      Segment segment;
+      packet::IcmpError error;
+      const packet::DecodeOutcome outcome = decoder_.decode(packet, segment, error);
+      if (outcome == packet::DecodeOutcome::tcp) deal(segment, batch);
+      if (outcome == packet::DecodeOutcome::icmp_error) deal(error, batch);
+    }
+    decoder_.recycle();
+    taken += burst.size();
+  }
+  batch.covers_ns = last_ns();
+  // Only now do the payloads stay where they are.
+  for (Hand& hand : batch.hands) {
+    for (std::size_t i = 0; i < hand.segments.size(); ++i) {
+      packet::ByteView& payload = hand.segments[i].payload;
+      payload = packet::ByteView(batch.payloads.data() + hand.payload_offsets[i], payload.size());
+    }
+  }
+  return taken > 0;
+}
+
+void ShardedEngine::work(std::size_t index) {
+  Shard& shard = *shards_[index];
+  while (true) {
+    meet_.arrive_and_wait();  // a batch is there
+    if (stopping_) return;
+    const Hand& hand = tracking_->hands[index];
+    shard.events.clear();
+    const std::span<const Segment> segments(hand.segments);
+    std::size_t done = 0;
+    for (const Hand::Interjection& interjection : hand.errors) {
+      shard.tracker.process(segments.subspan(done, interjection.before - done), shard.events);
+      shard.tracker.process(interjection.error, shard.events);
+      done = interjection.before;
+    }
+    shard.tracker.process(segments.subspan(done), shard.events);
+    shard.tracker.advance(tracking_->covers_ns, shard.events);
+    meet_.arrive_and_wait();  // its events are there
+  }
+}
+
+void ShardedEngine::start_tracking() {
+  std::swap(filling_, tracking_);
+  meet_.arrive_and_wait();
+  tracking_now_ = true;
+}
+
+void ShardedEngine::end_tracking(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) {
+  if (!tracking_now_) return;
+  meet_.arrive_and_wait();
+  tracking_now_ = false;
+  for (const auto& shard : shards_) analysis.collect(shard->events);
+  // A packet with the time of the batch's last one may be still to come.
+  analysis.advance(tracking_->covers_ns - 1, out);
+}
+
+bool ShardedEngine::step(port::CaptureSource& source, diagnose::Analysis& analysis,
+                         std::vector<DiagnosedConnection>& out) {
+  const bool filled = fill(source, *filling_);
+  end_tracking(analysis, out);
+  if (filled) start_tracking();
+  return filled;
+}
+
+void ShardedEngine::finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) {
+  end_tracking(analysis, out);
+  for (const auto& shard : shards_) {
+    bool more = true;
+    while (more) {
+      shard->events.clear();
+      more = shard->tracker.finish(last_ns(), kFinishPortion, shard->events);
+      analysis.collect(shard->events);
+    }
+  }
+  analysis.finish(out);
+}
+
+tcp::TrackerCounters ShardedEngine::tracker_counters() const {
+  tcp::TrackerCounters sum;
+  for (const auto& shard : shards_) sum += shard->tracker.counters();
+  return sum;
+}
+
+}  // namespace doorslam::app

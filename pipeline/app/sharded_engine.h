@@ -1,0 +1,76 @@
+#pragma once
+
+#include <barrier>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "flowtable/hash_key.h"
+#include "pipeline/app/engine.h"
+
+namespace doorslam::app {
+
+/// Several workers, each with a tracker and thread of its own.
+///
+/// Theory of operation. The calling thread reads and decodes a batch of packets and deals its segments out by the
+/// connection's hash, while the workers track the batch before it. Between batches all meet at a barrier; the calling
+/// thread then hands the workers' events to the analysis. Two batches exist, one on each side of the barrier.
+class ShardedEngine final : public Engine {
+ public:
+  explicit ShardedEngine(const EngineOptions& options);
+  ~ShardedEngine() override;
+
+  bool step(port::CaptureSource& source, diagnose::Analysis& analysis,
+            std::vector<diagnose::DiagnosedConnection>& out) override;
+  void finish(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out) override;
+
+  packet::DecodeCounters decode_counters() const override { return decoder_.counters(); }
+  tcp::TrackerCounters tracker_counters() const override;
+
+ private:
+  static constexpr std::size_t kBatchPackets = 4096;
+
+  /// What one worker gets of a batch: segments in order, with the ICMP errors that come before segment `before`.
+  struct Hand {
+    struct Interjection {
+      std::size_t before = 0;
+      packet::IcmpError error;
+    };
+    std::vector<packet::Segment> segments;
+    std::vector<std::size_t> payload_offsets;  ///< of the segments' payloads in Batch::payloads
+    std::vector<Interjection> errors;
+  };
+  struct Batch {
+    std::vector<Hand> hands;             ///< by worker
+    std::vector<std::uint8_t> payloads;  ///< what the segments' payload views point into, once the batch is full
+    flowtable::TimeNs covers_ns = flowtable::kNoTime;
+  };
+  struct Shard {
+    explicit Shard(const tcp::TrackerOptions& options) : tracker(options) {}
+    tcp::Tracker tracker;
+    tcp::EventBatch events;
+  };
+
+  bool fill(port::CaptureSource& source, Batch& batch);
+  void deal(const packet::Segment& segment, Batch& batch);
+  void deal(const packet::IcmpError& error, Batch& batch);
+  std::size_t shard_of(const flowtable::Endpoint& a, const flowtable::Endpoint& b, std::uint16_t vlan) const noexcept;
+  void work(std::size_t shard);
+  void start_tracking();
+  /// Waits for the workers and hands their events on.
+  void end_tracking(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out);
+
+  packet::Decoder decoder_;
+  flowtable::HashKey steering_;
+  bool vlan_aware_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::array<Batch, 2> batches_;
+  Batch* filling_ = &batches_[0];   ///< the caller's
+  Batch* tracking_ = &batches_[1];  ///< the workers', between two barriers
+  bool tracking_now_ = false;       ///< the workers are between the two barriers
+  bool stopping_ = false;
+  std::barrier<> meet_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace doorslam::app
