@@ -13,8 +13,8 @@
 namespace doorslam::fuzz {
 
 /// LINKTYPE_* values by the number that the first octet of an input gives.
-inline constexpr std::array<std::uint32_t, 18> kLinkTypes = {1, 113, 276, 101, 0,  228, 229, 12,  108,
-                                                             9, 10,  14,  50,  51, 104, 105, 127, 219};
+inline constexpr std::array<std::uint32_t, 19> kLinkTypes = {1,   0,   9,   10,  12,  14,  50,  51,  101, 104,
+                                                             105, 108, 113, 127, 147, 219, 228, 229, 276};
 
 /// Packets of: 1 octet that chooses the link type; then for each frame its length and the time since the frame before
 /// in units of 10 ms (u16, little-endian), and its octets. The packets borrow from `input`.

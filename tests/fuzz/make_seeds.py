@@ -15,7 +15,7 @@ import sys
 ETHERNET = 1
 FRAMES_A_CAPTURE = 40
 # LINKTYPE_ values in the order in which the targets number them.
-LINK_TYPES = [1, 113, 276, 101, 0, 228, 229, 12, 108, 9, 10, 14, 50, 51, 104, 105, 127, 219]
+LINK_TYPES = [1, 0, 9, 10, 12, 14, 50, 51, 101, 104, 105, 108, 113, 127, 147, 219, 228, 229, 276]
 ETHERNET_HEADER = 14
 IPV4_HEADER = 20
 
@@ -40,21 +40,33 @@ def packets_of(capture):
 
 
 def checksum(octets):
+    octets += bytes(len(octets) % 2)
     total = sum(struct.unpack(f">{len(octets) // 2}H", octets))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
 
 
-def ipv4(protocol, payload):
-    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, IPV4_HEADER + len(payload), 1, 0x4000, 64, protocol, 0,
+def ipv4(protocol, payload, fragment=0x4000):
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, IPV4_HEADER + len(payload), 1, fragment, 64, protocol, 0,
                        b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x02")
     return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + payload
 
 
+IPV6_ADDRESSES = b"\xfd" + bytes(14) + b"\1" + b"\xfd" + bytes(14) + b"\2"
+
+
 def ipv6(next_header, payload):
-    addresses = b"\xfd" + bytes(14) + b"\1" + b"\xfd" + bytes(14) + b"\2"
-    return struct.pack(">IHBB", 6 << 28, len(payload), next_header, 64) + addresses + payload
+    return struct.pack(">IHBB", 6 << 28, len(payload), next_header, 64) + IPV6_ADDRESSES + payload
+
+
+def icmp(kind, quoted, pseudo_header=b""):
+    message = kind + bytes(6) + quoted
+    return message[:2] + struct.pack(">H", checksum(pseudo_header + message)) + message[4:]
+
+
+def icmpv6(kind, quoted):
+    return icmp(kind, quoted, IPV6_ADDRESSES + struct.pack(">II", 8 + len(quoted), 58))
 
 
 def udp(port, payload):
@@ -88,13 +100,13 @@ def wrapped(frame):
     yield "teredo", 1, ethernet(0x0800, udp(3544, ipv6(4, packet)))
     yield "ayiya", 1, ethernet(0x0800, udp(5072, struct.pack(">BBBBI", 0x42, 0x52, 0x11, 4, 1) + bytes(36) + packet))
     yield "ah", 1, ethernet(0x0800, ipv4(51, struct.pack(">BBHIII", 4, 2, 0, 1, 1, 0) + packet))
-    yield "fragment", 1, ethernet(0x0800, packet[:6] + b"\x20\x00" + packet[8:])
-    yield "icmp", 1, ethernet(0x0800, ipv4(1, b"\x03\x0d\0\0\0\0\0\0" + packet[:28]))
+    yield "fragment", 1, ethernet(0x0800, ipv4(6, packet[IPV4_HEADER:IPV4_HEADER + 32], 0x2000))
+    yield "icmp", 1, ethernet(0x0800, ipv4(1, icmp(b"\x03\x0d", packet[:28])))
     tcp = packet[IPV4_HEADER:]
     yield "ipv6", 1, ethernet(0x86DD, ipv6(6, tcp))
     yield "ipv6_extensions", 1, ethernet(0x86DD, ipv6(0, b"\x3c\0\x01\x04\0\0\0\0" + b"\x06\0\x01\x04\0\0\0\0" + tcp))
-    yield "ipv6_fragment", 1, ethernet(0x86DD, ipv6(44, b"\x06\0\0\x01\0\0\0\x07" + tcp))
-    yield "icmpv6", 1, ethernet(0x86DD, ipv6(58, b"\x01\x01\0\0\0\0\0\0" + ipv6(6, tcp)))
+    yield "ipv6_fragment", 1, ethernet(0x86DD, ipv6(44, b"\x06\0\0\x01\0\0\0\x07" + tcp[:32]))
+    yield "icmpv6", 1, ethernet(0x86DD, ipv6(58, icmpv6(b"\x01\x01", ipv6(6, tcp))))
     yield "cooked", 113, struct.pack(">HHH", 0, 1, 6) + macs[:8] + struct.pack(">H", 0x0800) + packet
     yield "cooked2", 276, struct.pack(">HHIHBB", 0x0800, 0, 2, 1, 0, 6) + macs[:8] + packet
     yield "raw", 101, packet
