@@ -7,16 +7,15 @@
 ///
 /// Every connection from its first segment on, until it is plainly served. Then its Evidence is suspended: it stays as
 /// it is, untouched, until trouble starts. When half of the pool is in use it is given back instead, and a connection
-/// in trouble begins anew. When less
-/// than a quarter of the pool is left, a connection has to wait for the responder's answer, so that a flood of SYNs
-/// cannot take what refused connections need. Which connections go without then depends on all others of the worker;
-/// they say so (evidence_missing).
+/// in trouble begins anew. When less than a quarter of the pool is left, a connection has to wait for the responder's
+/// answer, so that a flood of SYNs cannot take what refused connections need. Which connections go without then depends
+/// on all others of the worker; they say so (evidence_missing).
 namespace doorslam::tcp {
 
 /// Counters of the pool. worker-bound.
 struct EvidenceCounters {
   std::uint64_t acquired = 0;
-  std::uint64_t returned = 0;   ///< given back before the end: plainly served, or the trouble was over
+  std::uint64_t returned = 0;   ///< given back before the end of their connection
   std::uint64_t exhausted = 0;  ///< connections that got none
 };
 

@@ -67,6 +67,7 @@ class Tracker {
 
   const TrackerCounters& counters() const noexcept { return counters_; }
   std::size_t open_connections() const noexcept { return flows4_.size() + flows6_.size(); }
+  std::size_t evidence_in_use() const noexcept { return evidence_.used(); }
 
  private:
   template <class Key>

@@ -173,7 +173,14 @@ TEST(Evidence, SegmentFarOutsideIsNoted) {
 
 // Who gets Evidence ---------------------------------------------------------------------------------------------------
 
-TEST(EvidencePolicy, PlainlyServedConnectionsGiveItBack) {
+/// A pool so small that one connection has used half of it.
+TrackerOptions tiny_pool() {
+  TrackerOptions options = small_options();
+  options.evidence_capacity = 1;
+  return options;
+}
+
+TEST(EvidencePolicy, PlainlyServedConnectionsGoWithoutEvidence) {
   Conversation talk;
   talk.handshake();
   for (int i = 0; i < 3; ++i) talk.exchange("request", std::string(600, 'x'));
@@ -181,7 +188,15 @@ TEST(EvidencePolicy, PlainlyServedConnectionsGiveItBack) {
   const Observed seen(talk);
   EXPECT_TRUE(seen.end.summary.plainly_served);
   EXPECT_EQ(seen.end.evidence, -1);
-  EXPECT_EQ(seen.tracked.counters.evidence.returned, 1U);
+  EXPECT_EQ(seen.tracked.left_over, 0U);
+}
+
+TEST(EvidencePolicy, PlainlyServedConnectionsGiveItBackWhenThePoolIsHalfUsed) {
+  Conversation talk;
+  talk.handshake();
+  for (int i = 0; i < 3; ++i) talk.exchange("request", std::string(600, 'x'));
+  EXPECT_EQ(Observed(talk).tracked.counters.evidence.returned, 0U);
+  EXPECT_EQ(Observed(talk, tiny_pool()).tracked.counters.evidence.returned, 1U);
 }
 
 TEST(EvidencePolicy, AShortDialogueIsNotServedYet) {
@@ -213,27 +228,43 @@ TEST(EvidencePolicy, TroubleOfAServedConnectionIsRecordedAgain) {
   Conversation talk;
   talk.handshake();
   for (int i = 0; i < 20; ++i) talk.exchange("request", std::string(600, 'x'));
+  const TimeNs last_word = talk.now();
   talk.server(kRst);
   const Observed seen(talk);
   EXPECT_TRUE(seen.end.summary.plainly_served);
   ASSERT_GE(seen.end.evidence, 0);
-  EXPECT_EQ(seen.evidence().of(Side::responder).rst_ns, talk.now());
-  EXPECT_TRUE(seen.evidence().of(Side::responder).head.incomplete);
-  EXPECT_EQ(seen.evidence().rung_count, 1U);
+  const SideEvidence& server = seen.evidence().of(Side::responder);
+  EXPECT_EQ(server.rst_ns, talk.now());
+  EXPECT_EQ(server.last_payload_ns, last_word);  // although that went by unrecorded
+  EXPECT_EQ(server.head.length, PayloadHead::kCapacity);
+  EXPECT_EQ(seen.evidence().first_rungs[0].flags, kSyn);
 }
 
-TEST(EvidencePolicy, TroubleThatGoesByGivesItBackAgain) {
+TEST(EvidencePolicy, TroubleAfterTheEvidenceWasGivenBackHasNoBeginning) {
   Conversation talk;
   talk.handshake();
-  for (int i = 0; i < 8; ++i) talk.exchange();
-  talk.client_end().window = 0;
-  talk.client(kAck);
-  talk.client_end().window = 1000;
-  for (int i = 0; i < 100; ++i) talk.exchange();
-  const Observed seen(talk);
-  EXPECT_EQ(seen.end.evidence, -1);
-  EXPECT_EQ(seen.tracked.counters.evidence.acquired, 2U);
-  EXPECT_EQ(seen.end.summary.side[0].packets, 2U + 108U + 1U);
+  for (int i = 0; i < 20; ++i) talk.exchange("request", std::string(600, 'x'));
+  talk.server(kRst);
+  const Observed seen(talk, tiny_pool());
+  ASSERT_GE(seen.end.evidence, 0);
+  EXPECT_EQ(seen.evidence().rung_count, 1U);
+  EXPECT_EQ(seen.evidence().of(Side::responder).rst_ns, talk.now());
+  EXPECT_TRUE(seen.evidence().of(Side::responder).head.incomplete);
+}
+
+TEST(EvidencePolicy, TroubleThatGoesByIsForgotten) {
+  for (const TrackerOptions& options : {small_options(), tiny_pool()}) {
+    Conversation talk;
+    talk.handshake();
+    for (int i = 0; i < 8; ++i) talk.exchange();
+    talk.client_end().window = 0;
+    talk.client(kAck);
+    talk.client_end().window = 1000;
+    for (int i = 0; i < 100; ++i) talk.exchange();
+    const Observed seen(talk, options);
+    EXPECT_EQ(seen.end.evidence, -1);
+    EXPECT_EQ(seen.end.summary.side[0].packets, 2U + 108U + 1U);
+  }
 }
 
 TEST(EvidencePolicy, SynFloodLeavesAQuarterToThoseThatAreAnswered) {
