@@ -215,6 +215,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   FlowRecord& flow = slot.state;
   SegmentContext context{segment, side, flow, details_of(flow)};
   context.flags = flag_class_of(segment.flags, segment.payload_length);
+  const TimeNs filed_by = deadline_of(flow);  // the table looks at the connection then, or sooner
 
   write_letters(context);
   begin_side(context);
@@ -238,6 +239,8 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   provide_evidence(context, evidence_, counters_.evidence);
   if (context.evidence != nullptr) record_segment(context);
   note_transition(table, slot, context, out);
+  const TimeNs deadline = deadline_of(flow);
+  if (deadline < filed_by) table.schedule(table.index_of(slot), deadline);
   reclaim_evidence(context, evidence_, counters_.evidence);
 
   const bool recorded = flow.has_evidence() && !context.details.evidence_suspended;
@@ -256,7 +259,6 @@ void Tracker::note_transition(Table<Key>& table, typename Table<Key>::Slot& slot
   if (closes) {
     flow.set(FlowFlag::closing);
     context.details.close_ns = segment.time_ns;
-    table.schedule(table.index_of(slot), deadline_of(flow));
   }
   if (closes || context.opened) table.reclassify(slot);
   if (!context.opened) return;

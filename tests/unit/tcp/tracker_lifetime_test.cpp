@@ -17,7 +17,7 @@ constexpr flowtable::DurationNs kTick = flowtable::Deadlines::kTickNs;
 ConnectionEvent end_of(const Conversation& talk, flowtable::DurationNs wait) {
   Tracker tracker(small_options());
   EventBatch batch;
-  tracker.process(talk.segments(), batch);
+  for (const Segment& segment : talk.segments()) tracker.process({&segment, 1}, batch);
   for (flowtable::DurationNs passed = 0; passed <= wait; passed += 50 * kMillisecondNs) {
     tracker.advance(talk.now() + passed, batch);
   }
@@ -59,6 +59,14 @@ TEST(Lifetime, EachStateHasItsPatience) {
   reset.handshake();
   reset.server(kRst);
   expect_ended_after(reset, timeouts.linger_ns, EndReason::closed);
+}
+
+TEST(Lifetime, PatienceMayShrink) {
+  Conversation talk;
+  // Stray ACKs in mid-stream: waited for as long as for an established connection.
+  for (int i = 0; i < 3; ++i) talk.after(9 * kSecondNs).client(kAck);
+  talk.server(kSyn | kAck);
+  expect_ended_after(talk, Timeouts{}.half_open_ns, EndReason::expired);
 }
 
 TEST(Lifetime, PacketsPutTheEndOff) {

@@ -231,6 +231,60 @@ TEST_F(TrackerSequence, PayloadOfARstIsNoPayload) {
   EXPECT_EQ(summary().side[1].payload_bytes, 0U);
 }
 
+// The short path of connections in mid-flow
+// ----------------------------------------------------------------------------
+
+/// Talks until the connection is plainly served.
+void serve(Conversation& talk) {
+  for (int i = 0; i < 8; ++i) talk.exchange("request", std::string(300, 'x'));
+}
+
+TEST_F(TrackerSequence, ShortPathCountsPacketsBeyondSixteenBits) {
+  serve(talk);
+  for (int i = 0; i < 70'000; ++i) talk.after(kMicrosecondNs).client(kAck, "x");
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].packets, 2U + 8U + 70'000U);
+  EXPECT_EQ(seen.side[0].payload_bytes, 8U * 7U + 70'000U);
+}
+
+TEST_F(TrackerSequence, ShortPathLeavesWrapsToTheDetails) {
+  Conversation wrapping;
+  wrapping.client_end().next = 0xffffff00;
+  wrapping.server_end().next = 0xfffff000;
+  wrapping.handshake();
+  for (int i = 0; i < 40; ++i) wrapping.exchange("0123456789", std::string(200, 'x'));
+  const auto ended = track(wrapping.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.side[0].payload_bytes, 400U);
+  EXPECT_EQ(ended[0].summary.side[1].payload_bytes, 8000U);
+}
+
+TEST_F(TrackerSequence, ShortPathKeepsTheNumbersThatTroubleIsToldBy) {
+  serve(talk);
+  talk.exchange();
+  talk.client(kAck | kPsh, "12345");
+  talk.server(kAck);
+  talk.client(kRst);
+  summary();
+  EXPECT_EQ(evidence().of(Side::originator).next_seq, 1U + 9U * 7U + 5U);
+  EXPECT_EQ(evidence().of(Side::originator).acked, 1U + 9U * 7U + 5U);
+  EXPECT_EQ(evidence().of(Side::responder).acked, 1U + 8U * 300U + 6U);
+}
+
+TEST_F(TrackerSequence, ShortPathSeesGapsRetransmissionsAndCopies) {
+  serve(talk);
+  talk.client(kAck, "lost");
+  talk.lose_latest();
+  talk.server(kAck | kPsh, "answer");
+  talk.client(kAck, "again");
+  talk.copy_latest();
+  talk.copy_latest(kSecondNs);
+  const auto seen = summary();
+  EXPECT_EQ(seen.side[0].gap_bytes, 4U);
+  EXPECT_EQ(seen.side[0].retransmissions, 1U);
+  EXPECT_EQ(seen.duplicates, 1U);
+}
+
 // Mirror duplicates ---------------------------------------------------------------------------------------------------
 
 TEST_F(TrackerSequence, CopiesAreDroppedBeforeTheyCount) {
