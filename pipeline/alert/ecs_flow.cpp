@@ -25,25 +25,6 @@ std::string_view action_of(Cause cause) {
   return diagnose::is_refusal(cause) ? "connection-refused" : "connection-undetermined";
 }
 
-/// Somebody decided to refuse (ECS event.type "denied"), rather than failed or was not there.
-bool is_denial(Cause cause) {
-  switch (cause) {
-    case Cause::acl_denied:
-    case Cause::connection_limit:
-    case Cause::rate_limit:
-    case Cause::icmp_admin_prohibited:
-    case Cause::silent_drop:
-    case Cause::middlebox_reset:
-    case Cause::tls_refused:
-    case Cause::http_refused:
-    case Cause::auth_failed:
-    case Cause::maintenance:
-      return true;
-    default:
-      return false;
-  }
-}
-
 /// One sentence: what the cause means and the first thing that speaks for it.
 std::string reason_of(const diagnose::Diagnosis& diagnosis) {
   std::string reason(diagnose::guide_entry(diagnosis.cause).sentence);
@@ -75,8 +56,7 @@ void add_event(EcsRecord& record, const diagnose::DiagnosedConnection& connectio
   } else {
     record.text("reason", diagnose::guide_entry(cause).sentence);
   }
-  StableId id;
-  id.mix(summary.originator).mix(summary.responder).mix(static_cast<std::uint64_t>(summary.start_ns)).mix(summary.id);
+  StableId id = flow_id(summary);
   record.word("id", id.text());
   record.word("dataset", "doorslam.flow");
   record.word("module", "doorslam");

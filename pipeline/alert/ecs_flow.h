@@ -13,8 +13,8 @@ namespace doorslam::alert {
 struct EncoderOptions {
   std::uint16_t community_id_seed = 0;  ///< Community ID v1 seed; must be the one of the site's other tools
   bool banner = true;                   ///< write doorslam.banner, what the server said first
-  std::string version;                  ///< observer.version: doorslam's own; left out when empty
-  std::string observer_name;            ///< observer.name: which sensor; left out when empty
+  std::string version = {};             ///< observer.version: doorslam's own; left out when empty
+  std::string observer_name = {};       ///< observer.name: which sensor; left out when empty
 };
 
 /// Turns a diagnosed connection into one line of NDJSON in the form of the Elastic Common Schema.

@@ -28,6 +28,7 @@ class EcsRecord : public JsonLine {
   void add_hypotheses(const std::vector<diagnose::Hypothesis>& hypotheses);
   /// signature, banner (where the options let it) and caveats; absent ones are left out.
   void add_findings(const diagnose::Diagnosis& diagnosis);
+  bool shows_banner() const noexcept { return banner_; }
   /// observer.* and ecs.version, which close every record.
   void add_observer() { json("observer", observer_); }
 
@@ -55,5 +56,11 @@ class StableId {
   std::uint64_t low_ = 0x13198a2e03707344;
   std::array<char, 32> text_{};
 };
+
+/// event.id of a connection's flow record.
+StableId flow_id(const tcp::ConnectionSummary& summary) noexcept;
+
+/// Somebody decided to refuse (ECS event.type "denied"), rather than failed or was not there.
+bool is_denial(diagnose::Cause cause) noexcept;
 
 }  // namespace doorslam::alert

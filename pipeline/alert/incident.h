@@ -53,7 +53,8 @@ struct CaptureQuality {
   double loss_ratio() const noexcept;
 };
 
-/// What else happened on the endpoint (scope `server`: on the server) while the incident was open.
+/// What was served while the incident was open: on the endpoint; with scope `server` on the server; with scope `client`
+/// to the client, anywhere. Nothing with scope `everywhere`.
 struct Contrast {
   std::uint64_t served_before = 0;           ///< connections served before the first refusal, as far as remembered
   std::uint64_t served = 0;                  ///< connections served meanwhile
@@ -93,14 +94,16 @@ struct AlertEvent {
 };
 
 struct IncidentOptions {
-  flowtable::DurationNs update_interval_ns = 60 * flowtable::kSecondNs;  ///< at most one update per incident in this
-  flowtable::DurationNs quiet_ns = 300 * flowtable::kSecondNs;           ///< closed after so long without a refusal
-  flowtable::DurationNs fold_wait_ns = 2 * flowtable::kSecondNs;         ///< foldable incidents are held back so long
-  std::size_t sample_clients = 10;                                       ///< clients named in an alert
-  std::size_t exact_clients = 1024;    ///< distinct clients (ports, servers) counted exactly per incident
+  /// At most one update per incident in this; a millisecond at least.
+  flowtable::DurationNs update_interval_ns = 60 * flowtable::kSecondNs;
+  /// Closed after so long without a refusal; a millisecond at least.
+  flowtable::DurationNs quiet_ns = 300 * flowtable::kSecondNs;
+  flowtable::DurationNs fold_wait_ns = 2 * flowtable::kSecondNs;  ///< foldable incidents are held back so long
+  std::size_t sample_clients = 10;                                ///< clients named in an alert
+  std::size_t exact_clients = 512;     ///< distinct clients (ports, servers) counted exactly per incident
   std::size_t fold_ports = 10;         ///< more ports of one server than this are one incident
   std::size_t fold_servers = 10;       ///< more servers refused to one client than this are one incident
-  std::size_t max_open = 4096;         ///< incidents open at a time; beyond, one `everywhere` incident a cause
+  std::size_t max_open = 1024;         ///< incidents open at a time; beyond, one `everywhere` incident a cause
   std::size_t max_endpoints = 65'536;  ///< endpoints whose served connections are remembered
   std::size_t max_clients = 65'536;    ///< clients watched for sweeps
 };

@@ -32,18 +32,21 @@ struct LadderLine {
   std::string note;               ///< what an analyst would remark; may be empty
 };
 
-/// All that `evidence` has kept, in order of time, with the packets not kept as one line.
-std::vector<LadderLine> ladder_of(const tcp::ConnectionSummary& summary, const tcp::Evidence& evidence);
+/// All that `evidence` has kept, in order of time, with the packets not kept as one line. `quote_server` puts the
+/// server's first and last words into the notes; the client's, which may hold a password, are never shown.
+std::vector<LadderLine> ladder_of(const tcp::ConnectionSummary& summary, const tcp::Evidence& evidence,
+                                  bool quote_server = true);
 
 struct LadderStyle {
   bool unicode = true;  ///< "──▶", else "-->"
   std::size_t indent = 2;
+  std::size_t width = 0;  ///< notes are cut to fit; 0: never
 };
 
-/// Fixed columns, a line each, notes last and never wrapped.
+/// Fixed columns, a line each, notes last, never wrapped.
 std::string render(const std::vector<LadderLine>& lines, const LadderStyle& style = {});
 
-/// "destination unreachable: communication administratively prohibited" for an ICMP or ICMPv6 error.
+/// "ICMP 3/13: communication administratively prohibited" for an ICMP or ICMPv6 error.
 std::string icmp_words(flowtable::IpVersion version, std::uint8_t type, std::uint8_t code);
 
 }  // namespace doorslam::alert

@@ -72,10 +72,9 @@ std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::str
     const std::string protocol_word = lower(protocol);
     add_settings(steps, cause, [&](const Setting& setting) { return lists(setting.protocols, protocol_word); });
   }
-  if (program_word.empty() || steps.empty()) {
-    add_settings(steps, cause, [](const Setting& setting) { return setting.protocols == "any"; });
-  }
+  const bool widen = program_word.empty() || steps.empty();
   for (const std::string_view check : guide_entry(cause).checks) steps.push_back({{}, std::string(check)});
+  if (widen) add_settings(steps, cause, [](const Setting& setting) { return setting.protocols == "any"; });
   return steps;
 }
 

@@ -37,7 +37,8 @@ struct NextStep {
 };
 
 /// Which settings of which program to look at, most telling first. `program` (by a signature, e.g. "vsftpd") or, where
-/// that is empty, `protocol` (e.g. "ftp") narrows the answer; general checks of the cause follow.
+/// that is empty or not known here, `protocol` (e.g. "ftp") narrows the answer. Checks that hold for any program
+/// follow, and, where no program was named, what may stand before one (xinetd, systemd, packet filters).
 std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol);
 
 /// The protocol that IANA registered for a port ("ftp" for 21), or empty. A hint for advice only.

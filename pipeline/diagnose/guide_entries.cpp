@@ -385,7 +385,7 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "+0.000000  client ──▶ server  SYN\n"
      "+0.000410  client ◀── server  SYN,ACK\n"
      "+0.000800  client ──▶ server  ACK                handshake complete\n"
-     "+0.002300  client ◀── server  PSH,ACK  len 57    421 There are too many connected users, please try later.\n"
+     "+0.002300  client ◀── server  PSH,ACK  len 57    421 There are too many connected users …\n"
      "+0.002310  client ◀── server  FIN,ACK            server closes\n",
      "the administrator of the server's application", kLimitLookalikes, kLimitChecks, kLimitReferences},
     {Cause::rate_limit, "Rate limit exceeded",
@@ -406,7 +406,7 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "When a process dies the kernel closes all of its connections in the same instant: with FIN where nothing was "
      "unread, with RST where something was, and resets those that still waited to be accepted. From then on nothing "
      "listens, so new SYNs get RST until something restarts the service.",
-     "+12.400000  client ◀── server  FIN,ACK            and so do 11 other sessions within the same millisecond\n"
+     "+12.400000  client ◀── server  FIN,ACK            and 11 other sessions in the same millisecond\n"
      "+12.400400  client ──▶ server  ACK\n"
      "+12.400500  client ──▶ server  PSH,ACK  len 20\n"
      "+12.400900  client ◀── server  RST\n"

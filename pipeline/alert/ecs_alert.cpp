@@ -1,0 +1,279 @@
+#include "pipeline/alert/ecs_alert.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "pipeline/alert/ecs_record.h"
+#include "pipeline/alert/incident_words.h"
+#include "pipeline/alert/ladder.h"
+#include "pipeline/diagnose/guide.h"
+
+namespace doorslam::alert {
+
+namespace {
+
+using diagnose::Cause;
+
+constexpr std::array kSeverities = {21, 47, 73, 99};
+
+/// Index into kSeverities of one incident of ordinary size.
+std::size_t usual_level(Cause cause) {
+  switch (cause) {
+    case Cause::app_crash:
+    case Cause::accept_queue_overflow:
+      return 2;
+    case Cause::connection_limit:
+    case Cause::rate_limit:
+    case Cause::middlebox_reset:
+    case Cause::bad_handshake_ack:
+    case Cause::server_no_reply:
+    case Cause::maintenance:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+void add_count(EcsRecord& record, const DistinctCount& count) {
+  record.number("count", count.count);
+  record.flag("lower_bound", count.lower_bound);
+}
+
+void add_event(EcsRecord& record, const AlertEvent& event) {
+  const Incident& incident = event.incident;
+  record.open("event");
+  record.word("kind", "alert");
+  record.open_list("category");
+  record.word_item("network");
+  record.close_list();
+  record.open_list("type");
+  record.word_item("connection");
+  record.word_item(is_denial(incident.cause) ? "denied" : "info");
+  record.close_list();
+  record.word("outcome", "failure");
+  record.word("action", action_name(event.action));
+  std::string reason(diagnose::guide_entry(incident.cause).sentence);
+  if (const std::string pattern = pattern_words(incident); !pattern.empty()) reason += ' ' + pattern;
+  record.text("reason", reason);
+  StableId id;
+  id.mix(incident.id).mix(static_cast<std::uint64_t>(event.action)).mix(static_cast<std::uint64_t>(event.time_ns));
+  record.word("id", id.text());
+  record.number("severity", severity_of(incident));
+  record.word("dataset", "doorslam.alert");
+  record.word("module", "doorslam");
+  record.time("start", incident.first_ns);
+  record.time("end", incident.last_ns);
+  record.number("duration", incident.last_ns - incident.first_ns);
+  record.close();
+}
+
+void add_rule(EcsRecord& record, Cause cause) {
+  const diagnose::GuideEntry& guide = diagnose::guide_entry(cause);
+  record.open("rule");
+  record.word("id", name_of(cause));
+  record.text("name", guide.title);
+  record.text("description", guide.definition);
+  record.word("category", "refused connection");
+  record.word("ruleset", "doorslam");
+  record.close();
+}
+
+/// Who and where, as far as the incident is about one client, one server and one port.
+void add_parties(EcsRecord& record, const Incident& incident) {
+  if (incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound) {
+    record.open("source");
+    record.address("ip", incident.client);
+    record.close();
+  }
+  if (incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server) {
+    record.open("destination");
+    record.address("ip", incident.server.address);
+    if (incident.scope == IncidentScope::endpoint) record.number("port", incident.server.port);
+    record.close();
+  }
+  record.open("network");
+  record.word("transport", "tcp");
+  record.word("type", incident.server.address.version == flowtable::IpVersion::v6 ? "ipv6" : "ipv4");
+  if (const std::string protocol = protocol_of(incident); !protocol.empty()) record.text("protocol", protocol);
+  record.close();
+  record.open("related");
+  record.open_list("ip");
+  for (const flowtable::IpAddress& server : incident.sample_servers) record.address_item(server);
+  for (const ClientTally& client : incident.sample_clients) record.address_item(client.address);
+  record.close_list();
+  record.close();
+}
+
+void add_incident(EcsRecord& record, const Incident& incident) {
+  record.open("incident");
+  record.word("id", StableId().mix(incident.id).text());
+  record.word("scope", name_of(incident.scope));
+  if (incident.folded_into != 0) record.word("folded_into", StableId().mix(incident.folded_into).text());
+  record.number("refused", incident.refused);
+  record.number("refused_since_update", incident.refused_since_update);
+  record.time("first_seen", incident.first_ns);
+  record.time("last_seen", incident.last_ns);
+  record.open("clients");
+  add_count(record, incident.distinct_clients);
+  record.open_list("sample");
+  for (const ClientTally& client : incident.sample_clients) {
+    record.open();
+    record.address("ip", client.address);
+    record.number("refused", client.refused);
+    record.number("served", client.served);
+    record.close();
+  }
+  record.close_list();
+  record.close();
+  record.open("servers");
+  add_count(record, incident.distinct_servers);
+  record.open_list("sample");
+  for (const flowtable::IpAddress& server : incident.sample_servers) record.address_item(server);
+  record.close_list();
+  record.close();
+  record.open("ports");
+  add_count(record, incident.distinct_ports);
+  record.open_list("sample");
+  for (const std::uint16_t port : incident.sample_ports) record.number_item(port);
+  record.close_list();
+  record.close();
+  record.close();
+}
+
+void add_contrast(EcsRecord& record, const Contrast& contrast) {
+  record.open("contrast");
+  record.number("served_before", contrast.served_before);
+  record.number("served", contrast.served);
+  record.open("served_clients");
+  add_count(record, contrast.served_clients);
+  record.close();
+  record.number("served_refused_clients", contrast.served_refused_clients);
+  record.close();
+}
+
+void add_ladder(EcsRecord& record, const diagnose::DiagnosedConnection& sample) {
+  record.open_list("ladder");
+  if (sample.evidence) {
+    for (const LadderLine& line : ladder_of(sample.summary, *sample.evidence, record.shows_banner())) {
+      record.open();
+      if (line.kind == LadderLine::Kind::left_out) {
+        record.number("left_out", line.count);
+        record.close();
+        continue;
+      }
+      record.number("offset", line.since_start_ns);
+      record.word("from", line.side == tcp::Side::originator ? "client" : "server");
+      if (line.kind == LadderLine::Kind::icmp) {
+        record.word("about", line.side == tcp::Side::originator ? "client" : "server");
+        record.address("reporter", line.reporter);
+      } else {
+        record.word("flags", line.flags);
+        record.number("seq", line.seq);
+        if (line.has_ack) record.number("ack", line.ack);
+        record.number("length", line.length);
+        record.number("window", line.window);
+      }
+      record.number("ttl", line.ttl);
+      if (!line.note.empty()) record.text("note", line.note);
+      record.close();
+    }
+  }
+  record.close_list();
+}
+
+/// Which connection the ladder and the hypotheses are of.
+void add_sample(EcsRecord& record, const diagnose::DiagnosedConnection& sample) {
+  const tcp::ConnectionSummary& summary = sample.summary;
+  record.open("sample");
+  StableId id = flow_id(summary);
+  record.word("flow_id", id.text());
+  record.add_network(summary.originator, summary.responder, summary.vlan);
+  record.open("client");
+  record.address("ip", summary.originator.address);
+  record.number("port", summary.originator.port);
+  record.close();
+  record.open("server");
+  record.address("ip", summary.responder.address);
+  record.number("port", summary.responder.port);
+  record.close();
+  record.time("start", summary.start_ns);
+  record.word("stage", name_of(summary.stage));
+  record.word("conn_state", name_of(summary.conn_state));
+  if (summary.history.length != 0) record.word("history", summary.history.view());
+  record.ratio("confidence", sample.diagnosis.confidence);
+  record.close();
+}
+
+void add_quality_object(EcsRecord& record, std::string_view key, const CaptureQuality& quality) {
+  record.open(key);
+  record.number("connections", quality.connections);
+  record.number("one_sided", quality.one_sided);
+  record.number("mid_stream", quality.mid_stream);
+  record.number("with_gaps", quality.with_gaps);
+  record.number("gap_bytes", quality.gap_bytes);
+  record.ratio("loss_ratio", quality.loss_ratio());
+  record.number("duplicates", quality.duplicates);
+  record.number("evidence_missing", quality.evidence_missing);
+  record.number("port_drops", quality.port_drops);
+  record.close();
+}
+
+}  // namespace
+
+int severity_of(const Incident& incident) noexcept {
+  constexpr std::uint64_t kManyClients = 5;
+  constexpr std::uint64_t kManyRefused = 10;
+  constexpr double kDoubtful = 0.5;
+  std::size_t level = usual_level(incident.cause);
+  // Many clients refused and nobody served is an outage, whatever its cause.
+  const bool of_one_server = incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server;
+  const bool outage = of_one_server && incident.contrast.served == 0 && incident.refused >= kManyRefused &&
+                      incident.distinct_clients.count >= kManyClients;
+  if (outage) ++level;
+  const bool poorly_seen = 2 * incident.quality.one_sided > incident.quality.connections;
+  if ((incident.mean_confidence < kDoubtful || poorly_seen) && level > 0) --level;
+  return kSeverities[std::min(level, kSeverities.size() - 1)];
+}
+
+class AlertEncoder::Impl {
+ public:
+  explicit Impl(EncoderOptions options) : record_(std::move(options)) {}
+
+  std::string_view encode(const AlertEvent& event) {
+    const Incident& incident = event.incident;
+    record_.begin();
+    record_.time("@timestamp", event.time_ns);
+    record_.text("message", headline(incident));
+    add_event(record_, event);
+    add_rule(record_, incident.cause);
+    add_parties(record_, incident);
+    record_.open("doorslam");
+    record_.word("cause", name_of(incident.cause));
+    record_.ratio("confidence", incident.mean_confidence);
+    add_incident(record_, incident);
+    add_contrast(record_, incident.contrast);
+    add_sample(record_, incident.sample);
+    add_ladder(record_, incident.sample);
+    record_.add_hypotheses(incident.sample.diagnosis.hypotheses);
+    record_.add_findings(incident.sample.diagnosis);
+    add_quality_object(record_, "quality", incident.quality);
+    add_quality_object(record_, "capture", event.capture);
+    record_.texts("next_steps", steps_of(incident));
+    record_.close();
+    record_.add_observer();
+    return record_.end();
+  }
+
+ private:
+  EcsRecord record_;
+};
+
+AlertEncoder::AlertEncoder(EncoderOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+AlertEncoder::~AlertEncoder() = default;
+AlertEncoder::AlertEncoder(AlertEncoder&&) noexcept = default;
+AlertEncoder& AlertEncoder::operator=(AlertEncoder&&) noexcept = default;
+
+std::string_view AlertEncoder::encode(const AlertEvent& event) { return impl_->encode(event); }
+
+}  // namespace doorslam::alert

@@ -1,0 +1,202 @@
+#include "pipeline/alert/incident_words.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+
+#include "pipeline/alert/text.h"
+#include "pipeline/diagnose/guide.h"
+
+namespace doorslam::alert {
+
+namespace {
+
+std::string counted_distinct(const DistinctCount& count, std::string_view singular) {
+  return fmt::format("{} {}{}", count_words(count), singular, count.count == 1 && !count.lower_bound ? "" : "s");
+}
+
+std::string share(std::uint64_t part, std::uint64_t whole) {
+  return fmt::format("{} of {}", grouped(part), counted(whole, "connection"));
+}
+
+constexpr std::size_t kSettings = 4;
+constexpr std::size_t kChecks = 3;
+
+/// Replaces `name` where it stands as a word of its own.
+void fill_in(std::string& text, std::string_view name, const std::string& value) {
+  const auto is_part = [&](std::size_t at) {
+    return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) != 0;
+  };
+  for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at)) {
+    if ((at != 0 && is_part(at - 1)) || is_part(at + name.size())) {
+      at += name.size();
+      continue;
+    }
+    text.replace(at, name.size(), value);
+    at += value.size();
+  }
+}
+
+/// The guide's commands name PORT, SERVER, CLIENT and ADDRESS (the client's); the incident may know them.
+std::string filled_in(std::string text, const Incident& incident) {
+  if (incident.scope == IncidentScope::endpoint) {
+    fill_in(text, "SERVER:PORT", text_of(incident.server));
+    fill_in(text, "PORT", std::to_string(incident.server.port));
+  }
+  if (incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server) {
+    fill_in(text, "SERVER", text_of(incident.server.address));
+  }
+  if (incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound) {
+    fill_in(text, "CLIENT", text_of(incident.client));
+    fill_in(text, "ADDRESS", text_of(incident.client));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string count_words(const DistinctCount& count) {
+  return count.lower_bound ? grouped(count.count) + " or more" : grouped(count.count);
+}
+
+std::string program_of(const Incident& incident) {
+  const auto& signature = incident.sample.diagnosis.signature;
+  return signature ? signature->program : std::string{};
+}
+
+std::string protocol_of(const Incident& incident) {
+  const auto& signature = incident.sample.diagnosis.signature;
+  if (signature && !signature->protocol.empty()) return signature->protocol;
+  if (incident.scope != IncidentScope::endpoint) return {};
+  return std::string(diagnose::usual_protocol(incident.server.port));
+}
+
+std::string place_words(const Incident& incident) {
+  switch (incident.scope) {
+    case IncidentScope::endpoint: {
+      const std::string program = program_of(incident);
+      const std::string protocol = protocol_of(incident);
+      const std::string& service = program.empty() ? protocol : program;
+      return text_of(incident.server) + (service.empty() ? std::string{} : fmt::format(" ({})", service));
+    }
+    case IncidentScope::server:
+      return fmt::format("{}, {}", text_of(incident.server.address), counted_distinct(incident.distinct_ports, "port"));
+    case IncidentScope::client:
+    case IncidentScope::everywhere:
+      return fmt::format("{}, {}", counted_distinct(incident.distinct_servers, "server"),
+                         counted_distinct(incident.distinct_ports, "port"));
+  }
+  return {};
+}
+
+std::string scale_words(const Incident& incident) {
+  const bool one_client = incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound;
+  const std::string clients =
+      one_client ? "client " + text_of(incident.client) : counted_distinct(incident.distinct_clients, "client");
+  return fmt::format("{} of {} refused", counted(incident.refused, "connection"), clients);
+}
+
+std::string headline(const Incident& incident) {
+  return fmt::format("{}: {}, {}", diagnose::guide_entry(incident.cause).title, place_words(incident),
+                     scale_words(incident));
+}
+
+std::string pattern_words(const Incident& incident) {
+  const bool one_client = incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound;
+  switch (incident.scope) {
+    case IncidentScope::endpoint:
+      return {};
+    case IncidentScope::server:
+      if (one_client) {
+        return fmt::format("One client tried {} of this server: a port scan.",
+                           counted_distinct(incident.distinct_ports, "port"));
+      }
+      return fmt::format("{} of this server were refused to {}: the host or its packet filter rather than one service.",
+                         counted_distinct(incident.distinct_ports, "port"),
+                         counted_distinct(incident.distinct_clients, "client"));
+    case IncidentScope::client:
+      return fmt::format("One client met this on {}: a sweep, or this client is cut off from the network.",
+                         counted_distinct(incident.distinct_servers, "server"));
+    case IncidentScope::everywhere:
+      return "More servers at a time than are kept apart: a flood or wide scan, or trouble in the network itself.";
+  }
+  return {};
+}
+
+std::string contrast_words(const Incident& incident) {
+  const Contrast& contrast = incident.contrast;
+  std::string where;
+  switch (incident.scope) {
+    case IncidentScope::endpoint:
+      where = "this endpoint";
+      break;
+    case IncidentScope::server:
+      where = "this server";
+      break;
+    case IncidentScope::client:
+      return contrast.served == 0
+                 ? "This client was served nowhere meanwhile."
+                 : fmt::format("This client was served {} elsewhere meanwhile.", counted(contrast.served, "time"));
+    case IncidentScope::everywhere:
+      return {};
+  }
+  std::string out;
+  if (contrast.served == 0) {
+    out = fmt::format("Nobody was served on {} meanwhile", where);
+  } else {
+    out = fmt::format("{} of {} served on {} meanwhile", counted(contrast.served, "connection"),
+                      counted_distinct(contrast.served_clients, "client"), where);
+  }
+  if (contrast.served_before != 0)
+    out += fmt::format("; {} before", counted(contrast.served_before, "connection was", "connections were"));
+  out += '.';
+  if (contrast.served_refused_clients != 0) {
+    out += fmt::format(" Of the refused clients {} {} served as well.", grouped(contrast.served_refused_clients),
+                       contrast.served_refused_clients == 1 ? "was" : "were");
+  }
+  return out;
+}
+
+std::vector<std::string> quality_words(const CaptureQuality& quality) {
+  std::vector<std::string> out;
+  const std::uint64_t all = quality.connections;
+  if (quality.one_sided != 0) {
+    out.push_back(fmt::format("one direction is missing in {}", share(quality.one_sided, all)));
+  }
+  if (quality.mid_stream != 0) {
+    out.push_back(fmt::format("the beginning is missing in {}", share(quality.mid_stream, all)));
+  }
+  if (quality.with_gaps != 0) {
+    out.push_back(fmt::format("{} ({:.2f} % of the stream) were acknowledged but never captured, in {}",
+                              counted(quality.gap_bytes, "octet"), quality.loss_ratio() * 100.0,
+                              share(quality.with_gaps, all)));
+  }
+  if (quality.duplicates != 0) {
+    out.push_back(fmt::format("the mirror delivered {} (dropped before counting)",
+                              counted(quality.duplicates, "packet twice", "packets twice")));
+  }
+  if (quality.evidence_missing != 0) {
+    out.push_back(fmt::format("no room was left to keep the packets of {}", share(quality.evidence_missing, all)));
+  }
+  if (quality.port_drops != 0) {
+    out.push_back(fmt::format("the capture port lost {}", counted(quality.port_drops, "packet")));
+  }
+  return out;
+}
+
+std::vector<std::string> steps_of(const Incident& incident) {
+  const std::string program = program_of(incident);
+  std::size_t settings = 0;
+  std::size_t checks = 0;
+  std::vector<std::string> out;
+  for (const diagnose::NextStep& step : diagnose::next_steps(incident.cause, program, protocol_of(incident))) {
+    const bool is_setting = !step.program.empty();
+    if (is_setting ? settings++ >= kSettings : checks++ >= kChecks) continue;
+    std::string text = filled_in(step.text, incident);
+    if (is_setting) text = fmt::format("{}{}: {}", program.empty() ? "With " : "", step.program, text);
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+}  // namespace doorslam::alert

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/alert/incident.h"
+
+/// Incidents in sentences, for alerts and report.
+namespace doorslam::alert {
+
+/// "198.51.100.5:21 (vsftpd)", "198.51.100.5, 65,536 ports", "14 servers".
+std::string place_words(const Incident& incident);
+/// "12 connections of 3 clients refused".
+std::string scale_words(const Incident& incident);
+/// "Connection limit reached: 198.51.100.5:21 (vsftpd), 12 connections of 3 clients refused".
+std::string headline(const Incident& incident);
+/// What a folded incident looks like ("a port scan"), in a sentence; empty for scope `endpoint`.
+std::string pattern_words(const Incident& incident);
+/// What was served meanwhile, in a sentence; empty where the scope knows no contrast.
+std::string contrast_words(const Incident& incident);
+/// What the capture lacks, a sentence each; empty when it was whole.
+std::vector<std::string> quality_words(const CaptureQuality& quality);
+/// "3", or "512 or more" for a lower bound.
+std::string count_words(const DistinctCount& count);
+
+/// The program that a signature named, or empty.
+std::string program_of(const Incident& incident);
+/// The protocol: by signature, else by the port's registration, else empty.
+std::string protocol_of(const Incident& incident);
+
+/// What to do next, most telling first: settings of the program, then checks that hold for any; the incident's own
+/// addresses and port stand in the commands. Where the program is not known, each text begins with "With PROGRAM: ".
+std::vector<std::string> steps_of(const Incident& incident);
+
+}  // namespace doorslam::alert

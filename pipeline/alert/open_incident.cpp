@@ -1,0 +1,199 @@
+#include "pipeline/alert/open_incident.h"
+
+#include <algorithm>
+#include <bit>
+#include <tuple>
+
+#include "pipeline/alert/ecs_record.h"
+
+namespace doorslam::alert {
+
+namespace {
+
+constexpr std::size_t kSamplePorts = 16;
+constexpr std::size_t kSampleServers = 16;
+constexpr std::size_t kPorts = 65'536;
+
+/// How much a connection has to show: a whole view before a partial one, then what was argued.
+auto worth_showing(const diagnose::DiagnosedConnection& connection) {
+  const tcp::ConnectionSummary& summary = connection.summary;
+  std::size_t sentences = 0;
+  for (const diagnose::Hypothesis& hypothesis : connection.diagnosis.hypotheses) {
+    sentences += hypothesis.evidence_for.size() + hypothesis.evidence_against.size();
+  }
+  const bool whole =
+      !summary.one_sided && !summary.mid_stream && summary.side[0].gap_bytes == 0 && summary.side[1].gap_bytes == 0;
+  return std::tuple(connection.evidence.has_value(), whole, connection.diagnosis.signature.has_value(), sentences);
+}
+
+std::uint64_t stable_id(IncidentScope scope, const diagnose::DiagnosedConnection& first) {
+  StableId id;
+  id.mix(static_cast<std::uint64_t>(scope)).mix(static_cast<std::uint64_t>(first.diagnosis.cause));
+  id.mix(first.summary.originator).mix(first.summary.responder);
+  id.mix(static_cast<std::uint64_t>(first.summary.start_ns)).mix(first.summary.id);
+  return id.value();
+}
+
+}  // namespace
+
+void add_quality(CaptureQuality& quality, const tcp::ConnectionSummary& summary) {
+  const std::uint64_t gaps = std::uint64_t{summary.side[0].gap_bytes} + summary.side[1].gap_bytes;
+  ++quality.connections;
+  quality.one_sided += summary.one_sided;
+  quality.mid_stream += summary.mid_stream;
+  quality.with_gaps += gaps != 0;
+  quality.gap_bytes += gaps;
+  quality.payload_bytes += summary.side[0].payload_bytes + summary.side[1].payload_bytes;
+  quality.duplicates += summary.duplicates;
+  quality.evidence_missing += summary.evidence_missing;
+}
+
+OpenIncident::OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact)
+    : exact_(exact) {
+  incident_.id = stable_id(scope, first);
+  incident_.scope = scope;
+  incident_.cause = first.diagnosis.cause;
+  incident_.server = first.summary.responder;
+  if (scope == IncidentScope::server) incident_.server.port = 0;
+  incident_.client = first.summary.originator.address;
+  incident_.first_ns = first.summary.start_ns;
+  incident_.last_ns = first.summary.start_ns;
+  if (scope != IncidentScope::endpoint) ports_.resize(kPorts);
+}
+
+void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
+  const tcp::ConnectionSummary& summary = refused.summary;
+  consider_sample(refused);
+  ++incident_.refused;
+  ++incident_.refused_since_update;
+  incident_.first_ns = std::min(incident_.first_ns, summary.start_ns);
+  incident_.last_ns = std::max(incident_.last_ns, summary.start_ns);
+  confidence_sum_ += refused.diagnosis.confidence;
+  last_judged_ns = std::max(last_judged_ns, refused.judged_ns);
+  add_quality(incident_.quality, summary);
+  add_port(summary.responder.port);
+  add_server(summary.responder.address);
+
+  const flowtable::IpAddress& client = summary.originator.address;
+  const auto known = clients_.find(client);
+  if (known != clients_.end()) {
+    ++known->second.refused;
+  } else if (clients_.size() < exact_) {
+    const bool served = served_clients_.contains(client);
+    clients_.emplace(client, ClientTally{client, 1, served ? std::uint64_t{1} : 0});
+  } else {
+    incident_.distinct_clients.lower_bound = true;
+  }
+}
+
+void OpenIncident::add_served(const flowtable::IpAddress& client) {
+  ++incident_.contrast.served;
+  const auto refused = clients_.find(client);
+  if (refused != clients_.end()) ++refused->second.served;
+  if (served_clients_.size() < exact_) {
+    served_clients_.insert(client);
+  } else if (!served_clients_.contains(client)) {
+    incident_.contrast.served_clients.lower_bound = true;
+  }
+}
+
+void OpenIncident::absorb(const OpenIncident& other) {
+  consider_sample(other.incident_.sample);
+  incident_.refused += other.incident_.refused;
+  incident_.refused_since_update += other.incident_.refused;
+  incident_.first_ns = std::min(incident_.first_ns, other.incident_.first_ns);
+  incident_.last_ns = std::max(incident_.last_ns, other.incident_.last_ns);
+  confidence_sum_ += other.confidence_sum_;
+  last_judged_ns = std::max(last_judged_ns, other.last_judged_ns);
+
+  CaptureQuality& mine = incident_.quality;
+  const CaptureQuality& theirs = other.incident_.quality;
+  mine.connections += theirs.connections;
+  mine.one_sided += theirs.one_sided;
+  mine.mid_stream += theirs.mid_stream;
+  mine.with_gaps += theirs.with_gaps;
+  mine.gap_bytes += theirs.gap_bytes;
+  mine.payload_bytes += theirs.payload_bytes;
+  mine.duplicates += theirs.duplicates;
+  mine.evidence_missing += theirs.evidence_missing;
+
+  for (const std::uint16_t port : other.incident_.sample_ports) add_port(port);
+  for (std::size_t port = 0; port < other.ports_.size(); ++port) {
+    if (other.ports_[port]) add_port(static_cast<std::uint16_t>(port));
+  }
+  for (const flowtable::IpAddress& server : other.incident_.sample_servers) add_server(server);
+  for (const flowtable::IpAddress& server : other.servers_) add_server(server);
+  for (const auto& [address, tally] : other.clients_) {
+    if (clients_.size() >= exact_ && !clients_.contains(address)) {
+      incident_.distinct_clients.lower_bound = true;
+      continue;
+    }
+    ClientTally& own = clients_.try_emplace(address, ClientTally{address, 0, 0}).first->second;
+    own.refused += tally.refused;
+    own.served += tally.served;
+  }
+  incident_.distinct_clients.lower_bound |= other.incident_.distinct_clients.lower_bound;
+  incident_.distinct_servers.lower_bound |= other.incident_.distinct_servers.lower_bound;
+  incident_.contrast.served_before += other.incident_.contrast.served_before;
+  incident_.contrast.served += other.incident_.contrast.served;
+  for (const flowtable::IpAddress& client : other.served_clients_) {
+    if (served_clients_.size() < exact_) served_clients_.insert(client);
+  }
+}
+
+Incident OpenIncident::snapshot(std::size_t samples) const {
+  Incident out = incident_;
+  out.mean_confidence = out.refused == 0 ? 0.0 : confidence_sum_ / static_cast<double>(out.refused);
+  out.distinct_clients.count = clients_.size();
+  out.distinct_servers.count = std::max<std::uint64_t>(servers_.size(), 1);
+  out.distinct_ports.count =
+      ports_.empty() ? 1 : static_cast<std::uint64_t>(std::count(ports_.begin(), ports_.end(), true));
+  out.contrast.served_clients.count = served_clients_.size();
+
+  out.sample_clients.reserve(clients_.size());
+  for (const auto& [address, tally] : clients_) {
+    out.sample_clients.push_back(tally);
+    out.contrast.served_refused_clients += tally.served != 0;
+  }
+  std::sort(out.sample_clients.begin(), out.sample_clients.end(), [](const ClientTally& a, const ClientTally& b) {
+    return a.refused != b.refused ? a.refused > b.refused : a.address < b.address;
+  });
+  if (out.sample_clients.size() > samples) out.sample_clients.resize(samples);
+  if (clients_.size() == 1) out.client = clients_.begin()->first;
+  return out;
+}
+
+bool OpenIncident::concerns_only(const flowtable::IpAddress& client) const noexcept {
+  return clients_.size() == 1 && !incident_.distinct_clients.lower_bound && clients_.contains(client);
+}
+
+void OpenIncident::add_port(std::uint16_t port) {
+  auto& sample = incident_.sample_ports;
+  if (sample.size() < kSamplePorts && std::find(sample.begin(), sample.end(), port) == sample.end()) {
+    sample.push_back(port);
+  }
+  if (!ports_.empty()) ports_[port] = true;
+}
+
+void OpenIncident::add_server(const flowtable::IpAddress& server) {
+  auto& sample = incident_.sample_servers;
+  if (sample.size() < kSampleServers && std::find(sample.begin(), sample.end(), server) == sample.end()) {
+    sample.push_back(server);
+  }
+  if (scope() == IncidentScope::endpoint || scope() == IncidentScope::server) return;
+  if (servers_.size() < exact_) {
+    servers_.insert(server);
+  } else if (!servers_.contains(server)) {
+    incident_.distinct_servers.lower_bound = true;
+  }
+}
+
+void OpenIncident::consider_sample(const diagnose::DiagnosedConnection& candidate) {
+  const auto candidate_worth = worth_showing(candidate);
+  const auto sample_worth = worth_showing(incident_.sample);
+  // Among equals the later has seen more ("4 of 4 refused"); copying at powers of two keeps a flood cheap.
+  const bool later = candidate_worth == sample_worth && std::has_single_bit(incident_.refused + 1);
+  if (incident_.refused == 0 || candidate_worth > sample_worth || later) incident_.sample = candidate;
+}
+
+}  // namespace doorslam::alert

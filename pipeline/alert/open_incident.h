@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "pipeline/alert/bounded_map.h"
+#include "pipeline/alert/incident.h"
+
+namespace doorslam::alert {
+
+/// Adds one connection to the figures.
+void add_quality(CaptureQuality& quality, const tcp::ConnectionSummary& summary);
+
+/// An incident that still grows: the sets behind the counts of an Incident. Memory bounded by `exact` entries a set.
+class OpenIncident {
+ public:
+  /// `first` is the refused connection that opens it (not counted yet: add() it).
+  OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact);
+
+  void add(const diagnose::DiagnosedConnection& refused);
+  void add_served(const flowtable::IpAddress& client);
+  void set_served_before(std::uint64_t connections) noexcept { incident_.contrast.served_before = connections; }
+  /// Takes over all that `other` has counted.
+  void absorb(const OpenIncident& other);
+
+  /// The incident as it stands, with the `samples` most refused clients.
+  Incident snapshot(std::size_t samples) const;
+  /// An update has been told.
+  void mark_told() noexcept { incident_.refused_since_update = 0; }
+  bool has_news() const noexcept { return incident_.refused_since_update != 0; }
+
+  std::uint64_t id() const noexcept { return incident_.id; }
+  IncidentScope scope() const noexcept { return incident_.scope; }
+  diagnose::Cause cause() const noexcept { return incident_.cause; }
+  const flowtable::Endpoint& server() const noexcept { return incident_.server; }
+  const flowtable::IpAddress& client() const noexcept { return incident_.client; }
+  /// No other client than `client` was refused.
+  bool concerns_only(const flowtable::IpAddress& client) const noexcept;
+
+  // State of the log that holds it.
+  flowtable::TimeNs last_judged_ns = 0;
+  flowtable::TimeNs next_update_ns = 0;
+  bool announced = false;
+  bool foldable = false;
+
+ private:
+  void add_port(std::uint16_t port);
+  void add_server(const flowtable::IpAddress& server);
+  void consider_sample(const diagnose::DiagnosedConnection& candidate);
+
+  std::size_t exact_;
+  Incident incident_;
+  double confidence_sum_ = 0.0;
+  std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;
+  std::unordered_set<flowtable::IpAddress, KeyHash> served_clients_;
+  std::unordered_set<flowtable::IpAddress, KeyHash> servers_;
+  std::vector<bool> ports_;  ///< by port; empty where the scope has one port
+};
+
+}  // namespace doorslam::alert

@@ -1,0 +1,205 @@
+#include "pipeline/alert/report_incident.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "pipeline/alert/incident_words.h"
+#include "pipeline/alert/ladder.h"
+#include "pipeline/alert/text.h"
+#include "pipeline/base/wrap.h"
+#include "pipeline/diagnose/guide.h"
+
+namespace doorslam::alert {
+
+namespace {
+
+using diagnose::Hypothesis;
+
+constexpr std::size_t kLabel = 12;
+constexpr std::size_t kBar = 10;
+constexpr std::size_t kClientsShown = 5;
+
+/// A number in front, and what follows hanging below it.
+std::string heading(const Incident& incident, std::size_t number, const IncidentStyle& style) {
+  const std::string label = fmt::format("[{}] ", number);
+  const std::string text = wrap(headline(incident), style.width, columns(label), label);
+  return style.terminal.paint(Ink::bold, text.substr(0, text.size() - 1)) + '\n';
+}
+
+std::string labelled(std::string_view label, std::string_view text, const IncidentStyle& style) {
+  return wrap(text, style.width, 4 + kLabel, fmt::format("    {}", label));
+}
+
+std::string section(std::string_view name, const IncidentStyle& style) {
+  return fmt::format("\n    {}\n", style.terminal.paint(Ink::bold, name));
+}
+
+std::string clients_of(const Incident& incident) {
+  std::string out;
+  const std::size_t shown = std::min(incident.sample_clients.size(), kClientsShown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const ClientTally& client = incident.sample_clients[i];
+    out += fmt::format("{}{} ({} refused", i == 0 ? "" : ", ", text_of(client.address), grouped(client.refused));
+    if (client.served != 0) out += fmt::format(", {} served", grouped(client.served));
+    out += ')';
+  }
+  if (incident.distinct_clients.count > shown) {
+    out += fmt::format(" and {}{} more", incident.distinct_clients.lower_bound ? "at least " : "",
+                       grouped(incident.distinct_clients.count - shown));
+  }
+  return out;
+}
+
+std::string where_of(const Incident& incident) {
+  std::string out;
+  if (incident.scope == IncidentScope::client || incident.scope == IncidentScope::everywhere) {
+    out = fmt::format("{} servers: ", count_words(incident.distinct_servers));
+    for (std::size_t i = 0; i < std::min(incident.sample_servers.size(), kClientsShown); ++i) {
+      out += (i == 0 ? "" : ", ") + text_of(incident.sample_servers[i]);
+    }
+    if (incident.distinct_servers.count > kClientsShown) out += ", …";
+  } else {
+    out = place_words(incident);
+  }
+  if (incident.scope != IncidentScope::endpoint && incident.distinct_ports.count > 1) {
+    out += "; ports ";
+    for (std::size_t i = 0; i < incident.sample_ports.size(); ++i) {
+      out += fmt::format("{}{}", i == 0 ? "" : ", ", incident.sample_ports[i]);
+    }
+    if (incident.distinct_ports.count > incident.sample_ports.size()) out += ", …";
+  }
+  return out;
+}
+
+std::string when_of(const Incident& incident) {
+  if (incident.refused == 1) return person_time(incident.first_ns) + " UTC";
+  const flowtable::DurationNs span = incident.last_ns - incident.first_ns;
+  return fmt::format("{} to {} UTC ({} in {})", person_time(incident.first_ns), person_time(incident.last_ns),
+                     counted(incident.refused, "refusal"), person_duration(span));
+}
+
+std::string facts(const Incident& incident, const IncidentStyle& style) {
+  std::string out = labelled("where", where_of(incident), style);
+  out += labelled("who", clients_of(incident), style);
+  out += labelled("when", when_of(incident), style);
+  if (const std::string contrast = contrast_words(incident); !contrast.empty()) {
+    out += labelled("meanwhile", contrast, style);
+  }
+  const diagnose::Diagnosis& diagnosis = incident.sample.diagnosis;
+  if (!diagnosis.banner.empty()) out += labelled("server said", '"' + to_utf8(diagnosis.banner) + '"', style);
+  return out;
+}
+
+std::string ladder_section(const Incident& incident, const IncidentStyle& style) {
+  const diagnose::DiagnosedConnection& sample = incident.sample;
+  std::string out = section(incident.refused == 1 ? "ON THE WIRE" : "ON THE WIRE (one connection of these)", style);
+  out += style.terminal.paint(Ink::dim,
+                              fmt::format("    {} {} {}, {}, conn_state {}", text_of(sample.summary.originator),
+                                          style.unicode ? "→" : "->", text_of(sample.summary.responder),
+                                          person_time(sample.summary.start_ns), name_of(sample.summary.conn_state)));
+  out += '\n';
+  if (!sample.evidence) return out + "    (no packets were kept of it)\n";
+  return out + render(ladder_of(sample.summary, *sample.evidence), LadderStyle{style.unicode, 4, style.width});
+}
+
+std::string bar(double probability, bool unicode) {
+  const auto full = static_cast<std::size_t>(std::lround(std::clamp(probability, 0.0, 1.0) * kBar));
+  std::string out;
+  for (std::size_t i = 0; i < kBar; ++i) out += i < full ? (unicode ? "█" : "#") : (unicode ? "░" : ".");
+  return out;
+}
+
+Ink ink_of(double probability, bool first) {
+  if (first) return Ink::red;
+  return probability >= 0.2 ? Ink::yellow : Ink::plain;
+}
+
+std::string hypothesis_block(const Hypothesis& hypothesis, bool first, const IncidentStyle& style) {
+  const std::string head =
+      fmt::format("{}  {:>4.0f} %  {}: {}", bar(hypothesis.probability, style.unicode), hypothesis.probability * 100.0,
+                  diagnose::guide_entry(hypothesis.cause).title, likelihood(hypothesis.probability, first));
+  std::string out = "    " + style.terminal.paint(ink_of(hypothesis.probability, first), head) + '\n';
+  for (const std::string& sentence : hypothesis.evidence_for) {
+    out += wrap(to_utf8(sentence), style.width, 8, "      +");
+  }
+  for (const std::string& sentence : hypothesis.evidence_against) {
+    out += wrap(to_utf8(sentence), style.width, 8, style.unicode ? "      –" : "      -");
+  }
+  return out;
+}
+
+std::string hypotheses_section(const Incident& incident, const IncidentStyle& style) {
+  const auto& hypotheses = incident.sample.diagnosis.hypotheses;
+  if (hypotheses.empty()) return {};
+  std::string out = section("WHY", style);
+  // The word "most likely" is for a cause that leads, not for the first of several that are level.
+  for (std::size_t i = 0; i < hypotheses.size(); ++i) {
+    const bool leads = i == 0 && (hypotheses.size() == 1 || hypotheses[0].probability > hypotheses[1].probability);
+    out += hypothesis_block(hypotheses[i], leads, style);
+  }
+  return out;
+}
+
+std::string caveats_section(const Incident& incident, const IncidentStyle& style) {
+  const auto& caveats = incident.sample.diagnosis.caveats;
+  const auto losses = quality_words(incident.quality);
+  if (caveats.empty() && losses.empty()) return {};
+  std::string out = section("BEAR IN MIND", style);
+  for (const std::string& caveat : caveats) out += wrap(to_utf8(caveat), style.width, 8, "      !");
+  for (const std::string& loss : losses) out += wrap(loss, style.width, 8, "      !");
+  return out;
+}
+
+std::string steps_section(const Incident& incident, const IncidentStyle& style) {
+  const diagnose::GuideEntry& guide = diagnose::guide_entry(incident.cause);
+  std::string out = section("WHAT TO DO NEXT", style);
+  out += wrap(fmt::format("Ask {}.", guide.ask), style.width, 9, "      1.");
+  std::size_t number = 1;
+  for (const std::string& step : steps_of(incident)) {
+    out += wrap(step, style.width, 9, fmt::format("      {}.", ++number));
+  }
+  out += wrap(fmt::format("More: doorslam explain {}", name_of(incident.cause)), style.width, 6);
+  return out;
+}
+
+}  // namespace
+
+std::string_view likelihood(double probability, bool first) noexcept {
+  constexpr double kPossible = 0.15;
+  constexpr double kUnlikely = 0.02;
+  if (first) return "most likely";
+  if (probability >= kPossible) return "possible";
+  return probability >= kUnlikely ? "unlikely" : "ruled out";
+}
+
+std::string render_full(const Incident& incident, std::size_t number, const IncidentStyle& style) {
+  std::string out = heading(incident, number, style);
+  out += wrap(diagnose::guide_entry(incident.cause).sentence, style.width, 4);
+  if (const std::string pattern = pattern_words(incident); !pattern.empty()) out += wrap(pattern, style.width, 4);
+  out += '\n' + facts(incident, style);
+  out += ladder_section(incident, style);
+  out += hypotheses_section(incident, style);
+  out += caveats_section(incident, style);
+  out += steps_section(incident, style);
+  return out + '\n';
+}
+
+std::string render_compact(const Incident& incident, std::size_t number, const IncidentStyle& style) {
+  std::string out = heading(incident, number, style);
+  out += facts(incident, style);
+  const auto& hypotheses = incident.sample.diagnosis.hypotheses;
+  if (!hypotheses.empty()) {
+    const Hypothesis& first = hypotheses.front();
+    std::string why = fmt::format("{:.0f} % {}", first.probability * 100.0, name_of(first.cause));
+    for (std::size_t i = 0; i < first.evidence_for.size(); ++i) why += (i == 0 ? ": " : "; ") + first.evidence_for[i];
+    out += labelled("why", to_utf8(why), style);
+  }
+  for (const std::string& caveat : incident.sample.diagnosis.caveats) {
+    out += labelled("caveat", to_utf8(caveat), style);
+  }
+  return out + '\n';
+}
+
+}  // namespace doorslam::alert

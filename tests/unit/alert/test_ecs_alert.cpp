@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/alert/ecs_alert.h"
+#include "tests/unit/alert/sample.h"
+
+namespace doorslam::alert {
+namespace {
+
+using nlohmann::json;
+
+std::vector<AlertEvent> classic_incident() {
+  IncidentLog log;
+  std::vector<AlertEvent> events;
+  log.observe(sample::connection(diagnose::Cause::served, sample::endpoint("192.0.2.20", 1),
+                                 sample::endpoint("198.51.100.5", 21), sample::kEpoch - sample::kS),
+              events);
+  log.observe(sample::classic(), events);
+  auto served = sample::connection(diagnose::Cause::served, sample::endpoint("192.0.2.21", 1),
+                                   sample::endpoint("198.51.100.5", 21), sample::kEpoch + sample::kS);
+  served.summary.side[0].gap_bytes = 10;
+  served.summary.side[0].payload_bytes = 90;
+  log.observe(served, events);
+  log.finish(events);
+  return events;
+}
+
+TEST(AlertEncoder, TellsTheWholeStoryOfAnIncident) {
+  AlertEncoder encoder({.version = "0.1.0"});
+  const auto events = classic_incident();
+  ASSERT_EQ(events.size(), 2U);
+  const json opened = json::parse(encoder.encode(events[0]));
+  const json closed = json::parse(encoder.encode(events[1]));
+
+  EXPECT_EQ(opened["event"]["action"], "incident-opened");
+  EXPECT_EQ(closed["event"]["action"], "incident-closed");
+  EXPECT_EQ(closed["event"]["kind"], "alert");
+  EXPECT_NE(opened["event"]["id"], closed["event"]["id"]);
+  EXPECT_EQ(opened["doorslam"]["incident"]["id"], closed["doorslam"]["incident"]["id"]);
+
+  EXPECT_EQ(closed["message"],
+            "Refused by client address: 198.51.100.5:21 (ftp), 1 connection of client 192.0.2.10 refused");
+  EXPECT_EQ(closed["rule"]["name"], "Refused by client address");
+  EXPECT_EQ(closed["source"]["ip"], "192.0.2.10");
+  EXPECT_EQ(closed["destination"]["ip"], "198.51.100.5");
+  EXPECT_EQ(closed["destination"]["port"], 21);
+  EXPECT_EQ(closed["related"]["ip"], json::parse(R"(["198.51.100.5","192.0.2.10"])"));
+
+  const json& own = closed["doorslam"];
+  EXPECT_EQ(own["cause"], "acl_denied");
+  EXPECT_EQ(own["incident"]["refused"], 1);
+  EXPECT_EQ(own["incident"]["first_seen"], "2026-01-02T03:04:05.000000000Z");
+  EXPECT_EQ(own["incident"]["clients"]["sample"][0]["ip"], "192.0.2.10");
+  EXPECT_EQ(own["contrast"]["served_before"], 1);
+  EXPECT_EQ(own["contrast"]["served"], 1);
+  EXPECT_EQ(own["ladder"].size(), 7U);
+  EXPECT_EQ(own["ladder"][3]["note"], "server closes without a byte");
+  EXPECT_EQ(own["ladder"][3]["from"], "server");
+  EXPECT_EQ(own["ladder"][3]["offset"], 1'350'000);
+  EXPECT_EQ(own["hypotheses"].size(), 4U);
+  EXPECT_EQ(own["sample"]["flow_id"], "9784c649e302c4c69ab859063d662bfe") << "leads to the flow record";
+  EXPECT_EQ(own["quality"]["connections"], 1);
+  EXPECT_EQ(own["capture"]["connections"], 3);
+  EXPECT_EQ(own["capture"]["loss_ratio"], 0.1);
+  ASSERT_FALSE(own["next_steps"].empty());
+  EXPECT_NE(own["next_steps"][0].get<std::string>().find("With vsftpd: tcp_wrappers=YES"), std::string::npos);
+}
+
+TEST(AlertEncoder, NamesTheProgramThatTheSignatureFound) {
+  auto connection = sample::classic();
+  connection.diagnosis.cause = diagnose::Cause::connection_limit;
+  connection.diagnosis.signature = {"vsftpd-max-clients", "vsftpd", "ftp"};
+  IncidentLog log;
+  std::vector<AlertEvent> events;
+  log.observe(connection, events);
+  log.finish(events);
+  AlertEncoder encoder;
+  const json alert = json::parse(encoder.encode(events.back()));
+  EXPECT_EQ(alert["doorslam"]["signature"]["program"], "vsftpd");
+  EXPECT_TRUE(alert["doorslam"]["next_steps"][0].get<std::string>().starts_with("vsftpd: max_clients"));
+  EXPECT_NE(alert["doorslam"]["next_steps"][1].get<std::string>().find("( sport = :21 )"), std::string::npos)
+      << "commands name the incident's own port";
+}
+
+TEST(Severity, RisesWithAnOutageAndFallsWithDoubt) {
+  Incident incident;
+  incident.cause = diagnose::Cause::connection_limit;
+  incident.mean_confidence = 0.9;
+  incident.refused = 20;
+  incident.distinct_clients.count = 8;
+  incident.contrast.served = 5;
+  EXPECT_EQ(severity_of(incident), 47);
+  incident.contrast.served = 0;
+  EXPECT_EQ(severity_of(incident), 73) << "nobody is served";
+  incident.mean_confidence = 0.3;
+  EXPECT_EQ(severity_of(incident), 47);
+  incident.cause = diagnose::Cause::port_closed;
+  incident.scope = IncidentScope::client;
+  EXPECT_EQ(severity_of(incident), 21) << "a sweep is no outage";
+  incident.cause = diagnose::Cause::app_crash;
+  incident.scope = IncidentScope::endpoint;
+  incident.mean_confidence = 0.9;
+  EXPECT_EQ(severity_of(incident), 99);
+}
+
+}  // namespace
+}  // namespace doorslam::alert

@@ -1,0 +1,140 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "pipeline/alert/ecs_alert.h"
+#include "pipeline/alert/ecs_flow.h"
+#include "tests/unit/alert/reference.h"
+#include "tests/unit/alert/sample.h"
+
+/// Every name and value that claims to be ECS must be ECS: a SIEM drops or mis-maps what is not.
+namespace doorslam::alert {
+namespace {
+
+using nlohmann::json;
+
+/// RFC 4180: quoted fields may hold commas, quotes and line breaks.
+std::vector<std::vector<std::string>> parse_csv(const std::string& text) {
+  std::vector<std::vector<std::string>> rows(1);
+  std::string field;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
+        field += text[++i];
+      } else if (c == '"') {
+        quoted = false;
+      } else {
+        field += c;
+      }
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == ',' || c == '\n') {
+      rows.back().push_back(std::exchange(field, {}));
+      if (c == '\n') rows.emplace_back();
+    } else if (c != '\r') {
+      field += c;
+    }
+  }
+  return rows;
+}
+
+struct Field {
+  std::string type;
+  bool array = false;
+};
+
+std::map<std::string, Field> ecs_fields(const std::filesystem::path& path) {
+  std::ifstream input(path);
+  std::ostringstream text;
+  text << input.rdbuf();
+  const auto rows = parse_csv(text.str());
+  std::map<std::string, Field> fields;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].size() > 6) fields[rows[i][3]] = {rows[i][4], rows[i][6] == "array"};
+  }
+  return fields;
+}
+
+/// Leaves by their dotted names; doorslam's own are left out.
+void flatten(const json& object, const std::string& prefix, std::map<std::string, json>& out) {
+  for (const auto& [key, value] : object.items()) {
+    if (prefix.empty() && key == "doorslam") continue;
+    const std::string name = prefix.empty() ? key : prefix + '.' + key;
+    if (value.is_object()) {
+      flatten(value, name, out);
+    } else {
+      out[name] = value;
+    }
+  }
+}
+
+std::vector<json> all_records() {
+  std::vector<json> records;
+  FlowEncoder flows({.version = "1", .observer_name = "sensor"});
+  AlertEncoder alerts({.version = "1", .observer_name = "sensor"});
+  IncidentLog log;
+  std::vector<AlertEvent> events;
+  for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
+    auto connection = sample::classic();
+    connection.diagnosis.cause = static_cast<diagnose::Cause>(i);
+    connection.diagnosis.signature = {"name", "program", "protocol"};
+    connection.diagnosis.banner = "banner";
+    records.push_back(json::parse(flows.encode(connection)));
+    log.observe(connection, events);
+  }
+  log.finish(events);
+  for (const AlertEvent& event : events) records.push_back(json::parse(alerts.encode(event)));
+  return records;
+}
+
+bool fits(const json& value, const std::string& type) {
+  if (type == "long") return value.is_number_integer();
+  if (type == "date" || type == "ip" || type == "keyword" || type == "match_only_text") return value.is_string();
+  return false;
+}
+
+TEST(EcsFields, ExistAndHaveTheirTypes) {
+  const auto path = reference_file("ecs-fields.csv");
+  if (!path) GTEST_SKIP() << "the list of ECS fields is not there; set DOORSLAM_SHARED to check against it";
+  const auto fields = ecs_fields(*path);
+  ASSERT_GT(fields.size(), 1'000U);
+  for (const json& record : all_records()) {
+    std::map<std::string, json> leaves;
+    flatten(record, "", leaves);
+    ASSERT_GT(leaves.size(), 20U);
+    for (const auto& [name, value] : leaves) {
+      const auto field = fields.find(name);
+      ASSERT_NE(field, fields.end()) << name << " is not a field of ECS";
+      EXPECT_EQ(value.is_array(), field->second.array) << name;
+      for (const json& item : value.is_array() ? value : json::array({value})) {
+        EXPECT_TRUE(fits(item, field->second.type)) << name << " wants " << field->second.type << ", has " << item;
+      }
+    }
+  }
+}
+
+/// https://www.elastic.co/guide/en/ecs/current/ecs-category-field-values-reference.html
+TEST(EcsFields, HaveAllowedValues) {
+  const std::set<std::string> network_types = {"access", "allowed", "connection", "denied",
+                                               "end",    "info",    "protocol",   "start"};
+  const std::set<std::string> outcomes = {"failure", "success", "unknown"};
+  for (const json& record : all_records()) {
+    const json& event = record["event"];
+    const bool is_alert = event["dataset"] == "doorslam.alert";
+    EXPECT_EQ(event["kind"], is_alert ? "alert" : "event");
+    EXPECT_EQ(event["category"], json::array({"network"}));
+    for (const std::string type : event["type"]) EXPECT_TRUE(network_types.contains(type)) << type;
+    EXPECT_TRUE(outcomes.contains(event["outcome"].get<std::string>())) << event["outcome"];
+    EXPECT_EQ(record["network"]["transport"], "tcp");
+    EXPECT_EQ(record["network"]["type"], "ipv4");
+  }
+}
+
+}  // namespace
+}  // namespace doorslam::alert

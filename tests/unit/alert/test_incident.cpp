@@ -1,0 +1,303 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "pipeline/alert/bounded_map.h"
+#include "pipeline/alert/incident.h"
+#include "tests/unit/alert/sample.h"
+
+namespace doorslam::alert {
+namespace {
+
+using diagnose::Cause;
+using sample::endpoint;
+using sample::kEpoch;
+using sample::kMs;
+using sample::kS;
+
+std::string numbered(std::uint32_t i) {
+  return "10." + std::to_string(i >> 16 & 255) + '.' + std::to_string(i >> 8 & 255) + '.' + std::to_string(i & 255);
+}
+
+/// Feeds a log and keeps what comes out.
+class Feed {
+ public:
+  explicit Feed(IncidentOptions options = {}) : log(options) {}
+
+  void put(Cause cause, const flowtable::Endpoint& client, const flowtable::Endpoint& server,
+           flowtable::DurationNs at) {
+    auto connection = sample::connection(cause, client, server, kEpoch + at);
+    connection.judged_ns = connection.summary.start_ns;
+    log.observe(connection, events);
+  }
+  std::size_t count(AlertAction action) const {
+    return static_cast<std::size_t>(
+        std::count_if(events.begin(), events.end(), [&](const AlertEvent& event) { return event.action == action; }));
+  }
+
+  IncidentLog log;
+  std::vector<AlertEvent> events;
+};
+
+const auto kServer = endpoint("198.51.100.5", 21);
+
+TEST(IncidentLog, MakesOneIncidentOfManyRefusals) {
+  Feed feed;
+  for (std::uint16_t i = 0; i < 50; ++i) {
+    feed.put(Cause::connection_limit, endpoint(numbered(i % 7), 1000), kServer, i * 100 * kMs);
+  }
+  feed.log.finish(feed.events);
+  ASSERT_EQ(feed.events.size(), 2U);
+  const Incident& incident = feed.events.back().incident;
+  EXPECT_EQ(incident.refused, 50U);
+  EXPECT_EQ(incident.distinct_clients.count, 7U);
+  EXPECT_FALSE(incident.distinct_clients.lower_bound);
+  EXPECT_EQ(incident.first_ns, kEpoch);
+  EXPECT_EQ(incident.last_ns, kEpoch + 4'900 * kMs);
+  EXPECT_EQ(incident.sample_clients.front().refused, 8U);
+  EXPECT_EQ(incident.sample_clients.front().address, sample::address(numbered(0)));
+}
+
+TEST(IncidentLog, SeparatesByServerPortAndCause) {
+  Feed feed;
+  feed.put(Cause::connection_limit, endpoint("192.0.2.1", 1), kServer, 0);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 1);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), endpoint("198.51.100.5", 22), 2);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), endpoint("198.51.100.6", 22), 3);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.2", 1), endpoint("198.51.100.6", 22), 4);
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.count(AlertAction::closed), 4U);
+}
+
+/// Served connections, clients that went away and connections that nobody can explain are no alerts.
+TEST(IncidentLog, IsSilentWithoutRefusals) {
+  Feed feed;
+  for (const Cause cause : {Cause::served, Cause::client_abort, Cause::unknown}) {
+    feed.put(cause, endpoint("192.0.2.1", 1), kServer, 0);
+  }
+  feed.log.finish(feed.events);
+  EXPECT_TRUE(feed.events.empty());
+}
+
+TEST(IncidentLog, UpdatesAtIntervalsAndOnlyWithNews) {
+  Feed feed({.update_interval_ns = 60 * kS, .quiet_ns = 300 * kS});
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 0);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 10 * kS);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 20 * kS);
+  feed.log.advance(kEpoch + 250 * kS, feed.events);
+  ASSERT_EQ(feed.events.size(), 2U);
+  EXPECT_EQ(feed.events[0].action, AlertAction::opened);
+  EXPECT_EQ(feed.events[0].incident.refused, 1U);
+  EXPECT_EQ(feed.events[1].action, AlertAction::updated);
+  EXPECT_EQ(feed.events[1].time_ns, kEpoch + 60 * kS);
+  EXPECT_EQ(feed.events[1].incident.refused, 3U);
+  EXPECT_EQ(feed.events[1].incident.refused_since_update, 2U);
+}
+
+TEST(IncidentLog, ClosesWhenQuietAndOpensAnew) {
+  Feed feed({.quiet_ns = 300 * kS});
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 0);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 200 * kS);
+  feed.log.advance(kEpoch + 499 * kS, feed.events);
+  EXPECT_EQ(feed.count(AlertAction::closed), 0U);
+  feed.log.advance(kEpoch + 500 * kS, feed.events);
+  ASSERT_EQ(feed.count(AlertAction::closed), 1U);
+  EXPECT_EQ(feed.events.back().time_ns, kEpoch + 500 * kS);
+  EXPECT_EQ(feed.log.open_count(), 0U);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 600 * kS);
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.count(AlertAction::opened), 2U);
+  EXPECT_NE(feed.events.front().incident.id, feed.events.back().incident.id);
+}
+
+/// How often the caller asks for the time must not show: live and replayed input give the same alerts.
+TEST(IncidentLog, DoesNotDependOnHowOftenTimeIsTold) {
+  Feed seldom;
+  Feed often;
+  for (int i = 0; i < 40; ++i) {
+    const auto at = i * 23 * kS + (i % 5) * 100 * kS;
+    const auto client = endpoint(numbered(static_cast<std::uint32_t>(i % 3)), 1);
+    for (auto told = at - 20 * kS; told < at; told += kS) often.log.advance(kEpoch + told, often.events);
+    seldom.put(Cause::acl_denied, client, kServer, at);
+    often.put(Cause::acl_denied, client, kServer, at);
+  }
+  seldom.log.finish(seldom.events);
+  often.log.finish(often.events);
+  ASSERT_EQ(seldom.events.size(), often.events.size());
+  for (std::size_t i = 0; i < seldom.events.size(); ++i) {
+    EXPECT_EQ(seldom.events[i].time_ns, often.events[i].time_ns) << i;
+    EXPECT_EQ(seldom.events[i].action, often.events[i].action) << i;
+    EXPECT_EQ(seldom.events[i].incident.refused, often.events[i].incident.refused) << i;
+  }
+}
+
+TEST(IncidentLog, ContrastsTheRefusedWithTheServed) {
+  Feed feed;
+  for (std::uint32_t i = 0; i < 5; ++i) feed.put(Cause::served, endpoint(numbered(i), 1), kServer, 0);
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, kS);
+  for (std::uint32_t i = 0; i < 9; ++i) feed.put(Cause::served, endpoint(numbered(i % 3), 1), kServer, 2 * kS);
+  feed.put(Cause::served, endpoint("192.0.2.1", 1), kServer, 3 * kS);
+  feed.put(Cause::served, endpoint("192.0.2.1", 1), endpoint("198.51.100.5", 80), 3 * kS);
+  feed.log.finish(feed.events);
+  const Incident& incident = feed.events.back().incident;
+  EXPECT_EQ(incident.contrast.served_before, 5U);
+  EXPECT_EQ(incident.contrast.served, 10U);
+  EXPECT_EQ(incident.contrast.served_clients.count, 4U);
+  EXPECT_EQ(incident.contrast.served_refused_clients, 1U);
+  EXPECT_EQ(incident.sample_clients[0].served, 1U);
+}
+
+TEST(IncidentLog, CountsDistinctClientsUpToABoundAndSaysSo) {
+  Feed feed({.exact_clients = 100});
+  for (std::uint32_t i = 0; i < 5'000; ++i) feed.put(Cause::silent_drop, endpoint(numbered(i), 1), kServer, i);
+  feed.log.finish(feed.events);
+  ASSERT_EQ(feed.count(AlertAction::opened), 1U) << "a SYN flood on one port is one incident";
+  EXPECT_EQ(feed.events.back().incident.refused, 5'000U);
+  EXPECT_EQ(feed.events.back().incident.distinct_clients.count, 100U);
+  EXPECT_TRUE(feed.events.back().incident.distinct_clients.lower_bound);
+}
+
+TEST(IncidentLog, KeepsTheConnectionWithTheMostEvidence) {
+  Feed feed;
+  feed.put(Cause::acl_denied, endpoint("192.0.2.7", 1), kServer, 0);
+  auto classic = sample::classic();
+  classic.summary.start_ns += kS;
+  classic.judged_ns = kEpoch + kS;
+  feed.log.observe(classic, feed.events);
+  auto partial = sample::classic();
+  partial.summary.one_sided = true;
+  partial.judged_ns = kEpoch + 2 * kS;
+  partial.summary.originator.port = 9;
+  feed.log.observe(partial, feed.events);
+  feed.log.finish(feed.events);
+  const Incident& incident = feed.events.back().incident;
+  EXPECT_EQ(incident.sample.summary.originator.port, 40001);
+  EXPECT_TRUE(incident.sample.evidence.has_value());
+  EXPECT_EQ(incident.quality.connections, 3U);
+  EXPECT_EQ(incident.quality.one_sided, 1U);
+}
+
+// --- folding --------------------------------------------------------------------------------------------------------
+
+TEST(Folding, MakesOneAlertOfAScanOf65536Ports) {
+  Feed feed;
+  for (std::uint32_t port = 0; port < 65'536; ++port) {
+    feed.put(Cause::port_closed, endpoint("192.0.2.66", 50000),
+             endpoint("198.51.100.9", static_cast<std::uint16_t>(port)), port * std::int64_t{50'000});
+  }
+  EXPECT_LE(feed.log.open_count(), 12U);
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.count(AlertAction::opened), 1U);
+  ASSERT_EQ(feed.count(AlertAction::closed), 1U);
+  const Incident& incident = feed.events.back().incident;
+  EXPECT_EQ(incident.scope, IncidentScope::server);
+  EXPECT_EQ(incident.server, endpoint("198.51.100.9", 0));
+  EXPECT_EQ(incident.refused, 65'536U);
+  EXPECT_EQ(incident.distinct_ports.count, 65'536U);
+  EXPECT_EQ(incident.distinct_clients.count, 1U);
+  EXPECT_EQ(incident.first_ns, kEpoch);
+}
+
+TEST(Folding, KeepsFewPortsApart) {
+  Feed feed({.fold_ports = 3});
+  for (std::uint16_t port = 1; port <= 3; ++port) {
+    feed.put(Cause::port_closed, endpoint("192.0.2.66", 1), endpoint("198.51.100.9", port), port);
+  }
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.count(AlertAction::opened), 3U);
+}
+
+/// A slow scan has told of its first ports when it turns out to be one: those incidents end and name the wider one.
+TEST(Folding, ClosesWhatItHasToldAndNamesTheHeir) {
+  Feed feed({.fold_ports = 3});
+  for (std::uint16_t port = 1; port <= 6; ++port) {
+    feed.put(Cause::port_closed, endpoint("192.0.2.66", 1), endpoint("198.51.100.9", port), port * 5 * kS);
+  }
+  feed.log.finish(feed.events);
+  std::map<std::uint64_t, std::uint64_t> folded;
+  std::uint64_t heir = 0;
+  for (const AlertEvent& event : feed.events) {
+    if (event.incident.scope == IncidentScope::server) heir = event.incident.id;
+    if (event.action == AlertAction::closed && event.incident.folded_into != 0) {
+      folded[event.incident.id] = event.incident.folded_into;
+    }
+  }
+  ASSERT_EQ(folded.size(), 3U) << "the fourth was held back and never told";
+  for (const auto& [id, into] : folded) EXPECT_EQ(into, heir);
+  EXPECT_EQ(feed.events.back().incident.refused, 6U);
+  EXPECT_EQ(feed.count(AlertAction::opened), feed.count(AlertAction::closed));
+}
+
+TEST(Folding, MakesOneAlertOfASweepOverManyServers) {
+  Feed feed;
+  for (std::uint32_t i = 0; i < 2'000; ++i) {
+    feed.put(Cause::silent_drop, endpoint("192.0.2.66", 1), endpoint(numbered(i), 445), i * kMs / 2);
+  }
+  feed.log.finish(feed.events);
+  ASSERT_EQ(feed.count(AlertAction::opened), 1U);
+  const Incident& incident = feed.events.back().incident;
+  EXPECT_EQ(incident.scope, IncidentScope::client);
+  EXPECT_EQ(incident.client, sample::address("192.0.2.66"));
+  EXPECT_EQ(incident.refused, 2'000U);
+  EXPECT_EQ(incident.distinct_servers.count, 512U);
+  EXPECT_TRUE(incident.distinct_servers.lower_bound);
+  EXPECT_EQ(incident.distinct_ports.count, 1U);
+}
+
+/// Ports of servers that one client scans and another client meets too must not vanish into the scan.
+TEST(Folding, LeavesOtherClientsTheirIncidents) {
+  Feed feed({.fold_servers = 3});
+  feed.put(Cause::port_closed, endpoint("192.0.2.1", 1), endpoint(numbered(0), 80), 0);
+  for (std::uint32_t i = 0; i < 20; ++i)
+    feed.put(Cause::port_closed, endpoint("192.0.2.66", 1), endpoint(numbered(i), 80), kMs);
+  feed.log.finish(feed.events);
+  std::size_t of_endpoint = 0;
+  std::size_t of_client = 0;
+  for (const AlertEvent& event : feed.events) {
+    if (event.action != AlertAction::closed) continue;
+    of_endpoint += event.incident.scope == IncidentScope::endpoint;
+    of_client += event.incident.scope == IncidentScope::client;
+  }
+  EXPECT_EQ(of_endpoint, 1U);
+  EXPECT_EQ(of_client, 1U);
+}
+
+/// An application's refusals are never a scan: each service has its own story.
+TEST(Folding, NeverFoldsWhatTheApplicationRefused) {
+  Feed feed;
+  for (std::uint16_t port = 1; port <= 40; ++port) {
+    feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), endpoint("198.51.100.9", port), port);
+  }
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.count(AlertAction::opened), 40U);
+}
+
+/// Spoofed sources against random targets fill any table: then there is one incident a cause, and memory stays put.
+TEST(Folding, EndsInOneIncidentWhenThereIsNoRoom) {
+  Feed feed({.max_open = 50, .max_endpoints = 100, .max_clients = 100});
+  for (std::uint32_t i = 0; i < 5'000; ++i) {
+    feed.put(Cause::silent_drop, endpoint(numbered(i * 7919), 1), endpoint(numbered(1'000'000 + i), 80), i);
+  }
+  EXPECT_LE(feed.log.open_count(), 51U);
+  feed.log.finish(feed.events);
+  const auto& last = feed.events.back().incident;
+  EXPECT_EQ(last.scope, IncidentScope::everywhere);
+  EXPECT_EQ(last.refused, 4'950U);
+  EXPECT_EQ(feed.count(AlertAction::opened), 51U);
+}
+
+TEST(BoundedMap, ForgetsTheEntryLongestUntouched) {
+  BoundedMap<flowtable::Endpoint, int> map(2);
+  map.touch(endpoint("192.0.2.1", 1)) = 1;
+  map.touch(endpoint("192.0.2.2", 1)) = 2;
+  map.touch(endpoint("192.0.2.1", 1));
+  map.touch(endpoint("192.0.2.3", 1)) = 3;
+  EXPECT_EQ(map.size(), 2U);
+  EXPECT_EQ(map.find(endpoint("192.0.2.2", 1)), nullptr);
+  ASSERT_NE(map.find(endpoint("192.0.2.1", 1)), nullptr);
+  EXPECT_EQ(*map.find(endpoint("192.0.2.1", 1)), 1);
+}
+
+}  // namespace
+}  // namespace doorslam::alert

@@ -1,0 +1,119 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "pipeline/alert/ladder.h"
+#include "tests/unit/alert/sample.h"
+
+namespace doorslam::alert {
+namespace {
+
+using namespace packet::tcp_flag;
+using tcp::Side;
+
+TEST(Ladder, ShowsTheClassicRefusalAsATraceViewWould) {
+  const auto classic = sample::classic();
+  EXPECT_EQ(render(ladder_of(classic.summary, *classic.evidence)),
+            "  +0.000000  client ──▶ server  SYN      seq 0         len 0  ttl 63\n"
+            "  +0.000420  client ◀── server  SYN,ACK  seq 0  ack 1  len 0  ttl 64\n"
+            "  +0.000790  client ──▶ server  ACK      seq 1  ack 1  len 0  ttl 63  handshake complete\n"
+            "  +0.001350  client ◀── server  FIN,ACK  seq 1  ack 1  len 0  ttl 64  server closes without a byte\n"
+            "  +0.001360  client ──▶ server  ACK      seq 1  ack 2  len 0  ttl 63\n"
+            "  +0.001700  client ──▶ server  FIN,ACK  seq 1  ack 2  len 0  ttl 63  client closes\n"
+            "  +0.002100  client ◀── server  ACK      seq 2  ack 2  len 0  ttl 64\n");
+}
+
+TEST(Ladder, NamesTheReporterOfAnIcmpErrorInItsPlace) {
+  auto connection = sample::connection(diagnose::Cause::icmp_admin_prohibited, sample::endpoint("192.0.2.10", 40001),
+                                       sample::endpoint("198.51.100.5", 22), sample::kEpoch);
+  tcp::Evidence evidence;
+  sample::add_rung(evidence, sample::rung(0, Side::originator, kSyn, 0, 0, 0, 64));
+  sample::add_rung(evidence, sample::rung(sample::kS, Side::originator, kSyn, 0, 0, 0, 64));
+  evidence.icmp.time_ns = sample::kEpoch + 350 * sample::kUs;
+  evidence.icmp.reporter = sample::address("192.0.2.254");
+  evidence.icmp.type = 3;
+  evidence.icmp.code = 13;
+  evidence.icmp.ttl = 255;
+  EXPECT_EQ(render(ladder_of(connection.summary, evidence), {.unicode = false}),
+            "  +0.000000  client --> server       SYN  seq 0  len 0  ttl 64\n"
+            "  +0.000350  client <-- 192.0.2.254  ICMP 3/13: communication administratively prohibited  ttl 255\n"
+            "  +1.000000  client --> server       SYN  seq 0  len 0  ttl 64\n");
+}
+
+/// 14 first and 10 last packets are kept; the reader must be told how many are not shown, and see the last in order.
+TEST(Ladder, CountsThePacketsThatWereNotKept) {
+  auto connection = sample::connection(diagnose::Cause::server_no_reply, sample::endpoint("192.0.2.10", 40001),
+                                       sample::endpoint("198.51.100.5", 22), sample::kEpoch);
+  for (const std::uint32_t total : {14U, 15U, 24U, 25U, 37U}) {
+    tcp::Evidence evidence;
+    for (std::uint32_t i = 0; i < total; ++i) {
+      sample::add_rung(evidence, sample::rung(i * sample::kMs, Side::originator, kAck, i, 1, 0, 64));
+    }
+    std::vector<std::uint32_t> shown;
+    std::uint32_t left_out = 0;
+    for (const LadderLine& line : ladder_of(connection.summary, evidence)) {
+      if (line.kind == LadderLine::Kind::left_out) {
+        left_out = line.count;
+        EXPECT_EQ(shown.size(), 14U);
+      } else {
+        shown.push_back(line.seq);
+      }
+    }
+    EXPECT_EQ(shown.size() + left_out, total);
+    EXPECT_EQ(left_out, total > 24 ? total - 24 : 0);
+    EXPECT_TRUE(std::is_sorted(shown.begin(), shown.end())) << total;
+    EXPECT_EQ(shown.back(), total - 1);
+  }
+}
+
+TEST(Ladder, QuotesTheServerAndNeverTheClient) {
+  auto connection = sample::connection(diagnose::Cause::connection_limit, sample::endpoint("192.0.2.10", 40001),
+                                       sample::endpoint("198.51.100.5", 21), sample::kEpoch);
+  tcp::Evidence evidence;
+  const auto say = [&](Side side, std::string_view words, flowtable::DurationNs at) {
+    auto& end = evidence.of(side);
+    end.first_payload_ns = end.last_payload_ns = sample::kEpoch + at;
+    end.payload_segments = 1;
+    end.head.length =
+        static_cast<std::uint16_t>(words.copy(reinterpret_cast<char*>(end.head.bytes.data()), words.size()));
+    sample::add_rung(evidence, sample::rung(at, side, kPsh | kAck, 1, 1, static_cast<std::uint16_t>(words.size()), 64));
+  };
+  say(Side::responder, "421 too many\x1b[31m users\r\nmore", 1 * sample::kMs);
+  say(Side::originator, "PASS secret\r\n", 2 * sample::kMs);
+  const std::string text = render(ladder_of(connection.summary, evidence));
+  EXPECT_NE(text.find("\"421 too many\\x1b[31m users\""), std::string::npos) << text;
+  EXPECT_EQ(text.find("more"), std::string::npos);
+  EXPECT_EQ(text.find("secret"), std::string::npos);
+  EXPECT_EQ(render(ladder_of(connection.summary, evidence, false)).find("421"), std::string::npos);
+}
+
+TEST(Ladder, SaysWhoseTtlDoesNotFit) {
+  auto connection = sample::connection(diagnose::Cause::middlebox_reset, sample::endpoint("192.0.2.10", 40001),
+                                       sample::endpoint("198.51.100.5", 21), sample::kEpoch);
+  tcp::Evidence evidence;
+  evidence.of(Side::responder).first.ttl = 57;
+  auto reset = sample::rung(sample::kMs, Side::responder, kRst, 1, 0, 0, 63);
+  reset.note = tcp::RungNote::foreign_ttl;
+  sample::add_rung(evidence, reset);
+  EXPECT_EQ(ladder_of(connection.summary, evidence)[0].note,
+            "server resets; TTL 63 where the server's own packets have 57");
+}
+
+TEST(Ladder, ShowsWindowsWhereOneIsClosedAndCutsNotesToTheWidth) {
+  const auto classic = sample::classic();
+  auto evidence = *classic.evidence;
+  evidence.first_rungs[2].window = 0;
+  evidence.first_rungs[2].note = tcp::RungNote::zero_window;
+  const std::string text = render(ladder_of(classic.summary, evidence), {.width = 90});
+  EXPECT_NE(text.find("win 0      ttl 63  handshak…\n"), std::string::npos) << text;
+}
+
+TEST(IcmpWords, KnowsBothVersions) {
+  using flowtable::IpVersion;
+  EXPECT_EQ(icmp_words(IpVersion::v4, 3, 3), "ICMP 3/3: port unreachable");
+  EXPECT_EQ(icmp_words(IpVersion::v6, 1, 4), "ICMPv6 1/4: port unreachable");
+  EXPECT_EQ(icmp_words(IpVersion::v4, 3, 99), "ICMP 3/99: error");
+}
+
+}  // namespace
+}  // namespace doorslam::alert

@@ -1,0 +1,193 @@
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "pipeline/alert/report.h"
+#include "pipeline/alert/report_incident.h"
+#include "pipeline/base/wrap.h"
+#include "tests/unit/alert/sample.h"
+
+namespace doorslam::alert {
+namespace {
+
+using diagnose::Cause;
+using sample::kEpoch;
+using sample::kS;
+
+const CaptureSummary kCapture{{"office.pcap"},  12'345,           12'000, {{"not TCP", 345}, {"malformed", 0}},
+                              kEpoch - 10 * kS, kEpoch + 50 * kS, {}};
+
+/// Runs connections through log and report as the command does.
+std::string reported(const std::vector<diagnose::DiagnosedConnection>& connections, const ReportOptions& options = {}) {
+  IncidentLog log;
+  Report report(options);
+  std::vector<AlertEvent> events;
+  for (const auto& connection : connections) {
+    report.observe(connection);
+    log.observe(connection, events);
+  }
+  log.finish(events);
+  for (const AlertEvent& event : events) report.observe(event);
+  return report.render(kCapture);
+}
+
+std::vector<diagnose::DiagnosedConnection> classic_day() {
+  std::vector<diagnose::DiagnosedConnection> connections;
+  for (std::uint16_t i = 0; i < 9; ++i) {
+    connections.push_back(sample::connection(Cause::served,
+                                             sample::endpoint("192.0.2." + std::to_string(20 + i), 40000),
+                                             sample::endpoint("198.51.100.5", 21), kEpoch - (9 - i) * kS));
+  }
+  connections.push_back(sample::classic());
+  return connections;
+}
+
+TEST(Report, ArguesTheClassicRefusalAsAnExpertWould) {
+  const std::string text = reported(classic_day());
+  EXPECT_EQ(
+      text,
+      R"(SUMMARY ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━
+
+  capture       office.pcap
+  time          2026-01-02 03:03:55.000 to 2026-01-02 03:04:55.000 UTC (1 min 00 s)
+  packets       12,345 read, 12,000 used
+                345 not used: not TCP
+
+  connections                           10
+    served                               9
+    refused                              1
+      acl_denied                         1   Refused by client address
+    client went away itself              0
+    cannot tell                          0
+
+  servers most refused    refused   served   by cause
+    198.51.100.5:21             1        9   acl_denied 1
+
+REFUSALS: 1 incident ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━
+
+[1] Refused by client address: 198.51.100.5:21 (ftp), 1 connection of client 192.0.2.10 refused
+    The application accepted the connection and refused this client by its address.
+
+    where       198.51.100.5:21 (ftp)
+    who         192.0.2.10 (1 refused)
+    when        2026-01-02 03:04:05.000 UTC
+    meanwhile   Nobody was served on this endpoint meanwhile; 9 connections were before.
+
+    ON THE WIRE
+    192.0.2.10:40001 → 198.51.100.5:21, 2026-01-02 03:04:05.000, conn_state SF
+    +0.000000  client ──▶ server  SYN      seq 0         len 0  ttl 63
+    +0.000420  client ◀── server  SYN,ACK  seq 0  ack 1  len 0  ttl 64
+    +0.000790  client ──▶ server  ACK      seq 1  ack 1  len 0  ttl 63  handshake complete
+    +0.001350  client ◀── server  FIN,ACK  seq 1  ack 1  len 0  ttl 64  server closes without a byte
+    +0.001360  client ──▶ server  ACK      seq 1  ack 2  len 0  ttl 63
+    +0.001700  client ──▶ server  FIN,ACK  seq 1  ack 2  len 0  ttl 63  client closes
+    +0.002100  client ◀── server  ACK      seq 2  ack 2  len 0  ttl 64
+
+    WHY
+    █████████░    87 %  Refused by client address: most likely
+      + this client was refused 4 of 4 times while 9 others were served
+    █░░░░░░░░░    11 %  Connection limit reached: unlikely
+      – no 421 or other word of a limit
+      – 3 sessions were open where 12 had been served before
+    ░░░░░░░░░░     2 %  Application crashed: unlikely
+      – other sessions of this server went on
+    ░░░░░░░░░░     0 %  Faulty handshake ACK: ruled out
+      – the ACK's numbers fit, and a bad ACK meets RST, not FIN
+
+    WHAT TO DO NEXT
+      1. Ask the administrator of the server's application.
+      2. With vsftpd: tcp_wrappers=YES in /etc/vsftpd.conf hands the client's address to /etc/hosts.allow and
+         /etc/hosts.deny ("421 Service not available"): look there for a rule on the client, its network or
+         its reverse DNS name.
+      3. With proftpd: <Limit LOGIN> with Allow from / Deny from, From classes, and mod_wrap2 (WrapTables,
+         hosts.allow and hosts.deny) in proftpd.conf.
+      4. With pure-ftpd: -E NoAnonymous, -e AnonymousOnly, -i, and libwrap where built with it:
+         /etc/hosts.allow, /etc/hosts.deny.
+      5. Read the application's log at this time for this client's address; most programs log the refusal
+         although they tell the client nothing.
+      6. On hosts with tcp_wrappers look into /etc/hosts.allow and /etc/hosts.deny; `ldd $(which PROGRAM) |
+         grep libwrap` says whether the program asks them, `tcpdmatch PROGRAM 192.0.2.10` what they answer.
+      7. Does the client come from a new network, a VPN or behind another NAT? Then the list may simply not
+         know it yet.
+      8. With xinetd: only_from, no_access, access_times in /etc/xinetd.conf and /etc/xinetd.d/SERVICE.
+      More: doorslam explain acl_denied
+
+)");
+}
+
+TEST(Report, SaysSoWhenNothingWasRefused) {
+  auto connections = classic_day();
+  connections.pop_back();
+  EXPECT_NE(reported(connections).find("No connection was refused.\n"), std::string::npos);
+}
+
+TEST(Report, ShowsASecondIncidentOfItsKindInBrief) {
+  auto connections = classic_day();
+  auto second = sample::classic();
+  second.summary.responder = sample::endpoint("198.51.100.6", 21);
+  second.judged_ns += kS;
+  connections.push_back(second);
+  const std::string text = reported(connections);
+  EXPECT_NE(text.find("[2] Refused by client address: 198.51.100.6:21"), std::string::npos);
+  EXPECT_EQ(text.find("WHAT TO DO NEXT"), text.rfind("WHAT TO DO NEXT"));
+  EXPECT_NE(text.find("    why         87 % acl_denied: this client was refused 4 of 4 times"), std::string::npos)
+      << text;
+}
+
+TEST(Report, PutsTheGraverIncidentFirst) {
+  auto connections = classic_day();
+  auto crash = sample::classic();
+  crash.summary.responder = sample::endpoint("198.51.100.7", 6379);
+  crash.diagnosis.cause = Cause::app_crash;
+  crash.judged_ns += kS;
+  connections.push_back(crash);
+  const std::string text = reported(connections);
+  EXPECT_LT(text.find("[1] Application crashed"), text.find("[2] Refused by client address"));
+}
+
+TEST(Report, FitsItsWidthAndColoursOnlyWhenAsked) {
+  auto connections = classic_day();
+  connections.back().diagnosis.banner = std::string(150, 'x') + " y";
+  connections.back().diagnosis.hypotheses[0].evidence_for.push_back(
+      "a long sentence that goes on and on about what speaks for it, with figures 1, 2 and 3, and does not come to an "
+      "end");
+  const std::string text = reported(connections, {.width = 100});
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("xxx") == std::string::npos) {
+      EXPECT_LE(columns(line), 100U) << line;
+    }
+  }
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  const std::string coloured = reported(connections, {.width = 100, .colour = true});
+  EXPECT_NE(coloured.find("\x1b[1m"), std::string::npos);
+}
+
+/// A terminal must not be at the mercy of what a server says.
+TEST(Report, LetsNoOctetOfABannerReachTheTerminal) {
+  auto connections = classic_day();
+  connections.back().diagnosis.banner = "\xff\xfe";
+  EXPECT_NE(reported(connections).find("\"\\xff\\xfe\""), std::string::npos);
+}
+
+TEST(Report, PutsManyPortsOfAServerIntoOneRow) {
+  std::vector<diagnose::DiagnosedConnection> connections;
+  for (std::uint16_t port = 1; port <= 1000; ++port) {
+    connections.push_back(sample::connection(Cause::port_closed, sample::endpoint("192.0.2.66", 1),
+                                             sample::endpoint("198.51.100.9", port), kEpoch + port * sample::kMs));
+  }
+  const std::string text = reported(connections);
+  EXPECT_NE(text.find("198.51.100.9, 1,000 ports"), std::string::npos) << text;
+  EXPECT_NE(text.find("One client tried 1,000 ports of this server: a port scan."), std::string::npos);
+  EXPECT_NE(text.find("REFUSALS: 1 incident "), std::string::npos);
+}
+
+TEST(Likelihood, HasAWordForEveryProbability) {
+  EXPECT_EQ(likelihood(0.6, true), "most likely");
+  EXPECT_EQ(likelihood(0.3, false), "possible");
+  EXPECT_EQ(likelihood(0.1, false), "unlikely");
+  EXPECT_EQ(likelihood(0.01, false), "ruled out");
+}
+
+}  // namespace
+}  // namespace doorslam::alert
