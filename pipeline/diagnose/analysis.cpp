@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "pipeline/diagnose/capture_quality.h"
+#include "pipeline/diagnose/protocol_marks.h"
 #include "pipeline/diagnose/verdict.h"
 
 namespace doorslam::diagnose {
@@ -21,6 +22,10 @@ using tcp::SideEvidence;
 
 /// A server that closes later than this after its last answer did not close because of it.
 constexpr flowtable::DurationNs kSameBreathNs = 50 * kMillisecondNs;
+/// Of a connection that was served and closed in good order.
+constexpr double kPlainConfidence = 0.99;
+/// The same, but its words were not kept.
+constexpr double kCoarseConfidence = 0.9;
 /// As much of the first words as two sessions with different refusal texts differ in, and time stamps do not.
 constexpr std::size_t kDigestedWords = 12;
 
@@ -64,9 +69,17 @@ bool was_cut_short(Ending ending, const Evidence* evidence) {
   return unanswered || closed - server.last_payload_ns > kSameBreathNs;
 }
 
-/// Served and closed in good order by a client that had its answers: nothing to judge.
-bool is_plain(const tcp::ConnectionSummary& summary, Ending ending) {
-  return summary.plainly_served && (ending == Ending::left_after_reply || ending == Ending::still_open);
+/// Served, and closed in good order: nothing that further evidence could change.
+bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending, Outcome outcome) {
+  const bool orderly = ending == Ending::left_after_reply || ending == Ending::closed_after_reply;
+  if (evidence == nullptr) return orderly || (summary.plainly_served && ending == Ending::still_open);
+  if (!orderly || outcome != Outcome::served || was_cut_short(ending, evidence)) return false;
+  if (summary.mid_stream || summary.one_sided || summary.side[0].gap_bytes + summary.side[1].gap_bytes > 0)
+    return false;
+  const SideEvidence& server = evidence->of(Side::responder);
+  if (server.rst_ns != kNoTime || evidence->of(Side::originator).rst_ns != kNoTime) return false;
+  // Behind encryption a refusal has no words; who closes, and after what, must be looked at.
+  return !speaks_ssh(server.head) && !is_client_hello(evidence->of(Side::originator).head);
 }
 
 }  // namespace
@@ -74,22 +87,52 @@ bool is_plain(const tcp::ConnectionSummary& summary, Ending ending) {
 Analysis::Analysis(const AnalysisOptions& options, ScannerSource scanner)
     : options_(options), scanner_(std::move(scanner)), ledger_(options.ledger) {}
 
-void Analysis::collect(const tcp::EventBatch& batch) {
-  for (const ConnectionEvent& event : batch.events) {
-    Arrival& arrival = arrivals_.emplace_back(Arrival{event, nullptr});
-    if (event.evidence >= 0) {
-      arrival.evidence = std::make_unique<Evidence>(batch.evidence[static_cast<std::size_t>(event.evidence)]);
-    }
+void Analysis::collect(tcp::EventBatch& batch) {
+  if (batch.events.empty()) return;
+  if (held_count_ == held_.size()) held_.emplace_back();
+  const auto place = static_cast<std::uint32_t>(held_count_++);
+  std::swap(held_[place], batch);
+  batch.clear();
+  const std::vector<ConnectionEvent>& events = held_[place].events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    arrivals_.push_back({.time_ns = events[i].time_ns,
+                         .number = events[i].number,
+                         .connection = events[i].summary.id,
+                         .kind = events[i].kind,
+                         .batch = place,
+                         .event = static_cast<std::uint32_t>(i)});
   }
 }
 
 void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out) {
   std::sort(arrivals_.begin(), arrivals_.end(),
-            [](const Arrival& a, const Arrival& b) { return tcp::happened_before(a.event, b.event); });
-  auto arrival = arrivals_.begin();
-  for (; arrival != arrivals_.end() && arrival->event.time_ns <= watermark_ns; ++arrival) follow(*arrival, out);
-  arrivals_.erase(arrivals_.begin(), arrival);
+            [](const Arrival& a, const Arrival& b) { return a.order() < b.order(); });
+  std::size_t next = 0;
+  for (; next < arrivals_.size() && arrivals_[next].time_ns <= watermark_ns; ++next) {
+    const tcp::EventBatch& batch = held_[arrivals_[next].batch];
+    const ConnectionEvent& event = batch.events[arrivals_[next].event];
+    follow(event, event.evidence < 0 ? nullptr : &batch.evidence[static_cast<std::size_t>(event.evidence)], out);
+  }
+  keep_late(next);
   judge_due(watermark_ns, out);
+}
+
+/// What is later than the watermark goes on to the next advance; the batches' memory is used again.
+void Analysis::keep_late(std::size_t first) {
+  tcp::EventBatch late;
+  for (std::size_t i = first; i < arrivals_.size(); ++i) {
+    const tcp::EventBatch& batch = held_[arrivals_[i].batch];
+    ConnectionEvent event = batch.events[arrivals_[i].event];
+    if (event.evidence >= 0) {
+      late.evidence.push_back(batch.evidence[static_cast<std::size_t>(event.evidence)]);
+      event.evidence = static_cast<std::int32_t>(late.evidence.size()) - 1;
+    }
+    late.events.push_back(event);
+  }
+  for (std::size_t i = 0; i < held_count_; ++i) held_[i].clear();
+  held_count_ = 0;
+  arrivals_.clear();
+  collect(late);
 }
 
 void Analysis::finish(std::vector<DiagnosedConnection>& out) {
@@ -97,48 +140,50 @@ void Analysis::finish(std::vector<DiagnosedConnection>& out) {
   advance(std::numeric_limits<TimeNs>::max() / 2, out);
 }
 
-void Analysis::follow(Arrival& arrival, std::vector<DiagnosedConnection>& out) {
+void Analysis::follow(const ConnectionEvent& event, const Evidence* evidence, std::vector<DiagnosedConnection>& out) {
   // Judged before, not after: what is known then must not depend on how the events came in batches.
-  judge_due(arrival.event.time_ns - 1, out);
-  if (arrival.event.kind == tcp::EventKind::established) {
-    ledger_.accepted(arrival.event.summary, arrival.event.time_ns);
+  judge_due(event.time_ns - 1, out);
+  if (event.kind == tcp::EventKind::established) {
+    ledger_.accepted(event.summary, event.time_ns);
   } else {
-    follow_end(arrival, out);
+    follow_end(event, evidence, out);
   }
 }
 
-void Analysis::follow_end(Arrival& arrival, std::vector<DiagnosedConnection>& out) {
+void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence,
+                          std::vector<DiagnosedConnection>& out) {
   ++counters_.connections;
   Pending pending;
-  pending.summary = arrival.event.summary;
-  pending.evidence = std::move(arrival.evidence);
-  const Evidence* evidence = pending.evidence.get();
-  pending.ending = ending_of(pending.summary, evidence);
-  pending.due_ns = arrival.event.time_ns + options_.settle_ns;
-  if (evidence != nullptr && !is_plain(pending.summary, pending.ending)) read_words(pending);
+  pending.ending = ending_of(event.summary, evidence);
+  pending.due_ns = event.time_ns + options_.settle_ns;
+  pending.summary = event.summary;
+  if (evidence != nullptr) {
+    read_words(pending, *evidence);
+    mark_server(pending, *evidence);
+  }
   pending.outcome = outcome_of(pending.ending, pending.server_words);
-  mark_server(pending);
-  ledger_.ended(pending.summary, EndedNote{.outcome = pending.outcome,
-                                           .closed_ns = close_time(pending.summary, evidence),
-                                           .cut_short = was_cut_short(pending.ending, evidence),
-                                           .words = pending.words});
-  if (is_plain(pending.summary, pending.ending)) {
+  ledger_.ended(event.summary, EndedNote{.outcome = pending.outcome,
+                                         .closed_ns = close_time(event.summary, evidence),
+                                         .cut_short = was_cut_short(pending.ending, evidence),
+                                         .words = pending.words});
+  if (is_plain(event.summary, evidence, pending.ending, pending.outcome)) {
     DiagnosedConnection& served = out.emplace_back();
-    served.summary = pending.summary;
+    served.summary = event.summary;
     served.diagnosis.cause = Cause::served;
-    served.diagnosis.confidence = 0.99;
-    served.judged_ns = arrival.event.time_ns;
+    served.diagnosis.confidence =
+        evidence == nullptr && !event.summary.plainly_served ? kCoarseConfidence : kPlainConfidence;
+    served.judged_ns = event.time_ns;
     return;
   }
+  if (evidence != nullptr) pending.evidence = std::make_unique<Evidence>(*evidence);
   pending_.push_back(std::move(pending));
   if (pending_.size() > options_.capacity_pending) {
     ++counters_.judged_early;
-    judge_oldest(arrival.event.time_ns, out);
+    judge_oldest(event.time_ns, out);
   }
 }
 
-void Analysis::read_words(Pending& pending) {
-  const Evidence& e = *pending.evidence;
+void Analysis::read_words(Pending& pending, const Evidence& e) {
   pending.words = digest_of_words(e.of(Side::responder).head);
   for (const Side side : {Side::responder, Side::originator}) {
     const SideEvidence& speaker = e.of(side);
@@ -152,9 +197,7 @@ void Analysis::read_words(Pending& pending) {
   }
 }
 
-void Analysis::mark_server(const Pending& pending) {
-  if (pending.evidence == nullptr) return;
-  const Evidence& e = *pending.evidence;
+void Analysis::mark_server(const Pending& pending, const Evidence& e) {
   const SideEvidence& server = e.of(Side::responder);
   if (e.syn_ack_ns != kNoTime) ledger_.saw_syn_ack(pending.summary.responder.address, server.first.ttl);
   if (pending.ending == Ending::syn_reset) ledger_.syn_was_reset(pending.summary.responder, server.rst_ns);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "pipeline/diagnose/diagnosis.h"
@@ -40,8 +41,9 @@ class Analysis {
 
   Analysis(const AnalysisOptions& options, ScannerSource scanner);
 
-  /// Takes over the events of one batch a worker. All batches must cover the time up to the next watermark.
-  void collect(const tcp::EventBatch& batch);
+  /// Takes over the events of one batch a worker, and leaves it empty. All batches must cover the time up to the next
+  /// watermark.
+  void collect(tcp::EventBatch& batch);
 
   /// All events up to and including `watermark_ns` have been collected: follows them and appends the readings that are
   /// due by then, in the order of their judgement.
@@ -54,10 +56,16 @@ class Analysis {
   const Ledger& ledger() const noexcept { return ledger_; }
 
  private:
-  /// An event out of its batch, with its evidence.
+  /// Where an event stands that was collected, with what orders it.
   struct Arrival {
-    tcp::ConnectionEvent event;
-    std::unique_ptr<tcp::Evidence> evidence;
+    flowtable::TimeNs time_ns = 0;
+    std::uint64_t number = 0;
+    std::uint64_t connection = 0;
+    tcp::EventKind kind = tcp::EventKind::established;
+    std::uint32_t batch = 0;  ///< index in held_
+    std::uint32_t event = 0;
+
+    auto order() const { return std::tie(time_ns, number, connection, kind); }
   };
   /// A connection that waits for its judgement.
   struct Pending {
@@ -71,10 +79,12 @@ class Analysis {
     std::vector<SignatureHit> client_words;
   };
 
-  void follow(Arrival& arrival, std::vector<DiagnosedConnection>& out);
-  void follow_end(Arrival& arrival, std::vector<DiagnosedConnection>& out);
-  void read_words(Pending& pending);
-  void mark_server(const Pending& pending);
+  void follow(const tcp::ConnectionEvent& event, const tcp::Evidence* evidence, std::vector<DiagnosedConnection>& out);
+  void follow_end(const tcp::ConnectionEvent& event, const tcp::Evidence* evidence,
+                  std::vector<DiagnosedConnection>& out);
+  void keep_late(std::size_t first);
+  void read_words(Pending& pending, const tcp::Evidence& evidence);
+  void mark_server(const Pending& pending, const tcp::Evidence& evidence);
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 
@@ -82,6 +92,8 @@ class Analysis {
   ScannerSource scanner_;
   Ledger ledger_;
   AnalysisCounters counters_;
+  std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
+  std::size_t held_count_ = 0;
   std::vector<Arrival> arrivals_;
   std::deque<Pending> pending_;
 };

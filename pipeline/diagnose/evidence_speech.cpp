@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
 
 #include "pipeline/diagnose/figures.h"
+#include "pipeline/diagnose/protocol_marks.h"
 
 namespace doorslam::diagnose::evidence {
 
@@ -23,15 +23,6 @@ using tcp::SideEvidence;
 constexpr DurationNs kPatienceNs = kSecondNs;
 /// An answer and the FIN behind it belong together within this.
 constexpr DurationNs kSameBreathNs = 50 * kMillisecondNs;
-
-bool begins_with(const tcp::PayloadHead& head, std::string_view prefix) {
-  return head.length >= prefix.size() && std::equal(prefix.begin(), prefix.end(), head.bytes.begin());
-}
-
-/// TLS record layer: handshake (22), version 3.x, ClientHello (1) as first message (RFC 8446, sections 4 and 5.1).
-bool is_client_hello(const tcp::PayloadHead& head) {
-  return head.length >= 6 && head.bytes[0] == 22 && head.bytes[1] == 3 && head.bytes[5] == 1;
-}
 
 DurationNs waited(const Case& c) {
   const SideEvidence& client = *c.client();
@@ -93,7 +84,7 @@ std::optional<Finding> words_unusual_here(const Case& c) {
 /// Answer and close in one breath, after a request: a server that has done its work.
 std::optional<Finding> ordinary_close_after_answer(const Case& c) {
   // A refusal in words is delivered in one breath as well, and an SSH server leaves the closing to the client.
-  if (c.packets != nullptr && begins_with(c.server()->head, "SSH-")) return std::nullopt;
+  if (c.packets != nullptr && speaks_ssh(c.server()->head)) return std::nullopt;
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr || c.outcome == Outcome::refused_in_words) {
     return std::nullopt;
   }
@@ -134,7 +125,7 @@ std::optional<Finding> tls_alert_in_cipher(const Case& c) {
 /// An SSH client ends a finished session itself; a server that leaves first has given up on the login (RFC 4252, 5).
 std::optional<Finding> ssh_server_left_first(const Case& c) {
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
-  if (!begins_with(c.server()->head, "SSH-") || c.packets->exchanges < 3) return std::nullopt;
+  if (!speaks_ssh(c.server()->head) || c.packets->exchanges < 3) return std::nullopt;
   const std::uint64_t octets = c.summary.side[index_of(Side::responder)].payload_bytes;
   if (octets > 16'384) return std::nullopt;
   return Finding{fmt::format("the SSH server hung up after {} exchanges and {} octets, during authentication",

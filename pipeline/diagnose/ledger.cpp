@@ -102,7 +102,8 @@ std::size_t Ledger::EndpointHash::operator()(const Endpoint& e) const noexcept {
 
 std::size_t Ledger::AddressHash::operator()(const IpAddress& a) const noexcept { return digest(a); }
 
-Ledger::Ledger(const LedgerOptions& options) : options_(options), notes_(options.capacity_notes) {
+Ledger::Ledger(const LedgerOptions& options)
+    : options_(options), notes_(options.capacity_notes), open_notes_(options.capacity_notes) {
   table_.reserve(kTableRows);
   closings_.reserve(kTableRows);
 }
@@ -143,7 +144,7 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
   Note& note = notes_[serial % notes_.size()];
   if (serial >= notes_.size()) {
     ++notes_forgotten_;
-    if (note.outcome == Outcome::open) open_notes_.erase(note.connection_id);
+    if (note.outcome == Outcome::open) open_notes_.take(note.connection_id);
   }
   note = Note{.accepted_ns = now_ns,
               .closed_ns = kStillOpen,
@@ -153,24 +154,23 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
   server.newest = serial;
   server.marks.last_accept_ns = now_ns;
   server.marks.first_syn_reset_ns = kNoTime;
-  open_notes_.emplace(connection.id, serial);
+  open_notes_.put(connection.id, serial);
 }
 
 void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& ended) {
-  auto open = open_notes_.find(connection.id);
-  if (open == open_notes_.end()) {
+  std::uint64_t serial = open_notes_.take(connection.id);
+  if (serial == IdIndex::kAbsent) {
     // A connection whose beginning the capture lacks was never seen to be accepted.
     if (!connection.mid_stream) return;
     accepted(connection, connection.start_ns);
-    open = open_notes_.find(connection.id);
+    serial = open_notes_.take(connection.id);
   }
-  if (Note* note = note_numbered(open->second)) {
+  if (Note* note = note_numbered(serial)) {
     note->closed_ns = ended.closed_ns;
     note->outcome = ended.outcome;
     note->cut_short = ended.cut_short;
     note->words = ended.words;
   }
-  open_notes_.erase(open);
 }
 
 void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {

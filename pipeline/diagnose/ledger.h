@@ -6,6 +6,7 @@
 
 #include "flowtable/ip_address.h"
 #include "flowtable/time.h"
+#include "pipeline/diagnose/id_index.h"
 #include "pipeline/tcp/connection.h"
 
 /// The ledger of servers: what else each server was doing, and with whom.
@@ -182,7 +183,7 @@ class Ledger {
   std::uint64_t notes_forgotten_ = 0;
   std::uint64_t servers_forgotten_ = 0;
   std::unordered_map<flowtable::Endpoint, Server, EndpointHash> servers_;
-  std::unordered_map<std::uint64_t, std::uint64_t> open_notes_;  ///< connection id → serial number
+  IdIndex open_notes_;  ///< connection id → serial number
   std::unordered_map<flowtable::IpAddress, std::uint8_t, AddressHash> host_ttl_;
   std::vector<TableRow> table_;
   std::vector<flowtable::TimeNs> closings_;
