@@ -1,6 +1,7 @@
 #include "pipeline/tcp/tracker.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "pipeline/tcp/deadline.h"
 #include "pipeline/tcp/duplicates.h"
@@ -69,10 +70,11 @@ TimeNs Tracker::deadline_of(const FlowRecord& flow) const noexcept {
   return tcp::deadline_of(flow, details_[flow.details], timeouts_);
 }
 
-// Stage 1 and 2 bring the cache lines near, so that their misses overlap; stage 3 does the work.
-struct Tracker::BurstKeys {
-  std::array<Lookup<FlowKey4>, kBurst> v4;
-  std::array<Lookup<FlowKey6>, kBurst> v6;
+/// One or the other, by the segment's IP version; not initialised, as each burst would pay for it.
+union Tracker::AnyLookup {
+  AnyLookup() noexcept {}
+  Lookup<FlowKey4> v4;
+  Lookup<FlowKey6> v6;
 };
 
 void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
@@ -84,35 +86,27 @@ void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept 
   process_part(burst, out);
 }
 
+template <class Key>
+void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lookup<Key>& lookup) const noexcept {
+  const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
+  const auto oriented = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
+  std::construct_at(&lookup, Lookup<Key>{oriented, table.hash(oriented.key)});
+  table.prefetch(lookup.hash);
+}
+
+// Stages 1 and 2 bring the cache lines near, so that their misses overlap; stage 3 does the work.
 void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexcept {
-  BurstKeys keys;
+  std::array<AnyLookup, kBurst> lookups;
+  const auto is_v4 = [&part](std::size_t i) { return part[i].source.address.version == IpVersion::v4; };
   counters_.segments += part.size();
   for (std::size_t i = 0; i < part.size(); ++i) {
-    const Segment& segment = part[i];
-    const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
-    if (segment.source.address.version == IpVersion::v4) {
-      keys.v4[i].oriented = flowtable::make_key4(segment.source, segment.destination, vlan);
-      keys.v4[i].hash = flows4_.hash(keys.v4[i].oriented.key);
-      flows4_.prefetch(keys.v4[i].hash);
-    } else {
-      keys.v6[i].oriented = flowtable::make_key6(segment.source, segment.destination, vlan);
-      keys.v6[i].hash = flows6_.hash(keys.v6[i].oriented.key);
-      flows6_.prefetch(keys.v6[i].hash);
-    }
+    is_v4(i) ? look_up(flows4_, part[i], lookups[i].v4) : look_up(flows6_, part[i], lookups[i].v6);
   }
   for (std::size_t i = 0; i < part.size(); ++i) {
-    if (part[i].source.address.version == IpVersion::v4) {
-      flows4_.prefetch_slots(keys.v4[i].hash);
-    } else {
-      flows6_.prefetch_slots(keys.v6[i].hash);
-    }
+    is_v4(i) ? flows4_.prefetch_slots(lookups[i].v4.hash) : flows6_.prefetch_slots(lookups[i].v6.hash);
   }
   for (std::size_t i = 0; i < part.size(); ++i) {
-    if (part[i].source.address.version == IpVersion::v4) {
-      advance_flow(flows4_, keys.v4[i], part[i], out);
-    } else {
-      advance_flow(flows6_, keys.v6[i], part[i], out);
-    }
+    is_v4(i) ? advance_flow(flows4_, lookups[i].v4, part[i], out) : advance_flow(flows6_, lookups[i].v6, part[i], out);
   }
 }
 
@@ -153,7 +147,7 @@ void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const S
 }
 
 /// The next segment in order, of a healthy connection in mid-flow: nothing but its own cache line is touched.
-bool Tracker::advance_quickly(FlowRecord& flow, Side side, const Segment& segment) noexcept {
+inline bool Tracker::advance_quickly(FlowRecord& flow, Side side, const Segment& segment) noexcept {
   using namespace packet::tcp_flag;
   const std::size_t own = index_of(side);
   const std::size_t peer = own ^ 1U;

@@ -73,20 +73,22 @@ class Tracker {
   template <class Key>
   using Table = flowtable::FlowTable<Key, FlowRecord>;
 
-  /// A segment that has found its connection's place in the table.
+  /// Where a segment's connection stands in the table, if it is there.
   template <class Key>
   struct Lookup {
     flowtable::OrientedKey<Key> oriented;
     std::uint64_t hash = 0;
   };
   static constexpr std::size_t kBurst = 64;
-  struct BurstKeys;
+  union AnyLookup;
   struct OpenFlow {
     std::uint64_t id;
     std::uint32_t index;
     flowtable::IpVersion version;
   };
 
+  template <class Key>
+  void look_up(const Table<Key>& table, const packet::Segment& segment, Lookup<Key>& lookup) const noexcept;
   void process_part(std::span<const packet::Segment> part, EventBatch& out) noexcept;
 
   template <class Key>

@@ -40,7 +40,11 @@ TEST(BoundedPool, ReturnedEntriesComeAgainAsNew) {
 
 TEST(BoundedPool, UsesReturnedMemoryBeforeUntouched) {
   BoundedPool<Item> pool(1000);
-  for (int i = 0; i < 500; ++i) pool.release(pool.acquire());
+  for (int i = 0; i < 500; ++i) {
+    const std::uint32_t index = pool.acquire();
+    ASSERT_LT(index, pool.capacity());
+    pool.release(index);
+  }
   EXPECT_EQ(pool.acquire(), 0U);  // resident memory follows what is in use at a time
 }
 
