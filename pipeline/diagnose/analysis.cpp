@@ -11,7 +11,6 @@ namespace doorslam::diagnose {
 
 namespace {
 
-using flowtable::kMillisecondNs;
 using flowtable::kNoTime;
 using flowtable::TimeNs;
 using tcp::ConnectionEvent;
@@ -20,8 +19,6 @@ using tcp::PayloadHead;
 using tcp::Side;
 using tcp::SideEvidence;
 
-/// A server that closes later than this after its last answer did not close because of it.
-constexpr flowtable::DurationNs kSameBreathNs = 50 * kMillisecondNs;
 /// Of a connection that was served and closed in good order.
 constexpr double kPlainConfidence = 0.99;
 /// The same, but its words were not kept.

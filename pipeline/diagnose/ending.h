@@ -38,6 +38,9 @@ Ending ending_of(const tcp::ConnectionSummary& summary, const tcp::Evidence* evi
 /// When the connection stopped to count as an open session: the first FIN or RST, else the last packet.
 flowtable::TimeNs close_time(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
 
+/// A server that closes later than this after its last answer did not close because of it.
+inline constexpr flowtable::DurationNs kSameBreathNs = 10 * flowtable::kMillisecondNs;
+
 /// When the server's side ended it (FIN or RST), or kNoTime.
 flowtable::TimeNs server_close_time(const tcp::Evidence& evidence);
 

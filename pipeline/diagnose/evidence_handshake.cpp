@@ -168,16 +168,19 @@ std::optional<Finding> resets_both_ways(const Case& c) {
 
 std::optional<Finding> port_was_open_before(const Case& c) {
   if (c.ending != Ending::syn_reset || !c.marks || c.marks->last_accept_ns == kNoTime) return std::nullopt;
-  if (c.marks->last_accept_ns > c.summary.start_ns) return Finding{"this port accepts connections again since"};
+  if (c.marks->last_accept_ns > c.summary.start_ns) return Finding{"this port has accepted connections since"};
   return Finding{fmt::format("this port accepted connections until {} before",
                              in_words(c.summary.start_ns - c.marks->last_accept_ns))};
 }
 
 /// A super-server that withdraws a service for too many connections a second leaves a closed port behind.
 std::optional<Finding> port_closed_after_a_burst(const Case& c) {
-  if (c.ending != Ending::syn_reset || !c.marks || c.marks->accepted_before_reset < 4) return std::nullopt;
+  if (c.ending != Ending::syn_reset || !c.marks) return std::nullopt;
+  const PortClosure* closure =
+      c.marks->closure_between(c.summary.start_ns - 60 * kSecondNs, c.summary.start_ns + kSecondNs);
+  if (closure == nullptr || closure->accepted_in_last_second < 4) return std::nullopt;
   return Finding{fmt::format("{} connections had been accepted in the second before the port closed",
-                             c.marks->accepted_before_reset)};
+                             closure->accepted_in_last_second)};
 }
 
 }  // namespace doorslam::diagnose::evidence

@@ -148,10 +148,12 @@ std::optional<Finding> sessions_went_on(const Case& c) {
 }
 
 std::optional<Finding> port_closed_afterwards(const Case& c) {
-  if (!c.server_hung_up() || !c.marks || c.marks->first_syn_reset_ns == kNoTime) return std::nullopt;
-  const auto after = c.marks->first_syn_reset_ns - c.closed_ns;
-  if (after < -100 * kMillisecondNs || after > 10 * kSecondNs) return std::nullopt;
-  return Finding{fmt::format("{} later the port answered a SYN with RST: nothing listened any more", in_words(after))};
+  if (!c.server_hung_up() || !c.marks) return std::nullopt;
+  const PortClosure* closure =
+      c.marks->closure_between(c.closed_ns - 100 * kMillisecondNs, c.closed_ns + 10 * kSecondNs);
+  if (closure == nullptr || closure->last_accept_ns > c.closed_ns + 100 * kMillisecondNs) return std::nullopt;
+  return Finding{fmt::format("{} later the port answered a SYN with RST: nothing listened any more",
+                             in_words(closure->first_reset_ns - c.closed_ns))};
 }
 
 /// A service that serves the next client at once has not crashed.

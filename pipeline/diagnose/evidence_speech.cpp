@@ -12,7 +12,6 @@ namespace doorslam::diagnose::evidence {
 namespace {
 
 using flowtable::DurationNs;
-using flowtable::kMillisecondNs;
 using flowtable::kNoTime;
 using flowtable::kSecondNs;
 using tcp::Rung;
@@ -21,8 +20,6 @@ using tcp::SideEvidence;
 
 /// A client that leaves earlier than this has not waited for an answer.
 constexpr DurationNs kPatienceNs = kSecondNs;
-/// An answer and the FIN behind it belong together within this.
-constexpr DurationNs kSameBreathNs = 50 * kMillisecondNs;
 
 DurationNs waited(const Case& c) {
   const SideEvidence& client = *c.client();

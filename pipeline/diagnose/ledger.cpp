@@ -153,7 +153,6 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
               .client = connection.originator.address};
   server.newest = serial;
   server.marks.last_accept_ns = now_ns;
-  server.marks.first_syn_reset_ns = kNoTime;
   open_notes_.put(connection.id, serial);
 }
 
@@ -178,15 +177,26 @@ void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
   const auto found = servers_.find(endpoint);
   if (found == servers_.end()) return;
   ServerMarks& marks = found->second.marks;
-  marks.last_syn_reset_ns = now_ns;
-  if (marks.first_syn_reset_ns != kNoTime) return;
-  marks.first_syn_reset_ns = now_ns;
-  marks.previous_accept_ns = marks.last_accept_ns;
-  marks.accepted_before_reset = 0;
+  const bool known =
+      marks.closure_count > 0 &&
+      marks.closures[(marks.closure_count - 1) % marks.closures.size()].first_reset_ns > marks.last_accept_ns;
+  if (known) return;
+  PortClosure closure{.first_reset_ns = now_ns, .last_accept_ns = marks.last_accept_ns};
   for (std::uint64_t serial = found->second.newest; Note* note = note_numbered(serial); serial = note->older) {
     if (marks.last_accept_ns - note->accepted_ns > kSecondNs) break;
-    ++marks.accepted_before_reset;
+    ++closure.accepted_in_last_second;
   }
+  marks.closures[marks.closure_count++ % marks.closures.size()] = closure;
+}
+
+const PortClosure* ServerMarks::closure_between(TimeNs from_ns, TimeNs to_ns) const {
+  const PortClosure* first = nullptr;
+  for (const PortClosure& closure : closures) {
+    if (closure.first_reset_ns == kNoTime || closure.first_reset_ns < from_ns || closure.first_reset_ns > to_ns)
+      continue;
+    if (first == nullptr || closure.first_reset_ns < first->first_reset_ns) first = &closure;
+  }
+  return first;
 }
 
 void Ledger::handshake_was_ignored(const Endpoint& server, TimeNs now_ns) {

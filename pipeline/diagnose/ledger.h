@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
@@ -87,14 +88,22 @@ struct Contrast {
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
 };
 
+/// A port that accepted connections answered a SYN with RST: from when on, and what went before.
+struct PortClosure {
+  flowtable::TimeNs first_reset_ns = 0;
+  flowtable::TimeNs last_accept_ns = 0;       ///< before it
+  std::uint32_t accepted_in_last_second = 0;  ///< acceptances in the second up to last_accept_ns
+};
+
 /// Marks on a server endpoint that are not connections. Times are kNoTime where there was none.
 struct ServerMarks {
   flowtable::TimeNs last_accept_ns = 0;
-  flowtable::TimeNs first_syn_reset_ns = 0;  ///< since the last acceptance
-  flowtable::TimeNs last_syn_reset_ns = 0;
-  flowtable::TimeNs last_overflow_ns = 0;    ///< a completed handshake was ignored
-  flowtable::TimeNs previous_accept_ns = 0;  ///< last acceptance before first_syn_reset_ns
-  std::uint32_t accepted_before_reset = 0;   ///< acceptances in the second before the port closed
+  flowtable::TimeNs last_overflow_ns = 0;  ///< a completed handshake was ignored
+  std::array<PortClosure, 4> closures;     ///< ring, by closure_count
+  std::uint32_t closure_count = 0;
+
+  /// The first closure in [from_ns, to_ns], or null.
+  const PortClosure* closure_between(flowtable::TimeNs from_ns, flowtable::TimeNs to_ns) const;
 };
 
 /// One accepted connection on the table that a judgement reads.

@@ -50,16 +50,21 @@ void weigh_words(Scales& scales, std::span<const SignatureHit> words) {
   const Signature& signature = *words.front().signature;
   const std::string sentence = quoted(words.front());
   constexpr double kDoubt = 0.01;
+  constexpr double kLastWord = 5.0;
+  constexpr double kEarlierWord = 3.0;
   constexpr double kOrdinaryWords = 1.0;  // an ordinary greeting does not say how the session went on
   for (const CauseWeight& weight : signature.causes) {
     if (weight.cause == Cause::served) {
       weigh(scales, weight.cause, kOrdinaryWords, sentence);
     } else {
-      const double sureness = 0.6 + 0.4 * signature.specificity;
+      const double sureness = 0.8 + 0.4 * signature.specificity;
       weigh(scales, weight.cause, sureness * std::log(weight.weight / kDoubt) - kUnlisted / 2, sentence);
     }
   }
-  if (is_refusal(signature.main_cause())) weigh(scales, Cause::served, -3.5 * signature.specificity, sentence);
+  if (!is_refusal(signature.main_cause())) return;
+  // A refusal that was not the last word may have been of one request among others.
+  const double gravity = words.front().in_last_words ? kLastWord : kEarlierWord;
+  weigh(scales, Cause::served, -gravity * signature.specificity, sentence);
 }
 
 std::array<double, kCauseCount> probabilities(const Scales& scales) {

@@ -105,7 +105,12 @@ constexpr Weights<1> kBelowCeilings = {{{connection_limit, -2.5}}};
 constexpr Weights<1> kNoSession = {{{connection_limit, -4.0}}};
 constexpr Weights<1> kTooFast = {{{rate_limit, 2.0}}};
 constexpr Weights<1> kSlow = {{{rate_limit, -3.0}}};
-constexpr Weights<4> kEndedTogether = {{{app_crash, 5.5}, {maintenance, 2.0}, {served, -3.0}, {acl_denied, -2.0}}};
+constexpr Weights<6> kEndedTogether = {{{app_crash, 5.5},
+                                        {maintenance, 2.0},
+                                        {served, -3.0},
+                                        {acl_denied, -2.0},
+                                        {connection_limit, -3.0},
+                                        {rate_limit, -2.0}}};
 constexpr Weights<1> kWentOn = {{{app_crash, -3.5}}};
 constexpr Weights<3> kClosedAfterwards = {{{app_crash, 2.0}, {maintenance, 1.0}, {served, -0.5}}};
 constexpr Weights<1> kServedSoon = {{{app_crash, -1.5}}};
@@ -197,6 +202,8 @@ std::span<const Weight> prior_of(Ending ending) {
       return kHandshakeReset;
     case Ending::closed_without_a_word:
       return kClosedWithoutAWord;
+    case Ending::closed_unseen:
+      return kClosedUnseen;
     case Ending::closed_after_greeting:
       return kClosedAfterGreeting;
     case Ending::closed_after_reply:
