@@ -176,7 +176,7 @@ class Report::Impl {
     });
     std::vector<ServerRow> sorted;
     sorted.reserve(rows.size());
-    for (auto& [key, row] : rows) sorted.push_back(std::move(row));
+    for (const auto& [key, row] : rows) sorted.push_back(row);
     std::sort(sorted.begin(), sorted.end(), [](const ServerRow& a, const ServerRow& b) {
       return a.tally.refused != b.tally.refused ? a.tally.refused > b.tally.refused : a.server < b.server;
     });
