@@ -49,6 +49,30 @@ struct ClientFan {
   std::vector<Slot> incidents;
 };
 
+/// What was served on an endpoint lately. Refusals are judged after a settle time, served connections at once: those
+/// that belong beside an incident have been seen before it opens.
+struct ServedHistory {
+  static constexpr std::size_t kRemembered = 32;
+
+  struct Visit {
+    TimeNs start_ns = 0;
+    IpAddress client;
+  };
+
+  void add(const tcp::ConnectionSummary& summary) {
+    const Visit visit{summary.start_ns, summary.originator.address};
+    if (visits.size() < kRemembered) {
+      visits.push_back(visit);
+    } else {
+      visits[count % kRemembered] = visit;
+    }
+    ++count;
+  }
+
+  std::uint64_t count = 0;
+  std::vector<Visit> visits;  ///< the latest; a ring once full
+};
+
 void erase_value(std::vector<Slot>& slots, Slot slot) {
   slots.erase(std::remove(slots.begin(), slots.end(), slot), slots.end());
 }
@@ -114,7 +138,7 @@ class IncidentLog::Impl {
 
  private:
   void observe_served(const tcp::ConnectionSummary& summary) {
-    ++served_.touch(summary.responder);
+    served_.touch(summary.responder).add(summary);
     tell_watchers(endpoint_watchers_, summary.responder, summary);
     tell_watchers(server_watchers_, summary.responder.address, summary);
     tell_watchers(client_watchers_, summary.originator.address, summary);
@@ -125,7 +149,7 @@ class IncidentLog::Impl {
     if (watchers.empty()) return;
     const auto found = watchers.find(key);
     if (found == watchers.end()) return;
-    for (const Slot slot : found->second) open_.at(slot).add_served(summary.originator.address);
+    for (const Slot slot : found->second) open_.at(slot).add_served(summary.originator.address, summary.start_ns);
   }
 
   /// The incident that a refused connection belongs to, opened where there is none.
@@ -146,8 +170,13 @@ class IncidentLog::Impl {
       return everywhere;
     }
     const Slot slot = create(IncidentScope::endpoint, connection);
-    if (const std::uint64_t* before = served_.find(summary.responder)) open_.at(slot).set_served_before(*before);
+    if (const ServedHistory* served = served_.find(summary.responder)) recall(*served, open_.at(slot));
     return slot;
+  }
+
+  static void recall(const ServedHistory& served, OpenIncident& incident) {
+    incident.add_served_before(served.count - served.visits.size());
+    for (const ServedHistory::Visit& visit : served.visits) incident.add_served(visit.client, visit.start_ns);
   }
 
   /// Opens an incident that has counted nothing yet. It is announced when the log next looks at it: at once, or after
@@ -329,7 +358,7 @@ class IncidentLog::Impl {
   std::unordered_map<Endpoint, std::vector<Slot>, KeyHash> endpoint_watchers_;
   std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> server_watchers_;
   std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> client_watchers_;
-  BoundedMap<Endpoint, std::uint64_t> served_;
+  BoundedMap<Endpoint, ServedHistory> served_;
   BoundedMap<AddressCause, ClientFan> client_fans_;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };

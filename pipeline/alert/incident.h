@@ -56,9 +56,9 @@ struct CaptureQuality {
 /// What was served while the incident was open: on the endpoint; with scope `server` on the server; with scope `client`
 /// to the client, anywhere. Nothing with scope `everywhere`.
 struct Contrast {
-  std::uint64_t served_before = 0;           ///< connections served before the first refusal, as far as remembered
-  std::uint64_t served = 0;                  ///< connections served meanwhile
-  DistinctCount served_clients;              ///< their clients
+  std::uint64_t served_before = 0;  ///< connections served that started before the first refusal, as far as remembered
+  std::uint64_t served = 0;         ///< connections served that started after it
+  DistinctCount served_clients;     ///< their clients
   std::uint64_t served_refused_clients = 0;  ///< refused clients that were served as well meanwhile
 };
 
@@ -104,7 +104,7 @@ struct IncidentOptions {
   std::size_t fold_ports = 10;         ///< more ports of one server than this are one incident
   std::size_t fold_servers = 10;       ///< more servers refused to one client than this are one incident
   std::size_t max_open = 1024;         ///< incidents open at a time; beyond, one `everywhere` incident a cause
-  std::size_t max_endpoints = 65'536;  ///< endpoints whose served connections are remembered
+  std::size_t max_endpoints = 16'384;  ///< endpoints whose served connections are remembered
   std::size_t max_clients = 65'536;    ///< clients watched for sweeps
 };
 

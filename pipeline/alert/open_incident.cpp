@@ -86,7 +86,8 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   }
 }
 
-void OpenIncident::add_served(const flowtable::IpAddress& client) {
+void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns) {
+  if (start_ns < incident_.first_ns) return add_served_before(1);
   ++incident_.contrast.served;
   const auto refused = clients_.find(client);
   if (refused != clients_.end()) ++refused->second.served;

@@ -20,8 +20,9 @@ class OpenIncident {
   OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact);
 
   void add(const diagnose::DiagnosedConnection& refused);
-  void add_served(const flowtable::IpAddress& client);
-  void set_served_before(std::uint64_t connections) noexcept { incident_.contrast.served_before = connections; }
+  /// A served connection: meanwhile, or before where it started earlier than the first refused one.
+  void add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns);
+  void add_served_before(std::uint64_t connections) noexcept { incident_.contrast.served_before += connections; }
   /// Takes over all that `other` has counted.
   void absorb(const OpenIncident& other);
 

@@ -17,6 +17,9 @@ namespace {
 
 using diagnose::Hypothesis;
 
+/// Above these a hypothesis that does not lead is "possible", or "unlikely"; below, "ruled out".
+constexpr double kPossible = 0.15;
+constexpr double kUnlikely = 0.02;
 constexpr std::size_t kLabel = 12;
 constexpr std::size_t kBar = 10;
 constexpr std::size_t kClientsShown = 5;
@@ -130,12 +133,20 @@ std::string hypothesis_block(const Hypothesis& hypothesis, bool first, const Inc
   return out;
 }
 
+/// What is ruled out is shown for its argument; without one it is noise.
+bool is_worth_a_line(const Hypothesis& hypothesis) {
+  if (hypothesis.probability >= kUnlikely) return true;
+  return !hypothesis.evidence_against.empty() && hypothesis.cause != diagnose::Cause::served &&
+         hypothesis.cause != diagnose::Cause::unknown;
+}
+
 std::string hypotheses_section(const Incident& incident, const IncidentStyle& style) {
   const auto& hypotheses = incident.sample.diagnosis.hypotheses;
   if (hypotheses.empty()) return {};
   std::string out = section("WHY", style);
   // The word "most likely" is for a cause that leads, not for the first of several that are level.
   for (std::size_t i = 0; i < hypotheses.size(); ++i) {
+    if (!is_worth_a_line(hypotheses[i])) continue;
     const bool leads = i == 0 && (hypotheses.size() == 1 || hypotheses[0].probability > hypotheses[1].probability);
     out += hypothesis_block(hypotheses[i], leads, style);
   }
@@ -167,8 +178,6 @@ std::string steps_section(const Incident& incident, const IncidentStyle& style) 
 }  // namespace
 
 std::string_view likelihood(double probability, bool first) noexcept {
-  constexpr double kPossible = 0.15;
-  constexpr double kUnlikely = 0.02;
   if (first) return "most likely";
   if (probability >= kPossible) return "possible";
   return probability >= kUnlikely ? "unlikely" : "ruled out";
