@@ -1,11 +1,19 @@
 #include "flowtable/deadlines.h"
 
+#include <bit>
+
+#include "flowtable/stamp_group.h"
+
 namespace doorslam::flowtable {
 
+namespace {
+constexpr std::size_t round_up(std::size_t number, std::size_t step) { return (number + step - 1) / step * step; }
+}  // namespace
+
 Deadlines::Deadlines(std::size_t slots, Pages pages)
-    : stamp_memory_((slots + kBlockSlots - 1) / kBlockSlots * kBlockSlots * sizeof(Stamp), pages),
-      block_memory_((slots + kBlockSlots - 1) / kBlockSlots * sizeof(Stamp), Pages::normal),
-      blocks_((slots + kBlockSlots - 1) / kBlockSlots) {}
+    : stamp_memory_(round_up(slots, kBlockSlots) * sizeof(Stamp), pages),
+      block_memory_(round_up(slots, kBlockSlots * kStampGroup) / kBlockSlots * sizeof(Stamp), Pages::normal),
+      blocks_(round_up(slots, kBlockSlots * kStampGroup) / kBlockSlots) {}
 
 std::size_t Deadlines::due(TimeNs now, std::span<std::uint32_t> out) noexcept {
   if (out.empty()) return 0;
@@ -36,11 +44,19 @@ bool Deadlines::begin_sweep(std::int64_t now_tick) noexcept {
 /// False when `out` is full; the next call goes on from there.
 bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcept {
   const auto window = static_cast<std::uint16_t>(target_ - swept_);
-  for (; cursor_ < blocks_; ++cursor_) {
+  while (cursor_ < blocks_) {
+    if (cursor_ % kStampGroup == 0) {
+      const std::uint16_t nearest = nearest_stamp(block_earliest() + cursor_, static_cast<Stamp>(swept_));
+      if (nearest > window) {
+        if (nearest != kFarthestStamp) earliest_ = std::min(earliest_, swept_ + nearest);
+        cursor_ += kStampGroup;
+        continue;
+      }
+    }
     const Stamp& earliest = block_earliest()[cursor_];
-    if (earliest == kNotFiled) continue;
-    if (distance(earliest) <= window && !pop_block(cursor_, out, popped)) return false;
+    if (earliest != kNotFiled && distance(earliest) <= window && !pop_block(cursor_, out, popped)) return false;
     if (earliest != kNotFiled) earliest_ = std::min(earliest_, swept_ + distance(earliest));
+    ++cursor_;
   }
   swept_ = target_;
   return true;
@@ -50,35 +66,18 @@ bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcep
 bool Deadlines::pop_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& popped) noexcept {
   const auto window = static_cast<std::uint16_t>(target_ - swept_);
   const auto base = static_cast<Stamp>(swept_);
-  Stamp* const stamp = stamps() + block * kBlockSlots;
-  constexpr std::size_t kGroup = 64;
-  Stamp soonest = std::numeric_limits<Stamp>::max();
-  for (std::size_t start = 0; start < kBlockSlots; start += kGroup) {
-    // Nearest distance of the group, the not filed left out as the farthest: branch-free, for the vectoriser.
-    Stamp nearest = std::numeric_limits<Stamp>::max();
-    for (std::size_t i = start; i < start + kGroup; ++i) {
-      const auto away = static_cast<Stamp>(stamp[i] - base);
-      const auto counted = static_cast<Stamp>(stamp[i] == kNotFiled ? std::numeric_limits<Stamp>::max() : away);
-      nearest = std::min(nearest, counted);
-    }
-    if (nearest > window) {
-      soonest = std::min(soonest, nearest);
-      continue;
-    }
-    for (std::size_t i = start; i < start + kGroup; ++i) {
-      if (stamp[i] == kNotFiled) continue;
-      const Stamp away = distance(stamp[i]);
-      if (away > window) {
-        soonest = std::min(soonest, away);
-        continue;
-      }
+  std::uint16_t soonest = kFarthestStamp;
+  for (std::size_t start = block * kBlockSlots; start < (block + 1) * kBlockSlots; start += kStampGroup) {
+    Stamp* const group = stamps() + start;
+    for (std::uint32_t due = stamps_within(group, base, window); due != 0; due &= due - 1) {
       if (popped == out.size()) return false;
-      out[popped++] = static_cast<std::uint32_t>(block * kBlockSlots + i);
-      stamp[i] = kNotFiled;
+      const auto position = static_cast<std::size_t>(std::countr_zero(due));
+      out[popped++] = static_cast<std::uint32_t>(start + position);
+      group[position] = kNotFiled;
     }
+    soonest = std::min(soonest, nearest_stamp(group, base));
   }
-  constexpr Stamp kNone = std::numeric_limits<Stamp>::max();
-  block_earliest()[block] = soonest == kNone ? kNotFiled : static_cast<Stamp>(base + soonest);
+  block_earliest()[block] = soonest == kFarthestStamp ? kNotFiled : static_cast<Stamp>(base + soonest);
   return true;
 }
 

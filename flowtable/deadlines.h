@@ -7,6 +7,7 @@
 #include <span>
 
 #include "flowtable/page_memory.h"
+#include "flowtable/prefetch.h"
 #include "flowtable/time.h"
 
 namespace doorslam::flowtable {
@@ -15,9 +16,9 @@ namespace doorslam::flowtable {
 ///
 /// A coarse timer for millions of slots: two octets a slot and no lists. Each slot has a stamp, the tick (2^27 ns,
 /// about 134 ms, counted from the epoch, so that the same capture gives the same ticks) at which it is due; each block
-/// of 512 slots has the earliest stamp among them, or an earlier one. schedule() and cancel() are a store or two, so a
+/// of 64 slots has the earliest stamp among them, or an earlier one. schedule() and cancel() are a store or two, so a
 /// deadline may move either way and a slot may be reused at will: there is no link to mend. due() reads the blocks'
-/// stamps in one sweep (4 KiB a million slots) and looks only into those blocks that have something due.
+/// stamps in one sweep (32 KiB a million slots) and looks only into those blocks that have something due.
 ///
 /// Lazy by design: a packet does not move its connection's deadline. due() hands out the slot at the old one, and the
 /// caller schedules it again if it has been busy since. A deadline farther than kSpanTicks (2.4 h) is brought nearer
@@ -30,7 +31,7 @@ class Deadlines {
   static constexpr int kTickShift = 27;
   static constexpr DurationNs kTickNs = DurationNs{1} << kTickShift;
   static constexpr std::int64_t kSpanTicks = 0xff00;
-  static constexpr std::size_t kBlockSlots = 512;
+  static constexpr std::size_t kBlockSlots = 64;
 
   static constexpr std::size_t kOctetsPerSlot = 2;
   static constexpr std::size_t kOctetsPerBlock = 2;
@@ -53,8 +54,8 @@ class Deadlines {
 
   /// Pops slots whose time has come, `out.size()` at most; returns how many. Fewer than out.size(): no more are due.
   /// `now` may leap and must not go back (an earlier one counts as the latest). With the largest TimeNs all that is
-  /// scheduled comes out, in several calls. Bounded work: one sweep over the blocks, 1 KiB for each that may have
-  /// something due.
+  /// scheduled comes out, in several calls. Bounded work: one sweep over the blocks, 128 octets for each that
+  /// may have something due.
   std::size_t due(TimeNs now, std::span<std::uint32_t> out) noexcept;
 
   /// Order of the deadlines of scheduled slots: less is sooner. 0 if the slot is not scheduled.
@@ -63,7 +64,7 @@ class Deadlines {
     return stamp == kNotFiled ? 0U : distance(stamp);
   }
   /// Eight slots' stamps are read together: brings them near. Thread-neutral.
-  void prefetch(std::uint32_t slot) const noexcept { __builtin_prefetch(stamps() + slot); }
+  void prefetch(std::uint32_t slot) const noexcept { prefetch_line(stamps() + slot); }
 
  private:
   /// The tick modulo 2^16; 0 means not scheduled.
@@ -89,7 +90,7 @@ class Deadlines {
   bool pop_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& popped) noexcept;
 
   PageMemory stamp_memory_;  ///< a Stamp a slot, padded to whole blocks
-  PageMemory block_memory_;  ///< a Stamp a block
+  PageMemory block_memory_;  ///< a Stamp a block, padded to whole groups
   std::size_t blocks_;
   std::int64_t swept_ = 0;          ///< all due at this tick or before it has been popped
   std::int64_t target_ = 0;         ///< what swept_ will be after the sweep under way; equal to it between sweeps

@@ -14,6 +14,7 @@
 #include "flowtable/flow_key.h"
 #include "flowtable/hash_key.h"
 #include "flowtable/page_memory.h"
+#include "flowtable/prefetch.h"
 #include "flowtable/tag_group.h"
 #include "flowtable/time.h"
 
@@ -100,8 +101,8 @@ class FlowTable {
   /// Brings the heads of the key's two buckets near.
   void prefetch(std::uint64_t hash) const noexcept {
     const Place place = place_of(hash);
-    __builtin_prefetch(tags() + place.first);
-    __builtin_prefetch(tags() + place.second);
+    prefetch_line(tags() + place.first);
+    prefetch_line(tags() + place.second);
     if (crowded()) {
       deadlines_.prefetch(place.first);
       deadlines_.prefetch(place.second);
@@ -111,13 +112,13 @@ class FlowTable {
   /// Brings the slots near that find() and insert() will look at. The heads should be near already.
   void prefetch_slots(std::uint64_t hash) const noexcept {
     const Place place = place_of(hash);
-    std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
-    if (candidates == 0) {
-      const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
-      prefetch_slot(empty != 0 ? vacancy(place, empty) : victim_without_established(place));
+    const std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
+    if (candidates != 0) [[likely]] {
+      prefetch_slot(number(place, candidates));  // a second one is a matter of one lookup in 500
       return;
     }
-    for (; candidates != 0; candidates &= candidates - 1) prefetch_slot(number(place, candidates));
+    const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
+    prefetch_slot(empty != 0 ? vacancy(place, empty) : victim_without_established(place));
   }
 
   /// The key's slot, or nullptr. `hash` is hash(key).
@@ -230,8 +231,10 @@ class FlowTable {
   /// Slot number of the lowest bit set in a mask of matching().
   static std::uint32_t number(const Place& place, std::uint32_t mask) noexcept {
     const auto position = static_cast<std::uint32_t>(std::countr_zero(mask));
-    return position < kBucketSlots ? place.first + position
-                                   : place.second + position - static_cast<std::uint32_t>(kBucketSlots);
+    // Which bucket it is cannot be predicted: arithmetic instead of a branch.
+    const std::uint32_t in_second = 0U - (position / static_cast<std::uint32_t>(kBucketSlots));
+    const std::uint32_t to_second = place.second - place.first - static_cast<std::uint32_t>(kBucketSlots);
+    return place.first + position + (in_second & to_second);
   }
 
   /// An empty slot of the emptier bucket. `empty` is not 0.
@@ -275,8 +278,8 @@ class FlowTable {
 
   void prefetch_slot(std::uint32_t index) const noexcept {
     const auto* const octets = reinterpret_cast<const char*>(slots() + index);
-    __builtin_prefetch(octets);
-    if constexpr (sizeof(Slot) > 64) __builtin_prefetch(octets + sizeof(Slot) - 1);
+    prefetch_line(octets);
+    if constexpr (sizeof(Slot) > 64) prefetch_line(octets + sizeof(Slot) - 1);
   }
 
   /// So full that insertions may have to evict: their choice reads the deadlines.

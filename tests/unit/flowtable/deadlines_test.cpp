@@ -82,7 +82,7 @@ TEST_F(DeadlinesTest, RefilingWhileASweepIsUnderWayDoesNotComeOutAgainInIt) {
   std::size_t seen = 0;
   for (std::size_t count = out.size(); count == out.size(); seen += count) {
     count = deadlines_.due(now, out);
-    for (std::size_t i = 0; i < count; ++i) deadlines_.schedule(out[i], now);
+    for (std::size_t i = 0; i < count; ++i) deadlines_.schedule(out[i], kStart);
     ASSERT_LE(seen, 20U);
   }
   EXPECT_EQ(seen, 20U);
@@ -109,6 +109,21 @@ TEST_F(DeadlinesTest, AfterALongLeapAllComesOut) {
   EXPECT_EQ(all_due(deadlines_, kStart + 365 * 24 * kHour).size(), 4096U);
   deadlines_.schedule(0, kStart + 366 * 24 * kHour);
   EXPECT_EQ(all_due(deadlines_, std::numeric_limits<TimeNs>::max()), Slots{0});
+}
+
+TEST_F(DeadlinesTest, RefilingWhileALeapIsCaughtUpWithComesToAnEnd) {
+  for (std::uint32_t slot = 0; slot < 60; ++slot) deadlines_.schedule(slot, kStart + kSecondNs);
+  const TimeNs now = kStart + 2 * Deadlines::kSpanTicks * Deadlines::kTickNs;
+  std::array<std::uint32_t, 6> out;
+  std::array<int, 60> popped{};
+  for (std::size_t count = out.size(); count == out.size();) {
+    count = deadlines_.due(now, out);
+    for (std::size_t i = 0; i < count; ++i) {
+      ASSERT_LE(++popped[out[i]], 5);  // again where the deadline was beyond the span of the time caught up with
+      deadlines_.schedule(out[i], now + kHour);
+    }
+  }
+  EXPECT_EQ(all_due(deadlines_, now + kHour + kSecondNs).size(), 60U);
 }
 
 TEST_F(DeadlinesTest, TimeThatStandsStillOrGoesBackIsHarmless) {
