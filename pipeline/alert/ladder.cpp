@@ -67,7 +67,7 @@ std::string remark(const Rung& rung, const Evidence& evidence) {
     case RungNote::foreign_ttl: {
       const std::uint8_t usual = evidence.of(rung.side).first.ttl;
       if (usual == rung.ttl) return "another sender's TTL";
-      return fmt::format("TTL {} where the {}'s own packets have {}", rung.ttl, side_word(rung.side), usual);
+      return fmt::format("TTL {}, not {}", rung.ttl, usual);
     }
     case RungNote::out_of_window:
       return "outside the receive window";
@@ -110,7 +110,11 @@ std::string meaning(const Rung& rung, const Evidence& evidence, bool quote_serve
   std::string out;
   if ((rung.flags & kRst) != 0) {
     out = fmt::format("{} resets", side_word(rung.side));
-    if (from_server && (rung.flags & kAck) != 0 && evidence.syn_acks == 0) out = "refused: server resets";
+    if (rung.note == RungNote::foreign_ttl) {
+      out = "reset in its name";
+    } else if (from_server && (rung.flags & kAck) != 0 && evidence.syn_acks == 0) {
+      out = "refused: server resets";
+    }
   } else if ((rung.flags & kSyn) != 0) {
     if (!from_server && rung.length != 0) out = "data in the SYN (fast open)";
   } else if (rung.length != 0) {

@@ -104,7 +104,7 @@ class Report::Impl {
   std::string render_summary(const CaptureSummary& capture) const {
     std::string out;
     std::string names;
-    for (const std::string& name : capture.captures) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : capture.captures) names += (names.empty() ? "" : ", ") + for_terminal(name);
     if (!names.empty()) out += labelled(capture.captures.size() == 1 ? "capture" : "captures", names, options_.width);
     if (capture.last_ns != 0) {
       out += labelled("time",
@@ -119,7 +119,7 @@ class Report::Impl {
     }
     for (const std::string& words : quality_words(quality_)) out += labelled("capture loss", words, options_.width);
     for (const std::string& warning : capture.warnings) {
-      out += terminal_.paint(Ink::yellow, labelled("warning", warning, options_.width));
+      out += terminal_.paint(Ink::yellow, labelled("warning", for_terminal(warning), options_.width));
     }
     return out + '\n' + render_causes();
   }

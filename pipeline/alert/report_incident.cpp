@@ -83,6 +83,15 @@ std::string when_of(const Incident& incident) {
                      counted(incident.refused, "refusal"), person_duration(span));
 }
 
+/// The first line of an escaped banner; empty for a binary protocol, whose octets tell a person nothing.
+std::string first_words(const std::string& banner) {
+  constexpr std::size_t kBinary = 3;
+  const std::string line = for_terminal(banner.substr(0, std::min(banner.find("\\r"), banner.find("\\n"))));
+  std::size_t escapes = 0;
+  for (std::size_t at = line.find("\\x"); at != std::string::npos; at = line.find("\\x", at + 2)) ++escapes;
+  return escapes > kBinary ? std::string{} : line;
+}
+
 std::string facts(const Incident& incident, const IncidentStyle& style) {
   std::string out = labelled("where", where_of(incident), style);
   out += labelled("who", clients_of(incident), style);
@@ -91,7 +100,9 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
     out += labelled("meanwhile", contrast, style);
   }
   const diagnose::Diagnosis& diagnosis = incident.sample.diagnosis;
-  if (!diagnosis.banner.empty()) out += labelled("server said", '"' + to_utf8(diagnosis.banner) + '"', style);
+  if (const std::string words = first_words(diagnosis.banner); !words.empty()) {
+    out += labelled("server said", '"' + words + '"', style);
+  }
   return out;
 }
 
@@ -125,10 +136,10 @@ std::string hypothesis_block(const Hypothesis& hypothesis, bool first, const Inc
                   diagnose::guide_entry(hypothesis.cause).title, likelihood(hypothesis.probability, first));
   std::string out = "    " + style.terminal.paint(ink_of(hypothesis.probability, first), head) + '\n';
   for (const std::string& sentence : hypothesis.evidence_for) {
-    out += wrap(to_utf8(sentence), style.width, 8, "      +");
+    out += wrap(for_terminal(sentence), style.width, 8, "      +");
   }
   for (const std::string& sentence : hypothesis.evidence_against) {
-    out += wrap(to_utf8(sentence), style.width, 8, style.unicode ? "      –" : "      -");
+    out += wrap(for_terminal(sentence), style.width, 8, style.unicode ? "      –" : "      -");
   }
   return out;
 }
@@ -158,7 +169,7 @@ std::string caveats_section(const Incident& incident, const IncidentStyle& style
   const auto losses = quality_words(incident.quality);
   if (caveats.empty() && losses.empty()) return {};
   std::string out = section("BEAR IN MIND", style);
-  for (const std::string& caveat : caveats) out += wrap(to_utf8(caveat), style.width, 8, "      !");
+  for (const std::string& caveat : caveats) out += wrap(for_terminal(caveat), style.width, 8, "      !");
   for (const std::string& loss : losses) out += wrap(loss, style.width, 8, "      !");
   return out;
 }
@@ -203,10 +214,10 @@ std::string render_compact(const Incident& incident, std::size_t number, const I
     const Hypothesis& first = hypotheses.front();
     std::string why = fmt::format("{:.0f} % {}", first.probability * 100.0, name_of(first.cause));
     for (std::size_t i = 0; i < first.evidence_for.size(); ++i) why += (i == 0 ? ": " : "; ") + first.evidence_for[i];
-    out += labelled("why", to_utf8(why), style);
+    out += labelled("why", for_terminal(why), style);
   }
   for (const std::string& caveat : incident.sample.diagnosis.caveats) {
-    out += labelled("caveat", to_utf8(caveat), style);
+    out += labelled("caveat", for_terminal(caveat), style);
   }
   return out + '\n';
 }

@@ -170,6 +170,25 @@ std::string to_utf8(std::string_view text) {
   return out;
 }
 
+std::string for_terminal(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    const auto lead = static_cast<std::uint8_t>(text[0]);
+    const bool c1 = length == 2 && lead == 0xC2 && static_cast<std::uint8_t>(text[1]) < 0xA0;
+    if (length == 0 || lead < 0x20 || lead == 0x7f) {
+      append_hex(out, text[0]);
+    } else if (c1) {
+      append_hex(out, text[1]);
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
 std::string escaped(std::string_view octets) {
   std::string out;
   out.reserve(octets.size());

@@ -51,6 +51,8 @@ std::string counted(std::uint64_t number, std::string_view singular, std::string
 bool is_utf8(std::string_view text) noexcept;
 /// `text` with each octet that is not part of well-formed UTF-8 written as \xNN.
 std::string to_utf8(std::string_view text);
+/// As to_utf8(), with control characters (C0, DEL, C1) as \xNN as well: nothing in it can steer a terminal.
+std::string for_terminal(std::string_view text);
 /// Octets for a person: printable ASCII as it is, CR, LF and TAB as \r \n \t, the rest as \xNN.
 std::string escaped(std::string_view octets);
 

@@ -95,8 +95,7 @@ TEST(Ladder, SaysWhoseTtlDoesNotFit) {
   auto reset = sample::rung(sample::kMs, Side::responder, kRst, 1, 0, 0, 63);
   reset.note = tcp::RungNote::foreign_ttl;
   sample::add_rung(evidence, reset);
-  EXPECT_EQ(ladder_of(connection.summary, evidence)[0].note,
-            "server resets; TTL 63 where the server's own packets have 57");
+  EXPECT_EQ(ladder_of(connection.summary, evidence)[0].note, "reset in its name; TTL 63, not 57");
 }
 
 TEST(Ladder, ShowsWindowsWhereOneIsClosedAndCutsNotesToTheWidth) {

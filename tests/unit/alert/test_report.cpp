@@ -166,8 +166,12 @@ TEST(Report, FitsItsWidthAndColoursOnlyWhenAsked) {
 /// A terminal must not be at the mercy of what a server says.
 TEST(Report, LetsNoOctetOfABannerReachTheTerminal) {
   auto connections = classic_day();
-  connections.back().diagnosis.banner = "\xff\xfe";
-  EXPECT_NE(reported(connections).find("\"\\xff\\xfe\""), std::string::npos);
+  connections.back().diagnosis.banner = "220 \xff\x1b[2J";
+  connections.back().diagnosis.hypotheses[0].evidence_for = {"it said \x1b]0;\x07\xc2\x9b and no more"};
+  const std::string text = reported(connections);
+  EXPECT_NE(text.find("\"220 \\xff\\x1b[2J\""), std::string::npos) << text;
+  EXPECT_NE(text.find("+ it said \\x1b]0;\\x07\\x9b and no more"), std::string::npos) << text;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
 }
 
 TEST(Report, PutsManyPortsOfAServerIntoOneRow) {
