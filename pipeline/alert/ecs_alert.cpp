@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include "pipeline/alert/ecs_record.h"
 #include "pipeline/alert/incident_words.h"
@@ -238,7 +237,7 @@ int severity_of(const Incident& incident) noexcept {
 
 class AlertEncoder::Impl {
  public:
-  explicit Impl(EncoderOptions options) : record_(std::move(options)) {}
+  explicit Impl(const EncoderOptions& options) : record_(options) {}
 
   std::string_view encode(const AlertEvent& event) {
     const Incident& incident = event.incident;
@@ -269,7 +268,7 @@ class AlertEncoder::Impl {
   EcsRecord record_;
 };
 
-AlertEncoder::AlertEncoder(EncoderOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+AlertEncoder::AlertEncoder(const EncoderOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 AlertEncoder::~AlertEncoder() = default;
 AlertEncoder::AlertEncoder(AlertEncoder&&) noexcept = default;
 AlertEncoder& AlertEncoder::operator=(AlertEncoder&&) noexcept = default;

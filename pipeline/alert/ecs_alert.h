@@ -12,7 +12,7 @@ namespace doorslam::alert {
 /// Not thread-safe: it reuses one buffer; make one per thread.
 class AlertEncoder {
  public:
-  explicit AlertEncoder(EncoderOptions options = {});
+  explicit AlertEncoder(const EncoderOptions& options = {});
   ~AlertEncoder();
   AlertEncoder(AlertEncoder&&) noexcept;
   AlertEncoder& operator=(AlertEncoder&&) noexcept;

@@ -1,7 +1,5 @@
 #include "pipeline/alert/ecs_flow.h"
 
-#include <utility>
-
 #include "pipeline/alert/ecs_record.h"
 #include "pipeline/diagnose/guide.h"
 
@@ -110,7 +108,7 @@ void add_doorslam(EcsRecord& record, const diagnose::DiagnosedConnection& connec
 
 class FlowEncoder::Impl {
  public:
-  explicit Impl(EncoderOptions options) : record_(std::move(options)) {}
+  explicit Impl(const EncoderOptions& options) : record_(options) {}
 
   std::string_view encode(const diagnose::DiagnosedConnection& connection) {
     const ConnectionSummary& summary = connection.summary;
@@ -129,7 +127,7 @@ class FlowEncoder::Impl {
   EcsRecord record_;
 };
 
-FlowEncoder::FlowEncoder(EncoderOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+FlowEncoder::FlowEncoder(const EncoderOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 FlowEncoder::~FlowEncoder() = default;
 FlowEncoder::FlowEncoder(FlowEncoder&&) noexcept = default;
 FlowEncoder& FlowEncoder::operator=(FlowEncoder&&) noexcept = default;

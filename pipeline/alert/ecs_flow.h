@@ -21,7 +21,7 @@ struct EncoderOptions {
 /// Not thread-safe: it reuses one buffer; make one per thread.
 class FlowEncoder {
  public:
-  explicit FlowEncoder(EncoderOptions options = {});
+  explicit FlowEncoder(const EncoderOptions& options = {});
   ~FlowEncoder();
   FlowEncoder(FlowEncoder&&) noexcept;
   FlowEncoder& operator=(FlowEncoder&&) noexcept;

@@ -38,7 +38,7 @@ std::uint64_t folded_product(std::uint64_t a, std::uint64_t b) noexcept {
 
 }  // namespace
 
-EcsRecord::EcsRecord(EncoderOptions options)
+EcsRecord::EcsRecord(const EncoderOptions& options)
     : banner_(options.banner), community_id_(options.community_id_seed), observer_(observer_json(options)) {}
 
 void EcsRecord::texts(std::string_view key, const std::vector<std::string>& values) {

@@ -16,7 +16,7 @@ namespace doorslam::alert {
 /// A line of JSON, and the pieces that all of doorslam's ECS records share. Not thread-safe.
 class EcsRecord : public JsonLine {
  public:
-  explicit EcsRecord(EncoderOptions options);
+  explicit EcsRecord(const EncoderOptions& options);
 
   void address(std::string_view key, const flowtable::IpAddress& value) { word(key, AddressText(value).view()); }
   void address_item(const flowtable::IpAddress& value) { word_item(AddressText(value).view()); }
