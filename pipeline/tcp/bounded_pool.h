@@ -46,6 +46,9 @@ class BoundedPool {
     --used_;
   }
 
+  /// Where an entry lies, to bring its cache lines near before it is used.
+  const void* place_of(std::uint32_t index) const noexcept { return address(index); }
+
   T& operator[](std::uint32_t index) noexcept { return *std::launder(reinterpret_cast<T*>(address(index))); }
   const T& operator[](std::uint32_t index) const noexcept {
     return *std::launder(reinterpret_cast<const T*>(address(index)));

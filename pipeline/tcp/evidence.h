@@ -101,6 +101,10 @@ struct IcmpNote {
 struct Evidence {
   static constexpr std::size_t kFirstRungs = 14;
   static constexpr std::size_t kLastRungs = 10;
+  /// What nearly every segment touches: the head with the originator's times and habits, and as much of the
+  /// responder's.
+  static constexpr std::size_t kHotSideOctets = 128;
+  static constexpr std::size_t kHotOctets = 80 + kHotSideOctets;
 
   flowtable::TimeNs syn_ns = 0;       ///< first SYN
   flowtable::TimeNs last_syn_ns = 0;  ///< last SYN
@@ -110,14 +114,14 @@ struct Evidence {
   std::uint8_t syns = 0;
   std::uint8_t syn_acks = 0;
   bool handshake_ack_wrong =
-      false;                    ///< an ACK before the handshake was complete acknowledged another number than ISS + 1
-  bool fast_open = false;       ///< RFC 7413: data in the SYN
-  std::uint16_t exchanges = 0;  ///< times that the responder sent payload after originator's payload
+      false;                     ///< an ACK before the handshake was complete acknowledged another number than ISS + 1
+  bool fast_open = false;        ///< RFC 7413: data in the SYN
+  std::uint32_t rung_count = 0;  ///< all segments seen, kept or not
+  std::uint16_t exchanges = 0;   ///< times that the responder sent payload after originator's payload
   IcmpNote icmp;
   std::array<SideEvidence, 2> side;  ///< by index_of(Side)
   std::array<Rung, kFirstRungs> first_rungs;
-  std::array<Rung, kLastRungs> last_rungs;  ///< ring: the oldest is at rung_count % kLastRungs once full
-  std::uint32_t rung_count = 0;             ///< all segments seen, kept or not
+  std::array<Rung, kLastRungs> last_rungs;  ///< ring: rung n, of those behind the first, is at n % kLastRungs
 
   const SideEvidence& of(Side s) const noexcept { return side[index_of(s)]; }
   SideEvidence& of(Side s) noexcept { return side[index_of(s)]; }

@@ -41,8 +41,11 @@ void add_rung(const SegmentContext& context, RungNote note) {
   rung.ttl = segment.ttl;
   rung.side = context.side;
   rung.note = note;
-  if (evidence.rung_count < Evidence::kFirstRungs) evidence.first_rungs[evidence.rung_count] = rung;
-  evidence.last_rungs[evidence.rung_count % Evidence::kLastRungs] = rung;
+  if (evidence.rung_count < Evidence::kFirstRungs) {
+    evidence.first_rungs[evidence.rung_count] = rung;
+  } else {
+    evidence.last_rungs[evidence.rung_count % Evidence::kLastRungs] = rung;
+  }
   ++evidence.rung_count;
 }
 

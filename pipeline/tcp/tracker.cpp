@@ -1,8 +1,10 @@
 #include "pipeline/tcp/tracker.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 
+#include "flowtable/prefetch.h"
 #include "pipeline/tcp/deadline.h"
 #include "pipeline/tcp/duplicates.h"
 #include "pipeline/tcp/handshake.h"
@@ -30,6 +32,13 @@ void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
 }
 
 /// May the next segment of `side` take the short path? Not while anything about the connection wants watching.
+void prefetch_octets(const void* begin, std::size_t octets) noexcept {
+  constexpr std::uintptr_t kLine = 64;
+  const auto first = reinterpret_cast<std::uintptr_t>(begin) & ~(kLine - 1);
+  const auto end = reinterpret_cast<std::uintptr_t>(begin) + octets;
+  for (auto line = first; line < end; line += kLine) flowtable::prefetch_line(reinterpret_cast<const void*>(line));
+}
+
 bool is_in_mid_flow(const FlowRecord& flow) noexcept {
   const EndStates states = flow.states();
   const auto talks = [&states](Side side) {
@@ -94,7 +103,33 @@ void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lookup<Ke
   table.prefetch(lookup.hash);
 }
 
-// Stages 1 and 2 bring the cache lines near, so that their misses overlap; stage 3 does the work.
+template <class Key>
+Tracker::Near Tracker::prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept {
+  const auto* slot = table.find(lookup.oriented.key, lookup.hash);
+  if (slot == nullptr) return {};
+  const FlowRecord& flow = slot->state;
+  const Side side = side_of(flow, lookup.oriented.source_is_lo);
+  if (flow.has(SideFlag::quick, side)) return {};
+  prefetch_octets(details_.place_of(flow.details), sizeof(FlowDetails));
+  return {flow.details, std::uint32_t{flow.packets[0]} + flow.packets[1], side};
+}
+
+void Tracker::prefetch_evidence(const Near& near) const noexcept {
+  if (near.details == BoundedPool<FlowDetails>::kNone) return;
+  const FlowDetails& flow = details_[near.details];
+  if (flow.evidence == EvidencePool::kNone || flow.evidence_suspended) return;
+  constexpr std::size_t kTimesAndHabits = offsetof(SideEvidence, head) + 32;
+  const auto* evidence = static_cast<const std::byte*>(evidence_.place_of(flow.evidence));
+  prefetch_octets(evidence, offsetof(Evidence, side));
+  prefetch_octets(evidence + offsetof(Evidence, side) + index_of(near.side) * sizeof(SideEvidence), kTimesAndHabits);
+  const bool among_first = near.segments < Evidence::kFirstRungs;
+  const std::size_t rung = among_first
+                               ? offsetof(Evidence, first_rungs) + near.segments * sizeof(Rung)
+                               : offsetof(Evidence, last_rungs) + near.segments % Evidence::kLastRungs * sizeof(Rung);
+  prefetch_octets(evidence + rung, sizeof(Rung));
+}
+
+// All stages but the last bring cache lines near, so that their misses overlap; the last does the work.
 void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexcept {
   std::array<AnyLookup, kBurst> lookups;
   const auto is_v4 = [&part](std::size_t i) { return part[i].source.address.version == IpVersion::v4; };
@@ -105,6 +140,11 @@ void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexc
   for (std::size_t i = 0; i < part.size(); ++i) {
     is_v4(i) ? flows4_.prefetch_slots(lookups[i].v4.hash) : flows6_.prefetch_slots(lookups[i].v6.hash);
   }
+  std::array<Near, kBurst> near;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    near[i] = is_v4(i) ? prefetch_details(flows4_, lookups[i].v4) : prefetch_details(flows6_, lookups[i].v6);
+  }
+  for (std::size_t i = 0; i < part.size(); ++i) prefetch_evidence(near[i]);
   for (std::size_t i = 0; i < part.size(); ++i) {
     is_v4(i) ? advance_flow(flows4_, lookups[i].v4, part[i], out) : advance_flow(flows6_, lookups[i].v6, part[i], out);
   }

@@ -79,6 +79,12 @@ class Tracker {
     flowtable::OrientedKey<Key> oriented;
     std::uint64_t hash = 0;
   };
+  /// What of a connection outside the table its next segment is going to touch.
+  struct Near {
+    std::uint32_t details = BoundedPool<FlowDetails>::kNone;  ///< none: the short path will do
+    std::uint32_t segments = 0;                               ///< so far: where the next rung will stand
+    Side side = Side::originator;
+  };
   static constexpr std::size_t kBurst = 64;
   union AnyLookup;
   struct OpenFlow {
@@ -90,6 +96,9 @@ class Tracker {
   template <class Key>
   void look_up(const Table<Key>& table, const packet::Segment& segment, Lookup<Key>& lookup) const noexcept;
   void process_part(std::span<const packet::Segment> part, EventBatch& out) noexcept;
+  template <class Key>
+  Near prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
+  void prefetch_evidence(const Near& near) const noexcept;
 
   template <class Key>
   void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const packet::Segment& segment,
