@@ -162,7 +162,8 @@ void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence
   ledger_.ended(event.summary, EndedNote{.outcome = pending.outcome,
                                          .closed_ns = close_time(event.summary, evidence),
                                          .cut_short = was_cut_short(pending.ending, evidence),
-                                         .words = pending.words});
+                                         .words = pending.words,
+                                         .only_greeted = pending.ending == Ending::closed_after_greeting});
   if (is_plain(event.summary, evidence, pending.ending, pending.outcome)) {
     DiagnosedConnection& served = out.emplace_back();
     served.summary = event.summary;

@@ -22,6 +22,12 @@ double firmness(const LoadFigure& figure) {
   return std::clamp(std::log(0.95 / by_chance) / 3.0, 0.0, 1.0);
 }
 
+/// A ceiling that most of the served broke through as well is chance, not a limit.
+bool is_limit(const LoadFigure& figure) {
+  constexpr double kLeastFirmness = 0.15;
+  return figure.at_ceiling() && firmness(figure) >= kLeastFirmness;
+}
+
 std::string step_in_words(const LoadFigure& figure) {
   return fmt::format("{} of {} served came below {}, {} of {} refused at {} or more", figure.served_below,
                      figure.served_below + figure.served_from, figure.ceiling, figure.refused_from,
@@ -68,7 +74,7 @@ std::optional<Finding> nobody_served(const Case& c) {
 /// A limit shows as a step: served below it, refused from it on.
 std::optional<Finding> above_session_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_total;
-  if (!c.looks_refused() || !open.at_ceiling()) return std::nullopt;
+  if (!c.looks_refused() || !is_limit(open)) return std::nullopt;
   return Finding{fmt::format("{} open on this port then: {}", counted(open.subject, "session was", "sessions were"),
                              step_in_words(open)),
                  firmness(open)};
@@ -77,7 +83,7 @@ std::optional<Finding> above_session_ceiling(const Case& c) {
 /// The same step for the sessions of one address.
 std::optional<Finding> above_client_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_client;
-  if (!c.looks_refused() || !open.at_ceiling()) return std::nullopt;
+  if (!c.looks_refused() || !is_limit(open)) return std::nullopt;
   return Finding{fmt::format("this client held {} open already: {}", counted(open.subject, "session", "sessions"),
                              step_in_words(open)),
                  firmness(open)};
@@ -87,7 +93,7 @@ std::optional<Finding> above_client_ceiling(const Case& c) {
 std::optional<Finding> below_every_ceiling(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served == 0 || k.open_total.subject == 0) return std::nullopt;
-  if (k.open_total.at_ceiling() || k.open_client.at_ceiling()) return std::nullopt;
+  if (is_limit(k.open_total) || is_limit(k.open_client)) return std::nullopt;
   if (k.open_total.served_as_high == 0) return std::nullopt;
   const double share = static_cast<double>(k.open_total.served_as_high) / k.served;
   return Finding{
@@ -97,7 +103,8 @@ std::optional<Finding> below_every_ceiling(const Case& c) {
 }
 
 std::optional<Finding> no_session_open(const Case& c) {
-  if (!c.looks_refused() || c.contrast.open_total.subject > 0 || c.contrast.served == 0) return std::nullopt;
+  if (!c.looks_refused() || !c.contrast.subject_accepted) return std::nullopt;
+  if (c.contrast.open_total.subject > 0 || c.contrast.served == 0) return std::nullopt;
   return Finding{"no other session was open on this port at that moment", c.summary.mid_stream ? 0.5 : 1.0};
 }
 
@@ -105,13 +112,13 @@ std::optional<Finding> no_session_open(const Case& c) {
 std::optional<Finding> arrivals_too_fast(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served == 0) return std::nullopt;
-  if (k.arrivals_total.at_ceiling() && k.arrivals_total.ceiling >= 3) {
+  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= 3) {
     return Finding{
         fmt::format("{} had arrived in the second before: {}",
                     counted(k.arrivals_total.subject, "connection", "connections"), step_in_words(k.arrivals_total)),
         firmness(k.arrivals_total)};
   }
-  if (k.arrivals_client.at_ceiling() && k.arrivals_client.ceiling >= 3) {
+  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= 3) {
     return Finding{fmt::format("this client had come {} in the minute before: {}",
                                counted(k.arrivals_client.subject, "time", "times"), step_in_words(k.arrivals_client)),
                    firmness(k.arrivals_client)};
@@ -121,9 +128,9 @@ std::optional<Finding> arrivals_too_fast(const Case& c) {
 
 std::optional<Finding> arrivals_slow(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.served == 0) return std::nullopt;
-  if (k.arrivals_total.at_ceiling() && k.arrivals_total.ceiling >= 3) return std::nullopt;
-  if (k.arrivals_client.at_ceiling() && k.arrivals_client.ceiling >= 3) return std::nullopt;
+  if (!c.looks_refused() || !k.subject_accepted || k.served == 0) return std::nullopt;
+  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= 3) return std::nullopt;
+  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= 3) return std::nullopt;
   return Finding{
       fmt::format("{} had arrived in the second before, {} of this client in the minute before; {} of {} served "
                   "ones met as many",

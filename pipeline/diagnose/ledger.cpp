@@ -106,6 +106,7 @@ Ledger::Ledger(const LedgerOptions& options)
     : options_(options), notes_(options.capacity_notes), open_notes_(options.capacity_notes) {
   table_.reserve(kTableRows);
   closings_.reserve(kTableRows);
+  usual_words_.reserve(kTableRows);
 }
 
 Ledger::Note* Ledger::note_numbered(std::uint64_t serial) {
@@ -169,6 +170,7 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->outcome = ended.outcome;
     note->cut_short = ended.cut_short;
     note->words = ended.words;
+    note->only_greeted = ended.only_greeted;
   }
 }
 
@@ -224,17 +226,39 @@ void Ledger::lay_out(const Subject& subject) {
   if (found == servers_.end()) return;
   found->second.used = ++use_tick_;
   const TimeNs since = subject.accepted_ns - options_.window_ns;
-  for (std::uint64_t serial = found->second.newest; table_.size() < kTableRows;) {
+  std::uint64_t serial = found->second.newest;
+  for (std::size_t read = 0; read < kTableRows; ++read) {
     const Note* note = note_numbered(serial);
-    if (note == nullptr || note->accepted_ns < since) break;
+    if (note == nullptr) break;
+    serial = note->older;
+    // A session of hours holds its place, however long ago it began.
+    const TimeNs closed = note->outcome == Outcome::open ? kStillOpen : note->closed_ns;
+    if (closed < since) continue;
     table_.push_back(TableRow{.accepted_ns = note->accepted_ns,
-                              .closed_ns = note->outcome == Outcome::open ? kStillOpen : note->closed_ns,
+                              .closed_ns = closed,
                               .client = note->client,
                               .outcome = note->outcome,
                               .cut_short = note->cut_short,
+                              .only_greeted = note->only_greeted,
                               .is_subject = note->connection_id == subject.connection_id,
                               .words = note->words});
-    serial = note->older;
+  }
+}
+
+/// Words that were the last ones, on a server that greets those whom it serves otherwise, were a refusal. Where nobody
+/// gets beyond the greeting (daytime, whois) the greeting is the service.
+void Ledger::find_unusual_greetings() {
+  usual_words_.clear();
+  for (const TableRow& row : table_) {
+    if (row.served() && !row.only_greeted && row.words != 0) usual_words_.push_back(row.words);
+  }
+  if (usual_words_.empty()) return;
+  std::sort(usual_words_.begin(), usual_words_.end());
+  for (TableRow& row : table_) {
+    if (!row.served() || !row.only_greeted || row.words == 0) continue;
+    if (!std::binary_search(usual_words_.begin(), usual_words_.end(), row.words)) {
+      row.outcome = Outcome::refused_in_words;
+    }
   }
 }
 
@@ -271,7 +295,10 @@ void Ledger::count_clients(const Subject& subject, Contrast& out) {
 
 void Ledger::count_endings(const Subject& subject, Contrast& out) const {
   for (const TableRow& row : table_) {
-    if (row.is_subject) continue;
+    if (row.is_subject) {
+      out.subject_accepted = true;
+      continue;
+    }
     if (row.served() && row.words != 0 && subject.words != 0) {
       ++(row.words == subject.words ? out.served_same_words : out.served_other_words);
     }
@@ -339,6 +366,7 @@ void Ledger::count_load(Contrast& out) const {
 Contrast Ledger::contrast(const Subject& subject) {
   Contrast out;
   lay_out(subject);
+  find_unusual_greetings();
   count_endings(subject, out);
   count_clients(subject, out);
   measure_client_load();

@@ -23,7 +23,7 @@ struct LedgerOptions {
   std::size_t capacity_notes = 131'072;   ///< accepted connections remembered, over all servers
   std::size_t capacity_servers = 16'384;  ///< server endpoints remembered; the one unused longest is forgotten
   std::size_t capacity_hosts = 16'384;    ///< server addresses whose TTL is remembered
-  flowtable::DurationNs window_ns = 600 * flowtable::kSecondNs;  ///< how far back a judgement looks
+  flowtable::DurationNs window_ns = 600 * flowtable::kSecondNs;  ///< a judgement looks at what was open since then
 };
 
 /// What became of a connection, as far as its own packets tell.
@@ -40,8 +40,9 @@ enum class Outcome : std::uint8_t {
 struct EndedNote {
   Outcome outcome = Outcome::served;
   flowtable::TimeNs closed_ns = 0;  ///< first FIN or RST, else the last packet
-  bool cut_short = false;   ///< the server ended it in mid-session: not after an answer, not after the client's FIN
-  std::uint32_t words = 0;  ///< digest of the server's first words, 0: none or unknown
+  bool cut_short = false;     ///< the server ended it in mid-session: not after an answer, not after the client's FIN
+  std::uint32_t words = 0;    ///< digest of the server's first words, 0: none or unknown
+  bool only_greeted = false;  ///< the server spoke first and closed on that: nobody knows yet whether it refused
 };
 
 /// Whom a judgement is about.
@@ -70,8 +71,9 @@ struct LoadFigure {
 
 /// The figures that tell the hypotheses apart.
 struct Contrast {
-  std::uint32_t served = 0;   ///< connections served in the window, others than the subject
-  std::uint32_t refused = 0;  ///< refused likewise, silently or in words
+  bool subject_accepted = false;  ///< the subject itself is on the table: only then are there load figures of it
+  std::uint32_t served = 0;       ///< connections served in the window, others than the subject
+  std::uint32_t refused = 0;      ///< refused likewise, silently or in words
   std::uint32_t same_client_served = 0;
   std::uint32_t same_client_refused = 0;
   std::uint32_t clients_served = 0;       ///< distinct clients other than the subject's that were served
@@ -113,6 +115,7 @@ struct TableRow {
   flowtable::IpAddress client;
   Outcome outcome = Outcome::open;
   bool cut_short = false;
+  bool only_greeted = false;
   bool is_subject = false;
   std::uint32_t words = 0;
   std::uint32_t open_total = 0;  ///< the four load figures at its acceptance
@@ -150,7 +153,7 @@ class Ledger {
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
-  /// Notes that one judgement lays out at most: the newest.
+  /// Notes that one judgement reads at most: the newest.
   static constexpr std::size_t kTableRows = 256;
 
   struct Note {
@@ -161,6 +164,7 @@ class Ledger {
     flowtable::IpAddress client;
     Outcome outcome = Outcome::open;
     bool cut_short = false;
+    bool only_greeted = false;
     std::uint32_t words = 0;
   };
   struct Server {
@@ -179,6 +183,7 @@ class Ledger {
   Note* note_numbered(std::uint64_t serial);
   void forget_longest_unused();
   void lay_out(const Subject& subject);
+  void find_unusual_greetings();
   void count_clients(const Subject& subject, Contrast& out);
   void count_endings(const Subject& subject, Contrast& out) const;
   void measure_client_load();
@@ -196,6 +201,7 @@ class Ledger {
   std::unordered_map<flowtable::IpAddress, std::uint8_t, AddressHash> host_ttl_;
   std::vector<TableRow> table_;
   std::vector<flowtable::TimeNs> closings_;
+  std::vector<std::uint32_t> usual_words_;
 };
 
 }  // namespace doorslam::diagnose

@@ -1,0 +1,150 @@
+#include <gtest/gtest.h>
+
+#include "tests/unit/diagnose/story.h"
+
+/// Connections that the server did not refuse: clients that left, stalled or vanished, servers that owe the answer;
+/// and captures that lack a part of the story, which the reading must admit.
+namespace doorslam::diagnose {
+namespace {
+
+using namespace test;
+
+TEST(ClientStory, ThatClosesWithoutAWordAtOnceIsAHealthCheck) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.handshake();
+  talk.close();
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::client_abort));
+  EXPECT_TRUE(argues_for(reading, Cause::client_abort, "the client itself closed after"));
+  EXPECT_TRUE(argues_for(reading, Cause::client_abort, "never sent a request"));
+  EXPECT_FALSE(is_refusal(reading.diagnosis.cause));
+}
+
+TEST(ClientStory, ThatResetsTheSynAckIsAHalfOpenScan) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.client(kSyn);
+  talk.server(kSyn | kAck);
+  talk.client(kRst);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::client_abort));
+  EXPECT_TRUE(argues_for(reading, Cause::client_abort, "resets the server's SYN-ACK"));
+}
+
+TEST(ClientStory, ThatStopsReadingHasAZeroWindow) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.handshake();
+  talk.client(kPsh | kAck, "GET all\r\n");
+  for (int i = 0; i < 4; ++i) talk.server(kPsh | kAck, std::string(1000, 'x'));
+  talk.client(kAck).window = 0;
+  for (int i = 0; i < 5; ++i) {
+    talk.after(kSecondNs << i).server(kAck).seq -= 1;  // a probe, RFC 9293 section 3.8.6.1
+    talk.client(kAck).window = 0;
+  }
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::client_zero_window));
+  EXPECT_TRUE(argues_for(reading, Cause::client_zero_window, "receive window stood at zero"));
+}
+
+TEST(ClientStory, ThatAnswersNoMoreHasVanished) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.handshake();
+  talk.client(kPsh | kAck, "GET\r\n");
+  talk.server(kPsh | kAck, "answer");
+  for (int i = 0; i < 5; ++i) {
+    talk.server_end().next -= 6;
+    talk.after((300 * kMillisecondNs) << i).server(kPsh | kAck, "answer");
+  }
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::client_vanished));
+  EXPECT_TRUE(argues_for(reading, Cause::client_vanished, "the server sent 6 octets again 5 times"));
+}
+
+TEST(ServerStory, ThatNeverAnswersOwesAReply) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.handshake();
+  talk.client(kPsh | kAck, "GET\r\n");
+  talk.server(kAck);
+  talk.after(30 * kSecondNs).client(kFin | kAck);
+  talk.server(kAck);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::server_no_reply));
+  EXPECT_TRUE(argues_for(reading, Cause::server_no_reply, "after 30.0 s without an answer it left"));
+}
+
+TEST(ServerStory, ThatNeverAnswersAClientThatWaitsStill) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.handshake();
+  talk.client(kPsh | kAck, "GET\r\n");
+  talk.server(kAck);
+  EXPECT_TRUE(is_read_as(story.read().of(talk), Cause::server_no_reply));
+}
+
+// --- what the capture lacks -----------------------------------------------------------------------------------------
+
+TEST(CaptureStory, OfOneDirectionSaysSo) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.client(kSyn);
+  talk.server(kSyn | kAck);
+  talk.lose_latest();
+  talk.client(kAck);
+  talk.server(kFin | kAck);
+  talk.lose_latest();
+  talk.client(kFin | kAck);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(some_sentence_has(reading.diagnosis.caveats, "only one direction")) << in_full(reading.diagnosis);
+}
+
+TEST(CaptureStory, ThatBeginsInMidStreamSaysSo) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0, {address4(200), 80});
+  talk.handshake();
+  for (int i = 0; i < 3; ++i) talk.lose_latest();
+  talk.exchange();
+  talk.client(kPsh | kAck, "more");
+  talk.after(5 * kSecondNs).server(kRst | kAck);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(some_sentence_has(reading.diagnosis.caveats, "handshake is missing")) << in_full(reading.diagnosis);
+  EXPECT_TRUE(some_sentence_has(reading.diagnosis.caveats, "guessed from the port numbers"));
+}
+
+TEST(CaptureStory, WithAGapSaysHowManyOctets) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.handshake();
+  talk.client(kPsh | kAck, "GET\r\n");
+  talk.server(kPsh | kAck, "0123456789");
+  talk.lose_latest();
+  talk.client(kAck);
+  talk.server(kFin | kAck);
+  talk.client(kFin | kAck);
+  talk.server(kAck);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(some_sentence_has(reading.diagnosis.caveats, "10 octets were acknowledged but not captured"))
+      << in_full(reading.diagnosis);
+  EXPECT_NE(reading.diagnosis.cause, Cause::acl_denied) << "the server did speak";
+}
+
+TEST(CaptureStory, WithTheMirrorsDuplicatesSaysHowMany) {
+  Story story;
+  for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);
+  Conversation& talk = story.connect(client(1), 2.0);
+  talk.handshake();
+  talk.server(kFin | kAck);
+  talk.copy_latest().ttl = 62;
+  talk.client(kAck);
+  talk.client(kFin | kAck);
+  talk.server(kAck);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(some_sentence_has(reading.diagnosis.caveats, "1 of its packets came twice"))
+      << in_full(reading.diagnosis);
+}
+
+}  // namespace
+}  // namespace doorslam::diagnose

@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include "tests/unit/diagnose/story.h"
+
+/// A crash is told by what happens to the others: sessions that end in the same instant, and a closed port from then
+/// on. A RST alone tells nothing.
+namespace doorslam::diagnose {
+namespace {
+
+using namespace test;
+
+/// `count` sessions that the server cuts within a millisecond, at `at` seconds.
+std::vector<Conversation*> cut_together(Story& story, int count, double at) {
+  std::vector<Conversation*> cut;
+  for (int i = 0; i < count; ++i) {
+    Conversation& talk = story.open(client(10 + i), 1.0 + i);
+    talk.set_now(kStart + seconds(at) + i * 100 * kMicrosecondNs);
+    cut.push_back(&talk);
+  }
+  return cut;
+}
+
+TEST(CrashStory, FiveSessionsEndInTheSameInstantAndThePortIsClosed) {
+  Story story;
+  const std::vector<Conversation*> cut = cut_together(story, 5, 10.0);
+  for (Conversation* talk : cut) Story::hang_up(*talk);
+  for (int i = 0; i < 3; ++i) {
+    Conversation& talk = story.connect(client(20 + i), 11.0 + i);
+    talk.client(kSyn);
+    talk.server(kRst | kAck);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) {
+    const DiagnosedConnection& reading = readings.of(*talk);
+    EXPECT_TRUE(is_read_as(reading, Cause::app_crash));
+    EXPECT_TRUE(argues_for(reading, Cause::app_crash, "4 other sessions were of this server cut short") ||
+                argues_for(reading, Cause::app_crash, "4 other sessions"));
+    EXPECT_TRUE(argues_for(reading, Cause::app_crash, "the port answered a SYN with RST"));
+  }
+}
+
+TEST(CrashStory, ResetsInTheSameInstantAreTheSame) {
+  Story story;
+  const std::vector<Conversation*> cut = cut_together(story, 5, 10.0);
+  for (Conversation* talk : cut) {
+    talk->client(kPsh | kAck, "LIST\r\n");
+    talk->server(kRst | kAck);
+  }
+  Conversation& next = story.connect(client(20), 11.0);
+  next.client(kSyn);
+  next.server(kRst | kAck);
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
+  EXPECT_TRUE(is_read_as(readings.of(next), Cause::port_closed));
+  EXPECT_TRUE(says(readings.of(next), "this port accepted connections until"));
+}
+
+TEST(CrashStory, TwoIdleSessionsThatTimeOutAreNone) {
+  Story story;
+  for (int i = 0; i < 6; ++i) story.serve(client(20 + i), 1.0 + 5.0 * i, 12.0);
+  // A web server's keep-alive timeout: both were answered, and asked for nothing more.
+  const std::vector<Conversation*> idle = cut_together(story, 2, 10.0);
+  for (Conversation* talk : idle) Story::hang_up(*talk);
+  const Readings readings = story.read();
+  for (Conversation* talk : idle) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
+TEST(CrashStory, OneSessionCutWhileTheOthersGoOnIsNone) {
+  Story story;
+  for (int i = 0; i < 6; ++i) story.serve(client(20 + i), 1.0 + i, 20.0);
+  const std::vector<Conversation*> cut = cut_together(story, 1, 10.0);
+  Story::hang_up(*cut.front());
+  const Readings readings = story.read();
+  const DiagnosedConnection& reading = readings.of(*cut.front());
+  EXPECT_TRUE(argues_against(reading, Cause::app_crash, "6 other sessions of this server went on undisturbed"));
+  EXPECT_LT(probability_of(reading, Cause::app_crash), 0.2);
+}
+
+TEST(CrashStory, ARefusalByResetIsNoCrashWhereTheNextClientIsServed) {
+  Story story;
+  for (int i = 0; i < 6; ++i) story.serve(client(20 + i), 1.0 + 2.0 * i, 1.0);
+  Conversation& refused = story.connect(client(1), 6.5);
+  refused.handshake();
+  refused.client(kPsh | kAck, "HELLO\r\n");
+  refused.server(kRst | kAck);
+  const Readings readings = story.read();
+  EXPECT_TRUE(argues_against(readings.of(refused), Cause::app_crash, "the next client was served"));
+  EXPECT_LT(probability_of(readings.of(refused), Cause::app_crash), 0.1);
+}
+
+}  // namespace
+}  // namespace doorslam::diagnose

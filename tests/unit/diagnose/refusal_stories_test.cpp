@@ -1,0 +1,191 @@
+#include <gtest/gtest.h>
+
+#include "tests/unit/diagnose/story.h"
+
+/// Refusals behind a completed handshake: what else the server was doing must tell the address list, the limit on
+/// sessions and the limit on arrivals apart.
+namespace doorslam::diagnose {
+namespace {
+
+using namespace test;
+
+/// One client is refused four times by a FIN without a word, nine others are served before, between and after.
+class AddressListStory : public testing::Test {
+ protected:
+  AddressListStory() {
+    for (int i = 0; i < 9; ++i) story_.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
+    for (int i = 0; i < 4; ++i) refused_.push_back(&story_.refuse(client(1), 2.5 + 4.0 * i));
+  }
+
+  Story story_;
+  std::vector<Conversation*> refused_;
+};
+
+TEST_F(AddressListStory, IsReadAsTheClientsAddress) {
+  const Readings readings = story_.read();
+  for (Conversation* refused : refused_) {
+    EXPECT_TRUE(is_read_as(readings.of(*refused), Cause::acl_denied));
+    EXPECT_TRUE(argues_for(readings.of(*refused), Cause::acl_denied, "without sending a byte"));
+  }
+  // Only the last is judged when all four have happened, and nobody else's refusals count.
+  const DiagnosedConnection& last = readings.of(*refused_.back());
+  EXPECT_TRUE(argues_for(last, Cause::acl_denied, "refused 4 of 4 times, while 9 other clients were served"));
+}
+
+TEST_F(AddressListStory, RulesTheOtherHypothesesOut) {
+  const Readings readings = story_.read();
+  const DiagnosedConnection& last = readings.of(*refused_.back());
+  EXPECT_TRUE(argues_against(last, Cause::bad_handshake_ack, "the handshake's numbers fit"));
+  EXPECT_TRUE(argues_against(last, Cause::bad_handshake_ack, "a faulty ACK meets a RST, not a FIN"));
+  EXPECT_TRUE(argues_against(last, Cause::app_crash, "went on undisturbed"));
+  EXPECT_TRUE(argues_against(last, Cause::connection_limit, "served ones were let in at as many or more"));
+  EXPECT_TRUE(argues_against(last, Cause::rate_limit, "had arrived in the second before"));
+  EXPECT_LT(probability_of(last, Cause::bad_handshake_ack), 0.02);
+  EXPECT_LT(probability_of(last, Cause::app_crash), 0.1);
+  EXPECT_LT(probability_of(last, Cause::connection_limit), 0.1);
+}
+
+TEST_F(AddressListStory, LeavesTheServedServed) {
+  for (const DiagnosedConnection& reading : story_.read().all) {
+    if (reading.summary.originator.address == client(1)) continue;
+    EXPECT_TRUE(is_read_as(reading, Cause::served));
+  }
+}
+
+TEST_F(AddressListStory, IsTheSameWhenTheServersCloseBecomesAReset) {
+  // Linux closes with a RST when the client's first words lie unread.
+  Story story;
+  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
+  Conversation* last = nullptr;
+  for (int i = 0; i < 4; ++i) {
+    Conversation& talk = story.connect(client(1), 2.5 + 4.0 * i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "HELLO\r\n");
+    talk.server(kRst | kAck);
+    last = &talk;
+  }
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(*last), Cause::acl_denied));
+  EXPECT_TRUE(says(readings.of(*last), "a RST alone is no sign of a crash"));
+}
+
+/// A server with three seats: whoever comes while three are taken is shown the door.
+TEST(LicenceServerStory, NamesTheCeiling) {
+  Story story;
+  std::vector<Conversation*> refused;
+  for (int round = 0; round < 4; ++round) {
+    const double at = 20.0 * round;
+    for (int seat = 0; seat < 3; ++seat) story.serve(client(10 + seat + round), at + seat, 12.0);
+    refused.push_back(&story.refuse(client(10 + (round + 4) % 7), at + 5.0));
+    refused.push_back(&story.refuse(client(10 + (round + 5) % 7), at + 8.0));
+  }
+  const Readings readings = story.read();
+  const DiagnosedConnection& last = readings.of(*refused.back());
+  for (Conversation* one : refused) EXPECT_TRUE(is_read_as(readings.of(*one), Cause::connection_limit));
+  EXPECT_TRUE(argues_for(last, Cause::connection_limit, "3 sessions were open on this port then"));
+  EXPECT_TRUE(argues_for(last, Cause::connection_limit, "12 of 12 served came below 3, 8 of 8 refused at 3 or more"));
+  EXPECT_TRUE(argues_against(last, Cause::acl_denied, "was served"));
+}
+
+/// Seats that are taken for hours are taken still when the judgement's window has passed.
+TEST(LicenceServerStory, CountsSessionsThatBeganLongBefore) {
+  Story story;
+  for (int seat = 0; seat < 3; ++seat) {
+    Conversation& talk = story.open(client(10 + seat), 1.0 + seat);
+    for (int minutes = 0; minutes < 45; ++minutes) {
+      talk.after(60 * kSecondNs).client(kPsh | kAck, "NOOP\r\n");
+      talk.server(kPsh | kAck, "200 ok\r\n");
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    story.serve(client(20 + i), 1800.0 + 60 * i, 20.0);  // the fourth seat
+    story.refuse(client(30 + i), 1810.0 + 60 * i);
+  }
+  Conversation& last = story.refuse(client(20), 1990.0);
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(last), Cause::connection_limit));
+  EXPECT_TRUE(argues_for(readings.of(last), Cause::connection_limit, "4 sessions were open on this port then"));
+}
+
+/// Two sessions an address: the third of the same client is refused, though others still get in.
+TEST(LimitPerClientStory, NamesTheClientsOwnSessions) {
+  Story story;
+  std::vector<Conversation*> refused;
+  for (int round = 0; round < 3; ++round) {
+    const double at = 30.0 * round;
+    story.serve(client(1), at + 1, 15.0);
+    story.serve(client(1), at + 2, 15.0);
+    refused.push_back(&story.refuse(client(1), at + 5.0));
+    refused.push_back(&story.refuse(client(1), at + 9.0));
+    for (int i = 0; i < 6; ++i) story.serve(client(20 + i), at + 3 + i, 10.0);
+  }
+  const Readings readings = story.read();
+  const DiagnosedConnection& last = readings.of(*refused.back());
+  EXPECT_TRUE(is_read_as(last, Cause::connection_limit));
+  EXPECT_TRUE(argues_for(last, Cause::connection_limit, "this client held 2 sessions open already"));
+}
+
+/// Five arrivals a second are taken, the rest refused; sessions are short, so that no limit on them can be meant.
+TEST(RateLimitStory, NamesTheArrivals) {
+  Story story;
+  std::vector<Conversation*> refused;
+  for (int burst = 0; burst < 4; ++burst) {
+    const double at = 10.0 * burst;
+    for (int i = 0; i < 5; ++i) story.serve(client(10 + (i + burst) % 12), at + 0.06 * i, 0.01);
+    for (int i = 5; i < 10; ++i) refused.push_back(&story.refuse(client(10 + (i + burst) % 12), at + 0.06 * i));
+    for (int i = 0; i < 3; ++i) story.serve(client(10 + i), at + 4 + i, 0.01);
+  }
+  const Readings readings = story.read();
+  const DiagnosedConnection& last = readings.of(*refused.back());
+  EXPECT_TRUE(is_read_as(last, Cause::rate_limit));
+  EXPECT_TRUE(argues_for(last, Cause::rate_limit, "connections had arrived in the second before"));
+  EXPECT_TRUE(argues_against(last, Cause::connection_limit, "no other session was open"));
+}
+
+/// daytime, qotd, whois: the server says what it has to say and closes, to everybody.
+TEST(OneShotServiceStory, IsServed) {
+  Story story;
+  std::vector<Conversation*> talks;
+  for (int i = 0; i < 6; ++i) {
+    Conversation& talk = story.connect(client(10 + i), 1.0 + i);
+    talk.handshake();
+    talk.server(kPsh | kAck, "01 JAN 2024 12:00:0" + std::to_string(i) + " UTC\r\n");
+    Story::hang_up(talk);
+    talks.push_back(&talk);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : talks) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
+/// Words that no signature knows: but they are not those that the served get to hear.
+TEST(UnknownWordsStory, AreARefusalWhereTheServedHearOthers) {
+  Story story;
+  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
+  Conversation* last = nullptr;
+  for (int i = 0; i < 4; ++i) {
+    Conversation& talk = story.connect(client(1), 2.5 + 4.0 * i);
+    talk.handshake();
+    talk.server(kPsh | kAck, "zutritt verwehrt\r\n");
+    Story::hang_up(talk);
+    last = &talk;
+  }
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(*last), Cause::acl_denied));
+  EXPECT_TRUE(argues_against(readings.of(*last), Cause::served, "said something else than to the"));
+  EXPECT_EQ(readings.of(*last).diagnosis.banner, "zutritt verwehrt\\r\\n");
+}
+
+/// Whoever is refused twice and served in between is on no address list.
+TEST(ServedAtOtherTimesStory, SpeaksAgainstTheAddressList) {
+  Story story;
+  for (int i = 0; i < 6; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 1.0);
+  story.refuse(client(1), 2.0);
+  story.serve(client(1), 6.0, 1.0);
+  Conversation& last = story.refuse(client(1), 10.0);
+  const Readings readings = story.read();
+  EXPECT_TRUE(argues_against(readings.of(last), Cause::acl_denied, "the same client was served 1 time and refused 2"));
+  EXPECT_LT(probability_of(readings.of(last), Cause::acl_denied), 0.35);
+}
+
+}  // namespace
+}  // namespace doorslam::diagnose
