@@ -155,7 +155,8 @@ void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence
   pending.due_ns = event.time_ns + options_.settle_ns;
   pending.summary = event.summary;
   if (evidence != nullptr) {
-    read_words(pending, *evidence);
+    read_server_words(pending, evidence->of(Side::responder));
+    read_client_words(pending, evidence->of(Side::originator));
     mark_server(pending, *evidence);
   }
   pending.outcome = outcome_of(pending.ending, pending.server_words);
@@ -181,18 +182,35 @@ void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence
   }
 }
 
-void Analysis::read_words(Pending& pending, const Evidence& e) {
-  pending.words = digest_of_words(e.of(Side::responder).head);
-  for (const Side side : {Side::responder, Side::originator}) {
-    const SideEvidence& speaker = e.of(side);
-    if (speaker.head.length == 0 && speaker.last_words_length == 0) continue;
-    SignatureScanner* scanner = scanner_ ? scanner_() : nullptr;
-    if (scanner == nullptr) return;
-    const packet::ByteView last_words{speaker.last_words.data(), speaker.last_words_length};
-    const auto hits = scanner->scan(speaker.head, last_words, side, pending.summary.responder.port);
-    auto& kept = side == Side::responder ? pending.server_words : pending.client_words;
-    kept.assign(hits.begin(), hits.end());
+void Analysis::read_server_words(Pending& pending, const SideEvidence& server) {
+  if (server.head.length == 0 && server.last_words_length == 0) return;
+  pending.words = digest_of_words(server.head);
+  const std::uint16_t port = pending.summary.responder.port;
+  const std::uint64_t digest = WordMemo::digest_of(server, port);
+  if (const WordMemo::Finding* known = ordinary_words_.find(digest)) {
+    if (*known) pending.server_words.push_back(**known);
+    return;
   }
+  SignatureScanner* scanner = scanner_ ? scanner_() : nullptr;
+  if (scanner == nullptr) return;
+  const packet::ByteView last_words{server.last_words.data(), server.last_words_length};
+  const auto hits = scanner->scan(server.head, last_words, Side::responder, port);
+  pending.server_words.assign(hits.begin(), hits.end());
+  if (hits.empty()) {
+    ordinary_words_.put(digest, std::nullopt);
+  } else if (std::ranges::none_of(hits,
+                                  [](const SignatureHit& hit) { return is_refusal(hit.signature->main_cause()); })) {
+    ordinary_words_.put(digest, hits.front());
+  }
+}
+
+void Analysis::read_client_words(Pending& pending, const SideEvidence& client) {
+  if (client.head.length == 0 && client.last_words_length == 0) return;
+  SignatureScanner* scanner = scanner_ ? scanner_() : nullptr;
+  if (scanner == nullptr) return;
+  const packet::ByteView last_words{client.last_words.data(), client.last_words_length};
+  const auto hits = scanner->scan(client.head, last_words, Side::originator, pending.summary.responder.port);
+  pending.client_words.assign(hits.begin(), hits.end());
 }
 
 void Analysis::mark_server(const Pending& pending, const Evidence& e) {

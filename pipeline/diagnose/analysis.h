@@ -11,6 +11,7 @@
 #include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/ledger.h"
 #include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/word_memo.h"
 #include "pipeline/tcp/event.h"
 
 /// From events to readings.
@@ -83,7 +84,8 @@ class Analysis {
   void follow_end(const tcp::ConnectionEvent& event, const tcp::Evidence* evidence,
                   std::vector<DiagnosedConnection>& out);
   void keep_late(std::size_t first);
-  void read_words(Pending& pending, const tcp::Evidence& evidence);
+  void read_server_words(Pending& pending, const tcp::SideEvidence& server);
+  void read_client_words(Pending& pending, const tcp::SideEvidence& client);
   void mark_server(const Pending& pending, const tcp::Evidence& evidence);
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
@@ -91,6 +93,7 @@ class Analysis {
   AnalysisOptions options_;
   ScannerSource scanner_;
   Ledger ledger_;
+  WordMemo ordinary_words_;
   AnalysisCounters counters_;
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;

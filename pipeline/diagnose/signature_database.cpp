@@ -4,7 +4,11 @@
 #include <hs/hs.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -33,7 +37,41 @@ tl::unexpected<Error> compile_error(const std::vector<Signature>& signatures, co
                   wrong.file, wrong.line, wrong.name, wrong.expression, message));
 }
 
+/// The octet that an expression anchored at a literal begins with (^\xHH or ^A, maybe behind (?s)), or nothing: then
+/// it may match anything.
+std::optional<std::uint8_t> literal_start(std::string_view expression) {
+  if (expression.find('|') != std::string_view::npos) return std::nullopt;
+  if (expression.starts_with("(?s)")) expression.remove_prefix(4);
+  if (!expression.starts_with('^')) return std::nullopt;
+  expression.remove_prefix(1);
+  std::uint8_t octet = 0;
+  if (expression.starts_with("\\x") && expression.size() >= 4) {
+    const auto [end, failure] = std::from_chars(expression.data() + 2, expression.data() + 4, octet, 16);
+    if (failure != std::errc{} || end != expression.data() + 4) return std::nullopt;
+    expression.remove_prefix(4);
+  } else {
+    constexpr std::string_view kSpecial = "\\.[]()*+?{}^$";
+    if (expression.empty() || kSpecial.find(expression.front()) != std::string_view::npos) return std::nullopt;
+    octet = static_cast<std::uint8_t>(expression.front());
+    expression.remove_prefix(1);
+  }
+  // A quantifier may allow the octet to be absent.
+  const bool optional = expression.starts_with('*') || expression.starts_with('?') || expression.starts_with("{0") ||
+                        expression.starts_with("{,");
+  if (optional) return std::nullopt;
+  return octet;
+}
+
 }  // namespace
+
+void SignatureDatabase::State::note_first_octets(const Signature& signature) {
+  std::bitset<256>& octets = first_octets[index_of(signature.side)];
+  if (const auto octet = literal_start(signature.expression)) {
+    octets.set(*octet);
+  } else {
+    octets.set();
+  }
+}
 
 Result<SignatureDatabase> SignatureDatabase::compile(std::vector<Signature> signatures) {
   std::vector<const char*> expressions;
@@ -126,7 +164,7 @@ std::span<const SignatureHit> SignatureScanner::scan(const tcp::PayloadHead& hea
 
 void SignatureScanner::scan_words(packet::ByteView words, SignatureHit where, tcp::Side side,
                                   std::uint16_t server_port) {
-  if (words.empty()) return;
+  if (words.empty() || !database_.state_->may_begin(side, words.front())) return;
   struct Context {
     std::span<const Signature> signatures;
     std::vector<SignatureHit>& hits;

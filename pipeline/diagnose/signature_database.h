@@ -63,7 +63,7 @@ class SignatureScanner {
   /// Matches `head` from each segment's start and `last_words` from its own, and returns at most one hit a signature
   /// (the latest that was said), most specific first; a fitting port, then the later words, then the name break ties.
   /// Signatures that need their context are left out where neither the port nor other words show their protocol.
-  /// The hits are borrowed until the next scan.
+  /// The hits are borrowed until the next scan. Words that no signature of the side can begin with cost nothing.
   std::span<const SignatureHit> scan(const tcp::PayloadHead& head, packet::ByteView last_words, tcp::Side side,
                                      std::uint16_t server_port);
 

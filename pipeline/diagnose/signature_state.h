@@ -2,6 +2,9 @@
 
 #include <hs/hs.h>
 
+#include <array>
+#include <bitset>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -20,11 +23,23 @@ using HyperscanPointer = std::unique_ptr<hs_database_t, FreeHyperscan>;
 
 struct SignatureDatabase::State {
   State(std::vector<Signature> all, HyperscanPointer compiled, bool cached)
-      : signatures(std::move(all)), database(std::move(compiled)), from_cache(cached) {}
+      : signatures(std::move(all)), database(std::move(compiled)), from_cache(cached) {
+    for (const Signature& signature : signatures) {
+      if (signature.enabled) note_first_octets(signature);
+    }
+  }
+
+  /// Whether any signature of that side can match words that begin so.
+  bool may_begin(tcp::Side side, std::uint8_t octet) const { return first_octets[index_of(side)][octet]; }
 
   std::vector<Signature> signatures;
   HyperscanPointer database;  ///< its expression ids are indices into `signatures`
   bool from_cache;
+
+ private:
+  void note_first_octets(const Signature& signature);
+
+  std::array<std::bitset<256>, 2> first_octets;  ///< by side
 };
 
 }  // namespace doorslam::diagnose
