@@ -81,8 +81,8 @@ bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, E
 
 }  // namespace
 
-Analysis::Analysis(const AnalysisOptions& options, ScannerSource scanner)
-    : options_(options), scanner_(std::move(scanner)), ledger_(options.ledger) {}
+Analysis::Analysis(const AnalysisOptions& options, SignatureScanner* scanner)
+    : options_(options), scanner_(scanner), ledger_(options.ledger) {}
 
 void Analysis::collect(tcp::EventBatch& batch) {
   if (batch.events.empty()) return;
@@ -191,10 +191,9 @@ void Analysis::read_server_words(Pending& pending, const SideEvidence& server) {
     if (*known) pending.server_words.push_back(**known);
     return;
   }
-  SignatureScanner* scanner = scanner_ ? scanner_() : nullptr;
-  if (scanner == nullptr) return;
+  if (scanner_ == nullptr) return;
   const packet::ByteView last_words{server.last_words.data(), server.last_words_length};
-  const auto hits = scanner->scan(server.head, last_words, Side::responder, port);
+  const auto hits = scanner_->scan(server.head, last_words, Side::responder, port);
   pending.server_words.assign(hits.begin(), hits.end());
   if (hits.empty()) {
     ordinary_words_.put(digest, std::nullopt);
@@ -206,10 +205,9 @@ void Analysis::read_server_words(Pending& pending, const SideEvidence& server) {
 
 void Analysis::read_client_words(Pending& pending, const SideEvidence& client) {
   if (client.head.length == 0 && client.last_words_length == 0) return;
-  SignatureScanner* scanner = scanner_ ? scanner_() : nullptr;
-  if (scanner == nullptr) return;
+  if (scanner_ == nullptr) return;
   const packet::ByteView last_words{client.last_words.data(), client.last_words_length};
-  const auto hits = scanner->scan(client.head, last_words, Side::originator, pending.summary.responder.port);
+  const auto hits = scanner_->scan(client.head, last_words, Side::originator, pending.summary.responder.port);
   pending.client_words.assign(hits.begin(), hits.end());
 }
 

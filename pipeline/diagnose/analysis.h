@@ -1,7 +1,6 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <memory>
 #include <span>
 #include <tuple>
@@ -37,10 +36,8 @@ struct AnalysisCounters {
 
 class Analysis {
  public:
-  /// Gives the scanner when the first words are to be read; null if there is none. The scanner outlives the analysis.
-  using ScannerSource = std::function<SignatureScanner*()>;
-
-  Analysis(const AnalysisOptions& options, ScannerSource scanner);
+  /// `scanner` is borrowed and outlives the analysis; null: no words are read.
+  Analysis(const AnalysisOptions& options, SignatureScanner* scanner);
 
   /// Takes over the events of one batch a worker, and leaves it empty. All batches must cover the time up to the next
   /// watermark.
@@ -91,7 +88,7 @@ class Analysis {
   void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 
   AnalysisOptions options_;
-  ScannerSource scanner_;
+  SignatureScanner* scanner_;
   Ledger ledger_;
   WordMemo ordinary_words_;
   AnalysisCounters counters_;

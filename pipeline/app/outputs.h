@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "config/settings.h"
+#include "pipeline/alert/ecs_alert.h"
+#include "pipeline/alert/ecs_flow.h"
+#include "pipeline/alert/incident.h"
+#include "pipeline/alert/report.h"
+#include "pipeline/app/command_line.h"
+#include "pipeline/app/output_file.h"
+#include "pipeline/base/result.h"
+#include "pipeline/diagnose/diagnosis.h"
+
+namespace doorslam::app {
+
+/// Where readings go: flow records, alerts, and the report for a person.
+class Outputs {
+ public:
+  /// Opens what the command line asks for. Errors (data): a file cannot be created.
+  static Result<Outputs> open(const CommandLine& line, const config::Settings& settings);
+
+  void take(const std::vector<diagnose::DiagnosedConnection>& readings);
+  /// The source has ended: closes the incidents and prints the report.
+  void finish(const alert::CaptureSummary& summary);
+  /// Says on standard error what could not be written. False: something could not.
+  bool close();
+
+ private:
+  explicit Outputs(const config::Settings& settings);
+  void pass_on_events();
+
+  alert::FlowEncoder flow_encoder_;
+  alert::AlertEncoder alert_encoder_;
+  alert::IncidentLog incidents_;
+  std::vector<alert::AlertEvent> events_;
+  std::optional<OutputFile> flows_;
+  std::optional<OutputFile> alerts_;
+  std::optional<alert::Report> report_;
+};
+
+}  // namespace doorslam::app
