@@ -12,10 +12,12 @@ std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const
   if (summary.mid_stream) caveats.emplace_back("the capture began after the connection did: its handshake is missing");
   if (summary.orientation_guessed) caveats.emplace_back("which end is the server was guessed from the port numbers");
   const std::uint64_t gaps = std::uint64_t{summary.side[0].gap_bytes} + summary.side[1].gap_bytes;
-  if (gaps > 0)
-    caveats.push_back(fmt::format("{} were acknowledged but not captured", counted(gaps, "octet", "octets")));
+  if (gaps > 0) {
+    caveats.push_back(fmt::format("{} acknowledged but not captured", counted(gaps, "octet was", "octets were")));
+  }
   if (summary.duplicates > 0) {
-    caveats.push_back(fmt::format("{} of its packets came twice from the mirror and were dropped", summary.duplicates));
+    caveats.push_back(
+        fmt::format("{} of its packets came twice from the mirror; the second was dropped", summary.duplicates));
   }
   if (summary.evidence_missing) caveats.emplace_back("its packets were not kept: the evidence pool was exhausted");
   if (evidence != nullptr && evidence->of(tcp::Side::responder).head.incomplete) {

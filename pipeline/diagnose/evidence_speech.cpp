@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "pipeline/diagnose/figures.h"
+#include "pipeline/diagnose/guide.h"
 #include "pipeline/diagnose/protocol_marks.h"
 
 namespace doorslam::diagnose::evidence {
@@ -61,6 +64,27 @@ std::optional<Finding> closed_with_request_unread(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
   if (c.server()->rst_ns == kNoTime || c.client()->payload_segments == 0) return std::nullopt;
   return Finding{"the close became a RST because the client's data was unread; a RST alone is no sign of a crash"};
+}
+
+/// Where the protocol has words for "too many", a full server usually says them.
+std::optional<Finding> no_word_of_a_limit(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word || c.summary.one_sided) return std::nullopt;
+  struct Usage {
+    std::string_view protocol;
+    std::string_view words;
+  };
+  constexpr auto kUsages = std::to_array<Usage>({{"ftp", "421"},
+                                                 {"smtp", "421"},
+                                                 {"pop3", "-ERR"},
+                                                 {"imap", "* BYE"},
+                                                 {"http", "503"},
+                                                 {"mysql", "error 1040"},
+                                                 {"postgresql", "SQLSTATE 53300"},
+                                                 {"redis", "-ERR max number of clients reached"}});
+  const std::string_view protocol = usual_protocol(c.summary.responder.port);
+  const auto usage = std::ranges::find(kUsages, protocol, &Usage::protocol);
+  if (usage == kUsages.end()) return std::nullopt;
+  return Finding{fmt::format("no {}, which a full {} server usually sends", usage->words, protocol)};
 }
 
 std::optional<Finding> words_usual_here(const Case& c) {

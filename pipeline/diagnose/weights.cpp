@@ -118,6 +118,7 @@ constexpr Weights<1> kServedSoon = {{{app_crash, -1.5}}};
 
 namespace speech_weights {
 constexpr Weights<1> kWithoutPayload = {{{acl_denied, 0.2}}};
+constexpr Weights<1> kNoWordOfLimit = {{{connection_limit, -0.7}}};
 constexpr Weights<1> kUnread = {{{app_crash, -0.2}}};
 constexpr Weights<3> kUsualWords = {{{served, 1.5}, {acl_denied, -1.0}, {connection_limit, -1.0}}};
 constexpr Weights<4> kUnusualWords = {{{served, -3.0}, {acl_denied, 0.8}, {connection_limit, 0.8}, {rate_limit, 0.4}}};
@@ -156,6 +157,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"port-closed-after-a-burst", evidence::port_closed_after_a_burst, h::kClosedAfterBurst},
     {"closed-without-payload", evidence::closed_without_payload, s::kWithoutPayload},
     {"closed-with-request-unread", evidence::closed_with_request_unread, s::kUnread},
+    {"no-word-of-a-limit", evidence::no_word_of_a_limit, s::kNoWordOfLimit},
     {"client-always-refused", evidence::client_always_refused, l::kAlwaysRefused},
     {"client-served-at-other-times", evidence::client_served_at_other_times, l::kServedAtOtherTimes},
     {"several-clients-refused-only", evidence::several_clients_refused_only, l::kDisjointGroups},

@@ -61,7 +61,7 @@ diagnose::AnalysisOptions small_analysis() {
 std::vector<diagnose::DiagnosedConnection> readings_of(const std::vector<packet::RawPacket>& packets,
                                                        std::size_t burst_packets) {
   port::Worker worker({.reassembly_bytes = std::size_t{256} << 10U}, small_tracker());
-  diagnose::Analysis analysis(small_analysis(), [] { return &signature_scanner(); });
+  diagnose::Analysis analysis(small_analysis(), &signature_scanner());
   std::vector<diagnose::DiagnosedConnection> readings;
   tcp::EventBatch events;
   for (std::size_t done = 0; done < packets.size(); done += burst_packets) {
