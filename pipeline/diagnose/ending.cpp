@@ -137,6 +137,9 @@ Ending ending_by_state(const ConnectionSummary& summary) {
   const bool server_spoke = spoke(summary, Side::responder);
   const bool client_spoke = spoke(summary, Side::originator);
   const std::string_view history = summary.history.view();
+  if (summary.stage == Stage::handshake) {
+    return history.find('r') < history.find('R') ? Ending::handshake_reset : Ending::half_open_abandoned;
+  }
   const std::size_t client_end = std::min(history.find('F'), history.find('R'));
   const std::size_t server_end = std::min(history.find('f'), history.find('r'));
   if (client_end == std::string_view::npos && server_end == std::string_view::npos) {

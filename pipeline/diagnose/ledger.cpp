@@ -153,7 +153,7 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
               .older = server.newest,
               .client = connection.originator.address};
   server.newest = serial;
-  server.marks.last_accept_ns = now_ns;
+  server.marks.last_accept_ns = std::max(server.marks.last_accept_ns, now_ns);  // one may be filed late
   open_notes_.put(connection.id, serial);
 }
 

@@ -140,7 +140,7 @@ inline Readings Story::read(const ReadOptions& options) const {
     return (std::size_t{a.port} + b.port + a.address.octets[3] + b.address.octets[3]) % options.shards;
   };
 
-  Analysis analysis(options.analysis, [&] { return options.scanner; });
+  Analysis analysis(options.analysis, options.scanner);
   Readings readings;
   std::vector<tcp::EventBatch> batches(options.shards);
   const auto collect = [&] {

@@ -1,0 +1,170 @@
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "tests/unit/diagnose/story.h"
+
+/// When connections are judged, and that nothing but the packets matters for how.
+namespace doorslam::diagnose {
+namespace {
+
+using namespace test;
+
+/// Nine clients served, one refused again and again, a scan, a crash: something of everything.
+Story varied_story() {
+  Story story;
+  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
+  for (int i = 0; i < 4; ++i) story.refuse(client(1), 2.5 + 4.0 * i);
+  for (int i = 0; i < 3; ++i) {
+    Conversation& scan = story.connect(client(40 + i), 3.0 + i);
+    scan.handshake();
+    scan.close();
+  }
+  for (int i = 0; i < 4; ++i) {
+    Conversation& talk = story.open(client(50 + i), 5.0 + i);
+    talk.set_now(kStart + seconds(30));
+    Story::hang_up(talk);
+  }
+  for (int i = 0; i < 3; ++i) {
+    Conversation& late = story.connect(client(60 + i), 31.0 + i);
+    late.client(kSyn);
+    late.server(kRst | kAck);
+  }
+  return story;
+}
+
+AnalysisOptions few_may_wait(std::size_t count) {
+  AnalysisOptions options;
+  options.capacity_pending = count;
+  return options;
+}
+
+AnalysisOptions settling_for(DurationNs settle_ns) {
+  AnalysisOptions options;
+  options.settle_ns = settle_ns;
+  return options;
+}
+
+std::string in_full(const Readings& readings) {
+  std::string text;
+  for (const DiagnosedConnection& reading : readings.all) {
+    text += std::to_string(reading.summary.id) + " " + std::to_string(reading.judged_ns) + " " +
+            test::in_full(reading.diagnosis);
+  }
+  return text;
+}
+
+TEST(Analysis, ReadsTheSameHoweverTheEventsComeInBatches) {
+  const Story story = varied_story();
+  const std::string whole = in_full(story.read({.analysis = {}, .burst = 100'000}));
+  for (const std::size_t burst : {1, 2, 7, 64}) EXPECT_EQ(in_full(story.read({.analysis = {}, .burst = burst})), whole);
+}
+
+TEST(Analysis, ReadsTheSameHoweverTheConnectionsAreSharded) {
+  const Story story = varied_story();
+  const std::string alone = in_full(story.read());
+  for (const std::size_t shards : {2, 3, 8}) {
+    EXPECT_EQ(in_full(story.read({.analysis = {}, .burst = 64, .shards = shards})), alone);
+    EXPECT_EQ(in_full(story.read({.analysis = {}, .burst = 64, .shards = shards, .last_first = true})), alone);
+  }
+}
+
+TEST(Analysis, ReadsTheSameWithTooManyWaitingHoweverTheEventsCome) {
+  const Story story = varied_story();
+  const AnalysisOptions few = few_may_wait(3);
+  const std::string alone = in_full(story.read({.analysis = few}));
+  EXPECT_EQ(in_full(story.read({.analysis = few, .burst = 1})), alone);
+  EXPECT_EQ(in_full(story.read({.analysis = few, .burst = 5, .shards = 4, .last_first = true})), alone);
+}
+
+TEST(Analysis, GivesEveryConnectionOneReading) {
+  const Readings readings = varied_story().read();
+  EXPECT_EQ(readings.counters.connections, 9U + 4 + 3 + 4 + 3);
+  EXPECT_EQ(readings.all.size(), readings.counters.connections);
+  std::vector<std::uint64_t> ids;
+  for (const DiagnosedConnection& reading : readings.all) ids.push_back(reading.summary.id);
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
+}
+
+TEST(Analysis, PassesThePlainlyServedOnAtOnce) {
+  Story story;
+  Conversation& served = story.serve(client(1), 1.0, 1.0);
+  story.refuse(client(2), 100.0);
+  const Readings readings = story.read();
+  const DiagnosedConnection& reading = readings.of(served);
+  EXPECT_TRUE(is_read_as(reading, Cause::served));
+  EXPECT_TRUE(reading.diagnosis.hypotheses.empty());
+  EXPECT_FALSE(reading.evidence);
+  EXPECT_EQ(readings.counters.judged, 1U) << "the refusal alone is weighed";
+}
+
+TEST(Analysis, CountsWhatFollowsWithinTheSettleTimeOnly) {
+  Story story;
+  for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);
+  Conversation& first = story.refuse(client(1), 2.0);
+  Conversation& soon = story.refuse(client(1), 6.0);
+  story.refuse(client(1), 60.0);
+  const Readings readings = story.read();
+  EXPECT_TRUE(argues_for(readings.of(first), Cause::acl_denied, "refused 2 of 2 times"));
+  EXPECT_TRUE(argues_for(readings.of(soon), Cause::acl_denied, "refused 2 of 2 times"));
+}
+
+TEST(Analysis, WaitsForTheSettleTimeAndNoLonger) {
+  for (const double settle : {1.0, 10.0, 40.0}) {
+    Story story;
+    Conversation& refused = story.refuse(client(1), 2.0);
+    for (int i = 0; i < 100; ++i) story.serve(client(2), 3.0 + i, 0.1);
+    const Readings readings = story.read({.analysis = settling_for(seconds(settle))});
+    const DurationNs waited = readings.of(refused).judged_ns - readings.of(refused).summary.end_ns;
+    // From the end of the connection: the last packet and the time in which late ones still belong to it.
+    EXPECT_GE(waited, seconds(settle));
+    EXPECT_LT(waited, seconds(settle + 7.0));
+  }
+}
+
+TEST(Analysis, JudgesTheOldestEarlyAndCountsItWhenTooManyWait) {
+  Story story;
+  std::vector<Conversation*> refused;
+  for (int i = 0; i < 6; ++i) refused.push_back(&story.refuse(client(1 + i), 2.0 + 0.1 * i));
+  story.serve(client(20), 30.0, 1.0);
+  const Readings readings = story.read({.analysis = few_may_wait(2)});
+  EXPECT_EQ(readings.counters.judged, 6U);
+  EXPECT_EQ(readings.counters.judged_early, 4U);
+  const auto waited = [&](Conversation* talk) {
+    return readings.of(*talk).judged_ns - readings.of(*talk).summary.end_ns;
+  };
+  EXPECT_LT(waited(refused.front()), seconds(8.0));
+  EXPECT_GE(waited(refused.back()), seconds(10.0));
+}
+
+TEST(Analysis, JudgesWhatWaitsWhenTheSourceEnds) {
+  Story story;
+  Conversation& refused = story.refuse(client(1), 2.0);
+  EXPECT_EQ(story.read({.analysis = settling_for(3600 * kSecondNs)}).of(refused).summary.originator.address, client(1));
+}
+
+TEST(Analysis, KeepsThePacketsOfWhatItWeighed) {
+  Story story;
+  Conversation& refused = story.refuse(client(1), 2.0);
+  const DiagnosedConnection reading = story.read().of(refused);
+  ASSERT_TRUE(reading.evidence);
+  EXPECT_EQ(reading.evidence->rung_count, refused.segments().size());
+}
+
+TEST(Analysis, HypothesesSumToOneAndStandInOrder) {
+  for (const DiagnosedConnection& reading : varied_story().read().all) {
+    const std::vector<Hypothesis>& all = reading.diagnosis.hypotheses;
+    if (all.empty()) continue;
+    const double sum = std::accumulate(all.begin(), all.end(), 0.0,
+                                       [](double so_far, const Hypothesis& one) { return so_far + one.probability; });
+    EXPECT_NEAR(sum, 1.0, 1e-9);
+    EXPECT_TRUE(std::is_sorted(all.begin(), all.end(), [](const Hypothesis& a, const Hypothesis& b) {
+      return a.probability > b.probability;
+    })) << test::in_full(reading.diagnosis);
+    EXPECT_DOUBLE_EQ(all.front().probability, reading.diagnosis.confidence);
+  }
+}
+
+}  // namespace
+}  // namespace doorslam::diagnose
