@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <new>
 #include <utility>
@@ -24,8 +25,8 @@ PageMemory::PageMemory(std::size_t octets, Pages pages) {
   // Advice only: a kernel without transparent huge pages gives the same memory, slower. Where they are forced on
   // for all, normal pages must be asked for, else a handful of connections makes the whole table resident.
   if (huge) {
-    const auto start = reinterpret_cast<std::uintptr_t>(mapping_);
-    data_ = reinterpret_cast<void*>((start + kHugePage - 1) / kHugePage * kHugePage);
+    const std::size_t beyond = reinterpret_cast<std::uintptr_t>(mapping_) % kHugePage;
+    data_ = static_cast<std::byte*>(mapping_) + (beyond == 0 ? 0 : kHugePage - beyond);
     ::madvise(data_, octets, MADV_HUGEPAGE);
   } else {
     ::madvise(data_, octets, MADV_NOHUGEPAGE);
