@@ -159,7 +159,7 @@ void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence
     read_client_words(pending, evidence->of(Side::originator));
     mark_server(pending, *evidence);
   }
-  pending.outcome = outcome_of(pending.ending, pending.server_words);
+  pending.outcome = outcome_of(pending.ending, pending.server_words.view());
   ledger_.ended(event.summary, EndedNote{.outcome = pending.outcome,
                                          .closed_ns = close_time(event.summary, evidence),
                                          .cut_short = was_cut_short(pending.ending, evidence),
@@ -188,13 +188,13 @@ void Analysis::read_server_words(Pending& pending, const SideEvidence& server) {
   const std::uint16_t port = pending.summary.responder.port;
   const std::uint64_t digest = WordMemo::digest_of(server, port);
   if (const WordMemo::Finding* known = ordinary_words_.find(digest)) {
-    if (*known) pending.server_words.push_back(**known);
+    if (*known) pending.server_words.assign({&**known, 1});
     return;
   }
   if (scanner_ == nullptr) return;
   const packet::ByteView last_words{server.last_words.data(), server.last_words_length};
   const auto hits = scanner_->scan(server.head, last_words, Side::responder, port);
-  pending.server_words.assign(hits.begin(), hits.end());
+  pending.server_words.assign(hits);
   if (hits.empty()) {
     ordinary_words_.put(digest, std::nullopt);
   } else if (std::ranges::none_of(hits,
@@ -208,7 +208,7 @@ void Analysis::read_client_words(Pending& pending, const SideEvidence& client) {
   if (scanner_ == nullptr) return;
   const packet::ByteView last_words{client.last_words.data(), client.last_words_length};
   const auto hits = scanner_->scan(client.head, last_words, Side::originator, pending.summary.responder.port);
-  pending.client_words.assign(hits.begin(), hits.end());
+  pending.client_words.assign(hits);
 }
 
 void Analysis::mark_server(const Pending& pending, const Evidence& e) {
@@ -236,8 +236,8 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
   c.accepted_ns = e != nullptr && e->handshake_ns != kNoTime ? e->handshake_ns : pending.summary.start_ns;
   c.closed_ns = closed != kNoTime ? closed : pending.summary.end_ns;
   c.host_ttl = ledger_.syn_ack_ttl(pending.summary.responder.address);
-  c.server_words = pending.server_words;
-  c.client_words = pending.client_words;
+  c.server_words = pending.server_words.view();
+  c.client_words = pending.client_words.view();
   if (const ServerMarks* marks = ledger_.marks_of(pending.summary.responder)) c.marks = *marks;
   c.contrast = ledger_.contrast(Subject{.server = pending.summary.responder,
                                         .client = pending.summary.originator.address,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <span>
@@ -65,6 +67,17 @@ class Analysis {
 
     auto order() const { return std::tie(time_ns, number, connection, kind); }
   };
+  /// The most telling matches, in place: most connections have one or none.
+  struct WordHits {
+    std::array<SignatureHit, 4> hits;
+    std::size_t count = 0;
+
+    void assign(std::span<const SignatureHit> found) {
+      count = std::min(found.size(), hits.size());
+      std::copy_n(found.begin(), count, hits.begin());
+    }
+    std::span<const SignatureHit> view() const { return {hits.data(), count}; }
+  };
   /// A connection that waits for its judgement.
   struct Pending {
     tcp::ConnectionSummary summary;
@@ -73,8 +86,8 @@ class Analysis {
     Outcome outcome = Outcome::served;
     std::uint32_t words = 0;
     flowtable::TimeNs due_ns = 0;
-    std::vector<SignatureHit> server_words;
-    std::vector<SignatureHit> client_words;
+    WordHits server_words;
+    WordHits client_words;
   };
 
   void follow(const tcp::ConnectionEvent& event, const tcp::Evidence* evidence, std::vector<DiagnosedConnection>& out);

@@ -19,6 +19,9 @@ std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const
     caveats.push_back(
         fmt::format("{} of its packets came twice from the mirror; the second was dropped", summary.duplicates));
   }
+  if (summary.end_reason == tcp::EndReason::evicted) {
+    caveats.emplace_back("the flow table was full and let go of it before its end (flows.capacity)");
+  }
   if (summary.evidence_missing) caveats.emplace_back("its packets were not kept: the evidence pool was exhausted");
   if (evidence != nullptr && evidence->of(tcp::Side::responder).head.incomplete) {
     caveats.emplace_back("the server's first words are incomplete in the capture");

@@ -50,6 +50,10 @@ Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evide
 /// Totals hold for the whole connection; Evidence may have been given back in between.
 bool spoke(const ConnectionSummary& summary, Side side) { return summary.side[index_of(side)].payload_bytes > 0; }
 
+bool is_closed(const ConnectionSummary& summary) {
+  return summary.history.view().find_first_of("FfRr") != std::string_view::npos;
+}
+
 /// The server never ACKed a handshake that it saw complete: SYN-ACKs again, or silence to the client's data.
 bool handshake_was_ignored(const ConnectionSummary& summary, const Evidence& e) {
   const SideEvidence& client = e.of(Side::originator);
@@ -160,7 +164,7 @@ std::string_view name_of(Ending ending) {
       {"SYN unanswered", "SYN reset", "SYN met ICMP error", "half-open, abandoned", "handshake ignored",
        "handshake reset", "closed without a word", "closed, beginning unseen", "closed after the greeting",
        "closed after a reply", "left without a word", "left after the greeting", "left after a reply", "server silent",
-       "client silent", "client stalled", "still open"});
+       "client silent", "client stalled", "let go", "still open"});
   static_assert(kNames.size() == static_cast<std::size_t>(Ending::still_open) + 1);
   return kNames[static_cast<std::size_t>(ending)];
 }
@@ -174,6 +178,8 @@ TimeNs close_time(const ConnectionSummary& summary, const Evidence* evidence) {
 }
 
 Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
+  // What an evicted connection would have done next nobody knows.
+  if (summary.end_reason == tcp::EndReason::evicted && !is_closed(summary)) return Ending::let_go;
   if (evidence == nullptr) return ending_by_state(summary);
   const Evidence& e = *evidence;
   const bool handshake_seen = e.syn_ns != kNoTime || e.syn_ack_ns != kNoTime;

@@ -25,7 +25,7 @@ using Scales = std::array<Scale, kCauseCount>;
 /// The log-odds are sharper than the truth, because pieces of evidence overlap; this evens them out.
 constexpr double kTemperature = 1.25;
 /// A hypothesis less probable than this is told only if something speaks about it.
-constexpr double kWorthTelling = 0.005;
+constexpr double kWorthTelling = 0.02;
 
 Scale& scale_of(Scales& scales, Cause cause) { return scales[static_cast<std::size_t>(cause)]; }
 

@@ -66,6 +66,7 @@ constexpr Weights<4> kLeftAfterReply = {
 constexpr Weights<3> kServerSilent = {{{server_no_reply, 2.0}, {served, -1.5}, {accept_queue_overflow, -1.0}}};
 constexpr Weights<3> kClientSilent = {{{client_vanished, 1.5}, {client_abort, 0.0}, {served, -0.5}}};
 constexpr Weights<2> kClientStalled = {{{client_zero_window, 3.0}, {served, -0.5}}};
+constexpr Weights<1> kLetGo = {{{served, -0.5}}};
 constexpr Weights<1> kStillOpen = {{{served, 2.5}}};
 
 namespace handshake_weights {
@@ -222,6 +223,8 @@ std::span<const Weight> prior_of(Ending ending) {
       return kClientSilent;
     case Ending::client_stalled:
       return kClientStalled;
+    case Ending::let_go:
+      return kLetGo;
     case Ending::still_open:
       return kStillOpen;
   }
