@@ -24,6 +24,12 @@ using tcp::SideEvidence;
 /// A client that leaves earlier than this has not waited for an answer.
 constexpr DurationNs kPatienceNs = kSecondNs;
 
+bool server_greets_first(std::uint16_t port) {
+  constexpr auto kGreeters = std::to_array<std::string_view>(
+      {"ftp", "smtp", "submission", "pop3", "imap", "ssh", "mysql", "nntp", "telnet", "rsync", "vnc"});
+  return std::ranges::find(kGreeters, usual_protocol(port)) != kGreeters.end();
+}
+
 DurationNs waited(const Case& c) {
   const SideEvidence& client = *c.client();
   const auto end =
@@ -156,6 +162,9 @@ std::optional<Finding> ssh_server_left_first(const Case& c) {
 std::optional<Finding> client_waited_in_vain(const Case& c) {
   if (c.ending != Ending::left_without_a_word || c.packets == nullptr || waited(c) < kPatienceNs) return std::nullopt;
   if (c.client()->payload_segments == 0) {
+    // Where the client is to speak first, an idle connection is the client's own affair (browsers keep some in
+    // reserve).
+    if (!server_greets_first(c.summary.responder.port)) return std::nullopt;
     return Finding{fmt::format("the client waited {} for a greeting and left", in_words(waited(c))), 0.6};
   }
   return Finding{fmt::format("the client's request was acknowledged, and after {} without an answer it left",

@@ -14,7 +14,7 @@ class IdIndex {
 
   /// At most `capacity` ids are in it at a time; the caller sees to that.
   explicit IdIndex(std::size_t capacity)
-      : slots_(std::bit_ceil(capacity * 2 + 2)),
+      : slots_(std::bit_ceil(capacity + capacity / 2 + 2)),
         mask_(slots_.size() - 1),
         shift_(64 - std::countr_zero(slots_.size())) {}
 
