@@ -223,6 +223,11 @@ Position start_of_frame(std::uint32_t type, Reader& reader) noexcept {
   }
 }
 
+bool reads_link_type(std::uint32_t link_type) noexcept {
+  Reader nothing(ByteView{}, 0);
+  return start_of_frame(link_type, nothing).reason != DecodeOutcome::link_type_unknown;
+}
+
 Verdict reach_ip(Position position, Reader& reader, std::uint16_t& vlan) noexcept {
   for (int i = 0; i < kMaxLinkHeaders; ++i) {
     switch (position.layer) {

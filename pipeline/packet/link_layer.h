@@ -31,6 +31,9 @@ inline constexpr std::uint32_t kIpv6 = 229;
 inline constexpr std::uint32_t kLinuxSll2 = 276;
 }  // namespace link_type
 
+/// Whether frames of this LINKTYPE_* can be decoded at all.
+bool reads_link_type(std::uint32_t link_type) noexcept;
+
 namespace ethertype {
 inline constexpr std::uint16_t kIpv4 = 0x0800;
 inline constexpr std::uint16_t kArp = 0x0806;

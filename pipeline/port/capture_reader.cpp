@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "pipeline/packet/link_layer.h"
+
 namespace doorslam::port {
 namespace {
 
@@ -62,6 +64,16 @@ Error not_a_capture(const std::string& path, const CaptureStream& stream, std::s
           fmt::format("{}: no capture that can be read: {}; wanted is pcap or pcapng", name, libpcap_says)};
 }
 
+Error unknown_link_type(const std::string& path, pcap_t* pcap) {
+  const int type = pcap_datalink(pcap);
+  const char* name = pcap_datalink_val_to_name(type);
+  return {ErrorKind::data,
+          fmt::format("{}: frames of link type {} ({}) cannot be decoded; capture Ethernet, Linux cooked, raw IP, PPP "
+                      "or 802.11 frames",
+                      path == "-" ? "standard input" : std::string_view(path), link_type_of(type),
+                      name == nullptr ? "unnamed" : name)};
+}
+
 }  // namespace
 
 Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t buffer_octets) {
@@ -72,7 +84,9 @@ Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t b
       pcap_fopen_offline_with_tstamp_precision((*stream)->file(), PCAP_TSTAMP_PRECISION_NANO, message.data());
   if (pcap == nullptr) return tl::unexpected(not_a_capture(path, **stream, message.data()));
   (*stream)->release_file();
-  return CaptureReader(path, std::move(*stream), pcap);
+  CaptureReader reader(path, std::move(*stream), pcap);
+  if (!packet::reads_link_type(reader.link_type_)) return tl::unexpected(unknown_link_type(path, pcap));
+  return reader;
 }
 
 CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream, pcap_t* pcap)

@@ -23,7 +23,8 @@ class CaptureReader {
  public:
   static constexpr std::size_t kDefaultBufferOctets = std::size_t{256} * 1024;
 
-  /// `path` "-" is standard input. Errors (data): not there, no capture file, compressed, a bad header.
+  /// `path` "-" is standard input. Errors (data): not there, no capture file, compressed, a bad header, a link type
+  /// that nobody decodes.
   static Result<CaptureReader> open(const std::string& path, std::size_t buffer_octets = kDefaultBufferOctets);
 
   CaptureReader(CaptureReader&&) = default;
