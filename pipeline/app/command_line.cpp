@@ -1,7 +1,7 @@
 #include "pipeline/app/command_line.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <filesystem>
 
 namespace doorslam::app {
 
@@ -70,10 +70,34 @@ std::string all_causes() {
   return names;
 }
 
-Result<std::optional<CommandLine>> check(CommandLine line, const std::string& cause) {
+/// Two names for one file that a record could overwrite; a device takes what it is given.
+bool same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code absent;
+  if (std::filesystem::exists(a, absent) && !std::filesystem::is_regular_file(a, absent)) return false;
+  const auto plain = [&](const auto& path) {
+    return std::filesystem::weakly_canonical(absolute(path, absent), absent);
+  };
+  return plain(a) == plain(b) || std::filesystem::equivalent(a, b, absent);
+}
+
+Result<void> check_outputs(const CommandLine& line) {
   if (line.flows == "-" && line.alerts == "-") {
     return usage_error("--flows and --alerts both go to standard output; give one of them a file");
   }
+  if (!line.flows.empty() && !line.alerts.empty() && same_file(line.flows, line.alerts)) {
+    return usage_error("--flows and --alerts both go to " + line.flows + "; give each a file of its own");
+  }
+  for (const std::string& output : {line.flows, line.alerts}) {
+    for (const std::string& capture : line.captures) {
+      if (output.empty() || output == "-" || capture == "-" || !same_file(output, capture)) continue;
+      return usage_error(output + ": is a capture to be read and would be overwritten; name another file");
+    }
+  }
+  return {};
+}
+
+Result<std::optional<CommandLine>> check(CommandLine line, const std::string& cause) {
+  if (const auto outputs = check_outputs(line); !outputs) return tl::unexpected(outputs.error());
   if ((line.flows == "-" || line.alerts == "-") && !line.quiet) line.quiet = true;
   if (line.workers && (*line.workers < 1 || *line.workers > 64)) {
     return usage_error("--workers: 1 to 64 are possible");

@@ -5,6 +5,7 @@
 
 #include "config/loader.h"
 #include "pipeline/app/command_line.h"
+#include "pipeline/app/output_file.h"
 #include "pipeline/app/read_command.h"
 #include "pipeline/diagnose/guide.h"
 
@@ -20,16 +21,20 @@ int fail(const Error& error) {
   return error.kind == ErrorKind::usage ? 2 : 1;
 }
 
+int print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  const auto flushed = doorslam::app::flush_standard_output();
+  return flushed ? 0 : fail(flushed.error());
+}
+
 int explain(const CommandLine& line) {
-  if (line.cause) {
-    fmt::print("{}", doorslam::diagnose::explain(*line.cause));
-    return 0;
-  }
+  if (line.cause) return print(doorslam::diagnose::explain(*line.cause));
+  std::string causes;
   for (std::size_t i = 0; i < doorslam::diagnose::kCauseCount; ++i) {
     const auto cause = static_cast<doorslam::diagnose::Cause>(i);
-    fmt::print("{:24}{}\n", name_of(cause), doorslam::diagnose::guide_entry(cause).sentence);
+    causes += fmt::format("{:24}{}\n", name_of(cause), doorslam::diagnose::guide_entry(cause).sentence);
   }
-  return 0;
+  return print(causes);
 }
 
 int print_config(const CommandLine& line) {
@@ -37,8 +42,7 @@ int print_config(const CommandLine& line) {
   if (!line.config_file.empty()) file = line.config_file;
   const auto settings = doorslam::config::load_settings(file, line.settings);
   if (!settings) return fail(settings.error());
-  fmt::print("{}", doorslam::config::print_config(*settings));
-  return 0;
+  return print(doorslam::config::print_config(*settings));
 }
 
 int run(const CommandLine& line) {
@@ -60,7 +64,7 @@ int main(int argc, char** argv) {
   try {
     const auto line = doorslam::app::parse_command_line(argc, argv);
     if (!line) return fail(line.error());
-    return *line ? run(**line) : 0;
+    return *line ? run(**line) : print("");  // the help has been printed
   } catch (const std::exception& error) {
     return fail(Error{ErrorKind::data, error.what()});
   }

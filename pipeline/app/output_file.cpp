@@ -5,6 +5,15 @@
 
 namespace doorslam::app {
 
+Result<void> flush_standard_output() {
+  const bool failed_before = std::ferror(stdout) != 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (flushed && !failed_before) return {};
+  // Of a write that failed earlier the reason is gone.
+  return data_error("standard output: not all could be written" +
+                    (flushed ? std::string() : std::string(": ") + std::strerror(errno)));
+}
+
 Result<OutputFile> OutputFile::open(const std::string& path) {
   std::FILE* file = path == "-" ? stdout : std::fopen(path.c_str(), "we");
   if (file == nullptr) {

@@ -10,6 +10,9 @@
 
 namespace doorslam::app {
 
+/// Whether all that was printed has arrived. Errors (data): it has not (disk full).
+Result<void> flush_standard_output();
+
 /// A file for records, or standard output. Nothing is lost in silence: close() says whether every record arrived.
 class OutputFile {
  public:

@@ -63,8 +63,9 @@ bool Outputs::close() {
       complete = false;
     }
   }
-  if (std::fflush(stdout) != 0) {
-    fmt::print(stderr, "doorslam: standard output could not be written\n");
+  if (!report_) return complete;
+  if (const auto flushed = flush_standard_output(); !flushed) {
+    fmt::print(stderr, "doorslam: {}\n", flushed.error().message);
     complete = false;
   }
   return complete;

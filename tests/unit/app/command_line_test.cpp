@@ -1,0 +1,82 @@
+#include "pipeline/app/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+
+namespace doorslam::app {
+namespace {
+
+Result<std::optional<CommandLine>> parse(std::initializer_list<const char*> arguments) {
+  std::vector<const char*> argv{"doorslam"};
+  argv.insert(argv.end(), arguments);
+  return parse_command_line(static_cast<int>(argv.size()), argv.data());
+}
+
+TEST(CommandLine, ReadTakesCapturesAndOptionsInAnyOrder) {
+  const auto line = parse({"read", "a.pcap", "--flows", "f", "-", "-C", "--set", "a=1", "--set", "b=2", "-c", "x.yaml",
+                           "--alerts", "-", "-w", "4"});
+  ASSERT_TRUE(line) << line.error().message;
+  ASSERT_TRUE(*line);
+  EXPECT_EQ((*line)->command, CommandLine::Command::read);
+  EXPECT_EQ((*line)->captures, (std::vector<std::string>{"a.pcap", "-"}));
+  EXPECT_EQ((*line)->flows, "f");
+  EXPECT_EQ((*line)->alerts, "-");
+  EXPECT_EQ((*line)->settings, (std::vector<std::string>{"a=1", "b=2"}));
+  EXPECT_EQ((*line)->config_file, "x.yaml");
+  EXPECT_EQ((*line)->workers, 4U);
+  EXPECT_TRUE((*line)->ignore_checksums);
+}
+
+TEST(CommandLine, ASettingTakesOneValueAndNoCapture) {
+  const auto line = parse({"read", "--set", "a=1", "a.pcap"});
+  ASSERT_TRUE(line && *line);
+  EXPECT_EQ((*line)->captures, std::vector<std::string>{"a.pcap"});
+}
+
+TEST(CommandLine, RecordsOnStandardOutputKeepTheReportAway) {
+  for (const char* option : {"--flows", "--alerts"}) {
+    const auto line = parse({"read", "a.pcap", option, "-"});
+    ASSERT_TRUE(line && *line);
+    EXPECT_TRUE((*line)->quiet) << option;
+  }
+  const auto to_file = parse({"read", "a.pcap", "--flows", "f"});
+  ASSERT_TRUE(to_file && *to_file);
+  EXPECT_FALSE((*to_file)->quiet);
+}
+
+TEST(CommandLine, ExplainTakesACauseOrNone) {
+  const auto one = parse({"explain", "acl_denied"});
+  ASSERT_TRUE(one && *one);
+  EXPECT_EQ((*one)->command, CommandLine::Command::explain);
+  EXPECT_EQ((*one)->cause, diagnose::Cause::acl_denied);
+  const auto all = parse({"explain"});
+  ASSERT_TRUE(all && *all);
+  EXPECT_FALSE((*all)->cause);
+}
+
+TEST(CommandLine, WrongUsageIsOneLineThatSaysHowToMendIt) {
+  const auto expect_error = [](std::initializer_list<const char*> arguments, std::string_view words) {
+    const auto line = parse(arguments);
+    ASSERT_FALSE(line) << words;
+    EXPECT_EQ(line.error().kind, ErrorKind::usage);
+    EXPECT_NE(line.error().message.find(words), std::string::npos) << line.error().message;
+    EXPECT_EQ(line.error().message.find('\n'), std::string::npos) << line.error().message;
+  };
+  expect_error({}, "doorslam --help");
+  expect_error({"frobnicate"}, "doorslam --help");
+  expect_error({"read"}, "captures");
+  expect_error({"read", "a.pcap", "--flwos", "x"}, "--flwos");
+  expect_error({"read", "a.pcap", "--flows"}, "--flows");
+  expect_error({"read", "a.pcap", "-w", "0"}, "1 to 64");
+  expect_error({"read", "a.pcap", "-w", "65"}, "1 to 64");
+  expect_error({"read", "a.pcap", "-w", "many"}, "workers");
+  expect_error({"read", "a.pcap", "-w", "-1"}, "workers");
+  expect_error({"read", "a.pcap", "--flows", "-", "--alerts", "-"}, "give one of them a file");
+  expect_error({"read", "a.pcap", "--flows", "x", "--alerts", "x"}, "give each a file of its own");
+  expect_error({"read", "a.pcap", "--flows", "x", "--alerts", "./x"}, "give each a file of its own");
+  expect_error({"explain", "nonsense"}, "acl_denied, connection_limit");
+}
+
+}  // namespace
+}  // namespace doorslam::app
