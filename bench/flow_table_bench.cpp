@@ -97,7 +97,7 @@ struct OurTable {
       hashes[i] = table.hash(keys[i]);
       table.prefetch(hashes[i]);
     }
-    for (std::size_t i = 0; i < kBurst; ++i) table.prefetch_slots(hashes[i]);
+    for (std::size_t i = 0; i < kBurst; ++i) table.prefetch_slot(hashes[i]);
   }
 
   Table table;

@@ -48,7 +48,7 @@ enum class Inserted : std::uint8_t { fresh, evicted_embryonic, evicted_closed, e
 /// of up to 48 octets a slot is one cache line, and a slot's share of everything is 68 octets.
 ///
 /// A burst hides its cache misses by going through in three passes:
-///     for each packet: hash() and prefetch();  for each: prefetch_slots();  for each: find() or insert().
+///     for each packet: hash() and prefetch();  for each: prefetch_slot();  for each: find() or insert().
 ///
 /// Expiry is an input like a packet is: schedule() every inserted slot, and for each slot that due() hands out erase()
 /// it or schedule() it again. See Deadlines for why packets need not move their deadlines.
@@ -109,16 +109,19 @@ class FlowTable {
     }
   }
 
-  /// Brings the slots near that find() and insert() will look at. The heads should be near already.
-  void prefetch_slots(std::uint64_t hash) const noexcept {
+  /// Brings the slot near that find() or insert() will look at. The heads should be near already. Returns the slot if
+  /// it is the one that find() will look at first: a hint for find(), to be read only once its key has been compared.
+  Slot* prefetch_slot(std::uint64_t hash) noexcept {
     const Place place = place_of(hash);
     const std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
     if (candidates != 0) [[likely]] {
-      prefetch_slot(number(place, candidates));  // a second one is a matter of one lookup in 500
-      return;
+      const std::uint32_t candidate = number(place, candidates);  // a second one is a matter of one lookup in 500
+      prefetch_at(candidate);
+      return slots() + candidate;
     }
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
-    prefetch_slot(empty != 0 ? vacancy(place, empty) : victim_without_established(place));
+    prefetch_at(empty != 0 ? vacancy(place, empty) : victim_without_established(place));
+    return nullptr;
   }
 
   /// The key's slot, or nullptr. `hash` is hash(key).
@@ -133,6 +136,12 @@ class FlowTable {
   }
   const Slot* find(const Key& key, std::uint64_t hash) const noexcept {
     return const_cast<FlowTable*>(this)->find(key, hash);
+  }
+  /// The same, faster if `likely`, of prefetch_slot(), still holds the key. It may be nullptr, or out of date.
+  Slot* find(const Key& key, std::uint64_t hash, Slot* likely) noexcept {
+    if (likely != nullptr && occupied(index_of(*likely)) && likely->key == key) [[likely]]
+      return likely;
+    return find(key, hash);
   }
 
   /// A slot for a key that find() did not find. The state is State{}, embryonic until reclassify(), and not scheduled.
@@ -158,6 +167,9 @@ class FlowTable {
     return {std::construct_at(slots() + chosen, Slot{key, State{}}), inserted};
   }
 
+  /// Brings a slot near that due() has handed out.
+  void prefetch_due(std::uint32_t index) const noexcept { prefetch_at(index); }
+
   /// Takes note of slot.state.eviction_class(); call it after a change of that. Costs a store to the bucket's head.
   void reclassify(const Slot& slot) noexcept {
     std::uint16_t& tag = tags()[index_of(slot)];
@@ -176,6 +188,7 @@ class FlowTable {
   std::uint32_t index_of(const Slot& slot) const noexcept { return static_cast<std::uint32_t>(&slot - slots()); }
   /// The slot of that number. Its contents mean something only while it is occupied.
   Slot& at(std::uint32_t index) noexcept { return slots()[index]; }
+  const Slot& at(std::uint32_t index) const noexcept { return slots()[index]; }
   bool occupied(std::uint32_t index) const noexcept { return tags()[index] != kEmpty; }
   /// The first occupied slot from `index` on, or capacity(): to walk through the table.
   std::size_t next_occupied(std::size_t index) const noexcept {
@@ -276,7 +289,7 @@ class FlowTable {
     return soonest;
   }
 
-  void prefetch_slot(std::uint32_t index) const noexcept {
+  void prefetch_at(std::uint32_t index) const noexcept {
     const auto* const octets = reinterpret_cast<const char*>(slots() + index);
     prefetch_line(octets);
     if constexpr (sizeof(Slot) > 64) prefetch_line(octets + sizeof(Slot) - 1);

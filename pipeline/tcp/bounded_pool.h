@@ -22,10 +22,10 @@ class BoundedPool {
 
   /// Throws std::bad_alloc.
   explicit BoundedPool(std::uint32_t capacity)
-      : memory_(static_cast<std::byte*>(::operator new[](std::size_t{capacity} * sizeof(T), kAlignment))),
+      : memory_(static_cast<std::byte*>(::operator new[](std::size_t{capacity} * kStride, kAlignment))),
         capacity_(capacity) {}
 
-  /// A value-initialised entry, or kNone.
+  /// A default-initialised entry, or kNone.
   std::uint32_t acquire() noexcept {
     std::uint32_t index = free_;
     if (index != kNone) {
@@ -36,7 +36,7 @@ class BoundedPool {
       return kNone;
     }
     ++used_;
-    ::new (address(index)) T{};
+    ::new (address(index)) T;
     return index;
   }
 
@@ -59,11 +59,13 @@ class BoundedPool {
 
  private:
   static constexpr std::align_val_t kAlignment{alignof(T) < 64 ? 64 : alignof(T)};
+  /// The hot lines of all entries would compete for a few sets of the cache if they were a power of two apart.
+  static constexpr std::size_t kStride = sizeof(T) % 1024 == 0 ? sizeof(T) + 64 : sizeof(T);
   struct Free {
     void operator()(std::byte* memory) const noexcept { ::operator delete[](memory, kAlignment); }
   };
 
-  std::byte* address(std::uint32_t index) const noexcept { return memory_.get() + std::size_t{index} * sizeof(T); }
+  std::byte* address(std::uint32_t index) const noexcept { return memory_.get() + std::size_t{index} * kStride; }
 
   std::unique_ptr<std::byte[], Free> memory_;
   std::uint32_t capacity_ = 0;

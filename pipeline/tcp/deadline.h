@@ -13,22 +13,23 @@ constexpr flowtable::TimeNs round_up_to_tick(flowtable::TimeNs time_ns) noexcept
   return tick << kShift;
 }
 
-/// When a connection is over if nothing more is heard of it.
-inline flowtable::TimeNs deadline_of(const FlowRecord& flow, const FlowDetails& details,
-                                     const Timeouts& timeouts) noexcept {
-  if (flow.has(FlowFlag::closing)) return round_up_to_tick(details.close_ns + timeouts.linger_ns);
+/// How long a connection may be silent; once it is closing, since when it closed.
+inline flowtable::DurationNs patience_with(const FlowRecord& flow, const Timeouts& timeouts) noexcept {
+  if (flow.has(FlowFlag::closing) || flow.has(FlowFlag::unreachable)) return timeouts.linger_ns;
   const EndStates states = flow.states();
   const auto is_begun = [&states](Side side) {
     return states.of(side) != EndState::inactive && states.of(side) != EndState::syn_sent;
   };
-  flowtable::DurationNs patience = timeouts.embryonic_ns;
-  if (flow.has(FlowFlag::unreachable)) {
-    patience = timeouts.linger_ns;
-  } else if (is_begun(Side::originator) || is_begun(Side::responder)) {
-    const bool half_open = flow.has(FlowFlag::syn_ack_seen) && !flow.has(FlowFlag::open);
-    patience = half_open ? timeouts.half_open_ns : timeouts.established_ns;
-  }
-  return round_up_to_tick(flow.last_seen() + patience);
+  if (!is_begun(Side::originator) && !is_begun(Side::responder)) return timeouts.embryonic_ns;
+  const bool half_open = flow.has(FlowFlag::syn_ack_seen) && !flow.has(FlowFlag::open);
+  return half_open ? timeouts.half_open_ns : timeouts.established_ns;
+}
+
+/// When a connection is over if nothing more is heard of it.
+inline flowtable::TimeNs deadline_of(const FlowRecord& flow, const FlowDetails& details,
+                                     const Timeouts& timeouts) noexcept {
+  const flowtable::TimeNs since = flow.has(FlowFlag::closing) ? details.close_ns : flow.last_seen();
+  return round_up_to_tick(since + patience_with(flow, timeouts));
 }
 
 }  // namespace doorslam::tcp

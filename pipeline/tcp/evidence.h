@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -26,18 +28,18 @@ enum class RungNote : std::uint8_t {
   out_of_window,
 };
 
-/// One packet of the ladder.
+/// One packet of the ladder. Without initial values, so that a ladder not climbed yet costs nothing: Rung{} is all 0.
 struct Rung {
-  flowtable::TimeNs time_ns = 0;
-  std::uint32_t seq = 0;     ///< relative to the sender's initial sequence number
-  std::uint32_t ack = 0;     ///< relative to the other side's initial sequence number
-  std::uint16_t length = 0;  ///< payload octets
-  std::uint16_t window = 0;  ///< as sent
-  std::uint16_t ip_id = 0;
-  std::uint8_t flags = 0;
-  std::uint8_t ttl = 0;
-  Side side = Side::originator;
-  RungNote note = RungNote::none;
+  flowtable::TimeNs time_ns;
+  std::uint32_t seq;     ///< relative to the sender's initial sequence number
+  std::uint32_t ack;     ///< relative to the other side's initial sequence number
+  std::uint16_t length;  ///< payload octets
+  std::uint16_t window;  ///< as sent
+  std::uint16_t ip_id;
+  std::uint8_t flags;
+  std::uint8_t ttl;
+  Side side;
+  RungNote note;
 };
 
 /// The IP and TCP header habits of a sender, to tell its own packets from a forger's.
@@ -50,42 +52,69 @@ struct Fingerprint {
   bool seen = false;
 };
 
-/// The first octets of one side's payload, in stream order, with the offset at which each segment began.
+/// The first octets of one side's payload, in stream order, with the offset at which each segment began. Copies take
+/// along what is used.
 struct PayloadHead {
   static constexpr std::size_t kCapacity = 256;
   static constexpr std::size_t kMaxSegments = 12;
 
-  std::array<std::uint8_t, kCapacity> bytes{};
-  std::array<std::uint16_t, kMaxSegments> segment_start{};
   std::uint16_t length = 0;
   std::uint8_t segments = 0;
   bool incomplete = false;  ///< a gap or the snap length took octets out of it
+  std::array<std::uint16_t, kMaxSegments> segment_start{};
+  std::array<std::uint8_t, kCapacity> bytes;  ///< set up to `length`
+
+  PayloadHead() noexcept {}
+  PayloadHead(const PayloadHead& other) noexcept { *this = other; }
+  PayloadHead& operator=(const PayloadHead& other) noexcept {
+    length = other.length;
+    segments = other.segments;
+    incomplete = other.incomplete;
+    segment_start = other.segment_start;
+    std::copy_n(other.bytes.begin(), length, bytes.begin());
+    return *this;
+  }
 
   packet::ByteView view() const noexcept { return {bytes.data(), length}; }
 };
 
-/// One side's part of the evidence. Times are kNoTime where the event was not seen.
-struct SideEvidence {
+/// One side's part of the evidence but for its words. Times are kNoTime where the event was not seen.
+struct SideFacts {
   flowtable::TimeNs first_payload_ns = 0;
-  flowtable::TimeNs last_payload_ns = 0;
   flowtable::TimeNs fin_ns = 0;                ///< first FIN
   flowtable::TimeNs rst_ns = 0;                ///< first RST
-  flowtable::TimeNs last_ns = 0;               ///< last segment of any kind
   flowtable::TimeNs zero_window_since_ns = 0;  ///< kNoTime when the window is open
-  Fingerprint first;                           ///< SYN or SYN-ACK, else the first segment
-  Fingerprint last;                            ///< last segment that was no RST
   Fingerprint rst;                             ///< first RST
   std::uint32_t rst_seq = 0;                   ///< relative
   std::uint32_t next_seq = 0;                  ///< relative; highest octet sent + 1
   std::uint32_t acked = 0;                     ///< relative; highest octet of this side that the other has acknowledged
-  std::uint32_t unseen_octets = 0;     ///< acknowledged by the other side although nothing of this one was captured
-  std::uint16_t payload_segments = 0;  ///< segments with payload, retransmissions not counted
-  std::uint16_t retransmissions = 0;   ///< of payload, SYN or FIN
+  std::uint32_t unseen_octets = 0;  ///< acknowledged by the other side although nothing of this one was captured
   std::uint8_t resets = 0;
   bool rst_with_ack = false;
-  PayloadHead head;
-  std::array<std::uint8_t, 160> last_words{};  ///< first octets of this side's latest payload segment
+  std::uint16_t retransmissions = 0;  ///< of payload, SYN or FIN
+  // From here on: what every segment touches, in one cache line with the beginning of SideEvidence::head.
+  flowtable::TimeNs last_ns = 0;  ///< last segment of any kind
+  flowtable::TimeNs last_payload_ns = 0;
+  Fingerprint first;                   ///< SYN or SYN-ACK, else the first segment
+  Fingerprint last;                    ///< last segment that was no RST
+  std::uint16_t payload_segments = 0;  ///< segments with payload, retransmissions not counted
   std::uint8_t last_words_length = 0;
+};
+
+/// One side's part of the evidence. Copies take along what is used of the words.
+struct alignas(64) SideEvidence : SideFacts {
+  PayloadHead head;
+  std::array<std::uint8_t, 160> last_words;  ///< first octets of this side's latest payload segment; see
+                                             ///< last_words_length
+
+  SideEvidence() noexcept {}
+  SideEvidence(const SideEvidence& other) noexcept { *this = other; }
+  SideEvidence& operator=(const SideEvidence& other) noexcept {
+    SideFacts::operator=(other);
+    head = other.head;
+    std::copy_n(other.last_words.begin(), last_words_length, last_words.begin());
+    return *this;
+  }
 };
 
 /// The first ICMP error that named this connection.
@@ -97,15 +126,8 @@ struct IcmpNote {
   std::uint8_t ttl = 0;
 };
 
-/// Fixed size; lives in a bounded pool, is copied out when the connection ends.
-struct Evidence {
-  static constexpr std::size_t kFirstRungs = 14;
-  static constexpr std::size_t kLastRungs = 10;
-  /// What nearly every segment touches: the head with the originator's times and habits, and as much of the
-  /// responder's.
-  static constexpr std::size_t kHotSideOctets = 128;
-  static constexpr std::size_t kHotOctets = 80 + kHotSideOctets;
-
+/// Evidence but for its two sides and the ladder. In the first cache line.
+struct ConnectionFacts {
   flowtable::TimeNs syn_ns = 0;       ///< first SYN
   flowtable::TimeNs last_syn_ns = 0;  ///< last SYN
   flowtable::TimeNs syn_ack_ns = 0;   ///< first SYN-ACK
@@ -118,13 +140,37 @@ struct Evidence {
   bool fast_open = false;        ///< RFC 7413: data in the SYN
   std::uint32_t rung_count = 0;  ///< all segments seen, kept or not
   std::uint16_t exchanges = 0;   ///< times that the responder sent payload after originator's payload
+};
+
+/// Fixed size; lives in a bounded pool, is copied out when the connection ends. What is not used yet is not
+/// initialised, and not copied: tens of thousands of these are written to at a time, and do not fit into the cache.
+struct Evidence : ConnectionFacts {
+  static constexpr std::size_t kFirstRungs = 14;
+  static constexpr std::size_t kLastRungs = 10;
+
+  std::array<SideEvidence, 2> side;           ///< by index_of(Side)
+  std::array<Rung, kFirstRungs> first_rungs;  ///< the first `rung_count` of them are set
+  std::array<Rung, kLastRungs> last_rungs;    ///< ring: rung n, of those behind the first, is at n % kLastRungs
   IcmpNote icmp;
-  std::array<SideEvidence, 2> side;  ///< by index_of(Side)
-  std::array<Rung, kFirstRungs> first_rungs;
-  std::array<Rung, kLastRungs> last_rungs;  ///< ring: rung n, of those behind the first, is at n % kLastRungs
+
+  Evidence() noexcept {}
+  Evidence(const Evidence& other) noexcept { *this = other; }
+  Evidence& operator=(const Evidence& other) noexcept {
+    ConnectionFacts::operator=(other);
+    side = other.side;
+    icmp = other.icmp;
+    other.for_each_rung([this](const Rung& rung, std::uint32_t number) { place_of(number) = rung; });
+    return *this;
+  }
 
   const SideEvidence& of(Side s) const noexcept { return side[index_of(s)]; }
   SideEvidence& of(Side s) noexcept { return side[index_of(s)]; }
+
+  /// Where the rung of that number stands.
+  Rung& place_of(std::uint32_t number) noexcept {
+    return number < kFirstRungs ? first_rungs[number] : last_rungs[number % kLastRungs];
+  }
+  const Rung& place_of(std::uint32_t number) const noexcept { return const_cast<Evidence*>(this)->place_of(number); }
 
   /// Calls `visit(rung, number)` for every rung that was kept, oldest first; `number` counts all segments from 0.
   template <class Visit>

@@ -32,9 +32,9 @@ void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, Evidenc
     ++counters.exhausted;
     return;
   }
-  flow.set_evidence(true);
+  flow.set(FlowFlag::evidence);
+  flow.set(FlowFlag::recording);
   details.evidence = index;
-  details.evidence_suspended = false;
   ++counters.acquired;
 }
 
@@ -49,16 +49,13 @@ void catch_up(const SegmentContext& context, Evidence& evidence) {
 
 bool may_keep_suspended(const EvidencePool& pool) { return pool.used() <= pool.capacity() / 2; }
 
-/// The connection is served: nothing more is recorded of it for now.
-void suspend_or_release(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) {
-  if (context.evidence == nullptr) return;
-  context.evidence = nullptr;
-  if (may_keep_suspended(pool)) {
-    context.details.evidence_suspended = true;
-    return;
-  }
-  release_evidence(context.flow, context.details, pool);
-  context.flow.set(FlowFlag::evidence_returned);
+/// Nothing more is recorded of the connection for now.
+void suspend_or_release(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, EvidenceCounters& counters) {
+  if (!flow.has(FlowFlag::recording)) return;
+  flow.clear(FlowFlag::recording);
+  if (may_keep_suspended(pool)) return;
+  release_evidence(flow, details, pool);
+  flow.set(FlowFlag::evidence_returned);
   ++counters.returned;
 }
 
@@ -94,14 +91,14 @@ bool is_plainly_served(const FlowRecord& flow, const FlowDetails& details) noexc
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
   FlowRecord& flow = context.flow;
   bool resumed = false;
-  if (!flow.has_evidence()) {
+  if (!flow.has(FlowFlag::evidence)) {
     if (flow.has(FlowFlag::evidence_missing) || !is_due_evidence(context, pool)) return;
     acquire(flow, context.details, pool, counters);
-    if (!flow.has_evidence()) return;
+    if (!flow.has(FlowFlag::evidence)) return;
     resumed = flow.has(FlowFlag::served);
-  } else if (context.details.evidence_suspended) {
+  } else if (!flow.has(FlowFlag::recording)) {
     if (!is_trouble(context)) return;
-    context.details.evidence_suspended = false;
+    flow.set(FlowFlag::recording);
     resumed = true;
   }
   context.evidence = &pool[context.details.evidence];
@@ -110,7 +107,7 @@ void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
 
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
                                EvidenceCounters& counters) noexcept {
-  if (!flow.has_evidence() && !flow.has(FlowFlag::evidence_missing)) acquire(flow, details, pool, counters);
+  if (!flow.has(FlowFlag::evidence) && !flow.has(FlowFlag::evidence_missing)) acquire(flow, details, pool, counters);
 }
 
 void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
@@ -122,14 +119,23 @@ void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   } else if (context.evidence == nullptr || !is_over_the_trouble(context)) {
     return;
   }
-  suspend_or_release(context, pool, counters);
+  context.evidence = nullptr;
+  suspend_or_release(flow, context.details, pool, counters);
+}
+
+void reclaim_evidence_if_served(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
+                                EvidenceCounters& counters) noexcept {
+  if (!is_plainly_served(flow, details)) return;
+  flow.set(FlowFlag::served);
+  suspend_or_release(flow, details, pool, counters);
 }
 
 void release_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool) noexcept {
-  if (!flow.has_evidence()) return;
+  if (!flow.has(FlowFlag::evidence)) return;
   pool.release(details.evidence);
   details.evidence = EvidencePool::kNone;
-  flow.set_evidence(false);
+  flow.clear(FlowFlag::evidence);
+  flow.clear(FlowFlag::recording);
 }
 
 }  // namespace doorslam::tcp

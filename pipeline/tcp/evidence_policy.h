@@ -31,6 +31,10 @@ void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidenceP
 /// After a segment was recorded: marks the connection as served if it is, and takes back what it needs no more.
 void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
+/// The same after payload on the short path, of a connection that was not served so far.
+void reclaim_evidence_if_served(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
+                                EvidenceCounters& counters) noexcept;
+
 /// Gives a connection's Evidence back to the pool.
 void release_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool) noexcept;
 

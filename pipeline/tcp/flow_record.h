@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #include "flowtable/flow_table.h"
@@ -38,6 +39,9 @@ enum class FlowFlag : std::uint8_t {
   unreachable,        ///< an ICMP error said so before any answer
   acks_unseen,        ///< acknowledgements advance although nothing of the other side was captured
   tunneled,
+  evidence = 28,   ///< Evidence exists
+  recording = 29,  ///< segments are recorded in it; not so once the connection is plainly served, until trouble starts
+  quick = 30,      ///< in mid-flow, nothing remarkable: the short path may take its next segment
 };
 
 /// Facts of one side.
@@ -49,8 +53,6 @@ enum class SideFlag : std::uint8_t {
   last_payload = 22,  ///< sent the latest new payload; on one side only
   irregular = 24,     ///< FlowDetails::delivered and hole_end hold: a hole, or acknowledged ahead of what was seen
   zero_window = 26,   ///< advertises a zero window
-  evidence = 28,      ///< the originator's bit: Evidence exists
-  quick = 30,         ///< in mid-flow, nothing remarkable: the short path may take its next segment
 };
 
 /// The hot part. Fits beside a 16-octet key.
@@ -70,15 +72,13 @@ class FlowRecord {
   bool has(FlowFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 1U) != 0; }
   void set(FlowFlag flag) noexcept { flags_ |= 1U << static_cast<unsigned>(flag); }
   void clear(FlowFlag flag) noexcept { flags_ &= ~(1U << static_cast<unsigned>(flag)); }
+  void put(FlowFlag flag, bool value) noexcept { value ? set(flag) : clear(flag); }
 
   bool has(SideFlag flag, Side side) const noexcept { return (flags_ >> bit(flag, side) & 1U) != 0; }
   void set(SideFlag flag, Side side) noexcept { flags_ |= 1U << bit(flag, side); }
   void clear(SideFlag flag, Side side) noexcept { flags_ &= ~(1U << bit(flag, side)); }
   bool has_any(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) != 0; }
   void put(SideFlag flag, Side side, bool value) noexcept { value ? set(flag, side) : clear(flag, side); }
-
-  bool has_evidence() const noexcept { return has(SideFlag::evidence, Side::originator); }
-  void set_evidence(bool value) noexcept { put(SideFlag::evidence, Side::originator, value); }
 
   /// Notes new payload of `side`; counts an exchange when it answers the originator. Saturates at 15.
   void note_payload(Side side) noexcept {
@@ -142,22 +142,23 @@ struct SideDetails {
   std::uint8_t ack_wraps : 4 = 0;  ///< of acked
 };
 
-/// The cold part.
+/// The cold part. The first cache line holds what recording an ordinary segment needs: where the Evidence is, and both
+/// initial sequence numbers.
 struct FlowDetails {
+  std::uint32_t evidence = BoundedPool<int>::kNone;
+  std::uint16_t vlan = 0;
+  std::uint16_t duplicates = 0;
+  std::array<SideDetails, 2> side{};
   flowtable::TimeNs start_ns = 0;  ///< first packet
   flowtable::TimeNs close_ns = 0;  ///< when nothing of interest was to come any more
   std::uint64_t id = 0;            ///< number of the first packet
   PackedHistory history;
-  std::uint32_t evidence = BoundedPool<int>::kNone;
-  std::uint16_t vlan : 12 = 0;
-  bool evidence_suspended : 1 = false;  ///< plainly served: its Evidence stays as it is until trouble starts
-  std::uint16_t duplicates = 0;
-  std::array<SideDetails, 2> side{};
 
   SideDetails& of(Side s) noexcept { return side[index_of(s)]; }
   const SideDetails& of(Side s) const noexcept { return side[index_of(s)]; }
 };
 
+static_assert(offsetof(FlowDetails, side) + sizeof(SideDetails) + sizeof(std::uint32_t) <= 64);
 static_assert(sizeof(FlowDetails) <= 128, "a million connections must stay within the memory budget");
 
 /// Counts up to the top of the type and stays there.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cctype>
 #include <cstdint>
 #include <string_view>
@@ -55,9 +56,9 @@ class PackedHistory {
   }
 
   std::size_t size() const noexcept {
-    std::size_t n = 0;
-    while (n < kCapacity && code_at(n) != 0) ++n;
-    return n;
+    // No letter has the code 0, so the highest bit set tells the last letter.
+    const std::size_t word = words_[1] != 0 ? 1 : 0;
+    return word * kPerWord + (static_cast<std::size_t>(std::bit_width(words_[word])) + kBits - 1) / kBits;
   }
 
   History unpack() const noexcept {

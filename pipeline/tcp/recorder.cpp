@@ -9,14 +9,13 @@ using namespace packet::tcp_flag;
 using packet::Segment;
 
 /// Somebody else may have sent it. Routes change by a hop now and then; what matters is said by the diagnosis.
-bool has_foreign_ttl(const SegmentContext& context) {
-  const Fingerprint& first = context.evidence->of(context.side).first;
-  return first.seen && first.ttl != context.segment.ttl;
+bool has_foreign_ttl(const SideEvidence& own, const Segment& segment) {
+  return own.first.seen && own.first.ttl != segment.ttl;
 }
 
 RungNote note_of(const SegmentContext& context) {
   if (context.wrong_handshake_ack) return RungNote::bad_handshake_ack;
-  if (has_foreign_ttl(context)) return RungNote::foreign_ttl;
+  if (has_foreign_ttl(context.evidence->of(context.side), context.segment)) return RungNote::foreign_ttl;
   if (context.window_probe) return RungNote::window_probe;
   if (context.keep_alive) return RungNote::keep_alive;
   if (context.fills_hole) return RungNote::out_of_order;
@@ -27,26 +26,18 @@ RungNote note_of(const SegmentContext& context) {
   return RungNote::none;
 }
 
-void add_rung(const SegmentContext& context, RungNote note) {
-  const Segment& segment = context.segment;
-  Evidence& evidence = *context.evidence;
-  Rung rung;
+void add_rung(Evidence& evidence, const FlowDetails& details, Side side, const Segment& segment, RungNote note) {
+  Rung& rung = evidence.place_of(evidence.rung_count++);
   rung.time_ns = segment.time_ns;
-  rung.seq = segment.seq - context.details.of(context.side).start_seq;
-  rung.ack = segment.has(kAck) ? segment.ack - context.details.of(other(context.side)).start_seq : 0;
+  rung.seq = segment.seq - details.of(side).start_seq;
+  rung.ack = segment.has(kAck) ? segment.ack - details.of(other(side)).start_seq : 0;
   rung.length = static_cast<std::uint16_t>(std::min(segment.payload_length, 65535U));
   rung.window = segment.window;
   rung.ip_id = segment.ip_id;
   rung.flags = segment.flags;
   rung.ttl = segment.ttl;
-  rung.side = context.side;
+  rung.side = side;
   rung.note = note;
-  if (evidence.rung_count < Evidence::kFirstRungs) {
-    evidence.first_rungs[evidence.rung_count] = rung;
-  } else {
-    evidence.last_rungs[evidence.rung_count % Evidence::kLastRungs] = rung;
-  }
-  ++evidence.rung_count;
 }
 
 Fingerprint fingerprint_of(const Segment& segment) {
@@ -89,11 +80,8 @@ void record_handshake(SegmentContext& context) {
   }
 }
 
-void record_head(SegmentContext& context) {
-  const Segment& segment = context.segment;
-  PayloadHead& head = context.evidence->of(context.side).head;
-  const std::uint32_t first_octet = segment.seq + (segment.has(kSyn) ? 1U : 0U);
-  const std::int32_t offset = sequence_distance(first_octet, context.own().start_seq + 1);
+/// `offset`: of the payload in its side's stream.
+void record_head(PayloadHead& head, const Segment& segment, std::int32_t offset) {
   if (offset < 0) return;
   const auto begin = static_cast<std::size_t>(offset);
   if (begin > head.length) head.incomplete = true;
@@ -101,26 +89,34 @@ void record_head(SegmentContext& context) {
   const std::size_t wanted = std::min<std::size_t>(segment.payload_length, PayloadHead::kCapacity - begin);
   const std::size_t available = std::min(wanted, segment.payload.size());
   if (available < wanted) head.incomplete = true;  // the snap length cut it
-  std::copy_n(segment.payload.begin(), available, head.bytes.begin() + static_cast<std::ptrdiff_t>(begin));
+  const auto at = static_cast<std::ptrdiff_t>(begin);
+  // What lies between was lost.
+  if (begin > head.length) std::fill(head.bytes.begin() + head.length, head.bytes.begin() + at, std::uint8_t{0});
+  std::copy_n(segment.payload.begin(), available, head.bytes.begin() + at);
   head.length = std::max(head.length, static_cast<std::uint16_t>(begin + available));
   if (head.segments < PayloadHead::kMaxSegments) {
     head.segment_start[head.segments++] = static_cast<std::uint16_t>(begin);
   }
 }
 
-void record_payload(SegmentContext& context) {
-  const Segment& segment = context.segment;
-  if (segment.payload_length == 0 || segment.has(kRst)) return;
-  SideEvidence& own = context.evidence->of(context.side);
-  const bool new_octets = context.advances || context.fills_hole;
-  if (!new_octets) return;
+/// Payload that was not seen before. `latest`: it goes beyond all that was.
+void record_words(SideEvidence& own, const SideDetails& details, const Segment& segment, bool latest) {
   set_once(own.first_payload_ns, segment.time_ns);
   own.last_payload_ns = segment.time_ns;
   count_up(own.payload_segments);
-  record_head(context);
-  if (!context.advances) return;
+  const std::uint32_t first_octet = segment.seq + (segment.has(kSyn) ? 1U : 0U);
+  record_head(own.head, segment, sequence_distance(first_octet, details.start_seq + 1));
+  if (!latest) return;
   own.last_words_length = static_cast<std::uint8_t>(std::min(segment.payload.size(), own.last_words.size()));
   std::copy_n(segment.payload.begin(), own.last_words_length, own.last_words.begin());
+}
+
+void record_payload(SegmentContext& context) {
+  const Segment& segment = context.segment;
+  if (segment.payload_length == 0 || segment.has(kRst)) return;
+  const bool new_octets = context.advances || context.fills_hole;
+  if (!new_octets) return;
+  record_words(context.evidence->of(context.side), context.own(), segment, context.advances);
 }
 
 void record_window(SegmentContext& context) {
@@ -154,18 +150,29 @@ void record_habits(SegmentContext& context) {
 }  // namespace
 
 void record_segment(SegmentContext& context) noexcept {
-  add_rung(context, note_of(context));
+  add_rung(*context.evidence, context.details, context.side, context.segment, note_of(context));
   record_handshake(context);
   record_habits(context);
   record_payload(context);
   record_window(context);
-  context.evidence->exchanges = static_cast<std::uint16_t>(context.flow.exchanges());
   const bool sent_again = (context.late && !context.fills_hole && !context.keep_alive && !context.window_probe) ||
                           context.syn_again || context.fin_again;
   if (sent_again) count_up(context.evidence->of(context.side).retransmissions);
 }
 
-void record_bad_checksum(SegmentContext& context) noexcept { add_rung(context, RungNote::bad_checksum); }
+void record_ordinary(Evidence& evidence, const FlowDetails& details, Side side, const Segment& segment) noexcept {
+  SideEvidence& own = evidence.of(side);
+  const RungNote note = has_foreign_ttl(own, segment) ? RungNote::foreign_ttl : RungNote::none;
+  add_rung(evidence, details, side, segment, note);
+  own.last_ns = segment.time_ns;
+  own.last = fingerprint_of(segment);
+  if (!own.first.seen) own.first = own.last;
+  if (segment.payload_length != 0) record_words(own, details.of(side), segment, true);
+}
+
+void record_bad_checksum(SegmentContext& context) noexcept {
+  add_rung(*context.evidence, context.details, context.side, context.segment, RungNote::bad_checksum);
+}
 
 void record_icmp(Evidence& evidence, const packet::IcmpError& error) noexcept {
   if (evidence.icmp.time_ns != flowtable::kNoTime) return;
@@ -173,6 +180,7 @@ void record_icmp(Evidence& evidence, const packet::IcmpError& error) noexcept {
 }
 
 void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept {
+  evidence.exchanges = static_cast<std::uint16_t>(flow.exchanges());
   for (const Side side : {Side::originator, Side::responder}) {
     const std::size_t i = index_of(side);
     SideEvidence& own = evidence.side[i];

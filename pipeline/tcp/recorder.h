@@ -8,12 +8,16 @@ namespace doorslam::tcp {
 /// Takes one segment down. To be called last of all stages; context.evidence is not null.
 void record_segment(SegmentContext& context) noexcept;
 
+/// The same for a segment of the short path: the next in order, nothing remarkable about it.
+void record_ordinary(Evidence& evidence, const FlowDetails& details, Side side,
+                     const packet::Segment& segment) noexcept;
+
 /// A segment whose checksum is wrong: the receiver will have dropped it, so it is a rung of the ladder and no more.
 void record_bad_checksum(SegmentContext& context) noexcept;
 
 void record_icmp(Evidence& evidence, const packet::IcmpError& error) noexcept;
 
-/// Copies into the evidence what the flow knows better: sequence numbers relative to the beginning.
+/// Copies into the evidence what the flow knows better: exchanges, sequence numbers relative to the beginning.
 void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept;
 
 }  // namespace doorslam::tcp

@@ -15,6 +15,7 @@
 
 namespace doorslam::tcp {
 
+using flowtable::DurationNs;
 using flowtable::FlowKey4;
 using flowtable::FlowKey6;
 using flowtable::IpVersion;
@@ -31,27 +32,29 @@ void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
   if (++flow.packets[index_of(side)] == 0) count_up(details.packet_carries);
 }
 
-/// May the next segment of `side` take the short path? Not while anything about the connection wants watching.
-void prefetch_octets(const void* begin, std::size_t octets) noexcept {
-  constexpr std::uintptr_t kLine = 64;
-  const auto first = reinterpret_cast<std::uintptr_t>(begin) & ~(kLine - 1);
-  const auto end = reinterpret_cast<std::uintptr_t>(begin) + octets;
-  for (auto line = first; line < end; line += kLine) flowtable::prefetch_line(reinterpret_cast<const void*>(line));
-}
+constexpr std::size_t kLine = 64;  ///< of the cache
 
+/// May the next segment take the short path? Not while anything about the connection wants watching.
 bool is_in_mid_flow(const FlowRecord& flow) noexcept {
   const EndStates states = flow.states();
   const auto talks = [&states](Side side) {
     return states.of(side) == EndState::established || states.of(side) == EndState::partial;
   };
-  return flow.has(FlowFlag::served) && flow.has(FlowFlag::open) && !flow.has_any(SideFlag::irregular) &&
-         !flow.has_any(SideFlag::zero_window) && talks(Side::originator) && talks(Side::responder);
+  const bool settled = flow.has(FlowFlag::open) && !flow.has(FlowFlag::unreachable) &&
+                       !flow.has_any(SideFlag::irregular) && !flow.has_any(SideFlag::zero_window) &&
+                       talks(Side::originator) && talks(Side::responder);
+  if (!settled) return false;
+  // While it is served and recorded there is trouble; while it is not served and goes without, it may be due some.
+  const bool recording = flow.has(FlowFlag::recording);
+  return flow.has(FlowFlag::served) ? !recording : recording || flow.has(FlowFlag::evidence_missing);
 }
 
 }  // namespace
 
 Tracker::Tracker(const TrackerOptions& options)
     : timeouts_(options.timeouts),
+      least_patience_ns_(
+          std::min({timeouts_.embryonic_ns, timeouts_.half_open_ns, timeouts_.established_ns, timeouts_.linger_ns})),
       duplicate_window_ns_(options.duplicate_window_ns),
       vlan_aware_(options.vlan_aware),
       server_ports_(options.server_ports),
@@ -73,6 +76,11 @@ TrackerCounters& TrackerCounters::operator+=(const TrackerCounters& more) noexce
   evidence.returned += more.evidence.returned;
   evidence.exhausted += more.evidence.exhausted;
   return *this;
+}
+
+/// False: certainly not, without a look at the details.
+bool Tracker::may_be_over(const FlowRecord& flow, TimeNs now) const noexcept {
+  return flow.has(FlowFlag::closing) || now - flow.last_seen() >= least_patience_ns_;
 }
 
 TimeNs Tracker::deadline_of(const FlowRecord& flow) const noexcept {
@@ -99,34 +107,32 @@ template <class Key>
 void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lookup<Key>& lookup) const noexcept {
   const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
   const auto oriented = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
-  std::construct_at(&lookup, Lookup<Key>{oriented, table.hash(oriented.key)});
+  std::construct_at(&lookup, Lookup<Key>{oriented, table.hash(oriented.key), nullptr});
   table.prefetch(lookup.hash);
 }
 
 template <class Key>
-Tracker::Near Tracker::prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept {
-  const auto* slot = table.find(lookup.oriented.key, lookup.hash);
-  if (slot == nullptr) return {};
-  const FlowRecord& flow = slot->state;
-  const Side side = side_of(flow, lookup.oriented.source_is_lo);
-  if (flow.has(SideFlag::quick, side)) return {};
-  prefetch_octets(details_.place_of(flow.details), sizeof(FlowDetails));
-  return {flow.details, std::uint32_t{flow.packets[0]} + flow.packets[1], side};
+Tracker::Near Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
+  if (lookup.slot == nullptr || !(lookup.slot->key == lookup.oriented.key)) return {};
+  const FlowRecord& flow = lookup.slot->state;
+  const bool quick = flow.has(FlowFlag::quick);
+  const bool recording = flow.has(FlowFlag::recording);
+  if (quick && !recording) return {};
+  const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
+  flowtable::prefetch_line(details);
+  if (!quick) flowtable::prefetch_line(details + kLine);
+  if (!recording) return {};
+  return {flow.details, std::uint32_t{flow.packets[0]} + flow.packets[1], side_of(flow, lookup.oriented.source_is_lo)};
 }
 
 void Tracker::prefetch_evidence(const Near& near) const noexcept {
   if (near.details == BoundedPool<FlowDetails>::kNone) return;
-  const FlowDetails& flow = details_[near.details];
-  if (flow.evidence == EvidencePool::kNone || flow.evidence_suspended) return;
-  constexpr std::size_t kTimesAndHabits = offsetof(SideEvidence, head) + 32;
-  const auto* evidence = static_cast<const std::byte*>(evidence_.place_of(flow.evidence));
-  prefetch_octets(evidence, offsetof(Evidence, side));
-  prefetch_octets(evidence + offsetof(Evidence, side) + index_of(near.side) * sizeof(SideEvidence), kTimesAndHabits);
-  const bool among_first = near.segments < Evidence::kFirstRungs;
-  const std::size_t rung = among_first
-                               ? offsetof(Evidence, first_rungs) + near.segments * sizeof(Rung)
-                               : offsetof(Evidence, last_rungs) + near.segments % Evidence::kLastRungs * sizeof(Rung);
-  prefetch_octets(evidence + rung, sizeof(Rung));
+  const std::uint32_t index = details_[near.details].evidence;
+  if (index == EvidencePool::kNone) return;
+  const Evidence& evidence = evidence_[index];
+  flowtable::prefetch_line(&evidence);
+  flowtable::prefetch_line(&evidence.of(near.side).last_ns);
+  flowtable::prefetch_line(&evidence.place_of(near.segments));
 }
 
 // All stages but the last bring cache lines near, so that their misses overlap; the last does the work.
@@ -138,11 +144,11 @@ void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexc
     is_v4(i) ? look_up(flows4_, part[i], lookups[i].v4) : look_up(flows6_, part[i], lookups[i].v6);
   }
   for (std::size_t i = 0; i < part.size(); ++i) {
-    is_v4(i) ? flows4_.prefetch_slots(lookups[i].v4.hash) : flows6_.prefetch_slots(lookups[i].v6.hash);
+    is_v4(i) ? prefetch_slot(flows4_, lookups[i].v4) : prefetch_slot(flows6_, lookups[i].v6);
   }
   std::array<Near, kBurst> near;
   for (std::size_t i = 0; i < part.size(); ++i) {
-    near[i] = is_v4(i) ? prefetch_details(flows4_, lookups[i].v4) : prefetch_details(flows6_, lookups[i].v6);
+    near[i] = is_v4(i) ? prefetch_details(lookups[i].v4) : prefetch_details(lookups[i].v6);
   }
   for (std::size_t i = 0; i < part.size(); ++i) prefetch_evidence(near[i]);
   for (std::size_t i = 0; i < part.size(); ++i) {
@@ -153,7 +159,7 @@ void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexc
 template <class Key>
 void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const Segment& segment,
                            EventBatch& out) noexcept {
-  auto* slot = table.find(lookup.oriented.key, lookup.hash);
+  auto* slot = table.find(lookup.oriented.key, lookup.hash, lookup.slot);
   if (slot != nullptr) {
     const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
     if (advance_quickly(slot->state, side, segment)) return;
@@ -162,10 +168,9 @@ void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const S
   if (slot != nullptr) {
     FlowRecord& flow = slot->state;
     const Side side = side_of(flow, lookup.oriented.source_is_lo);
-    const TimeNs deadline = deadline_of(flow);
-    if (segment.time_ns >= deadline) {
+    if (may_be_over(flow, segment.time_ns) && segment.time_ns >= deadline_of(flow)) {
       const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
-      end(table, *slot, reason, deadline, details_of(flow).id, out);
+      end(table, *slot, reason, deadline_of(flow), details_of(flow).id, out);
       slot = nullptr;
     } else if (is_mirror_duplicate(flow, segment, hash, side, duplicate_window_ns_)) {
       count_up(details_of(flow).duplicates);
@@ -186,7 +191,8 @@ void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const S
   advance_segment(table, *slot, side, segment, hash, out);
 }
 
-/// The next segment in order, of a healthy connection in mid-flow: nothing but its own cache line is touched.
+/// The next segment in order, of a healthy connection in mid-flow. Once it is plainly served, nothing but its own cache
+/// line is touched.
 inline bool Tracker::advance_quickly(FlowRecord& flow, Side side, const Segment& segment) noexcept {
   using namespace packet::tcp_flag;
   const std::size_t own = index_of(side);
@@ -194,25 +200,37 @@ inline bool Tracker::advance_quickly(FlowRecord& flow, Side side, const Segment&
   const std::uint32_t length = segment.payload_length;
   const std::uint32_t next = segment.seq + length;
   const std::uint32_t acknowledged = segment.ack - flow.acked[peer];
-  const bool ordinary = flow.has(SideFlag::quick, side) && (segment.flags & (kSyn | kFin | kRst | kAck)) == kAck &&
+  const bool ordinary = flow.has(FlowFlag::quick) && (segment.flags & (kSyn | kFin | kRst | kAck)) == kAck &&
                         segment.seq == flow.next_seq[own] && acknowledged <= flow.next_seq[peer] - flow.acked[peer] &&
                         segment.window != 0 && !segment.checksum_bad;
   if (!ordinary) return false;
+  if (length == 0 && acknowledged == 0) return false;  // a duplicate, or a window update
   if (segment.time_ns - flow.last_seen() >= timeouts_.established_ns) return false;
   if (next < segment.seq || segment.ack < flow.acked[peer]) return false;  // a number wraps: the details keep count
   if (flow.packets[own] == 0xffff) return false;                           // as above
-  if (length == 0) {
-    if (acknowledged == 0 || !flow.has(SideFlag::letter_ack, side)) return false;
-  } else {
-    if (!flow.has(SideFlag::letter_data, side)) return false;
-    flow.note_payload(side);
-  }
+  if (length != 0) flow.note_payload(side);
   ++flow.packets[own];
   flow.next_seq[own] = next;
   flow.acked[peer] = segment.ack;
   flow.set_last_seen(segment.time_ns);
   remember_segment(flow, segment_hash(segment));
+  const SideFlag letter = length != 0 ? SideFlag::letter_data : SideFlag::letter_ack;
+  if (!flow.has(letter, side) || !flow.has(FlowFlag::served)) note_ordinary(flow, side, segment, letter);
   return true;
+}
+
+/// What the short path owes to a connection that is not plainly served yet.
+void Tracker::note_ordinary(FlowRecord& flow, Side side, const Segment& segment, SideFlag letter) noexcept {
+  FlowDetails& details = details_of(flow);
+  const bool has_payload = segment.payload_length != 0;
+  if (!flow.has(letter, side)) {
+    flow.set(letter, side);
+    details.history.append(has_payload ? HistoryLetter::data : HistoryLetter::ack, side);
+  }
+  if (flow.has(FlowFlag::recording)) record_ordinary(evidence_[details.evidence], details, side, segment);
+  if (has_payload && !flow.has(FlowFlag::served)) {
+    reclaim_evidence_if_served(flow, details, evidence_, counters_.evidence);
+  }
 }
 
 template <class Key>
@@ -249,7 +267,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   FlowRecord& flow = slot.state;
   SegmentContext context{segment, side, flow, details_of(flow)};
   context.flags = flag_class_of(segment.flags, segment.payload_length);
-  const TimeNs filed_by = deadline_of(flow);  // the table looks at the connection then, or sooner
+  const DurationNs patience = patience_with(flow, timeouts_);  // the table looks at the connection then, or sooner
 
   write_letters(context);
   begin_side(context);
@@ -273,14 +291,10 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   provide_evidence(context, evidence_, counters_.evidence);
   if (context.evidence != nullptr) record_segment(context);
   note_transition(table, slot, context, out);
-  const TimeNs deadline = deadline_of(flow);
-  if (deadline < filed_by) table.schedule(table.index_of(slot), deadline);
+  if (patience_with(flow, timeouts_) < patience) table.schedule(table.index_of(slot), deadline_of(flow));
   reclaim_evidence(context, evidence_, counters_.evidence);
 
-  const bool recorded = flow.has_evidence() && !context.details.evidence_suspended;
-  const bool mid_flow = is_in_mid_flow(flow) && !recorded;
-  flow.put(SideFlag::quick, Side::originator, mid_flow);
-  flow.put(SideFlag::quick, Side::responder, mid_flow);
+  flow.put(FlowFlag::quick, is_in_mid_flow(flow));
 }
 
 /// What the table and the analysis must hear of: the connection opened, or began to close.
@@ -299,13 +313,12 @@ void Tracker::note_transition(Table<Key>& table, typename Table<Key>::Slot& slot
   const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
   const auto lo = slot.key.lo();
   const auto hi = slot.key.hi();
-  ConnectionEvent event;
+  ConnectionEvent& event = out.events.emplace_back();
   event.time_ns = segment.time_ns;
   event.number = segment.number;
   event.kind = EventKind::established;
   event.summary =
       summarize(flow, context.details, originator_is_lo ? lo : hi, originator_is_lo ? hi : lo, EndReason::closed);
-  out.events.push_back(event);
 }
 
 void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segment) noexcept {
@@ -315,7 +328,7 @@ void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segm
   count_up(own.bad_checksums);
   if (is_history_milestone(own.bad_checksums)) details.history.append(HistoryLetter::bad_checksum, side);
   flow.set_last_seen(segment.time_ns);
-  if (!flow.has_evidence()) return;
+  if (!flow.has(FlowFlag::evidence)) return;
   SegmentContext context{segment, side, flow, details, &evidence_[details.evidence]};
   record_bad_checksum(context);
 }
@@ -348,9 +361,8 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   FlowRecord& flow = slot->state;
   FlowDetails& details = details_of(flow);
   provide_evidence_for_icmp(flow, details, evidence_, counters_.evidence);
-  if (flow.has_evidence()) record_icmp(evidence_[details.evidence], error);
-  flow.clear(SideFlag::quick, Side::originator);
-  flow.clear(SideFlag::quick, Side::responder);
+  if (flow.has(FlowFlag::evidence)) record_icmp(evidence_[details.evidence], error);
+  flow.clear(FlowFlag::quick);
   if (flow.states().of(Side::originator) == EndState::syn_sent &&
       flow.states().of(Side::responder) == EndState::inactive) {
     flow.set(FlowFlag::unreachable);
@@ -369,18 +381,32 @@ void Tracker::expire(Table<Key>& table, TimeNs now, EventBatch& out) noexcept {
   std::size_t count = 0;
   do {
     count = table.due(now, due);
-    for (std::size_t i = 0; i < count; ++i) {
-      auto& slot = table.at(due[i]);
+    const std::span<const std::uint32_t> slots(due.data(), count);
+    if (count != 0) prefetch_due(table, slots);
+    for (const std::uint32_t index : slots) {
+      auto& slot = table.at(index);
       const FlowRecord& flow = slot.state;
       const TimeNs deadline = deadline_of(flow);
       if (deadline > now) {
-        table.schedule(due[i], deadline);
+        table.schedule(index, deadline);
         continue;
       }
       const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
       end(table, slot, reason, deadline, details_of(flow).id, out);
     }
   } while (count == due.size());
+}
+
+/// Brings near what expire() is going to look at, so that the misses overlap.
+template <class Key>
+void Tracker::prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept {
+  for (const std::uint32_t index : slots) table.prefetch_due(index);
+  for (const std::uint32_t index : slots) {
+    const FlowRecord& flow = table.at(index).state;
+    const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
+    flowtable::prefetch_line(details);
+    flowtable::prefetch_line(details + kLine);
+  }
 }
 
 template <class Key>
@@ -398,18 +424,17 @@ void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64
   const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
   const auto lo = slot.key.lo();
   const auto hi = slot.key.hi();
-  ConnectionEvent event;
+  ConnectionEvent& event = out.events.emplace_back();
   event.time_ns = time_ns;
   event.number = number;
   event.kind = EventKind::ended;
   event.summary = summarize(flow, details, originator_is_lo ? lo : hi, originator_is_lo ? hi : lo, reason);
-  if (flow.has_evidence() && !details.evidence_suspended) {
+  if (flow.has(FlowFlag::recording)) {
     event.evidence = static_cast<std::int32_t>(out.evidence.size());
     out.evidence.push_back(evidence_[details.evidence]);
     complete_evidence(out.evidence.back(), flow, details);
   }
   release_evidence(flow, details, evidence_);
-  out.events.push_back(event);
   ++counters_.ended[static_cast<std::size_t>(reason)];
   if (details.history.size() == PackedHistory::kCapacity) ++counters_.histories_full;
   details_.release(flow.details);

@@ -78,10 +78,11 @@ class Tracker {
   struct Lookup {
     flowtable::OrientedKey<Key> oriented;
     std::uint64_t hash = 0;
+    typename Table<Key>::Slot* slot = nullptr;  ///< of FlowTable::prefetch_slot()
   };
-  /// What of a connection outside the table its next segment is going to touch.
+  /// What of a connection's Evidence its next segment is going to touch.
   struct Near {
-    std::uint32_t details = BoundedPool<FlowDetails>::kNone;  ///< none: the short path will do
+    std::uint32_t details = BoundedPool<FlowDetails>::kNone;  ///< none: nothing
     std::uint32_t segments = 0;                               ///< so far: where the next rung will stand
     Side side = Side::originator;
   };
@@ -97,13 +98,18 @@ class Tracker {
   void look_up(const Table<Key>& table, const packet::Segment& segment, Lookup<Key>& lookup) const noexcept;
   void process_part(std::span<const packet::Segment> part, EventBatch& out) noexcept;
   template <class Key>
-  Near prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
+  void prefetch_slot(Table<Key>& table, Lookup<Key>& lookup) noexcept {
+    lookup.slot = table.prefetch_slot(lookup.hash);
+  }
+  template <class Key>
+  Near prefetch_details(const Lookup<Key>& lookup) const noexcept;
   void prefetch_evidence(const Near& near) const noexcept;
 
   template <class Key>
   void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const packet::Segment& segment,
                     EventBatch& out) noexcept;
   bool advance_quickly(FlowRecord& flow, Side side, const packet::Segment& segment) noexcept;
+  void note_ordinary(FlowRecord& flow, Side side, const packet::Segment& segment, SideFlag letter) noexcept;
   template <class Key>
   typename Table<Key>::Slot* begin(Table<Key>& table, const Lookup<Key>& lookup, const packet::Segment& segment,
                                    EventBatch& out) noexcept;
@@ -118,6 +124,8 @@ class Tracker {
   void join_icmp(Table<Key>& table, const packet::IcmpError& error, EventBatch& out) noexcept;
 
   template <class Key>
+  void prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept;
+  template <class Key>
   void expire(Table<Key>& table, flowtable::TimeNs now, EventBatch& out) noexcept;
   template <class Key>
   void end(Table<Key>& table, typename Table<Key>::Slot& slot, EndReason reason, flowtable::TimeNs time_ns,
@@ -128,10 +136,12 @@ class Tracker {
   template <class Key>
   void collect_open(Table<Key>& table);
 
+  bool may_be_over(const FlowRecord& flow, flowtable::TimeNs now) const noexcept;
   flowtable::TimeNs deadline_of(const FlowRecord& flow) const noexcept;
   FlowDetails& details_of(const FlowRecord& flow) noexcept { return details_[flow.details]; }
 
   Timeouts timeouts_;
+  flowtable::DurationNs least_patience_ns_;
   flowtable::DurationNs duplicate_window_ns_;
   bool vlan_aware_;
   ServerPorts server_ports_;

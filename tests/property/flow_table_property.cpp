@@ -75,7 +75,7 @@ class TableAgainstMap {
     const Key key = key_of(static_cast<const Key*>(nullptr), step.flow);
     const std::uint64_t hash = table_.hash(key);
     table_.prefetch(hash);
-    table_.prefetch_slots(hash);
+    table_.prefetch_slot(hash);
     auto* const slot = table_.find(key, hash);
     const auto known = model_.find(step.flow);
     RC_ASSERT((slot != nullptr) == (known != model_.end()));

@@ -114,7 +114,8 @@ std::string describe(const ConnectionEvent& event, const EventBatch& batch) {
     out << " | " << side.first_payload_ns << ' ' << side.last_ns << ' ' << side.next_seq << ' ' << side.acked << ' '
         << side.payload_segments << ' ' << side.head.length << side.head.incomplete << ' ' << side.retransmissions;
   }
-  for (const Rung& rung : e.last_rungs) out << ' ' << rung.seq << ':' << static_cast<int>(rung.note);
+  e.for_each_rung(
+      [&out](const Rung& rung, std::uint32_t) { out << ' ' << rung.seq << ':' << static_cast<int>(rung.note); });
   return out.str();
 }
 

@@ -49,7 +49,7 @@ inline diagnose::DiagnosedConnection connection(diagnose::Cause cause, const flo
 
 inline tcp::Rung rung(flowtable::DurationNs since_ns, tcp::Side side, std::uint8_t flags, std::uint32_t seq,
                       std::uint32_t ack, std::uint16_t length, std::uint8_t ttl) {
-  tcp::Rung out;
+  tcp::Rung out{};
   out.time_ns = kEpoch + since_ns;
   out.side = side;
   out.flags = flags;

@@ -215,7 +215,7 @@ TEST(FlowTable, HoldsIpv6) {
     ASSERT_EQ(table.insert(key(i), table.hash(key(i)), evicted).inserted, Inserted::fresh);
   }
   for (std::uint64_t i = 0; i < 800; ++i) {
-    table.prefetch_slots(table.hash(key(i)));
+    table.prefetch_slot(table.hash(key(i)));
     ASSERT_NE(table.find(key(i), table.hash(key(i))), nullptr);
   }
   EXPECT_EQ(table.find(key(800), table.hash(key(800))), nullptr);
