@@ -187,7 +187,11 @@ void Analysis::read_server_words(Pending& pending, const SideEvidence& server) {
   pending.words = digest_of_words(server.head);
   const std::uint16_t port = pending.summary.responder.port;
   const std::uint64_t digest = WordMemo::digest_of(server, port);
-  if (const WordMemo::Finding* known = ordinary_words_.find(digest)) {
+  // Words that nobody knows, and the server hung up on them: the next that begin alike may be a known refusal.
+  const bool suspicious =
+      pending.ending == Ending::closed_after_greeting || pending.ending == Ending::closed_after_reply;
+  const WordMemo::Finding* known = ordinary_words_.find(digest);
+  if (known != nullptr && (*known || !suspicious)) {
     if (*known) pending.server_words.assign({&**known, 1});
     return;
   }

@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Packets, EndingOf, testing::ValuesIn(ending_cases()),
                          [](const auto& one) { return one.param.name; });
 
 TEST(Ending, EveryOneIsTestedAndHasANameOfItsOwn) {
-  std::set<Ending> tested{Ending::syn_icmp};  // below: ICMP errors are no segments
+  std::set<Ending> tested{Ending::syn_icmp, Ending::let_go};  // below: no segment is to blame
   for (const EndingCase& one : ending_cases()) tested.insert(one.ending);
   std::set<std::string_view> names;
   for (int i = 0; i <= static_cast<int>(Ending::still_open); ++i) {
@@ -186,6 +186,19 @@ TEST(Ending, AnIcmpErrorInAnswerToTheSyn) {
   packets.syn_ns = 1;
   packets.icmp.time_ns = 2;
   EXPECT_EQ(ending_of(summary, &packets), Ending::syn_icmp);
+}
+
+TEST(Ending, OfWhatTheFullTableForgotIsNotKnown) {
+  Conversation talk;
+  talk.handshake();
+  talk.exchange();
+  Ended open = end_of(talk);
+  open.summary.end_reason = tcp::EndReason::evicted;
+  EXPECT_EQ(ending_of(open.summary, &*open.evidence), Ending::let_go);
+  talk.close();
+  Ended closed = end_of(talk);
+  closed.summary.end_reason = tcp::EndReason::evicted;
+  EXPECT_EQ(ending_of(closed.summary, &*closed.evidence), Ending::left_after_reply) << "it had ended before";
 }
 
 TEST(Ending, AWindowClosedForAMomentIsABusyReader) {

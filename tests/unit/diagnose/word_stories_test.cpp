@@ -97,6 +97,28 @@ TEST_F(WordStory, KnownWordsOfRefusalCountAsRefusalsInTheLedger) {
   EXPECT_TRUE(argues_for(readings.of(silently), Cause::acl_denied, "refused 2 of 2 times, while 4 other clients"));
 }
 
+/// An Oracle listener's refusals begin alike and are of one length; the code that tells them apart stands far behind.
+TEST_F(WordStory, UnknownWordsHideNoRefusalThatBeginsAlike) {
+  const auto refuse_packet = [](std::string_view code) {
+    return std::string("\x00\x59\x00\x00\x04\x00\x00\x00\x22\x00\x00\x4d", 12) +
+           "(DESCRIPTION=(TMP=)(VSNNUM=0)(ERR=" + std::string(code) + ")(ERROR_STACK=";
+  };
+  Story story({address4(200), 1521});
+  const auto ask = [&](double at, std::string_view code, bool client_leaves) -> Conversation& {
+    Conversation& talk = story.connect(client(1), at);
+    talk.handshake();
+    talk.exchange("(CONNECT_DATA=(SID=x))", refuse_packet(code));
+    client_leaves ? talk.close() : Story::hang_up(talk);
+    return talk;
+  };
+  ask(1.0, "12528", true);  // no signature knows it
+  ask(2.0, "12528", false);
+  Conversation& refused = ask(3.0, "12519", false);
+  const Readings readings = read(story);
+  ASSERT_TRUE(readings.of(refused).diagnosis.signature) << in_full(readings.of(refused).diagnosis);
+  EXPECT_EQ(readings.of(refused).diagnosis.signature->name, "oracle-no-handler");
+}
+
 TEST_F(WordStory, TheBannerIsAsLongAsAskedFor) {
   Story story({address4(200), 21});
   Conversation& refused = refuse_with(story, "421 Service not available.\r\n", client(1), 1.0);
