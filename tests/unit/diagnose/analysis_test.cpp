@@ -69,6 +69,22 @@ TEST(Analysis, ReadsTheSameHoweverTheConnectionsAreSharded) {
   }
 }
 
+TEST(Analysis, ReadsTheSameWhereEventsWaitForTheWatermark) {
+  const Story story = varied_story();
+  const std::vector<Segment> segments = story.segments();
+  Tracked tracked = track(segments);
+  Analysis analysis({}, nullptr);
+  analysis.collect(tracked.batch);
+  EXPECT_TRUE(tracked.batch.events.empty()) << "they are the analysis's now";
+  Readings readings;
+  for (TimeNs now = kStart; now < segments.back().time_ns; now += 700 * kMillisecondNs) {
+    analysis.advance(now, readings.all);
+    for (const DiagnosedConnection& reading : readings.all) EXPECT_LE(reading.judged_ns, now);
+  }
+  analysis.finish(readings.all);
+  EXPECT_EQ(in_full(readings), in_full(story.read()));
+}
+
 TEST(Analysis, ReadsTheSameWithTooManyWaitingHoweverTheEventsCome) {
   const Story story = varied_story();
   const AnalysisOptions few = few_may_wait(3);

@@ -145,6 +145,13 @@ TEST_F(LedgerTest, FindsTheCeilingWhereServedAndRefusedPart) {
   EXPECT_EQ(k.open_total.served_as_high, 0U);
 }
 
+TEST_F(LedgerTest, OfSeveralPossibleCeilingsTakesTheLowest) {
+  for (int i = 0; i < 4; ++i) accept(10 + i, 1 + i);  // open still: neither served nor refused
+  serve(1, 0.5, 0.1);                                 // met 0
+  const Contrast k = contrast(refuse(9, 10), 10);     // met 4
+  EXPECT_EQ(k.open_total.ceiling, 1U);
+}
+
 TEST_F(LedgerTest, AnOutlierDoesNotMoveTheCeiling) {
   for (int round = 0; round < 3; ++round) {
     const double begin = 100.0 * round;

@@ -121,6 +121,8 @@ class Story {
   }
 
   Readings read(const ReadOptions& options = {}) const;
+  /// All packets, in order of time. ICMP errors are not among them.
+  std::vector<Segment> segments() const { return merge(std::vector<Conversation>(talks_.begin(), talks_.end())); }
 
  private:
   Endpoint server_;
@@ -130,8 +132,7 @@ class Story {
 };
 
 inline Readings Story::read(const ReadOptions& options) const {
-  const std::vector<Conversation> talks(talks_.begin(), talks_.end());
-  const std::vector<Segment> segments = merge(talks);
+  const std::vector<Segment> segments = this->segments();
   std::vector<packet::IcmpError> errors = errors_;
   std::stable_sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.time_ns < b.time_ns; });
   std::deque<tcp::Tracker> trackers;
