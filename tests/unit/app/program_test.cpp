@@ -48,6 +48,8 @@ struct Finished {
 
 class Program : public testing::Test {
  protected:
+  void SetUp() override { ASSERT_TRUE(std::filesystem::exists(DOORSLAM_PROGRAM)) << "build " DOORSLAM_PROGRAM; }
+
   /// `arguments` as one would type them; may redirect, after the program's own redirections.
   Finished run(const std::string& arguments) const {
     const std::string command = "cd '" + folder_.path().string() + "' && XDG_CACHE_HOME='" +
