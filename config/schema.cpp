@@ -152,7 +152,7 @@ constexpr auto kKeys = std::to_array<Key>({
 
     {.name = "evidence.capacity",
      .kind = count,
-     .fallback = "32768",
+     .fallback = "24576",
      .least = 64,
      .most = 10 * kMillion,
      .help = "Connections for which each worker keeps evidence at a time, about 4 KiB each."},

@@ -80,6 +80,10 @@ class Report::Impl {
     std::string out = title("SUMMARY");
     out += render_summary(capture);
     out += render_servers();
+    if (capture.packets > 0 && capture.used == 0) {
+      return out + terminal_.paint(Ink::yellow, "No packet could be used: nothing can be said of any connection.") +
+             '\n';
+    }
     out += render_incidents();
     return out;
   }

@@ -25,20 +25,21 @@ class InlineEngine final : public Engine {
     batch_.clear();
     worker_.process(burst, batch_);
     analysis.collect(batch_);
-    // A packet with the time of this burst's last one may be still to come.
-    analysis.advance(last_ns() - 1, out);
+    analysis.advance(last_ns(), out, burst.back().number);
     return true;
   }
 
-  void finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) override {
-    bool more = true;
-    while (more) {
-      batch_.clear();
-      more = worker_.finish(last_ns(), kFinishPortion, batch_);
-      analysis.collect(batch_);
+  bool finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) override {
+    batch_.clear();
+    const bool more = worker_.finish(last_ns(), kFinishPortion, batch_);
+    analysis.collect(batch_);
+    // In order of id, all of one time: what was given out is final.
+    if (more) {
       analysis.advance(last_ns(), out);
+    } else {
+      analysis.finish(out);
     }
-    analysis.finish(out);
+    return more;
   }
 
   packet::DecodeCounters decode_counters() const override { return worker_.decode_counters(); }
@@ -57,7 +58,8 @@ std::unique_ptr<Engine> Engine::make(const EngineOptions& options) {
 }
 
 void Engine::note_times(std::span<const packet::RawPacket> burst) noexcept {
-  if (first_ns_ == flowtable::kNoTime) first_ns_ = burst.front().time_ns;
+  // The first packets of a file may lack a time.
+  for (std::size_t i = 0; first_ns_ == flowtable::kNoTime && i < burst.size(); ++i) first_ns_ = burst[i].time_ns;
   last_ns_ = burst.back().time_ns;
 }
 

@@ -29,8 +29,9 @@ class Engine {
   /// Takes the next packets of the source and appends the readings that are due. False: the source has ended.
   virtual bool step(port::CaptureSource& source, diagnose::Analysis& analysis,
                     std::vector<diagnose::DiagnosedConnection>& out) = 0;
-  /// Ends all connections and judges what waits.
-  virtual void finish(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out) = 0;
+  /// The source has ended: ends some of the connections, and with the last of them judges what waits. True: there are
+  /// more, to be ended by another call.
+  virtual bool finish(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out) = 0;
 
   virtual packet::DecodeCounters decode_counters() const = 0;
   virtual tcp::TrackerCounters tracker_counters() const = 0;

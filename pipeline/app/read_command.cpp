@@ -51,6 +51,12 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
   if (times.packets_without_time > 0) {
     summary.warnings.push_back(fmt::format("{} packets had no sensible time", times.packets_without_time));
   }
+  if (const std::uint64_t bad = decoded.of(packet::DecodeOutcome::ip_checksum_bad); bad > 0) {
+    summary.warnings.push_back(
+        fmt::format("{} packets were not used because their IPv4 header checksum is wrong; if the capture was made on "
+                    "one of the ends, where the card computes it, -C takes them",
+                    bad));
+  }
   if (decoded.tcp_checksum_bad > 0) {
     summary.warnings.push_back(
         fmt::format("{} TCP segments had a wrong checksum and were only noted; if the capture was "
@@ -96,8 +102,12 @@ Result<int> read_captures(const CommandLine& line) {
     const port::CaptureProgress at = source.progress();
     progress.show(at.octets_read, at.octets_total, source.statistics().packets);
   }
-  engine->finish(analysis, readings);
-  outputs->take(readings);
+  bool more = true;
+  while (more) {
+    more = engine->finish(analysis, readings);
+    outputs->take(readings);
+    readings.clear();
+  }
   progress.clear();
   outputs->finish(summarize(line, source, *engine));
   for (std::size_t i = errors_told; i < source.errors().size(); ++i) {

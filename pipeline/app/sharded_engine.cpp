@@ -137,7 +137,7 @@ bool ShardedEngine::step(port::CaptureSource& source, diagnose::Analysis& analys
   return filled;
 }
 
-void ShardedEngine::finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) {
+bool ShardedEngine::finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) {
   end_tracking(analysis, out);
   for (const auto& shard : shards_) {
     bool more = true;
@@ -148,6 +148,7 @@ void ShardedEngine::finish(diagnose::Analysis& analysis, std::vector<DiagnosedCo
     }
   }
   analysis.finish(out);
+  return false;
 }
 
 tcp::TrackerCounters ShardedEngine::tracker_counters() const {

@@ -22,7 +22,7 @@ class ShardedEngine final : public Engine {
 
   bool step(port::CaptureSource& source, diagnose::Analysis& analysis,
             std::vector<diagnose::DiagnosedConnection>& out) override;
-  void finish(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out) override;
+  bool finish(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out) override;
 
   packet::DecodeCounters decode_counters() const override { return decoder_.counters(); }
   tcp::TrackerCounters tracker_counters() const override;

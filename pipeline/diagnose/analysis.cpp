@@ -41,8 +41,9 @@ std::uint32_t digest_of_words(const PayloadHead& head) {
 Outcome outcome_of(Ending ending, std::span<const SignatureHit> words) {
   const bool refusing = !words.empty() && is_refusal(words.front().signature->main_cause());
   switch (ending) {
-    case Ending::closed_without_a_word:
     case Ending::closed_unseen:
+      return Outcome::unseen;
+    case Ending::closed_without_a_word:
     case Ending::handshake_reset:
       return Outcome::refused_silently;
     case Ending::left_without_a_word:
@@ -57,13 +58,45 @@ Outcome outcome_of(Ending ending, std::span<const SignatureHit> words) {
 
 /// The server ended a session in the middle: the client had not closed, and no answer had just been given.
 bool was_cut_short(Ending ending, const Evidence* evidence) {
-  if (ending == Ending::closed_unseen) return true;
   if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return false;
   if (evidence == nullptr) return false;
   const SideEvidence& server = evidence->of(Side::responder);
   const TimeNs closed = server_close_time(*evidence);
   const bool unanswered = evidence->of(Side::originator).last_payload_ns > server.last_payload_ns;
   return unanswered || closed - server.last_payload_ns > kSameBreathNs;
+}
+
+/// From the last payload of either side to the server's close.
+flowtable::DurationNs idle_time(const Evidence* evidence) {
+  if (evidence == nullptr) return 0;
+  const TimeNs closed = server_close_time(*evidence);
+  const TimeNs last =
+      std::max(evidence->of(Side::originator).last_payload_ns, evidence->of(Side::responder).last_payload_ns);
+  return closed == kNoTime || last == kNoTime ? 0 : std::max<flowtable::DurationNs>(0, closed - last);
+}
+
+/// A capture that ends shows no silence: what was to come within this would have come behind its end.
+flowtable::DurationNs patience_with(Ending ending) {
+  switch (ending) {
+    case Ending::syn_unanswered:
+      return 2 * flowtable::kSecondNs;
+    case Ending::server_silent:
+    case Ending::client_silent:
+    case Ending::half_open_abandoned:
+      return 5 * flowtable::kSecondNs;
+    default:
+      return 0;
+  }
+}
+
+Ending ending_of(const ConnectionEvent& event, const Evidence* evidence) {
+  const Ending ending = diagnose::ending_of(event.summary, evidence);
+  bool cut_off = event.summary.end_reason == tcp::EndReason::capture_end;
+  // Whoever sends again has waited already.
+  if (evidence != nullptr) {
+    cut_off = cut_off && evidence->syns < 2 && evidence->of(Side::responder).retransmissions < 2;
+  }
+  return cut_off && event.time_ns - event.summary.end_ns < patience_with(ending) ? Ending::let_go : ending;
 }
 
 /// Served, and closed in good order: nothing that further evidence could change.
@@ -101,17 +134,20 @@ void Analysis::collect(tcp::EventBatch& batch) {
   }
 }
 
-void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out) {
+void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out, std::uint64_t number) {
   std::sort(arrivals_.begin(), arrivals_.end(),
             [](const Arrival& a, const Arrival& b) { return a.order() < b.order(); });
   std::size_t next = 0;
-  for (; next < arrivals_.size() && arrivals_[next].time_ns <= watermark_ns; ++next) {
+  const auto is_final = [&](const Arrival& a) {
+    return std::tie(a.time_ns, a.number) <= std::tie(watermark_ns, number);
+  };
+  for (; next < arrivals_.size() && is_final(arrivals_[next]); ++next) {
     const tcp::EventBatch& batch = held_[arrivals_[next].batch];
     const ConnectionEvent& event = batch.events[arrivals_[next].event];
     follow(event, event.evidence < 0 ? nullptr : &batch.evidence[static_cast<std::size_t>(event.evidence)], out);
   }
   keep_late(next);
-  judge_due(watermark_ns, out);
+  judge_due(watermark_ns - 1, out);
 }
 
 /// What is later than the watermark goes on to the next advance; the batches' memory is used again.
@@ -134,7 +170,7 @@ void Analysis::keep_late(std::size_t first) {
 
 void Analysis::finish(std::vector<DiagnosedConnection>& out) {
   // Far enough for every settle time to be over.
-  advance(std::numeric_limits<TimeNs>::max() / 2, out);
+  advance(std::numeric_limits<TimeNs>::max(), out);
 }
 
 void Analysis::follow(const ConnectionEvent& event, const Evidence* evidence, std::vector<DiagnosedConnection>& out) {
@@ -151,7 +187,7 @@ void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence
                           std::vector<DiagnosedConnection>& out) {
   ++counters_.connections;
   Pending pending;
-  pending.ending = ending_of(event.summary, evidence);
+  pending.ending = ending_of(event, evidence);
   pending.due_ns = event.time_ns + options_.settle_ns;
   pending.summary = event.summary;
   if (evidence != nullptr) {
@@ -163,6 +199,8 @@ void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence
   ledger_.ended(event.summary, EndedNote{.outcome = pending.outcome,
                                          .closed_ns = close_time(event.summary, evidence),
                                          .cut_short = was_cut_short(pending.ending, evidence),
+                                         .beginning_unseen = pending.ending == Ending::closed_unseen,
+                                         .idle_ns = idle_time(evidence),
                                          .words = pending.words,
                                          .only_greeted = pending.ending == Ending::closed_after_greeting});
   if (is_plain(event.summary, evidence, pending.ending, pending.outcome)) {
@@ -248,6 +286,7 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
                                         .connection_id = pending.summary.id,
                                         .accepted_ns = c.accepted_ns,
                                         .closed_ns = c.closed_ns,
+                                        .idle_ns = idle_time(e),
                                         .words = pending.words});
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);

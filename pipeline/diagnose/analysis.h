@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <span>
 #include <tuple>
@@ -47,7 +48,9 @@ class Analysis {
 
   /// All events up to and including `watermark_ns` have been collected: follows them and appends the readings that are
   /// due by then, in the order of their judgement.
-  void advance(flowtable::TimeNs watermark_ns, std::vector<DiagnosedConnection>& out);
+  /// Of the events at that very time, those up to packet `number` have been collected; all, where it is left out.
+  void advance(flowtable::TimeNs watermark_ns, std::vector<DiagnosedConnection>& out,
+               std::uint64_t number = std::numeric_limits<std::uint64_t>::max());
 
   /// The source has ended: judges everything that waits with what is known.
   void finish(std::vector<DiagnosedConnection>& out);

@@ -140,10 +140,17 @@ std::optional<Finding> arrivals_slow(const Case& c) {
 /// When a process dies, its kernel closes all of its sockets in the same instant.
 std::optional<Finding> sessions_ended_together(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.ended_together == 0 || k.ended_together < k.went_on) return std::nullopt;
-  return Finding{fmt::format("{} of this server cut short within 30 ms of this one, {} went on",
-                             counted(k.ended_together, "other session was", "other sessions were"), k.went_on),
-                 k.ended_together >= 3 ? 1.0 : (k.ended_together == 2 ? 0.75 : 0.4)};
+  if (!c.server_hung_up()) return std::nullopt;
+  // Sessions from before the capture count only where nothing listened afterwards: a FIN alone is an ordinary end.
+  const bool closed_after = port_closed_afterwards(c).has_value();
+  if (c.ending == Ending::closed_unseen && !closed_after) return std::nullopt;
+  const std::uint32_t together = k.ended_together + (closed_after ? k.unseen_together : 0);
+  if (together == 0 || together < k.went_on) return std::nullopt;
+  return Finding{
+      fmt::format("{} cut short within 30 ms of this one, {} went on",
+                  counted(together, "other session of this server was", "other sessions of this server were"),
+                  k.went_on),
+      together >= 3 ? 1.0 : (together == 2 ? 0.75 : 0.4)};
 }
 
 /// A crash spares nobody.

@@ -31,10 +31,10 @@ bool server_greets_first(std::uint16_t port) {
 }
 
 DurationNs waited(const Case& c) {
-  const SideEvidence& client = *c.client();
+  const SideEvidence& client = c.packets->of(Side::originator);
   const auto end =
       client.fin_ns != kNoTime ? client.fin_ns : (client.rst_ns != kNoTime ? client.rst_ns : client.last_ns);
-  const auto since = client.last_payload_ns != kNoTime ? client.first_payload_ns : c.accepted_ns;
+  const auto since = client.last_payload_ns != kNoTime ? client.last_payload_ns : c.accepted_ns;
   return end - since;
 }
 
@@ -70,6 +70,28 @@ std::optional<Finding> closed_with_request_unread(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
   if (c.server()->rst_ns == kNoTime || c.client()->payload_segments == 0) return std::nullopt;
   return Finding{"the close became a RST because the client's data was unread; a RST alone is no sign of a crash"};
+}
+
+/// Servers put up with a silent client for tens of seconds (header and login timeouts); a refusal does not wait so
+/// long.
+std::optional<Finding> unused_and_timed_out(const Case& c) {
+  constexpr DurationNs kLoginTimeout = 15 * kSecondNs;
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return std::nullopt;
+  if (c.client()->payload_segments > 0 || c.closed_ns - c.accepted_ns < kLoginTimeout) return std::nullopt;
+  return Finding{
+      fmt::format("the client said nothing for {}, then the server closed", in_words(c.closed_ns - c.accepted_ns))};
+}
+
+/// Print jobs, log streams and uploads on a connection of their own: the server acknowledges and has nothing to say.
+std::optional<Finding> one_way_transfer(const Case& c) {
+  if (c.ending != Ending::left_without_a_word && c.ending != Ending::server_silent) return std::nullopt;
+  if (c.packets == nullptr || c.summary.one_sided) return std::nullopt;
+  const SideEvidence& client = *c.client();
+  const bool all_acked = client.acked + 1 >= client.next_seq;
+  const std::uint64_t octets = c.summary.side[index_of(Side::originator)].payload_bytes;
+  if (!all_acked || (client.payload_segments < 4 && octets < 4096)) return std::nullopt;
+  return Finding{fmt::format("the client sent {} octets in {} segments, all acknowledged: a transfer in one direction",
+                             octets, client.payload_segments)};
 }
 
 /// Where the protocol has words for "too many", a full server usually says them.
@@ -186,7 +208,7 @@ std::optional<Finding> client_said_nothing(const Case& c) {
 std::optional<Finding> server_data_not_acked(const Case& c) {
   if (c.ending != Ending::client_silent || c.packets == nullptr) return std::nullopt;
   const SideEvidence& server = *c.server();
-  if (server.retransmissions == 0) return Finding{"the client was not heard of again after the handshake", 0.6};
+  if (server.retransmissions == 0) return std::nullopt;
   return Finding{fmt::format("the server sent {} octets again {}, the client has been silent for {}",
                              server.next_seq - server.acked, counted(server.retransmissions, "time", "times"),
                              in_words(server.last_ns - c.client()->last_ns))};

@@ -40,6 +40,12 @@ std::uint64_t digest(const IpAddress& a) {
   return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
 }
 
+/// Two sessions that were idle equally long have met the server's idle timer, not its death.
+bool is_same_timer(flowtable::DurationNs a, flowtable::DurationNs b) {
+  if (std::min(a, b) < kSecondNs) return false;
+  return std::abs(a - b) <= std::max<flowtable::DurationNs>(20 * kMillisecondNs, a / 50);
+}
+
 /// Counts by figure; higher figures than this are all alike.
 constexpr std::size_t kHighestFigure = 255;
 using Histogram = std::array<std::uint32_t, kHighestFigure + 1>;
@@ -104,9 +110,9 @@ std::size_t Ledger::AddressHash::operator()(const IpAddress& a) const noexcept {
 
 Ledger::Ledger(const LedgerOptions& options)
     : options_(options), notes_(options.capacity_notes), open_notes_(options.capacity_notes) {
-  table_.reserve(kTableRows);
-  closings_.reserve(kTableRows);
-  usual_words_.reserve(kTableRows);
+  table_.reserve(kRowsAfter + kRowsBefore);
+  closings_.reserve(kRowsAfter + kRowsBefore);
+  usual_words_.reserve(kRowsAfter + kRowsBefore);
 }
 
 Ledger::Note* Ledger::note_numbered(std::uint64_t serial) {
@@ -171,6 +177,8 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->cut_short = ended.cut_short;
     note->words = ended.words;
     note->only_greeted = ended.only_greeted;
+    note->beginning_unseen = ended.beginning_unseen;
+    note->idle_ns = ended.idle_ns;
   }
 }
 
@@ -227,21 +235,39 @@ void Ledger::lay_out(const Subject& subject) {
   found->second.used = ++use_tick_;
   const TimeNs since = subject.accepted_ns - options_.window_ns;
   std::uint64_t serial = found->second.newest;
-  for (std::size_t read = 0; read < kTableRows; ++read) {
+  std::size_t after = 0;
+  std::size_t before = 0;
+  for (std::size_t read = 0; read < kNotesRead; ++read) {
     const Note* note = note_numbered(serial);
     if (note == nullptr) break;
     serial = note->older;
     // A session of hours holds its place, however long ago it began.
-    const TimeNs closed = note->outcome == Outcome::open ? kStillOpen : note->closed_ns;
+    const bool open = note->outcome == Outcome::open;
+    const TimeNs closed = open ? kStillOpen : note->closed_ns;
     if (closed < since) continue;
-    table_.push_back(TableRow{.accepted_ns = note->accepted_ns,
-                              .closed_ns = closed,
-                              .client = note->client,
-                              .outcome = note->outcome,
-                              .cut_short = note->cut_short,
-                              .only_greeted = note->only_greeted,
-                              .is_subject = note->connection_id == subject.connection_id,
-                              .words = note->words});
+    const bool is_subject = note->connection_id == subject.connection_id;
+    const bool is_after = note->accepted_ns > subject.closed_ns;
+    const bool beside = !is_after && closed > subject.accepted_ns;
+    if (!is_subject && !beside && !is_after && ++before > kRowsBefore) continue;
+    // What was open before the subject's end and still is has outlived the settle time: it is being served.
+    const Outcome outcome = open && !is_after && !is_subject ? Outcome::served : note->outcome;
+    const TableRow row{.accepted_ns = note->accepted_ns,
+                       .closed_ns = closed,
+                       .client = note->client,
+                       .outcome = outcome,
+                       .cut_short = note->cut_short,
+                       .only_greeted = note->only_greeted,
+                       .beginning_unseen = note->beginning_unseen,
+                       .is_subject = is_subject,
+                       .idle_ns = note->idle_ns,
+                       .words = note->words};
+    // Newest first: of those behind the subject's end, the last ones read are the next in time and replace the others.
+    if (is_after && after >= kRowsAfter) {
+      table_[after % kRowsAfter] = row;
+    } else {
+      table_.push_back(row);
+    }
+    after += is_after ? 1 : 0;
   }
 }
 
@@ -308,11 +334,14 @@ void Ledger::count_endings(const Subject& subject, Contrast& out) const {
       }
       continue;
     }
-    if (!(row.is_session() || row.cut_short) || row.closed_ns < subject.closed_ns - kTogetherNs) continue;
-    if (row.closed_ns > subject.closed_ns + kTogetherNs) {
-      ++out.went_on;
-    } else if (row.cut_short) {
+    if (row.closed_ns < subject.closed_ns - kTogetherNs) continue;
+    const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
+    if (together && row.beginning_unseen) {
+      ++out.unseen_together;
+    } else if (together && row.cut_short && !is_same_timer(row.idle_ns, subject.idle_ns)) {
       ++out.ended_together;
+    } else if (!together && row.is_session()) {
+      ++out.went_on;
     }
   }
 }

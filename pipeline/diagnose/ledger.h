@@ -32,6 +32,7 @@ enum class Outcome : std::uint8_t {
   served,            ///< the server said something that is no refusal
   refused_silently,  ///< the server ended it without a word
   refused_in_words,  ///< the server's words are a known refusal
+  unseen,            ///< the server closed; whether it had served was not captured
   left,              ///< the client left before it was served
   unanswered,        ///< accepted by the kernel, never answered
 };
@@ -40,8 +41,10 @@ enum class Outcome : std::uint8_t {
 struct EndedNote {
   Outcome outcome = Outcome::served;
   flowtable::TimeNs closed_ns = 0;  ///< first FIN or RST, else the last packet
-  bool cut_short = false;     ///< the server ended it in mid-session: not after an answer, not after the client's FIN
-  std::uint32_t words = 0;    ///< digest of the server's first words, 0: none or unknown
+  bool cut_short = false;  ///< the server ended it in mid-session: not after an answer, not after the client's FIN
+  bool beginning_unseen = false;      ///< the capture does not have what went before the close
+  flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
+  std::uint32_t words = 0;            ///< digest of the server's first words, 0: none or unknown
   bool only_greeted = false;  ///< the server spoke first and closed on that: nobody knows yet whether it refused
 };
 
@@ -52,6 +55,7 @@ struct Subject {
   std::uint64_t connection_id = 0;
   flowtable::TimeNs accepted_ns = 0;  ///< handshake complete, or first packet
   flowtable::TimeNs closed_ns = 0;    ///< the server's FIN or RST
+  flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;
 };
 
@@ -83,7 +87,8 @@ struct Contrast {
   LoadFigure open_client;                 ///< sessions open between this client and this server
   LoadFigure arrivals_total;              ///< connections accepted in the second before
   LoadFigure arrivals_client;             ///< connections of this client in the minute before
-  std::uint32_t ended_together = 0;       ///< other sessions that the server cut short within 30 ms
+  std::uint32_t ended_together = 0;       ///< other sessions that the server cut short within 30 ms, no idle timer's
+  std::uint32_t unseen_together = 0;      ///< others that it ended within 30 ms, whose beginning was not captured
   std::uint32_t went_on = 0;              ///< other sessions that were open then and outlived it
   std::uint32_t served_same_words = 0;    ///< served connections that were told the same first words
   std::uint32_t served_other_words = 0;   ///< served connections that were told others
@@ -116,7 +121,9 @@ struct TableRow {
   Outcome outcome = Outcome::open;
   bool cut_short = false;
   bool only_greeted = false;
+  bool beginning_unseen = false;
   bool is_subject = false;
+  flowtable::DurationNs idle_ns = 0;
   std::uint32_t words = 0;
   std::uint32_t open_total = 0;  ///< the four load figures at its acceptance
   std::uint32_t open_client = 0;
@@ -153,8 +160,11 @@ class Ledger {
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
-  /// Notes that one judgement reads at most: the newest.
-  static constexpr std::size_t kTableRows = 256;
+  /// A judgement reads so many notes at most, and lays out so many rows: those next behind the subject's end, those
+  /// before it, and whatever session was open beside it.
+  static constexpr std::size_t kNotesRead = 1024;
+  static constexpr std::size_t kRowsAfter = 64;
+  static constexpr std::size_t kRowsBefore = 192;
 
   struct Note {
     flowtable::TimeNs accepted_ns = 0;
@@ -165,6 +175,8 @@ class Ledger {
     Outcome outcome = Outcome::open;
     bool cut_short = false;
     bool only_greeted = false;
+    bool beginning_unseen = false;
+    flowtable::DurationNs idle_ns = 0;
     std::uint32_t words = 0;
   };
   struct Server {

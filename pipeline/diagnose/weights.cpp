@@ -41,7 +41,7 @@ constexpr Weights<7> kClosedUnseen = {{{acl_denied, 0.0},
                                        {app_crash, 0.0},
                                        {maintenance, -1.5},
                                        {middlebox_reset, -2.0},
-                                       {served, 0.5}}};
+                                       {served, 1.8}}};
 constexpr Weights<8> kClosedAfterGreeting = {{{served, 2.2},
                                               {acl_denied, 0.0},
                                               {connection_limit, 0.0},
@@ -64,7 +64,7 @@ constexpr Weights<2> kLeftAfterGreeting = {{{served, 2.5}, {client_abort, 1.0}}}
 constexpr Weights<4> kLeftAfterReply = {
     {{served, 5.0}, {tls_refused, -1.0}, {http_refused, -1.0}, {auth_failed, -1.0}}};
 constexpr Weights<3> kServerSilent = {{{server_no_reply, 2.0}, {served, -1.5}, {accept_queue_overflow, -1.0}}};
-constexpr Weights<3> kClientSilent = {{{client_vanished, 1.5}, {client_abort, 0.0}, {served, -0.5}}};
+constexpr Weights<3> kClientSilent = {{{client_abort, 1.0}, {client_vanished, 0.5}, {served, 0.0}}};
 constexpr Weights<2> kClientStalled = {{{client_zero_window, 3.0}, {served, -0.5}}};
 constexpr Weights<1> kLetGo = {{{served, -0.5}}};
 constexpr Weights<1> kStillOpen = {{{served, 2.5}}};
@@ -119,6 +119,13 @@ constexpr Weights<1> kServedSoon = {{{app_crash, -1.5}}};
 
 namespace speech_weights {
 constexpr Weights<1> kWithoutPayload = {{{acl_denied, 0.2}}};
+constexpr Weights<6> kTimedOut = {{{client_abort, 7.0},
+                                   {acl_denied, -2.5},
+                                   {connection_limit, -2.5},
+                                   {rate_limit, -2.5},
+                                   {app_crash, -1.0},
+                                   {maintenance, -1.5}}};
+constexpr Weights<3> kOneWay = {{{served, 8.0}, {server_no_reply, -3.0}, {client_abort, -1.0}}};
 constexpr Weights<1> kNoWordOfLimit = {{{connection_limit, -0.7}}};
 constexpr Weights<1> kUnread = {{{app_crash, -0.2}}};
 constexpr Weights<3> kUsualWords = {{{served, 1.5}, {acl_denied, -1.0}, {connection_limit, -1.0}}};
@@ -158,6 +165,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"port-closed-after-a-burst", evidence::port_closed_after_a_burst, h::kClosedAfterBurst},
     {"closed-without-payload", evidence::closed_without_payload, s::kWithoutPayload},
     {"closed-with-request-unread", evidence::closed_with_request_unread, s::kUnread},
+    {"unused-and-timed-out", evidence::unused_and_timed_out, s::kTimedOut},
+    {"one-way-transfer", evidence::one_way_transfer, s::kOneWay},
     {"no-word-of-a-limit", evidence::no_word_of_a_limit, s::kNoWordOfLimit},
     {"client-always-refused", evidence::client_always_refused, l::kAlwaysRefused},
     {"client-served-at-other-times", evidence::client_served_at_other_times, l::kServedAtOtherTimes},

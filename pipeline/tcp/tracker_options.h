@@ -26,7 +26,7 @@ std::vector<std::uint16_t> common_server_ports();
 struct TrackerOptions {
   std::size_t capacity_flows = std::size_t{1} << 20U;   ///< IPv4 connections
   std::size_t capacity_flows6 = std::size_t{1} << 18U;  ///< IPv6 connections
-  std::uint32_t evidence_capacity = 32768;              ///< connections with Evidence at a time
+  std::uint32_t evidence_capacity = 24576;              ///< connections with Evidence at a time
   flowtable::HashKey hash_key = flowtable::HashKey::fixed();
   flowtable::Pages pages = flowtable::Pages::normal;
   bool vlan_aware = false;  ///< the same addresses in two VLANs are two connections

@@ -52,6 +52,12 @@ tcp::TrackerOptions small_tracker() {
   return options;
 }
 
+packet::DecodeOptions small_decoder() {
+  packet::DecodeOptions options;
+  options.reassembly_bytes = std::size_t{256} << 10U;
+  return options;
+}
+
 diagnose::AnalysisOptions small_analysis() {
   diagnose::AnalysisOptions options;
   options.ledger = {.capacity_notes = 512, .capacity_servers = 256, .capacity_hosts = 256};
@@ -60,7 +66,7 @@ diagnose::AnalysisOptions small_analysis() {
 
 std::vector<diagnose::DiagnosedConnection> readings_of(const std::vector<packet::RawPacket>& packets,
                                                        std::size_t burst_packets) {
-  port::Worker worker({.reassembly_bytes = std::size_t{256} << 10U}, small_tracker());
+  port::Worker worker(small_decoder(), small_tracker());
   diagnose::Analysis analysis(small_analysis(), &signature_scanner());
   std::vector<diagnose::DiagnosedConnection> readings;
   tcp::EventBatch events;

@@ -115,7 +115,8 @@ std::vector<std::string> records(const std::filesystem::path& path, std::size_t 
   std::vector<diagnose::DiagnosedConnection> readings;
   while (engine->step(source, analysis, readings)) {
   }
-  engine->finish(analysis, readings);
+  while (engine->finish(analysis, readings)) {
+  }
   std::vector<std::string> lines;
   alert::FlowEncoder encoder;
   for (const auto& reading : readings) lines.emplace_back(encoder.encode(reading));

@@ -32,7 +32,8 @@ ReadOut read(const std::string& path, std::size_t workers) {
   std::vector<diagnose::DiagnosedConnection> readings;
   while (engine->step(source, analysis, readings)) {
   }
-  engine->finish(analysis, readings);
+  while (engine->finish(analysis, readings)) {
+  }
   ReadOut out;
   alert::FlowEncoder encoder;
   for (const auto& reading : readings) out.records.emplace_back(encoder.encode(reading));

@@ -82,7 +82,45 @@ TEST(ServerStory, ThatNeverAnswersAClientThatWaitsStill) {
   talk.handshake();
   talk.client(kPsh | kAck, "GET\r\n");
   talk.server(kAck);
+  story.connect(client(2), 40.0).handshake();  // the capture goes on
   EXPECT_TRUE(is_read_as(story.read().of(talk), Cause::server_no_reply));
+}
+
+TEST(ServerStory, ThatIsCutOffByTheEndOfTheCaptureIsUnknown) {
+  Story story;
+  Conversation& request = story.connect(client(1), 1.0);
+  request.handshake();
+  request.client(kPsh | kAck, "GET\r\n");
+  request.server(kAck);
+  Conversation& syn = story.connect(client(2), 1.0);
+  syn.client(kSyn);
+  const auto readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(request), Cause::unknown)) << "the answer may have come after the capture's end";
+  EXPECT_TRUE(is_read_as(readings.of(syn), Cause::unknown));
+}
+
+TEST(ServerStory, ThatTakesATransferInOneDirectionServes) {
+  Story story;
+  Conversation& print_job = story.connect(client(1), 1.0);
+  print_job.handshake();
+  for (int page = 0; page < 6; ++page) {
+    print_job.after(kSecondNs).client(kPsh | kAck, "a page of a print job");
+    print_job.server(kAck);
+  }
+  print_job.client(kFin | kAck);
+  print_job.server(kFin | kAck);
+  print_job.client(kAck);
+  EXPECT_TRUE(is_read_as(story.read().of(print_job), Cause::served)) << "a printer has nothing to say";
+}
+
+TEST(ClientStory, ThatNeverSpeaksUntilTheServerTiresOfItIsNotRefused) {
+  Story story;
+  Conversation& spare = story.connect(client(1), 1.0);
+  spare.handshake();
+  spare.after(60 * kSecondNs).server(kFin | kAck);
+  spare.client(kFin | kAck);
+  spare.server(kAck);
+  EXPECT_TRUE(is_read_as(story.read().of(spare), Cause::client_abort)) << "browsers keep connections in reserve";
 }
 
 // --- what the capture lacks -----------------------------------------------------------------------------------------

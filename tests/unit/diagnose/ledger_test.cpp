@@ -146,10 +146,46 @@ TEST_F(LedgerTest, FindsTheCeilingWhereServedAndRefusedPart) {
 }
 
 TEST_F(LedgerTest, OfSeveralPossibleCeilingsTakesTheLowest) {
-  for (int i = 0; i < 4; ++i) accept(10 + i, 1 + i);  // open still: neither served nor refused
-  serve(1, 0.5, 0.1);                                 // met 0
-  const Contrast k = contrast(refuse(9, 10), 10);     // met 4
+  // Accepted and never answered: they hold places, but are neither served nor refused.
+  for (int i = 0; i < 4; ++i) end(accept(10 + i, 1 + i), Outcome::unanswered, 20);
+  serve(1, 0.5, 0.1);                              // met 0
+  const Contrast k = contrast(refuse(9, 10), 10);  // met 4
   EXPECT_EQ(k.open_total.ceiling, 1U);
+}
+
+TEST_F(LedgerTest, SessionsThatOutliveTheSubjectAreServed) {
+  for (int i = 0; i < 4; ++i) accept(10 + i, 1 + i);  // met 0, 1, 2, 3; open still
+  const Contrast k = contrast(refuse(9, 10), 10);     // met 4
+  EXPECT_EQ(k.served, 4U);
+  EXPECT_EQ(k.open_total.ceiling, 4U);
+}
+
+TEST_F(LedgerTest, AStormOfRefusalsDoesNotHideTheSessionsThatHoldThePlaces) {
+  for (int i = 0; i < 4; ++i) accept(10 + i, 1 + i);
+  const tcp::ConnectionSummary* subject = nullptr;
+  for (int i = 0; i < 900; ++i) {
+    const auto& refused = refuse(20 + i % 100, 10 + 0.01 * i);
+    if (i == 450) subject = &refused;
+  }
+  const Contrast k = contrast(*subject, 14.5);
+  EXPECT_TRUE(k.subject_accepted);
+  EXPECT_EQ(k.open_total.subject, 4U);
+  EXPECT_EQ(k.open_total.ceiling, 4U);
+}
+
+TEST_F(LedgerTest, AnIdleTimerThatClosesSeveralSessionsIsNoDeath) {
+  for (int i = 0; i < 5; ++i) {
+    ledger_->ended(accept(10 + i, 1), EndedNote{.outcome = Outcome::served,
+                                                .closed_ns = at(6.0),
+                                                .cut_short = true,
+                                                .idle_ns = 5 * kSecondNs - i * 1'000'000});
+  }
+  Subject subject{
+      .server = kServer, .client = address4(9, 1), .connection_id = 99, .accepted_ns = at(1), .closed_ns = at(6)};
+  subject.idle_ns = 5 * kSecondNs;
+  EXPECT_EQ(ledger_->contrast(subject).ended_together, 0U) << "all were idle equally long";
+  subject.idle_ns = 2 * kSecondNs;
+  EXPECT_EQ(ledger_->contrast(subject).ended_together, 5U) << "their idle times differ from the subject's";
 }
 
 TEST_F(LedgerTest, AnOutlierDoesNotMoveTheCeiling) {

@@ -175,7 +175,7 @@ RC_GTEST_PROP(Verdict, IsSoundForAnyCase, ()) {
 TEST(Verdict, NamesNoCauseWhereNoneReachesTheThreshold) {
   tcp::ConnectionSummary summary;
   Case c{summary};
-  c.ending = Ending::closed_unseen;  // address, limit, crash or good service: nothing tells
+  c.ending = Ending::handshake_reset;  // address, limit, overflow, crash or a device between: nothing tells
   const Diagnosis reading = judge(c);
   EXPECT_LT(reading.hypotheses.front().probability, kLeastConfidence);
   EXPECT_EQ(reading.cause, Cause::unknown);
