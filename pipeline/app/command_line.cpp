@@ -96,8 +96,9 @@ Result<void> check_outputs(const CommandLine& line) {
   return {};
 }
 
-Result<std::optional<CommandLine>> check(CommandLine line, const std::string& cause) {
-  if (const auto outputs = check_outputs(line); !outputs) return tl::unexpected(outputs.error());
+/// Checks what no option can check alone, and fills in what follows from it.
+Result<void> complete(CommandLine& line, const std::string& cause) {
+  if (auto outputs = check_outputs(line); !outputs) return outputs;
   if ((line.flows == "-" || line.alerts == "-") && !line.quiet) line.quiet = true;
   if (line.workers && (*line.workers < 1 || *line.workers > 64)) {
     return usage_error("--workers: 1 to 64 are possible");
@@ -106,7 +107,7 @@ Result<std::optional<CommandLine>> check(CommandLine line, const std::string& ca
     line.cause = diagnose::cause_named(cause);
     if (!line.cause) return usage_error("explain: no cause is called '" + cause + "'; there are " + all_causes());
   }
-  return std::optional(std::move(line));
+  return {};
 }
 
 }  // namespace
@@ -129,7 +130,8 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
   } catch (const CLI::ParseError& error) {
     return usage_error(std::string(error.what()) + "; doorslam --help shows what is possible");
   }
-  return check(std::move(line), cause);
+  if (const auto completed = complete(line, cause); !completed) return tl::unexpected(completed.error());
+  return line;
 }
 
 }  // namespace doorslam::app
