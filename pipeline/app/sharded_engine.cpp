@@ -82,6 +82,7 @@ bool ShardedEngine::fill(port::CaptureSource& source, Batch& batch) {
     }
     decoder_.recycle();
     taken += burst.size();
+    batch.covers_number = burst.back().number;
   }
   batch.covers_ns = last_ns();
   // Only now do the payloads stay where they are.
@@ -125,8 +126,7 @@ void ShardedEngine::end_tracking(diagnose::Analysis& analysis, std::vector<Diagn
   meet_.arrive_and_wait();
   tracking_now_ = false;
   for (const auto& shard : shards_) analysis.collect(shard->events);
-  // A packet with the time of the batch's last one may be still to come.
-  analysis.advance(tracking_->covers_ns - 1, out);
+  analysis.advance(tracking_->covers_ns, out, tracking_->covers_number);
 }
 
 bool ShardedEngine::step(port::CaptureSource& source, diagnose::Analysis& analysis,

@@ -43,7 +43,8 @@ class ShardedEngine final : public Engine {
   struct Batch {
     std::vector<Hand> hands;             ///< by worker
     std::vector<std::uint8_t> payloads;  ///< what the segments' payload views point into, once the batch is full
-    flowtable::TimeNs covers_ns = flowtable::kNoTime;
+    flowtable::TimeNs covers_ns = flowtable::kNoTime;  ///< of its last packet
+    std::uint64_t covers_number = 0;
   };
   struct Shard {
     explicit Shard(const tcp::TrackerOptions& options) : tracker(options) {}
