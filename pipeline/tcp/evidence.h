@@ -108,12 +108,17 @@ struct alignas(64) SideEvidence : SideFacts {
                                              ///< last_words_length
 
   SideEvidence() noexcept {}
-  SideEvidence(const SideEvidence& other) noexcept { *this = other; }
+  SideEvidence(const SideEvidence& other) noexcept : SideFacts(other), head(other.head) { copy_last_words(other); }
   SideEvidence& operator=(const SideEvidence& other) noexcept {
     SideFacts::operator=(other);
     head = other.head;
-    std::copy_n(other.last_words.begin(), last_words_length, last_words.begin());
+    copy_last_words(other);
     return *this;
+  }
+
+ private:
+  void copy_last_words(const SideEvidence& other) noexcept {
+    std::copy_n(other.last_words.begin(), other.last_words_length, last_words.begin());
   }
 };
 
@@ -154,12 +159,14 @@ struct Evidence : ConnectionFacts {
   IcmpNote icmp;
 
   Evidence() noexcept {}
-  Evidence(const Evidence& other) noexcept { *this = other; }
+  Evidence(const Evidence& other) noexcept : ConnectionFacts(other), side(other.side), icmp(other.icmp) {
+    copy_rungs(other);
+  }
   Evidence& operator=(const Evidence& other) noexcept {
     ConnectionFacts::operator=(other);
     side = other.side;
     icmp = other.icmp;
-    other.for_each_rung([this](const Rung& rung, std::uint32_t number) { place_of(number) = rung; });
+    copy_rungs(other);
     return *this;
   }
 
@@ -179,6 +186,11 @@ struct Evidence : ConnectionFacts {
     for (std::uint32_t i = 0; i < first; ++i) visit(first_rungs[i], i);
     const std::uint32_t last = rung_count > kLastRungs ? rung_count - std::uint32_t{kLastRungs} : 0;
     for (std::uint32_t i = last > first ? last : first; i < rung_count; ++i) visit(last_rungs[i % kLastRungs], i);
+  }
+
+ private:
+  void copy_rungs(const Evidence& other) noexcept {
+    other.for_each_rung([this](const Rung& rung, std::uint32_t number) { place_of(number) = rung; });
   }
 };
 
