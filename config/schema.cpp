@@ -37,7 +37,8 @@ constexpr auto kKeys = std::to_array<Key>({
      .fallback = "1",
      .least = 1,
      .most = 64,
-     .help = "Worker threads. Connections are spread over them; the results do not depend on their number."},
+     .help = "Worker threads. Connections are spread over them; the results do not depend on "
+             "their number as long as flows.capacity and evidence.capacity suffice."},
 
     {.name = "decode.verify_checksums",
      .kind = flag,
@@ -92,8 +93,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .fallback = "1048576",
      .least = 1'024,
      .most = 256 * kMillion,
-     .help = "IPv4 connections that each worker tracks at a time. Memory is taken as it is needed. In a full table the "
-             "oldest connection attempts make room first."},
+     .help =
+         "IPv4 connections that are tracked at a time, by all workers together. Memory is taken as it is needed. In a "
+         "full table the oldest connection attempts make room first."},
     {.name = "flows.capacity_ipv6",
      .kind = count,
      .fallback = "262144",
@@ -155,7 +157,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .fallback = "24576",
      .least = 64,
      .most = 10 * kMillion,
-     .help = "Connections for which each worker keeps evidence at a time, about 4 KiB each."},
+     .help = "Connections for which evidence is kept at a time, by all workers together, about 2 KiB each."},
     {.name = "evidence.payload",
      .kind = choice,
      .fallback = "full",

@@ -10,7 +10,6 @@ using diagnose::DiagnosedConnection;
 using flowtable::Endpoint;
 using packet::Segment;
 
-constexpr std::size_t kFinishPortion = 4096;
 /// A batch with so much payload is handed over before it has all its packets.
 constexpr std::size_t kBatchPayloadOctets = std::size_t{4} << 20U;
 
@@ -140,12 +139,9 @@ bool ShardedEngine::step(port::CaptureSource& source, diagnose::Analysis& analys
 bool ShardedEngine::finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) {
   end_tracking(analysis, out);
   for (const auto& shard : shards_) {
-    bool more = true;
-    while (more) {
-      shard->events.clear();
-      more = shard->tracker.finish(last_ns(), kFinishPortion, shard->events);
-      analysis.collect(shard->events);
-    }
+    shard->events.clear();
+    shard->tracker.finish(last_ns(), shard->events);
+    analysis.collect(shard->events);
   }
   analysis.finish(out);
   return false;
