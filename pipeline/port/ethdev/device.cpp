@@ -1,0 +1,178 @@
+#include "pipeline/port/ethdev/device.h"
+
+#include <fmt/format.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace doorslam::ethdev {
+
+namespace {
+
+/// Ethernet header and FCS, which the MTU does not count.
+constexpr std::uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+tl::unexpected<Error> refused(const DeviceFacts& facts, int error, const std::string& what) {
+  return data_error(fmt::format("{} ({}): {}: {}", facts.name, facts.driver, what, rte_strerror(-error)));
+}
+
+/// VLAN tags stay on, frames are neither merged nor checked: doorslam looks at what was on the wire.
+std::uint64_t wanted_offloads(const DeviceFacts& facts, const DeviceOptions& options) {
+  std::uint64_t wanted = 0;
+  if (facts.scatters) wanted |= RTE_ETH_RX_OFFLOAD_SCATTER;
+  if (facts.stamps_time && options.stamp_time) wanted |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
+  if (options.queues > 1) wanted |= facts.receive_offloads & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+  return wanted;
+}
+
+}  // namespace
+
+Result<DeviceFacts> facts_of(std::uint16_t port) {
+  rte_eth_dev_info info{};
+  if (const int failed = rte_eth_dev_info_get(port, &info); failed != 0) {
+    return data_error(fmt::format("port {}: the driver tells nothing of the device: {}", port, rte_strerror(-failed)));
+  }
+  DeviceFacts facts;
+  facts.port = port;
+  std::array<char, RTE_ETH_NAME_MAX_LEN> name{};
+  if (rte_eth_dev_get_name_by_port(port, name.data()) == 0) facts.name = name.data();
+  facts.driver = info.driver_name == nullptr ? "" : info.driver_name;
+  facts.numa_node = rte_eth_dev_socket_id(port);
+  facts.most_queues = info.max_rx_queues;
+  facts.least_descriptors = info.rx_desc_lim.nb_min;
+  facts.most_descriptors = info.rx_desc_lim.nb_max == 0 ? UINT16_MAX : info.rx_desc_lim.nb_max;
+  facts.descriptors_multiple_of = std::max<std::uint16_t>(info.rx_desc_lim.nb_align, 1);
+  facts.redirection_entries = info.reta_size;
+  facts.hash_key_octets = info.hash_key_size;
+  facts.hash_functions = info.flow_type_rss_offloads;
+  facts.receive_offloads = info.rx_offload_capa;
+  facts.most_frame_octets = info.max_rx_pktlen;
+  facts.most_mtu = info.max_mtu;
+  facts.scatters = (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+  facts.stamps_time = (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0;
+  return facts;
+}
+
+std::uint16_t fitting_descriptors(const DeviceFacts& facts, std::uint16_t wanted) {
+  const unsigned step = std::max<unsigned>(facts.descriptors_multiple_of, 1);
+  const unsigned most = facts.most_descriptors / step * step;
+  const unsigned least = (facts.least_descriptors + step - 1) / step * step;
+  const unsigned rounded = (wanted + step - 1) / step * step;
+  return static_cast<std::uint16_t>(std::clamp(rounded, least, std::max(least, most)));
+}
+
+Result<Device> Device::configure(const DeviceFacts& facts, const DeviceOptions& options,
+                                 std::span<rte_mempool* const> pools) {
+  if (options.queues > facts.most_queues || pools.size() < options.queues) {
+    return data_error(fmt::format("{} ({}): has {} receive queues, {} are wanted", facts.name, facts.driver,
+                                  facts.most_queues, options.queues));
+  }
+  Device device(facts, options);
+  if (auto set_up = device.set_up(pools); !set_up) return tl::unexpected(set_up.error());
+  return device;
+}
+
+Result<void> Device::set_up(std::span<rte_mempool* const> pools) {
+  rte_eth_conf conf{};
+  conf.rxmode.offloads = wanted_offloads(facts_, options_);
+  const std::uint32_t mtu = options_.frame_octets - kFrameOverhead;
+  conf.rxmode.mtu = std::min<std::uint32_t>(mtu, facts_.most_mtu == 0 ? mtu : facts_.most_mtu);
+  if (conf.rxmode.mtu < mtu) {
+    remarks_.push_back(fmt::format("{}: takes frames of {} octets at most, longer ones are lost as errors", facts_.name,
+                                   conf.rxmode.mtu + kFrameOverhead));
+  }
+  if (options_.queues > 1 && options_.hash_functions != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = options_.hash_functions;
+    if (!options_.hash_key.empty()) {
+      conf.rx_adv_conf.rss_conf.rss_key = options_.hash_key.data();
+      conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(options_.hash_key.size());
+    }
+  }
+  if (const int failed = rte_eth_dev_configure(facts_.port, options_.queues, 0, &conf); failed != 0) {
+    return refused(facts_, failed,
+                   fmt::format("cannot be set up with {} queues and frames of {} octets (run.frame_octets)",
+                               options_.queues, conf.rxmode.mtu + kFrameOverhead));
+  }
+  std::uint16_t descriptors = fitting_descriptors(facts_, options_.descriptors);
+  std::uint16_t no_sender = 0;
+  rte_eth_dev_adjust_nb_rx_tx_desc(facts_.port, &descriptors, &no_sender);
+  if (descriptors != options_.descriptors) {
+    remarks_.push_back(fmt::format("{}: {} descriptors a queue instead of {} (run.descriptors)", facts_.name,
+                                   descriptors, options_.descriptors));
+    options_.descriptors = descriptors;
+  }
+  const auto socket = static_cast<unsigned>(facts_.numa_node < 0 ? SOCKET_ID_ANY : facts_.numa_node);
+  for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
+    const int failed = rte_eth_rx_queue_setup(facts_.port, queue, descriptors, socket, nullptr, pools[queue]);
+    if (failed != 0) {
+      return refused(
+          facts_, failed,
+          fmt::format("queue {} cannot be set up with {} descriptors (run.descriptors)", queue, descriptors));
+    }
+  }
+  be_promiscuous();
+  return {};
+}
+
+void Device::be_promiscuous() {
+  if (!options_.promiscuous) return;
+  const int failed = rte_eth_promiscuous_enable(facts_.port);
+  if (failed == 0 || rte_eth_promiscuous_get(facts_.port) == 1) return;
+  if (failed == -ENOTSUP) return;  // a device without addresses, which receives everything
+  remarks_.push_back(fmt::format("{}: cannot be made promiscuous, it shows only what is addressed to it: {}",
+                                 facts_.name, rte_strerror(-failed)));
+}
+
+Device::Device(Device&& other) noexcept
+    : facts_(std::move(other.facts_)),
+      options_(std::move(other.options_)),
+      remarks_(std::move(other.remarks_)),
+      open_(std::exchange(other.open_, false)),
+      started_(std::exchange(other.started_, false)) {}
+
+Device::~Device() {
+  if (!open_) return;
+  stop();
+  rte_eth_dev_close(facts_.port);
+}
+
+Result<void> Device::start() {
+  if (const int failed = rte_eth_dev_start(facts_.port); failed != 0)
+    return refused(facts_, failed, "cannot be started");
+  started_ = true;
+  return {};
+}
+
+void Device::stop() noexcept {
+  if (started_) rte_eth_dev_stop(facts_.port);
+  started_ = false;
+}
+
+LinkState Device::link() const noexcept {
+  rte_eth_link link{};
+  if (rte_eth_link_get_nowait(facts_.port, &link) != 0) return {};
+  const bool known = link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
+  return {.up = link.link_status == RTE_ETH_LINK_UP, .megabits = known ? link.link_speed : 0};
+}
+
+DeviceCounters Device::counters() const {
+  rte_eth_stats stats{};
+  DeviceCounters counters;
+  if (rte_eth_stats_get(facts_.port, &stats) != 0) return counters;
+  counters.received = stats.ipackets;
+  counters.received_octets = stats.ibytes;
+  counters.missed = stats.imissed;
+  counters.errors = stats.ierrors;
+  counters.no_buffer = stats.rx_nombuf;
+  // Drivers that do not count by queue leave them 0.
+  std::uint64_t sum = 0;
+  const std::size_t queues = std::min<std::size_t>(options_.queues, RTE_ETHDEV_QUEUE_STAT_CNTRS);
+  for (std::size_t i = 0; i < queues; ++i) sum += stats.q_ipackets[i];
+  if (sum == stats.ipackets) counters.received_by_queue.assign(stats.q_ipackets, stats.q_ipackets + queues);
+  return counters;
+}
+
+}  // namespace doorslam::ethdev

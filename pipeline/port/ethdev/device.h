@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/base/result.h"
+
+struct rte_mempool;
+
+namespace doorslam::ethdev {
+
+/// What a port is and can do, as its driver says.
+struct DeviceFacts {
+  std::uint16_t port = 0;  ///< DPDK's number of it
+  std::string name;        ///< PCI address, or name of the virtual device
+  std::string driver;      ///< net_ixgbe, mlx5_pci, net_pcap, ...
+  int numa_node = -1;      ///< -1: none
+  std::uint16_t most_queues = 1;
+  std::uint16_t least_descriptors = 0;
+  std::uint16_t most_descriptors = 0;
+  std::uint16_t descriptors_multiple_of = 1;
+  std::uint16_t redirection_entries = 0;  ///< of the RSS redirection table; 0: none
+  std::uint8_t hash_key_octets = 0;       ///< 0: the driver does not say
+  std::uint64_t hash_functions = 0;       ///< RTE_ETH_RSS_*
+  std::uint64_t receive_offloads = 0;     ///< RTE_ETH_RX_OFFLOAD_*
+  std::uint32_t most_frame_octets = 0;    ///< longest frame that it receives
+  std::uint16_t most_mtu = 0;
+  bool scatters = false;     ///< long frames may span several buffers
+  bool stamps_time = false;  ///< offers hardware timestamps
+};
+
+struct DeviceOptions {
+  std::uint16_t queues = 1;
+  std::uint16_t descriptors = 1024;   ///< of each queue; brought within what the device allows
+  std::uint32_t frame_octets = 9018;  ///< longest frame wanted, with its Ethernet header and FCS
+  bool promiscuous = true;
+  bool stamp_time = true;              ///< ask for hardware timestamps where offered
+  std::uint64_t hash_functions = 0;    ///< RTE_ETH_RSS_* to spread packets over the queues by; 0: none
+  std::vector<std::uint8_t> hash_key;  ///< empty: the driver's
+};
+
+struct LinkState {
+  bool up = false;
+  std::uint32_t megabits = 0;  ///< a second; 0: unknown
+
+  friend bool operator==(const LinkState&, const LinkState&) = default;
+};
+
+/// What the device itself counted since it was started.
+struct DeviceCounters {
+  std::uint64_t received = 0;  ///< packets handed over
+  std::uint64_t received_octets = 0;
+  std::uint64_t missed = 0;                      ///< dropped for want of free descriptors (imissed)
+  std::uint64_t errors = 0;                      ///< dropped as damaged (ierrors)
+  std::uint64_t no_buffer = 0;                   ///< dropped for want of free buffers (rx_nombuf)
+  std::vector<std::uint64_t> received_by_queue;  ///< empty: the driver does not count by queue
+};
+
+/// Errors (data): the driver does not answer.
+Result<DeviceFacts> facts_of(std::uint16_t port);
+
+/// The number of descriptors nearest to `wanted` that the device can have.
+std::uint16_t fitting_descriptors(const DeviceFacts& facts, std::uint16_t wanted);
+
+/// One port, set up to receive and never to send. Owned and used by the control thread; the queues are polled by others
+/// between start() and stop().
+class Device {
+ public:
+  /// Configures the port; `pools` names the buffers of each queue, and outlives the device.
+  /// Errors (data): what the driver refused, and the option at fault.
+  static Result<Device> configure(const DeviceFacts& facts, const DeviceOptions& options,
+                                  std::span<rte_mempool* const> pools);
+
+  Device(Device&& other) noexcept;
+  Device& operator=(Device&&) = delete;
+  ~Device();  ///< stops and closes
+
+  Result<void> start();
+  void stop() noexcept;
+
+  LinkState link() const noexcept;
+  DeviceCounters counters() const;
+  const DeviceFacts& facts() const noexcept { return facts_; }
+  const DeviceOptions& options() const noexcept { return options_; }
+  /// What was asked for and not granted, one sentence each.
+  const std::vector<std::string>& remarks() const noexcept { return remarks_; }
+
+ private:
+  Device(const DeviceFacts& facts, const DeviceOptions& options) : facts_(facts), options_(options) {}
+  Result<void> set_up(std::span<rte_mempool* const> pools);
+  void be_promiscuous();
+
+  DeviceFacts facts_;
+  DeviceOptions options_;
+  std::vector<std::string> remarks_;
+  bool open_ = true;
+  bool started_ = false;
+};
+
+}  // namespace doorslam::ethdev

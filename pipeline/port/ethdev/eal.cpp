@@ -1,0 +1,189 @@
+#include "pipeline/port/ethdev/eal.h"
+
+#include <fmt/format.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_log.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <utility>
+
+namespace doorslam::ethdev {
+
+namespace {
+
+constexpr std::size_t kLinesKept = 24;
+constexpr std::size_t kMebi = std::size_t{1} << 20U;
+
+/// Takes the EAL's log line by line: it is passed on, and its last complaints are kept to explain a failure.
+class LogTap {
+ public:
+  static LogTap& instance() {
+    static LogTap tap;
+    return tap;
+  }
+
+  bool open(EalLog log) {
+    {
+      const std::lock_guard lock(mutex_);
+      log_ = std::move(log);
+    }
+    if (stream_ != nullptr) return true;
+    const cookie_io_functions_t io{.read = nullptr, .write = &write, .seek = nullptr, .close = nullptr};
+    stream_ = fopencookie(this, "w", io);
+    return stream_ != nullptr && setvbuf(stream_, nullptr, _IOLBF, 0) == 0 && rte_openlog_stream(stream_) == 0;
+  }
+
+  /// What was complained of since the last call, in one line; empty: nothing.
+  std::string complaints() {
+    const std::lock_guard lock(mutex_);
+    std::string all;
+    for (const std::string& line : std::exchange(kept_, {})) all += (all.empty() ? "" : "; ") + line;
+    return all;
+  }
+
+ private:
+  static ssize_t write(void* self, const char* text, std::size_t length) {
+    static_cast<LogTap*>(self)->take({text, length});
+    return static_cast<ssize_t>(length);
+  }
+
+  void take(std::string_view text) {
+    const int level = rte_log_cur_msg_loglevel();
+    const std::lock_guard lock(mutex_);
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      const std::string_view line = text.substr(0, end);
+      text.remove_prefix(std::min(end + 1, text.size()));
+      if (line.empty()) continue;
+      if (log_) log_(level < 0 ? unsigned{RTE_LOG_INFO} : static_cast<unsigned>(level), line);
+      if (level < 0 || level > static_cast<int>(RTE_LOG_WARNING)) continue;
+      kept_.emplace_back(line);
+      if (kept_.size() > kLinesKept) kept_.pop_front();
+    }
+  }
+
+  std::mutex mutex_;
+  EalLog log_;
+  std::deque<std::string> kept_;
+  std::FILE* stream_ = nullptr;
+};
+
+std::string joined(const std::vector<unsigned>& numbers) {
+  std::string text;
+  for (const unsigned number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  return text;
+}
+
+std::string why_not(int error, const EalOptions& options) {
+  const std::string said = LogTap::instance().complaints();
+  const auto speaks_of = [&said](std::string_view words) { return said.find(words) != std::string::npos; };
+  std::string reason;
+  if (options.huge_pages && (speaks_of("hugepage") || speaks_of("hugetlbfs"))) {
+    reason =
+        "no huge pages are to be had; reserve some (`echo 512 > /proc/sys/vm/nr_hugepages` for 1 GiB; `mount -t "
+        "hugetlbfs none /dev/hugepages` where that is not mounted), or start with --no-huge";
+  } else if (error == EACCES || error == EPERM || speaks_of("Permission denied")) {
+    reason =
+        fmt::format("no permission: the sensor needs its capabilities (docs/deploy.md), or root, and to write in {}",
+                    geteuid() == 0 ? "/run/dpdk" : "$XDG_RUNTIME_DIR or /tmp");
+  } else if (error == EALREADY || speaks_of("Cannot create lock") || speaks_of("Is another primary process running")) {
+    reason = fmt::format("another instance runs with run.file_prefix \"{}\"; give this one a prefix of its own",
+                         options.file_prefix);
+  } else if (error == EINVAL) {
+    reason = "DPDK refused its arguments";
+  } else {
+    reason = rte_strerror(error);
+  }
+  return said.empty() ? reason : fmt::format("{} (DPDK: {})", reason, said);
+}
+
+}  // namespace
+
+std::vector<std::string> eal_arguments(const EalOptions& options) {
+  std::string lcores;
+  for (const LcoreCpus& lcore : options.lcores) {
+    lcores += fmt::format("{}{}@({})", lcores.empty() ? "" : ",", lcore.lcore, joined(lcore.cpus));
+  }
+  std::vector<std::string> arguments = {"doorslam", "--lcores=" + lcores,
+                                        fmt::format("--main-lcore={}", options.lcores.front().lcore),
+                                        "--file-prefix=" + options.file_prefix};
+  if (!options.huge_pages) {
+    arguments.insert(arguments.end(),
+                     {"--no-huge", "--no-shconf", "-m", fmt::format("{}", options.memory_octets / kMebi + 1)});
+  } else if (!options.attachable) {
+    arguments.emplace_back("--in-memory");
+    std::erase(arguments, "--file-prefix=" + options.file_prefix);
+  }
+  if (!options.telemetry) arguments.emplace_back("--no-telemetry");
+  if (options.pci.empty()) arguments.emplace_back("--no-pci");
+  for (const std::string& address : options.pci) {
+    arguments.emplace_back("-a");
+    arguments.push_back(address);
+  }
+  return arguments;
+}
+
+Result<Eal> Eal::start(const EalOptions& options, EalLog log) {
+  if (!LogTap::instance().open(std::move(log))) return data_error("DPDK's log cannot be taken");
+  std::vector<std::string> arguments = eal_arguments(options);
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  LogTap::instance().complaints();
+  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
+    return data_error("DPDK cannot be started: " + why_not(rte_errno, options));
+  }
+  const char* const directory = rte_eal_get_runtime_dir();
+  return Eal(directory == nullptr ? "" : directory);
+}
+
+Eal::Eal(Eal&& other) noexcept
+    : runtime_directory_(std::move(other.runtime_directory_)), running_(std::exchange(other.running_, false)) {}
+
+Eal::~Eal() {
+  if (!running_) return;
+  rte_eal_cleanup();
+  LogTap::instance().open(nullptr);
+  // Left empty by DPDK; where something is in it, another process uses it.
+  std::error_code in_use;
+  if (!runtime_directory_.empty()) std::filesystem::remove(runtime_directory_, in_use);
+}
+
+Result<std::uint16_t> Eal::attach(const std::string& specification) {
+  const std::string name = specification.substr(0, specification.find(','));
+  std::uint16_t port = 0;
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) {
+    return usage_error(fmt::format("{}: there are two devices of this name; number them ({})", name, name + "1"));
+  }
+  LogTap::instance().complaints();
+  const int failed = rte_dev_probe(specification.c_str());
+  if (failed == 0 && rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) return port;
+  const std::string said = LogTap::instance().complaints();
+  return data_error(fmt::format("{}: no port could be made of it: {}{}", specification, rte_strerror(-failed),
+                                said.empty() ? "" : fmt::format(" (DPDK: {})", said)));
+}
+
+Result<std::uint16_t> Eal::port_at(const std::string& pci_address) const {
+  std::uint16_t port = 0;
+  if (rte_eth_dev_get_port_by_name(pci_address.c_str(), &port) == 0) return port;
+  const std::filesystem::path device = std::filesystem::path("/sys/bus/pci/devices") / pci_address;
+  std::error_code none;
+  if (!std::filesystem::exists(device, none)) {
+    return data_error(
+        fmt::format("{}: there is no such PCI device; `lspci -D | grep -i ethernet` lists them", pci_address));
+  }
+  const std::filesystem::path driver = std::filesystem::read_symlink(device / "driver", none).filename();
+  return data_error(
+      fmt::format("{}: no poll-mode driver took it; it is bound to {}; `dpdk-devbind.py -b vfio-pci {}` "
+                  "binds it (`doorslam check` tells more)",
+                  pci_address, driver.empty() ? "no driver" : driver.string(), pci_address));
+}
+
+}  // namespace doorslam::ethdev

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/base/result.h"
+
+/// The poll-mode shell around the core. This library alone knows DPDK.
+namespace doorslam::ethdev {
+
+/// A DPDK thread and the CPUs it may run on. Two lcores may share a CPU; they then take turns.
+struct LcoreCpus {
+  unsigned lcore = 0;
+  std::vector<unsigned> cpus;
+};
+
+struct EalOptions {
+  std::vector<LcoreCpus> lcores;         ///< the first is the caller's own thread
+  std::vector<std::string> pci;          ///< addresses of the ports, 0000:3b:00.0; no other PCI device is touched
+  bool huge_pages = true;                ///< false: ordinary memory, `memory_octets` of it
+  std::size_t memory_octets = 0;         ///< for mempools and rings; taken at once where there are no huge pages
+  bool attachable = true;                ///< dpdk-dumpcap and dpdk-proc-info may attach; needs huge pages
+  bool telemetry = true;                 ///< dpdk-telemetry.py may connect
+  std::string file_prefix = "doorslam";  ///< of files in hugetlbfs and under /run/dpdk; one for each running instance
+};
+
+/// A line of the EAL's or a driver's own log, without its end. `level` as RTE_LOG_*: 1 emergency to 8 debug.
+using EalLog = std::function<void(unsigned level, std::string_view line)>;
+
+/// What the EAL is started with, program name first.
+std::vector<std::string> eal_arguments(const EalOptions& options);
+
+/// The environment abstraction layer of DPDK, once a process. Its end takes back memory and files.
+class Eal {
+ public:
+  /// Pins the calling thread to the CPUs of the first lcore. `log` gets every line from then on, from any thread.
+  /// Errors (data): no huge pages, no permission, a PCI device that is bound to no driver, with what mends it.
+  static Result<Eal> start(const EalOptions& options, EalLog log);
+
+  Eal(Eal&& other) noexcept;
+  Eal& operator=(Eal&&) = delete;
+  ~Eal();
+
+  /// Makes the device of a specification such as "net_pcap0,rx_pcap=x.pcap". Returns its port number.
+  /// Errors (data): no such driver, or what the driver complained of.
+  Result<std::uint16_t> attach(const std::string& specification);
+  /// The port of a PCI address. Errors (data): there is none, or no poll-mode driver took it.
+  Result<std::uint16_t> port_at(const std::string& pci_address) const;
+
+ private:
+  explicit Eal(std::string runtime_directory) : runtime_directory_(std::move(runtime_directory)) {}
+
+  std::string runtime_directory_;
+  bool running_ = true;
+};
+
+}  // namespace doorslam::ethdev
