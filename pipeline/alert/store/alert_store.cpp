@@ -1,0 +1,221 @@
+#include "pipeline/alert/store/alert_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace doorslam::store {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// One transaction holds so many records at most.
+constexpr std::size_t kBatchRecords = 4'096;
+constexpr auto kRetryAfter = 1s;
+/// News of sinks alone wait so long for records to share a commit with.
+constexpr auto kNewsMayWait = 200ms;
+
+}  // namespace
+
+Result<std::unique_ptr<AlertStore>> AlertStore::open(const StoreOptions& options, Notice notice) {
+  auto lock = StoreLock::take(options.path);
+  if (!lock) return tl::unexpected(lock.error());
+  auto writer = RecordWriter::open(options.path, options.most_octets);
+  if (!writer) return tl::unexpected(writer.error());
+  return std::unique_ptr<AlertStore>(new AlertStore(options, std::move(notice), std::move(*lock), std::move(*writer)));
+}
+
+AlertStore::AlertStore(StoreOptions options, Notice notice, StoreLock lock, RecordWriter writer)
+    : options_(std::move(options)), notice_(std::move(notice)), lock_(std::move(lock)), writer_(std::move(writer)) {
+  counters_.through = writer_.through();
+  counters_.octets = writer_.octets().value_or(0);
+  thread_ = std::thread([this] { work(); });
+}
+
+AlertStore::~AlertStore() {
+  constexpr auto kLastChance = 5s;
+  close(Clock::now() + kLastChance);
+}
+
+bool AlertStore::has_room(std::size_t octets) const noexcept {
+  return queued_records_ < options_.queue_records && queued_octets_ + octets <= options_.queue_octets;
+}
+
+bool AlertStore::offer(Record record) { return append(std::move(record), 0ms); }
+
+bool AlertStore::append(Record record, std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  ++counters_.offered;
+  const std::size_t octets = record.body.size();
+  if (!has_room(octets) && patience > 0ms) changed_.wait_for(lock, patience, [&] { return has_room(octets); });
+  if (!has_room(octets)) {
+    ++counters_.overflowed;
+    return false;
+  }
+  ++queued_records_;
+  queued_octets_ += octets;
+  queue_.push_back(std::move(record));
+  const bool first = queue_.size() == 1;
+  lock.unlock();
+  if (first) wake_writer_.notify_one();
+  return true;
+}
+
+bool AlertStore::flush(Clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_until(lock, deadline, [&] { return queued_records_ == 0; });
+}
+
+void AlertStore::close(Clock::time_point deadline) {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    give_up_ = deadline;
+  }
+  wake_writer_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+Result<Sequence> AlertStore::enlist(const std::string& sink, const Filter& filter) {
+  auto reader = StoreReader::open(options_.path);
+  if (!reader) return tl::unexpected(reader.error());
+  auto lines = reader->cursors();
+  if (!lines) return tl::unexpected(lines.error());
+  CursorState state;
+  state.filter = filter;
+  for (const CursorLine& line : *lines) {
+    if (line.sink != sink) continue;
+    state.through = line.through;
+    state.lost = line.lost;
+  }
+  const std::lock_guard lock(mutex_);
+  return cursors_.insert_or_assign(sink, std::move(state)).first->second.through;
+}
+
+void AlertStore::confirm(const std::string& sink, Sequence through) {
+  {
+    const std::lock_guard lock(mutex_);
+    Sequence& noted = news_.confirmed[sink];
+    noted = std::max(noted, through);
+    CursorState& state = cursors_[sink];
+    state.through = std::max(state.through, through);
+  }
+  wake_writer_.notify_one();
+}
+
+void AlertStore::confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Sequence sequence : sequences) news_.resent.emplace_back(sink, sequence);
+  }
+  wake_writer_.notify_one();
+}
+
+void AlertStore::wait_beyond(Sequence after, Clock::time_point deadline, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, stop, deadline, [&] { return counters_.through > after; });
+}
+
+StoreCounters AlertStore::counters() const {
+  const std::lock_guard lock(mutex_);
+  StoreCounters out = counters_;
+  out.queued = queued_records_;
+  return out;
+}
+
+std::uint64_t AlertStore::lost(const std::string& sink) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = cursors_.find(sink);
+  return found == cursors_.end() ? 0 : found->second.lost;
+}
+
+void AlertStore::work() {
+  while (take_next()) write_until_done();
+}
+
+/// Fills the batch. False: everything is written and the store is to stop.
+bool AlertStore::take_next() {
+  std::unique_lock lock(mutex_);
+  const auto records_or_end = [&] { return !queue_.empty() || stopping_; };
+  wake_writer_.wait(lock, [&] { return records_or_end() || !news_.empty(); });
+  if (!records_or_end()) wake_writer_.wait_for(lock, kNewsMayWait, records_or_end);
+  if (queue_.empty() && news_.empty()) return false;
+  batch_.clear();
+  if (queue_.size() <= kBatchRecords) {
+    batch_.swap(queue_);
+  } else {
+    const auto end = queue_.begin() + kBatchRecords;
+    batch_.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+    queue_.erase(queue_.begin(), end);
+  }
+  batch_news_ = std::exchange(news_, {});
+  return true;
+}
+
+void AlertStore::write_until_done() {
+  while (true) {
+    std::map<std::string, CursorState> cursors;
+    {
+      const std::lock_guard lock(mutex_);
+      cursors = cursors_;
+    }
+    const auto written = writer_.write(batch_, batch_news_, cursors);
+    if (written) {
+      account(*written);
+      if (const auto tidied = writer_.tidy(); !tidied) tell_of_failure(tidied.error());
+      return;
+    }
+    tell_of_failure(written.error());
+    std::unique_lock lock(mutex_);
+    ++counters_.write_failures;
+    wake_writer_.wait_until(lock, std::min(Clock::now() + kRetryAfter, give_up_),
+                            [&] { return stopping_ && Clock::now() >= give_up_; });
+    if (!stopping_ || Clock::now() < give_up_) continue;
+    counters_.abandoned += queued_records_;
+    queue_.clear();
+    news_ = {};
+    queued_records_ = 0;
+    queued_octets_ = 0;
+    return;
+  }
+}
+
+void AlertStore::account(const Written& written) {
+  const auto octets = writer_.octets();
+  std::size_t batch_octets = 0;
+  for (const Record& record : batch_) batch_octets += record.body.size();
+  if (!last_failure_.empty()) {
+    notice_(NoticeLevel::info,
+            fmt::format("{}: written again; nothing that was queued is lost", options_.path.string()));
+    last_failure_.clear();
+  }
+  for (const auto& [sink, count] : written.lost) {
+    notice_(NoticeLevel::error,
+            fmt::format("{}: full: the {} oldest records were removed before sink {} had sent them; raise "
+                        "store.max_bytes, or see why the sink is behind",
+                        options_.path.string(), count, sink));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    queued_records_ -= batch_.size();
+    queued_octets_ -= batch_octets;
+    counters_.stored += written.stored;
+    counters_.duplicates += written.duplicates;
+    counters_.trimmed += written.trimmed;
+    counters_.through = written.through;
+    if (octets) counters_.octets = *octets;
+    for (const auto& [sink, count] : written.lost) cursors_[sink].lost += count;
+  }
+  changed_.notify_all();
+}
+
+void AlertStore::tell_of_failure(const Error& error) {
+  if (error.message == last_failure_) return;
+  last_failure_ = error.message;
+  notice_(NoticeLevel::error, error.message + "; tried again each second, records wait in memory meanwhile");
+}
+
+}  // namespace doorslam::store

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pipeline/alert/store/record_writer.h"
+#include "pipeline/alert/store/store_lock.h"
+#include "pipeline/alert/store/store_reader.h"
+#include "pipeline/base/notice.h"
+
+namespace doorslam::store {
+
+struct StoreOptions {
+  std::filesystem::path path;                          ///< the database; two files of its name stand beside it
+  std::uint64_t most_octets = std::uint64_t{4} << 30;  ///< of the database; its log takes up to 128 MiB more
+  std::size_t queue_records = 65'536;                  ///< that wait to be written
+  std::size_t queue_octets = std::size_t{128} << 20;
+};
+
+/// Since start. A record that was offered ends as stored, duplicate, overflowed or abandoned.
+struct StoreCounters {
+  std::uint64_t offered = 0;
+  std::uint64_t stored = 0;
+  std::uint64_t duplicates = 0;      ///< alerts that the store held already
+  std::uint64_t overflowed = 0;      ///< the queue was full
+  std::uint64_t abandoned = 0;       ///< not written by the end of the time to stop in
+  std::uint64_t queued = 0;          ///< now
+  std::uint64_t trimmed = 0;         ///< oldest records given up for the bound
+  std::uint64_t write_failures = 0;  ///< transactions that had to be tried again
+  std::uint64_t octets = 0;          ///< of the database now
+  Sequence through = 0;              ///< the latest record on the disk
+};
+
+/// Alerts and flow records on their way to the sinks, on disk.
+///
+/// Theory of operation. offer() puts a record into a bounded queue; a thread of the store's own writes what has queued
+/// up as one transaction (group commit), and only a record that is on the disk leaves the queue. When writing fails
+/// (disk full) the transaction is tried again each second, and what no longer fits into the queue is counted. Sinks
+/// read with readers of their own and report how far they are; that, too, is written by the one thread. thread-safe.
+class AlertStore {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Errors (data): no store can be had at that path, or another process uses it.
+  static Result<std::unique_ptr<AlertStore>> open(const StoreOptions& options, Notice notice);
+  ~AlertStore();
+  AlertStore(const AlertStore&) = delete;
+  AlertStore& operator=(const AlertStore&) = delete;
+
+  /// Never waits for the disk. False: the queue is full, the record is counted and gone.
+  bool offer(Record record);
+  /// Waits for room in the queue; as offer() when none came in `patience`.
+  bool append(Record record, std::chrono::milliseconds patience);
+  /// Waits until what was offered so far is on the disk. False: it was not by then.
+  bool flush(Clock::time_point deadline);
+  /// Stops the writer. What is not on the disk by `deadline` is counted as abandoned. Nothing may be offered any more.
+  void close(Clock::time_point deadline);
+
+  /// A sink begins; its records are not trimmed without being counted. Returns the place to read from.
+  Result<Sequence> enlist(const std::string& sink, const Filter& filter);
+  /// All records up to `through` have arrived at the sink.
+  void confirm(const std::string& sink, Sequence through);
+  /// Records that were to be sent once more have been.
+  void confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences);
+  /// Returns when there is a record after `after`, at `deadline`, or when `stop` is asked for.
+  void wait_beyond(Sequence after, Clock::time_point deadline, const std::stop_token& stop);
+  Result<StoreReader> reader() const { return StoreReader::open(options_.path); }
+
+  StoreCounters counters() const;
+  /// Records that were trimmed before this sink had sent them, since the store was made.
+  std::uint64_t lost(const std::string& sink) const;
+
+ private:
+  AlertStore(StoreOptions options, Notice notice, StoreLock lock, RecordWriter writer);
+
+  void work();
+  bool take_next();
+  void write_until_done();
+  void account(const Written& written);
+  void tell_of_failure(const Error& error);
+  bool has_room(std::size_t octets) const noexcept;
+
+  const StoreOptions options_;
+  const Notice notice_;
+  const StoreLock lock_;
+
+  RecordWriter writer_;        ///< writer thread, after open()
+  std::vector<Record> batch_;  ///< writer thread
+  SinkNews batch_news_;        ///< writer thread
+  std::string last_failure_;   ///< writer thread: told already
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any wake_writer_;
+  std::condition_variable_any changed_;  ///< records are durable, or there is room
+  // Under mutex_:
+  std::vector<Record> queue_;
+  std::size_t queued_records_ = 0;  ///< the batch in hand included
+  std::size_t queued_octets_ = 0;
+  SinkNews news_;
+  std::map<std::string, CursorState> cursors_;
+  StoreCounters counters_;
+  bool stopping_ = false;
+  Clock::time_point give_up_ = Clock::time_point::max();
+
+  std::thread thread_;
+};
+
+}  // namespace doorslam::store

@@ -1,0 +1,227 @@
+#include "pipeline/alert/store/record_writer.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pipeline/alert/store/record_columns.h"
+#include "pipeline/alert/store/schema.h"
+
+namespace doorslam::store {
+
+namespace {
+
+enum class Sql : std::size_t {
+  insert,
+  confirm,
+  resent,
+  lost,
+  page_count,
+  free_pages,
+  oldest,
+  remove,
+  note_trimmed,
+  cut,
+  forget
+};
+
+constexpr std::array<std::string_view, 11> kSql = {
+    "INSERT OR IGNORE INTO record(seq, kind, time, severity, cause, server, port, id, body) "
+    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO cursor(sink, seq) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET seq = max(seq, ?2)",
+    "DELETE FROM resend WHERE sink = ? AND seq = ?",
+    "INSERT INTO cursor(sink, seq, lost) VALUES(?1, 0, ?2) ON CONFLICT DO UPDATE SET lost = lost + ?2",
+    "PRAGMA page_count",
+    "PRAGMA freelist_count",
+    "SELECT min(seq) FROM record",
+    "DELETE FROM record WHERE seq <= ?",
+    "UPDATE trimmed SET through = max(through, ?1), records = records + ?2, lost = lost + ?3",
+    "SELECT seq, kind, time, severity, cause, server, port, id FROM record WHERE seq > ? AND seq <= ? ORDER BY seq",
+    "DELETE FROM resend WHERE seq <= ?",
+};
+
+constexpr std::size_t index_of(Sql sql) { return static_cast<std::size_t>(sql); }
+
+constexpr std::int64_t kPageOctets = 8192;
+/// The log is moved into the database at this length, and waits for readers to let it begin anew at the second one.
+constexpr int kLongLogPages = 4'096;
+constexpr int kTooLongLogPages = 4 * kLongLogPages;
+/// Trimming makes a little more room than is asked for, or every commit would trim.
+constexpr std::uint64_t kTrimShare = 64;
+
+}  // namespace
+
+Result<RecordWriter> RecordWriter::open(const std::filesystem::path& path, std::uint64_t most_octets) {
+  auto database = Database::open(path, Access::create);
+  if (!database) return tl::unexpected(database.error());
+  RecordWriter writer(std::move(*database), most_octets);
+  if (auto made = make_schema(writer.database_); !made) return tl::unexpected(made.error());
+  // FULL: a commit is on the disk when it returns, also in WAL mode.
+  if (auto set = writer.database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                          "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; "
+                                          "PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
+      !set) {
+    return tl::unexpected(set.error());
+  }
+  if (auto prepared = writer.prepare(); !prepared) return tl::unexpected(prepared.error());
+  const auto note_length = [](void* pages, sqlite3*, const char*, int length) {
+    *static_cast<int*>(pages) = length;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(writer.database_.handle(), note_length, writer.log_pages_.get());
+  return writer;
+}
+
+Result<void> RecordWriter::prepare() {
+  for (const std::string_view sql : kSql) {
+    auto statement = database_.prepare(sql);
+    if (!statement) return tl::unexpected(statement.error());
+    statements_.push_back(std::move(*statement));
+  }
+  const auto latest = database_.number("SELECT max(ifnull((SELECT max(seq) FROM record), 0), through) FROM trimmed");
+  if (!latest) return tl::unexpected(latest.error());
+  next_ = *latest + 1;
+  return {};
+}
+
+Result<Written> RecordWriter::write(std::span<const Record> records, const SinkNews& news,
+                                    const std::map<std::string, CursorState>& cursors) {
+  const Sequence next_before = next_;
+  auto written = write_inside(records, news, cursors);
+  if (!written) {
+    for (Statement& statement : statements_) statement.reset();
+    database_.roll_back();
+    next_ = next_before;
+  }
+  return written;
+}
+
+Result<Written> RecordWriter::write_inside(std::span<const Record> records, const SinkNews& news,
+                                           const std::map<std::string, CursorState>& cursors) {
+  Written out;
+  if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return tl::unexpected(begun.error());
+  if (auto inserted = insert(records, out); !inserted) return tl::unexpected(inserted.error());
+  if (auto noted = note(news); !noted) return tl::unexpected(noted.error());
+  if (auto trimmed = trim(cursors, out); !trimmed) return tl::unexpected(trimmed.error());
+  for (const auto& [sink, count] : out.lost) {
+    Statement& lost = statements_[index_of(Sql::lost)].bind(1, std::string_view(sink));
+    if (auto run = lost.bind(2, static_cast<std::int64_t>(count)).run(); !run) return tl::unexpected(run.error());
+  }
+  if (auto committed = database_.execute("COMMIT"); !committed) return tl::unexpected(committed.error());
+  out.through = through();
+  return out;
+}
+
+Result<void> RecordWriter::insert(std::span<const Record> records, Written& out) {
+  Statement& insert = statements_[index_of(Sql::insert)];
+  for (const Record& record : records) {
+    insert.bind(1, next_)
+        .bind(2, static_cast<std::int64_t>(record.kind))
+        .bind(3, record.time_ns)
+        .bind(4, std::int64_t{record.severity})
+        .bind(5, name_of(record.cause))
+        .bind_blob(6, octets_of(record.server.address))
+        .bind(7, std::int64_t{record.server.port})
+        .bind(8, std::string_view(record.id))
+        .bind(9, std::string_view(record.body));
+    if (auto run = insert.run(); !run) return run;
+    if (database_.changes() == 0) {
+      ++out.duplicates;
+      continue;
+    }
+    ++out.stored;
+    ++next_;
+  }
+  return {};
+}
+
+Result<void> RecordWriter::note(const SinkNews& news) {
+  for (const auto& [sink, through] : news.confirmed) {
+    Statement& confirm = statements_[index_of(Sql::confirm)];
+    if (auto run = confirm.bind(1, std::string_view(sink)).bind(2, through).run(); !run) return run;
+  }
+  for (const auto& [sink, sequence] : news.resent) {
+    Statement& resent = statements_[index_of(Sql::resent)];
+    if (auto run = resent.bind(1, std::string_view(sink)).bind(2, sequence).run(); !run) return run;
+  }
+  return {};
+}
+
+Result<std::uint64_t> RecordWriter::octets() {
+  std::array<std::int64_t, 2> pages{};
+  for (const Sql sql : {Sql::page_count, Sql::free_pages}) {
+    Statement& statement = statements_[index_of(sql)];
+    const auto row = statement.step();
+    if (!row) return tl::unexpected(row.error());
+    pages[sql == Sql::free_pages ? 1 : 0] = statement.number(0);
+    statement.reset();
+  }
+  return static_cast<std::uint64_t>((pages[0] - pages[1]) * kPageOctets);
+}
+
+Result<void> RecordWriter::trim(const std::map<std::string, CursorState>& cursors, Written& out) {
+  while (true) {
+    const auto used = octets();
+    if (!used) return tl::unexpected(used.error());
+    if (*used <= most_octets_) return {};
+    Statement& oldest = statements_[index_of(Sql::oldest)];
+    const auto row = oldest.step();
+    if (!row) return tl::unexpected(row.error());
+    const Sequence first = oldest.number(0);
+    oldest.reset();
+    // As many as hold the octets that are too many, were all of one size; the loop sees to the rest.
+    const auto held = static_cast<std::uint64_t>(through() - first + 1);
+    const std::uint64_t excess = *used - most_octets_ + most_octets_ / kTrimShare;
+    const auto share = static_cast<double>(excess) / static_cast<double>(*used);
+    const auto goes = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(share * static_cast<double>(held)), 1, held);
+    const Sequence cut = first + static_cast<Sequence>(goes) - 1;
+    if (first == 0 || cut >= through()) return {};  // the latest stays, whatever the bound
+    if (auto removed = remove_through(cut, cursors, out); !removed) return removed;
+  }
+}
+
+Result<void> RecordWriter::remove_through(Sequence cut, const std::map<std::string, CursorState>& cursors,
+                                          Written& out) {
+  std::int64_t lost_in_all = 0;
+  Sequence all_have = cut;
+  for (const auto& [sink, state] : cursors) all_have = std::min(all_have, state.through);
+  if (all_have < cut) {
+    Statement& rows = statements_[index_of(Sql::cut)];
+    rows.bind(1, all_have).bind(2, cut);
+    while (true) {
+      const auto row = rows.step();
+      if (!row) return tl::unexpected(row.error());
+      if (!*row) break;
+      const Record record = what_is_known(rows);
+      bool anyone = false;
+      for (const auto& [sink, state] : cursors) {
+        if (record.sequence <= state.through || !state.filter.matches(record)) continue;
+        ++out.lost[sink];
+        anyone = true;
+      }
+      if (anyone) ++lost_in_all;
+    }
+    rows.reset();
+  }
+  Statement& remove = statements_[index_of(Sql::remove)];
+  if (auto run = remove.bind(1, cut).run(); !run) return run;
+  const std::int64_t removed = database_.changes();
+  out.trimmed += static_cast<std::uint64_t>(removed);
+  if (auto run = statements_[index_of(Sql::forget)].bind(1, cut).run(); !run) return run;
+  Statement& note = statements_[index_of(Sql::note_trimmed)];
+  if (auto run = note.bind(1, cut).bind(2, removed).bind(3, lost_in_all).run(); !run) return run;
+  return {};
+}
+
+Result<void> RecordWriter::tidy() {
+  if (*log_pages_ < kLongLogPages) return {};
+  // A reader in the middle of the log keeps it from beginning anew, so a log far too long waits for the readers.
+  const int mode = *log_pages_ < kTooLongLogPages ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), "main", mode, nullptr, nullptr);
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return {};
+  return tl::unexpected(database_.error());
+}
+
+}  // namespace doorslam::store

@@ -1,0 +1,51 @@
+#include "pipeline/alert/store/store_lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "pipeline/base/printable.h"
+
+namespace doorslam::store {
+
+namespace {
+
+/// Who wrote itself into the lock file.
+std::string holder(int descriptor) {
+  std::array<char, 32> text{};
+  const ssize_t length = ::pread(descriptor, text.data(), text.size(), 0);
+  if (length <= 1) return "another process";
+  return "process " + printable({text.data(), static_cast<std::size_t>(length - 1)});
+}
+
+}  // namespace
+
+Result<StoreLock> StoreLock::take(const std::filesystem::path& store) {
+  const std::string path = store.string() + ".lock";
+  StoreLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (lock.descriptor_ < 0) {
+    return data_error(fmt::format("{}: {}; name a store (store.path) in a folder that exists and that you may write to",
+                                  path, std::strerror(errno)));
+  }
+  if (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return data_error(fmt::format("{}: {}", path, std::strerror(errno)));
+    return data_error(fmt::format("{}: {} uses this store; stop it, or give this one another with store.path",
+                                  store.string(), holder(lock.descriptor_)));
+  }
+  // Only for the message above; the lock itself is the kernel's.
+  const std::string self = std::to_string(::getpid()) + '\n';
+  if (::ftruncate(lock.descriptor_, 0) != 0 || ::pwrite(lock.descriptor_, self.data(), self.size(), 0) < 0) errno = 0;
+  return lock;
+}
+
+StoreLock::~StoreLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+}  // namespace doorslam::store

@@ -1,0 +1,157 @@
+#include "pipeline/alert/store/store_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pipeline/alert/store/record_columns.h"
+#include "pipeline/alert/store/schema.h"
+
+namespace doorslam::store {
+
+namespace {
+
+enum class Sql : std::size_t { after, resends };
+
+constexpr std::size_t index_of(Sql sql) { return static_cast<std::size_t>(sql); }
+
+/// A reader must let go of the log now and then.
+constexpr std::int64_t kMostRowsARead = 50'000;
+
+std::string select_records(std::string_view rest) {
+  return fmt::format("SELECT {}, body FROM record {}", kKnownColumns, rest);
+}
+
+/// The longest prefix of hexadecimal digits that there can be is the whole event.id.
+bool is_id_prefix(std::string_view text) {
+  constexpr std::size_t kLongestId = 64;
+  return !text.empty() && text.size() <= kLongestId &&
+         text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<StoreReader> StoreReader::open(const std::filesystem::path& path) {
+  auto database = Database::open(path, Access::read);
+  if (!database) return tl::unexpected(database.error());
+  StoreReader reader(std::move(*database));
+  if (auto checked = check_schema(reader.database_); !checked) return tl::unexpected(checked.error());
+  const std::array<std::string, 2> all = {
+      select_records("WHERE seq > ? ORDER BY seq LIMIT ?"),
+      select_records("WHERE seq IN (SELECT seq FROM resend WHERE sink = ?) ORDER BY seq LIMIT ?")};
+  for (const std::string& sql : all) {
+    auto statement = reader.database_.prepare(sql);
+    if (!statement) return tl::unexpected(statement.error());
+    reader.statements_.push_back(std::move(*statement));
+  }
+  return reader;
+}
+
+Result<Batch> StoreReader::read_after(Sequence after, const Filter& filter, const BatchLimits& limits) {
+  Statement& rows = statements_[index_of(Sql::after)];
+  rows.bind(1, after).bind(2, kMostRowsARead);
+  Batch batch;
+  batch.through = after;
+  std::size_t octets = 0;
+  while (batch.records.size() < limits.records && octets < limits.octets) {
+    const auto row = rows.step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    Record record = what_is_known(rows);
+    batch.through = record.sequence;
+    if (!filter.matches(record)) continue;
+    record.body = rows.text(kBodyColumn);
+    octets += record.body.size();
+    batch.records.push_back(std::move(record));
+  }
+  rows.reset();
+  return batch;
+}
+
+Result<Batch> StoreReader::read_resends(const std::string& sink, const BatchLimits& limits) {
+  Statement& rows = statements_[index_of(Sql::resends)];
+  rows.bind(1, std::string_view(sink)).bind(2, static_cast<std::int64_t>(limits.records));
+  Batch batch;
+  std::size_t octets = 0;
+  while (octets < limits.octets) {
+    const auto row = rows.step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    Record record = what_is_known(rows);
+    record.body = rows.text(kBodyColumn);
+    octets += record.body.size();
+    batch.records.push_back(std::move(record));
+  }
+  rows.reset();
+  return batch;
+}
+
+Result<void> StoreReader::newest_first(const Filter& filter, const std::function<bool(const Record&)>& each) {
+  auto rows = database_.prepare(select_records("ORDER BY seq DESC"));
+  if (!rows) return tl::unexpected(rows.error());
+  while (true) {
+    const auto row = rows->step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return {};
+    Record record = what_is_known(*rows);
+    if (!filter.matches(record)) continue;
+    record.body = rows->text(kBodyColumn);
+    if (!each(record)) return {};
+  }
+}
+
+Result<std::vector<Record>> StoreReader::find(std::string_view id) {
+  std::vector<Record> found;
+  if (!is_id_prefix(id)) return found;
+  // Alerts have an index; flow records are gone through only where no alert is meant.
+  for (const char* kind : {"kind = 1", "kind = 2"}) {
+    auto rows = database_.prepare(
+        select_records(fmt::format("WHERE {} AND id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 2", kind)));
+    if (!rows) return tl::unexpected(rows.error());
+    rows->bind(1, id);
+    while (true) {
+      const auto row = rows->step();
+      if (!row) return tl::unexpected(row.error());
+      if (!*row) break;
+      found.push_back(what_is_known(*rows));
+      found.back().body = rows->text(kBodyColumn);
+    }
+    if (!found.empty()) break;
+  }
+  return found;
+}
+
+Result<std::vector<CursorLine>> StoreReader::cursors() {
+  auto rows = database_.prepare(
+      "SELECT sink, max(seq), max(lost), max(waiting) FROM ("
+      "SELECT sink, seq, lost, 0 AS waiting FROM cursor UNION ALL "
+      "SELECT sink, 0, 0, count(*) FROM resend GROUP BY sink) GROUP BY sink ORDER BY sink");
+  if (!rows) return tl::unexpected(rows.error());
+  std::vector<CursorLine> lines;
+  while (true) {
+    const auto row = rows->step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return lines;
+    lines.push_back({std::string(rows->text(0)), rows->number(1), static_cast<std::uint64_t>(rows->number(2)),
+                     static_cast<std::uint64_t>(rows->number(3))});
+  }
+}
+
+Result<Sequence> StoreReader::latest() { return database_.number("SELECT ifnull(max(seq), 0) FROM record"); }
+
+Result<void> ask_to_resend(const std::filesystem::path& path, const std::string& sink,
+                           const std::vector<Sequence>& sequences) {
+  auto database = Database::open(path, Access::write);
+  if (!database) return tl::unexpected(database.error());
+  if (auto checked = check_schema(*database); !checked) return checked;
+  if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
+  auto insert = database->prepare("INSERT OR IGNORE INTO resend(sink, seq) VALUES(?, ?)");
+  if (!insert) return tl::unexpected(insert.error());
+  for (const Sequence sequence : sequences) {
+    if (auto run = insert->bind(1, std::string_view(sink)).bind(2, sequence).run(); !run) return run;
+  }
+  return database->execute("COMMIT");
+}
+
+}  // namespace doorslam::store

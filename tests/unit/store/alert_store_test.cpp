@@ -1,0 +1,288 @@
+#include "pipeline/alert/store/alert_store.h"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <random>
+
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/store/sample_record.h"
+
+namespace doorslam::store {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = AlertStore::Clock;
+
+class AlertStoreTest : public testing::Test {
+ protected:
+  std::unique_ptr<AlertStore> open(std::uint64_t most_octets = std::uint64_t{1} << 30) {
+    StoreOptions options;
+    options.path = path();
+    options.most_octets = most_octets;
+    auto store = AlertStore::open(options, [this](NoticeLevel, const std::string& line) {
+      const std::lock_guard lock(mutex_);
+      notices_.push_back(line);
+    });
+    EXPECT_TRUE(store.has_value()) << (store ? "" : store.error().message);
+    return store ? std::move(*store) : nullptr;
+  }
+  std::filesystem::path path() const { return folder_ / "alerts.db"; }
+  std::vector<int> numbers_in_store() {
+    std::vector<int> numbers;
+    auto reader = StoreReader::open(path());
+    EXPECT_TRUE(reader.has_value());
+    Filter everything;
+    everything.flows = true;
+    for (Sequence after = 0;;) {
+      const auto batch = reader->read_after(after, everything, {});
+      EXPECT_TRUE(batch.has_value());
+      if (batch->records.empty()) return numbers;
+      after = batch->through;
+      for (const Record& record : batch->records) {
+        const std::size_t at = record.body.find("\"number\":") + 9;
+        numbers.push_back(std::stoi(record.body.substr(at)));
+      }
+    }
+  }
+  std::vector<std::string> notices() {
+    const std::lock_guard lock(mutex_);
+    return notices_;
+  }
+
+  test::TemporaryFolder folder_;
+  std::mutex mutex_;
+  std::vector<std::string> notices_;
+};
+
+TEST_F(AlertStoreTest, KeepsRecordsInTheOrderOfArrival) {
+  auto store = open();
+  for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(store->append(sample_record(i), 10s));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  EXPECT_EQ(store->counters().stored, 10'000U);
+  store.reset();
+  const std::vector<int> numbers = numbers_in_store();
+  ASSERT_EQ(numbers.size(), 10'000U);
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(numbers[static_cast<std::size_t>(i)], i);
+}
+
+TEST_F(AlertStoreTest, GivesBackEveryColumn) {
+  Record flow = sample_record(7);
+  flow.kind = RecordKind::flow;
+  flow.cause = diagnose::Cause::tls_refused;
+  flow.server.address.version = flowtable::IpVersion::v6;
+  flow.server.address.octets.fill(0xfe);
+  open()->offer(flow);
+  auto reader = StoreReader::open(path());
+  const auto found = reader->find(flow.id);
+  ASSERT_EQ(found->size(), 1U);
+  const Record& back = found->front();
+  EXPECT_EQ(back.kind, RecordKind::flow);
+  EXPECT_EQ(back.id, flow.id);
+  EXPECT_EQ(back.time_ns, flow.time_ns);
+  EXPECT_EQ(back.cause, flow.cause);
+  EXPECT_EQ(back.severity, flow.severity);
+  EXPECT_EQ(back.server, flow.server);
+  EXPECT_EQ(back.body, flow.body);
+}
+
+TEST_F(AlertStoreTest, TakesAnAlertOnceAndGoesOnCountingAfterARestart) {
+  open()->offer(sample_record(1));
+  auto store = open();
+  store->offer(sample_record(1));
+  store->offer(sample_record(2));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  EXPECT_EQ(store->counters().duplicates, 1U);
+  EXPECT_EQ(store->counters().stored, 1U);
+  EXPECT_EQ(store->counters().through, 2);
+  store.reset();
+  EXPECT_EQ(numbers_in_store(), (std::vector<int>{1, 2}));
+}
+
+TEST_F(AlertStoreTest, BelongsToOneProcess) {
+  const auto store = open();
+  StoreOptions options;
+  options.path = path();
+  const auto second = AlertStore::open(options, [](NoticeLevel, const std::string&) {});
+  ASSERT_FALSE(second.has_value());
+  EXPECT_NE(second.error().message.find("process " + std::to_string(getpid())), std::string::npos)
+      << second.error().message;
+}
+
+TEST_F(AlertStoreTest, RefusesWhatIsNoStore) {
+  const auto message = [this] {
+    StoreOptions options;
+    options.path = path();
+    const auto store = AlertStore::open(options, [](NoticeLevel, const std::string&) {});
+    return store ? std::string() : store.error().message;
+  };
+  std::ofstream(path()) << "this is a text of somebody's, and not short enough to be taken for an empty database file.";
+  EXPECT_NE(message().find("damaged or something else"), std::string::npos) << message();
+  std::filesystem::remove(path());
+  {
+    auto other = Database::open(path(), Access::create);
+    ASSERT_TRUE(other->execute("CREATE TABLE somebody(elses)").has_value());
+  }
+  EXPECT_NE(message().find("is no store of doorslam"), std::string::npos) << message();
+  std::filesystem::remove(path());
+  open();
+  {
+    auto later = Database::open(path(), Access::write);
+    ASSERT_TRUE(later->execute("PRAGMA user_version = 99").has_value());
+  }
+  EXPECT_NE(message().find("version 99"), std::string::npos) << message();
+  StoreOptions nowhere;
+  nowhere.path = folder_ / "no" / "such" / "folder.db";
+  EXPECT_NE(AlertStore::open(nowhere, {}).error().message.find("No such file"), std::string::npos);
+}
+
+TEST_F(AlertStoreTest, GivesUpTheOldestOnlyAtTheBoundAndCountsWhatASinkHadNotSent) {
+  auto store = open(4U << 20U);
+  Filter only_severe;
+  only_severe.least_severity = 99;
+  ASSERT_EQ(*store->enlist("behind", {}), 0);
+  ASSERT_EQ(*store->enlist("choosy", only_severe), 0);
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(store->append(sample_record(i, 4'000), 10s));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  EXPECT_EQ(store->counters().trimmed, 0U);  // two megabytes fit
+  store->confirm("behind", 100);
+  for (int i = 500; i < 3'000; ++i) ASSERT_TRUE(store->append(sample_record(i, 4'000), 10s));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  const StoreCounters counters = store->counters();
+  EXPECT_LE(counters.octets, 4U << 20U);
+  EXPECT_GT(counters.octets, 3U << 20U);
+  EXPECT_EQ(counters.stored, 3'000U);
+  const std::uint64_t lost = store->lost("behind");
+  EXPECT_EQ(lost, counters.trimmed - 100);
+  EXPECT_EQ(store->lost("choosy"), 0U);
+  ASSERT_FALSE(notices().empty());
+  EXPECT_NE(notices().front().find("sink behind"), std::string::npos);
+  store.reset();
+  const std::vector<int> numbers = numbers_in_store();
+  ASSERT_EQ(numbers.size(), 3'000 - counters.trimmed);
+  EXPECT_EQ(numbers.back(), 2'999);
+  EXPECT_EQ(numbers.front(), static_cast<int>(counters.trimmed));
+  EXPECT_EQ(open()->lost("behind"), 0U);  // of those that run now
+  auto again = open();
+  EXPECT_EQ(*again->enlist("behind", {}), 100);
+  EXPECT_EQ(again->lost("behind"), lost);
+}
+
+TEST_F(AlertStoreTest, RemembersHowFarASinkIs) {
+  auto store = open();
+  for (int i = 0; i < 20; ++i) store->offer(sample_record(i));
+  ASSERT_EQ(*store->enlist("siem", {}), 0);
+  store->confirm("siem", 12);
+  store->confirm("siem", 11);  // never back
+  store.reset();
+  EXPECT_EQ(*open()->enlist("siem", {}), 12);
+  EXPECT_EQ(*open()->enlist("other", {}), 0);
+}
+
+TEST_F(AlertStoreTest, SendsOnceMoreWhatWasAskedFor) {
+  auto store = open();
+  for (int i = 0; i < 20; ++i) store->offer(sample_record(i));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  ASSERT_TRUE(ask_to_resend(path(), "siem", {3, 7, 7, 1'000}).has_value());
+  auto reader = store->reader();
+  const auto batch = reader->read_resends("siem", {});
+  ASSERT_EQ(batch->records.size(), 2U);
+  EXPECT_EQ(batch->records[0].sequence, 3);
+  EXPECT_EQ(batch->records[1].sequence, 7);
+  EXPECT_TRUE(reader->read_resends("other", {})->records.empty());
+  store->confirm_resent("siem", {3, 7});
+  store.reset();
+  EXPECT_TRUE(StoreReader::open(path())->read_resends("siem", {})->records.empty());
+}
+
+TEST_F(AlertStoreTest, CountsWhatTheQueueCannotHold) {
+  // Somebody else's write transaction holds the writer up.
+  auto store = open();
+  store->offer(sample_record(0));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  auto blocker = Database::open(path(), Access::write);
+  ASSERT_TRUE(blocker->execute("BEGIN IMMEDIATE").has_value());
+  std::uint64_t refused = 0;
+  for (int i = 1; i <= 70'000; ++i) refused += store->offer(sample_record(i, 10)) ? 0 : 1;
+  EXPECT_EQ(store->counters().overflowed, refused);
+  EXPECT_EQ(store->counters().queued, 65'536U);
+  blocker->roll_back();
+  ASSERT_TRUE(store->flush(Clock::now() + 20s));
+  const StoreCounters counters = store->counters();
+  EXPECT_EQ(counters.offered, counters.stored + counters.overflowed);
+}
+
+TEST_F(AlertStoreTest, HasAllThatItAcknowledgedAfterKill9) {
+  std::mt19937 random(1);
+  int first = 0;
+  for (int round = 0; round < 8; ++round) {
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      StoreOptions options;
+      options.path = path();
+      auto store = AlertStore::open(options, [](NoticeLevel, const std::string&) {});
+      if (!store) _exit(1);
+      for (int i = first;; ++i) {
+        (*store)->append(sample_record(i, 3'000), 10s);
+        if (i % 50 != 0 || !(*store)->flush(Clock::now() + 10s)) continue;
+        if (write(pipe_ends[1], &i, sizeof(i)) != sizeof(i)) _exit(1);
+      }
+    }
+    ::close(pipe_ends[1]);
+    int acknowledged = first - 1;
+    const int rounds = static_cast<int>(random() % 40);
+    for (int i = 0; i <= rounds; ++i) {
+      if (read(pipe_ends[0], &acknowledged, sizeof(acknowledged)) != sizeof(acknowledged)) break;
+    }
+    ASSERT_EQ(kill(child, SIGKILL), 0);
+    waitpid(child, nullptr, 0);
+    while (read(pipe_ends[0], &acknowledged, sizeof(acknowledged)) == sizeof(acknowledged)) {
+    }
+    ::close(pipe_ends[0]);
+    ASSERT_NE(open(), nullptr);
+    const std::vector<int> numbers = numbers_in_store();
+    ASSERT_GE(static_cast<int>(numbers.size()), acknowledged + 1);
+    for (std::size_t i = 0; i < numbers.size(); ++i) ASSERT_EQ(numbers[i], static_cast<int>(i));
+    first = static_cast<int>(numbers.size());
+  }
+}
+
+TEST(Filter, ChoosesByKindCauseSeverityAndServer) {
+  const Record record = sample_record(0x0102);  // of 10.0.1.2
+  Filter filter;
+  EXPECT_TRUE(filter.matches(record));
+  filter.least_severity = 48;
+  EXPECT_FALSE(filter.matches(record));
+  filter.least_severity = 47;
+  filter.causes = {diagnose::Cause::app_crash};
+  EXPECT_FALSE(filter.matches(record));
+  filter.causes.push_back(record.cause);
+  EXPECT_TRUE(filter.matches(record));
+  filter.servers = {*parse_prefix("10.0.2.0/23"), *parse_prefix("::/0")};
+  EXPECT_FALSE(filter.matches(record));
+  filter.servers.push_back(*parse_prefix("10.0.0.0/23"));
+  EXPECT_TRUE(filter.matches(record));
+  filter.alerts = false;
+  EXPECT_FALSE(filter.matches(record));
+}
+
+TEST(Prefix, IsReadOrRefused) {
+  EXPECT_EQ(parse_prefix("192.0.2.1")->length, 32U);
+  EXPECT_EQ(parse_prefix("2001:db8::/33")->length, 33U);
+  EXPECT_TRUE(parse_prefix("2001:db8:8000::/33")->contains(parse_prefix("2001:db8:ffff::1")->address));
+  EXPECT_FALSE(parse_prefix("2001:db8:8000::/33")->contains(parse_prefix("2001:db8:7fff::1")->address));
+  EXPECT_TRUE(parse_prefix("0.0.0.0/0")->contains(parse_prefix("255.255.255.255")->address));
+  for (const char* wrong : {"", "/8", "10/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x", "example.org", "::1/129"}) {
+    EXPECT_FALSE(parse_prefix(wrong).has_value()) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace doorslam::store
