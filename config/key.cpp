@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "pipeline/base/printable.h"
@@ -35,7 +36,7 @@ struct Nearest {
 
 /// Compares with whole names, and the last part with last parts: a person may have put the key in a wrong section.
 Nearest nearest_name(std::string_view name) {
-  Nearest nearest{{}, name.size() + 1};
+  Nearest nearest{{}, std::numeric_limits<std::size_t>::max()};
   const auto consider = [&](std::string_view candidate) {
     std::size_t distance = edit_distance(name, candidate);
     if (last_part(name).size() > 3) {

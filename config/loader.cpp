@@ -19,33 +19,41 @@ namespace {
 
 constexpr std::size_t kLargestFile = std::size_t{1} << 20;
 
-/// One YAML document on its way into the settings.
+/// One YAML document on its way into the settings. What is wrong in it is left out of them and noted, as far as
+/// `most` mistakes: the search for the key that was meant takes time by the file's size.
 class YamlReader {
  public:
-  YamlReader(Settings& settings, const std::filesystem::path& file) : settings_(settings), file_(file) {}
+  YamlReader(Settings& settings, const std::filesystem::path& file, std::size_t most)
+      : settings_(settings), file_(file), most_(most) {}
 
   /// Reads the map below `section`; "" is the document itself. Depth is bounded: only known sections are entered.
-  Result<void> read_section(const YAML::Node& node, const std::string& section) {
-    if (!node.IsDefined() || node.IsNull()) return {};
+  void read_section(const YAML::Node& node, const std::string& section) {
+    if (!node.IsDefined() || node.IsNull()) return;
     if (!node.IsMap()) {
       return refuse(node, section.empty() ? "the file must be a map of keys, as in \"workers: 4\""
                                           : fmt::format("{} is a section; put keys below it", section));
     }
     for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) return refuse(entry.first, "a key must be a plain word");
-      const std::string name = section.empty() ? entry.first.Scalar() : section + "." + entry.first.Scalar();
-      if (auto read = read_entry(entry.first, entry.second, name); !read) return read;
+      if (mistakes_.size() >= most_) return;
+      if (!entry.first.IsScalar()) {
+        refuse(entry.first, "a key must be a plain word");
+        continue;
+      }
+      read_entry(entry.first, entry.second,
+                 section.empty() ? entry.first.Scalar() : section + "." + entry.first.Scalar());
     }
-    return {};
   }
 
-  Result<void> refuse(const YAML::Mark& mark, std::string_view what) const {
-    if (mark.is_null()) return usage_error(fmt::format("{}: {}", file_.string(), what));
-    return usage_error(fmt::format("{}:{}:{}: {}", file_.string(), mark.line + 1, mark.column + 1, what));
+  void refuse(const YAML::Mark& mark, std::string_view what) {
+    mistakes_.push_back({ErrorKind::usage, mark.is_null() ? fmt::format("{}: {}", file_.string(), what)
+                                                          : fmt::format("{}:{}:{}: {}", file_.string(), mark.line + 1,
+                                                                        mark.column + 1, what)});
   }
+
+  std::vector<Error> take_mistakes() { return std::move(mistakes_); }
 
  private:
-  Result<void> read_entry(const YAML::Node& at, const YAML::Node& node, const std::string& name) {
+  void read_entry(const YAML::Node& at, const YAML::Node& node, const std::string& name) {
     const Key* key = find_key(name);
     if (key == nullptr && !is_section(name)) return refuse(at, unknown_key_message(name));
     if (!seen_.insert(name).second) return refuse(at, fmt::format("{} is there twice; remove one", name));
@@ -54,7 +62,6 @@ class YamlReader {
     // An empty node has no place of its own.
     if (!value) return refuse(node.IsDefined() && !node.IsNull() ? node : at, value.error().message);
     settings_.assign(*key, std::move(*value));
-    return {};
   }
 
   Result<Value> read_value(const Key& key, const YAML::Node& node) const {
@@ -81,10 +88,12 @@ class YamlReader {
     return value;
   }
 
-  Result<void> refuse(const YAML::Node& at, std::string_view what) const { return refuse(at.Mark(), what); }
+  void refuse(const YAML::Node& at, std::string_view what) { refuse(at.Mark(), what); }
 
   Settings& settings_;
   const std::filesystem::path& file_;
+  std::size_t most_;
+  std::vector<Error> mistakes_;
   std::set<std::string, std::less<>> seen_;
 };
 
@@ -129,20 +138,50 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   return text;
 }
 
-}  // namespace
-
-Result<void> apply_yaml(Settings& settings, std::string_view text, const std::filesystem::path& file) {
-  YamlReader reader(settings, file);
+/// Applies what is right in the text; returns what is not.
+std::vector<Error> read_yaml(Settings& settings, std::string_view text, const std::filesystem::path& file,
+                             std::size_t most) {
+  YamlReader reader(settings, file, most);
   try {
     const YAML::Node document = YAML::Load(std::string(text));
     if (const auto line = second_document(text)) {
-      return usage_error(fmt::format("{}:{}:1: a second document begins; join them and remove the line \"---\"",
-                                     file.string(), *line));
+      return {{ErrorKind::usage, fmt::format("{}:{}:1: a second document begins; join them and remove the line \"---\"",
+                                             file.string(), *line)}};
     }
-    return reader.read_section(document, "");
+    reader.read_section(document, "");
   } catch (const YAML::Exception& error) {
-    return reader.refuse(error.mark, fmt::format("no valid YAML: {}", printable(error.msg)));
+    reader.refuse(error.mark, fmt::format("no valid YAML: {}", printable(error.msg)));
   }
+  return reader.take_mistakes();
+}
+
+}  // namespace
+
+Result<void> apply_yaml(Settings& settings, std::string_view text, const std::filesystem::path& file) {
+  const std::vector<Error> mistakes = read_yaml(settings, text, file, 1);
+  if (!mistakes.empty()) return tl::unexpected(mistakes.front());
+  return {};
+}
+
+InspectedSettings inspect_settings(const std::optional<std::filesystem::path>& file,
+                                   std::span<const std::string> overrides) {
+  constexpr std::size_t kMostMistakes = 100;
+  InspectedSettings inspected;
+  if (file) {
+    const auto text = read_file(*file);
+    if (text) {
+      inspected.mistakes = read_yaml(inspected.settings, *text, *file, kMostMistakes);
+    } else {
+      inspected.mistakes.push_back(text.error());
+    }
+  }
+  for (const std::string& assignment : overrides) {
+    if (auto applied = inspected.settings.override_with(assignment); !applied) {
+      inspected.mistakes.push_back(applied.error());
+    }
+  }
+  if (auto checked = check_together(inspected.settings); !checked) inspected.mistakes.push_back(checked.error());
+  return inspected;
 }
 
 Result<Settings> load_settings(const std::optional<std::filesystem::path>& file,

@@ -47,11 +47,13 @@ struct Signature {
   double specificity = 0.0;               ///< 0 to 1
   bool needs_context = false;  ///< counts only where the port fits or the protocol was recognised by other words
   bool enabled = true;
-  std::string source;                 ///< repository and file, or RFC and section
-  std::string sample;                 ///< octets that the expression matches
-  std::vector<std::string> overlaps;  ///< signatures of other causes known to match the sample as well
-  std::string file;                   ///< where it was read
-  std::uint32_t line = 0;             ///< counted from 1
+  std::string source;                   ///< repository and file, or RFC and section
+  std::string sample;                   ///< octets that the expression matches
+  std::vector<std::string> overlaps;    ///< signatures of other causes known to match the sample as well
+  std::string file;                     ///< where it was read
+  std::uint32_t line = 0;               ///< counted from 1
+  std::uint32_t expression_line = 0;    ///< where the expression begins, counted from 1
+  std::uint32_t expression_column = 0;  ///< likewise
 
   /// The heaviest cause; `unknown` where none is given.
   Cause main_cause() const { return causes.empty() ? Cause::unknown : causes.front().cause; }

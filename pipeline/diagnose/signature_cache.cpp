@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using Digest = SignatureCache::Digest;
 
 /// Changes whenever the layout of the file or the meaning of a signature does.
-constexpr std::string_view kMagic = "doorslam signatures 1\n";
+constexpr std::string_view kMagic = "doorslam signatures 2\n";
 constexpr std::size_t kMaxFileSize = 64u << 20;
 
 Digest digest_of(std::string_view octets) {
@@ -108,6 +108,8 @@ void write_signature(Writer& out, const Signature& s) {
   out.value(s.needs_context);
   out.value(s.enabled);
   out.value(s.line);
+  out.value(s.expression_line);
+  out.value(s.expression_column);
 }
 
 Signature read_signature(Reader& in) {
@@ -126,6 +128,8 @@ Signature read_signature(Reader& in) {
   s.needs_context = in.value<bool>();
   s.enabled = in.value<bool>();
   s.line = in.value<std::uint32_t>();
+  s.expression_line = in.value<std::uint32_t>();
+  s.expression_column = in.value<std::uint32_t>();
   return s;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,9 +33,9 @@ tl::unexpected<Error> compile_error(const std::vector<Signature>& signatures, co
   const Signature& wrong = signatures[indices[static_cast<std::size_t>(at)]];
   if (!message.empty() && message.back() == '.') message.pop_back();
   return usage_error(
-      fmt::format("{}:{}: signature '{}': Hyperscan refuses the expression {} ({}); mend it, or switch "
+      fmt::format("{}:{}:{}: signature '{}': Hyperscan refuses the expression {} ({}); mend it, or switch "
                   "the signature off with 'enabled: false'",
-                  wrong.file, wrong.line, wrong.name, wrong.expression, message));
+                  wrong.file, wrong.expression_line, wrong.expression_column, wrong.name, wrong.expression, message));
 }
 
 /// The octet that an expression anchored at a literal begins with (^\xHH or ^A, maybe behind (?s)), or nothing: then
@@ -111,6 +112,26 @@ Result<SignatureDatabase> SignatureDatabase::load(std::span<const std::filesyste
   auto compiled = compile(std::move(*signatures));
   if (compiled) cache.store(compiled->signatures(), compiled->state_->database.get());
   return compiled;
+}
+
+std::vector<Error> signature_mistakes(std::span<const std::filesystem::path> files_or_directories) {
+  std::vector<Error> mistakes;
+  std::vector<SignatureText> texts;
+  for (const std::filesystem::path& path : files_or_directories) {
+    auto read = read_signature_texts(std::span(&path, 1));
+    if (!read) {
+      mistakes.push_back(read.error());
+      continue;
+    }
+    std::move(read->begin(), read->end(), std::back_inserter(texts));
+  }
+  for (Signature& signature : parse_signatures(texts, mistakes)) {
+    if (!signature.enabled || signature.expression.empty()) continue;
+    // One by one, since Hyperscan stops at the first that it refuses.
+    const auto alone = SignatureDatabase::compile({std::move(signature)});
+    if (!alone) mistakes.push_back(alone.error());
+  }
+  return mistakes;
 }
 
 std::span<const Signature> SignatureDatabase::signatures() const noexcept { return state_->signatures; }

@@ -44,6 +44,10 @@ class SignatureDatabase {
   std::shared_ptr<const State> state_;
 };
 
+/// Everything for which SignatureDatabase::load() would refuse the files, not only the first; for `check`. Compiles
+/// each expression by itself, which takes a second or two for all that come with doorslam. Empty: load() succeeds.
+std::vector<Error> signature_mistakes(std::span<const std::filesystem::path> files_or_directories);
+
 /// One match.
 struct SignatureHit {
   const Signature* signature = nullptr;  ///< owned by the database

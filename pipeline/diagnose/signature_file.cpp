@@ -279,23 +279,51 @@ void read_key(const YAML::Node& key_node, const YAML::Node& value, bool in_defau
   key->read(value, draft.signature);
 }
 
-Draft defaults_of(const YAML::Node& node) {
+/// What is wrong in a file, in the order of its text, as far as there is room.
+class Mistakes {
+ public:
+  explicit Mistakes(std::string file) : file_(std::move(file)) {}
+
+  void note(const YAML::Mark& mark, std::string_view message) {
+    if (all_.size() >= kMost) return;
+    all_.push_back({ErrorKind::usage,
+                    mark.is_null() ? fmt::format("{}: {}", file_, message)
+                                   : fmt::format("{}:{}:{}: {}", file_, mark.line + 1, mark.column + 1, message)});
+  }
+  /// Does it, and notes what it refuses.
+  template <class Action>
+  void noting(Action&& action) {
+    try {
+      action();
+    } catch (const Refused& refused) {
+      note(refused.mark, refused.message);
+    }
+  }
+  std::vector<Error> take() { return std::move(all_); }
+
+ private:
+  static constexpr std::size_t kMost = 100;
+  std::string file_;
+  std::vector<Error> all_;
+};
+
+Draft defaults_of(const YAML::Node& node, Mistakes& mistakes) {
   Draft defaults;
   if (!node.IsDefined()) return defaults;
   if (!node.IsMap()) refuse(node, "'defaults' must be a map of keys that all signatures of the file share");
-  for (const auto& entry : node) read_key(entry.first, entry.second, true, defaults);
+  for (const auto& entry : node) mistakes.noting([&] { read_key(entry.first, entry.second, true, defaults); });
   return defaults;
 }
 
-Signature signature_of(const YAML::Node& node, const Draft& defaults, const std::string& file) {
+Signature signature_of(const YAML::Node& node, const Draft& defaults, const std::string& file, Mistakes& mistakes) {
   if (!node.IsMap()) refuse(node, "a signature must be a map; start it with '- name: …'");
   Draft draft;
   draft.signature = defaults.signature;
-  for (const auto& entry : node) read_key(entry.first, entry.second, false, draft);
+  for (const auto& entry : node) mistakes.noting([&] { read_key(entry.first, entry.second, false, draft); });
   Signature& signature = draft.signature;
   for (const Key& key : kKeys) {
     if (!key.required || draft.has(key.name) || defaults.has(key.name)) continue;
-    refuse(node, fmt::format("signature '{}' lacks '{}'; add it", signature.name, key.name));
+    mistakes.note(node.Mark(), fmt::format("signature '{}' lacks '{}'; add it", signature.name, key.name));
   }
   // Generic codes mean something else elsewhere, so they need their context unless the file says otherwise.
   if (!draft.has("needs_context") && !defaults.has("needs_context")) {
@@ -303,47 +331,56 @@ Signature signature_of(const YAML::Node& node, const Draft& defaults, const std:
   }
   signature.file = file;
   signature.line = static_cast<std::uint32_t>(node.Mark().line + 1);
+  if (const YAML::Node expression = node["expression"]; expression.IsDefined()) {
+    signature.expression_line = static_cast<std::uint32_t>(expression.Mark().line + 1);
+    signature.expression_column = static_cast<std::uint32_t>(expression.Mark().column + 1);
+  }
   return std::move(draft.signature);
 }
 
-std::vector<Signature> signatures_of(const SignatureText& text) {
+/// The signatures of a text that are right as a whole, and those that are not with what is right in them.
+std::vector<Signature> signatures_of(const SignatureText& text, Mistakes& mistakes) {
   const YAML::Node root = YAML::Load(text.text);
   if (!root.IsMap()) refuse(root, "the file must be a map with the key 'signatures'");
   for (const auto& entry : root) {
     const std::string key = scalar_of(entry.first, "key");
     if (key != "signatures" && key != "defaults") {
-      refuse(entry.first, fmt::format("unknown key '{}'; known: defaults, signatures", key));
+      mistakes.note(entry.first.Mark(), fmt::format("unknown key '{}'; known: defaults, signatures", key));
     }
   }
   const YAML::Node list = root["signatures"];
   if (!list.IsDefined() || !list.IsSequence()) refuse(root, "'signatures' is missing or no list");
-  const Draft defaults = defaults_of(root["defaults"]);
+  const Draft defaults = defaults_of(root["defaults"], mistakes);
   std::vector<Signature> signatures;
   std::map<std::string, std::uint32_t> line_of_name;
-  for (const YAML::Node& node : list) {
-    Signature signature = signature_of(node, defaults, text.file);
+  const auto add = [&](const YAML::Node& node) {
+    Signature signature = signature_of(node, defaults, text.file, mistakes);
     const auto [earlier, is_new] = line_of_name.emplace(signature.name, signature.line);
-    if (!is_new) {
+    if (!is_new && !signature.name.empty()) {
       refuse(node,
              fmt::format("signature '{}' stands in line {} already; rename one", signature.name, earlier->second));
     }
     signatures.push_back(std::move(signature));
-  }
+  };
+  for (const YAML::Node& node : list) mistakes.noting([&] { add(node); });
   return signatures;
 }
 
-Result<std::vector<Signature>> parse_text(const SignatureText& text) {
-  const auto failed = [&](const YAML::Mark& mark, std::string_view message) {
-    if (mark.is_null()) return usage_error(fmt::format("{}: {}", text.file, message));
-    return usage_error(fmt::format("{}:{}:{}: {}", text.file, mark.line + 1, mark.column + 1, message));
-  };
+struct ParsedText {
+  std::vector<Signature> signatures;
+  std::vector<Error> mistakes;
+};
+
+ParsedText parse_text(const SignatureText& text) {
+  Mistakes mistakes(text.file);
+  ParsedText parsed;
   try {
-    return signatures_of(text);
-  } catch (const Refused& refused) {
-    return failed(refused.mark, refused.message);
+    mistakes.noting([&] { parsed.signatures = signatures_of(text, mistakes); });
   } catch (const YAML::Exception& error) {
-    return failed(error.mark, "no YAML: " + error.msg);
+    mistakes.note(error.mark, "no YAML: " + error.msg);
   }
+  parsed.mistakes = mistakes.take();
+  return parsed;
 }
 
 Result<SignatureText> read_file(const fs::path& path) {
@@ -394,13 +431,13 @@ Result<std::vector<SignatureText>> read_signature_texts(std::span<const fs::path
   return texts;
 }
 
-Result<std::vector<Signature>> parse_signatures(std::span<const SignatureText> texts) {
+std::vector<Signature> parse_signatures(std::span<const SignatureText> texts, std::vector<Error>& mistakes) {
   std::vector<Signature> all;
   std::map<std::string, std::size_t> index_of_name;
   for (const SignatureText& text : texts) {
-    auto parsed = parse_text(text);
-    if (!parsed) return parsed;
-    for (Signature& signature : *parsed) {
+    ParsedText parsed = parse_text(text);
+    mistakes.insert(mistakes.end(), parsed.mistakes.begin(), parsed.mistakes.end());
+    for (Signature& signature : parsed.signatures) {
       const auto [place, is_new] = index_of_name.emplace(signature.name, all.size());
       if (is_new) {
         all.push_back(std::move(signature));
@@ -409,6 +446,13 @@ Result<std::vector<Signature>> parse_signatures(std::span<const SignatureText> t
       }
     }
   }
+  return all;
+}
+
+Result<std::vector<Signature>> parse_signatures(std::span<const SignatureText> texts) {
+  std::vector<Error> mistakes;
+  auto all = parse_signatures(texts, mistakes);
+  if (!mistakes.empty()) return tl::unexpected(std::move(mistakes.front()));
   return all;
 }
 

@@ -31,6 +31,9 @@ Result<std::vector<SignatureText>> read_signature_texts(std::span<const std::fil
 /// The signatures of the texts, enabled or not, in order of first appearance. Errors (usage) name file, line, column,
 /// what is wrong and how to mend it. Expressions are compiled later, by SignatureDatabase.
 Result<std::vector<Signature>> parse_signatures(std::span<const SignatureText> texts);
+/// The same to the end: appends all mistakes (of each file, at most 100) in the order of the texts. A signature with a
+/// mistake comes with what is right in it.
+std::vector<Signature> parse_signatures(std::span<const SignatureText> texts, std::vector<Error>& mistakes);
 
 /// read_signature_texts and parse_signatures.
 Result<std::vector<Signature>> load_signatures(std::span<const std::filesystem::path> files_or_directories);

@@ -141,6 +141,38 @@ TEST_F(LoaderTest, AFileThatCannotBeReadIsAUsageError) {
             std::string::npos);
 }
 
+TEST_F(LoaderTest, AnInspectionTellsAllMistakesAndKeepsWhatIsRight) {
+  const auto path = write(
+      "workers: 99\n"
+      "decode:\n"
+      "  verify_cheksums: no\n"
+      "  vxlan_ports: [1, [2]]\n"
+      "alerts.quiet_seconds: 60\n"
+      "alerts: 5\n");
+  const std::vector<std::string> overrides = {"flows.capcity=1", "analysis.settle_seconds=600",
+                                              "analysis.window_seconds=60"};
+  const InspectedSettings inspected = inspect_settings(path, overrides);
+  std::string told;
+  for (const Error& mistake : inspected.mistakes) {
+    EXPECT_EQ(mistake.kind, ErrorKind::usage);
+    told += mistake.message.substr(mistake.message.find("yaml:") + 1, 40) + "\n";
+  }
+  EXPECT_EQ(told,
+            "aml:1:10: workers: \"99\" is out of range;\n"
+            "aml:3:3: unknown key decode.verify_cheks\n"
+            "aml:4:16: decode.vxlan_ports: an entry i\n"
+            "aml:6:9: alerts is a section; put keys b\n"
+            "--set flows.capcity=1: unknown key flows\n"
+            "analysis.settle_seconds is more than ana\n");
+  EXPECT_EQ(inspected.settings.number("alerts.quiet_seconds"), 60'000'000'000);
+  EXPECT_EQ(inspected.settings.number("workers"), Settings().number("workers"));
+  EXPECT_EQ(load_settings(path, overrides).error().message, inspected.mistakes.front().message);
+  const InspectedSettings missing = inspect_settings(folder_ / "nix.yaml", {});
+  ASSERT_EQ(missing.mistakes.size(), 1U);
+  EXPECT_NE(missing.mistakes.front().message.find("nix.yaml"), std::string::npos);
+  EXPECT_TRUE(inspect_settings(std::nullopt, {}).mistakes.empty());
+}
+
 TEST_F(LoaderTest, KeysAtOddsAreRefused) {
   const auto refused = [](const std::vector<std::string>& overrides) {
     const auto settings = load_settings(std::nullopt, overrides);

@@ -59,6 +59,7 @@ TEST(Schema, AnUnknownKeyIsToldTheNearestOne) {
             "unknown key alert.quiet_seconds; did you mean alerts.quiet_seconds?");
   EXPECT_EQ(unknown_key_message("aerts"), "unknown key aerts; did you mean alerts?");
   EXPECT_EQ(unknown_key_message("xyzzy"), "unknown key xyzzy; config/doorslam.yaml lists all keys");
+  EXPECT_EQ(unknown_key_message("x"), "unknown key x; config/doorslam.yaml lists all keys") << "nothing is near it";
   EXPECT_LT(unknown_key_message(std::string(1 << 20, 'a')).size(), 200U);
 }
 

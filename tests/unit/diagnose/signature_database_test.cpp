@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/diagnose/signature_text.h"
 
 namespace doorslam::diagnose {
@@ -44,8 +47,34 @@ TEST(SignatureDatabase, NamesTheSignatureWithABadExpression) {
   const auto database = SignatureDatabase::compile(std::move(*parsed));
   ASSERT_FALSE(database);
   EXPECT_EQ(database.error().kind, ErrorKind::usage);
-  EXPECT_THAT(database.error().message, HasSubstr("a.yaml:10: signature 'bad': Hyperscan refuses the expression a(b"));
+  EXPECT_THAT(database.error().message,
+              HasSubstr("a.yaml:12:17: signature 'bad': Hyperscan refuses the expression a(b"));
   EXPECT_THAT(database.error().message, HasSubstr("index 1"));
+}
+
+TEST(SignatureDatabase, TellsAllMistakesOfAllFilesInTheirOrder) {
+  const doorslam::test::TemporaryFolder folder;
+  const auto write = [&](const char* name, const std::string& text) { std::ofstream(folder / name) << text; };
+  write("a.yaml", "signatures:\n" + yaml_of("one", "a(b", "served: 1", "exact") +
+                      yaml_of("two", "x", "nonsense: 1", "vague", {"colour: red"}) +
+                      yaml_of("off", "c(d", "served: 1", "exact", {"enabled: false"}) +
+                      yaml_of("three", "[e", "served: 1", "exact"));
+  write("b.yaml", "signatures: [\n");
+  const std::filesystem::path paths[] = {folder / "a.yaml", folder / "missing.yaml", folder / "b.yaml"};
+  std::string told;
+  for (const Error& mistake : signature_mistakes(paths)) {
+    EXPECT_EQ(mistake.kind, ErrorKind::usage);
+    told += mistake.message + "\n";
+  }
+  EXPECT_THAT(told, testing::MatchesRegex("[^\n]*missing.yaml: cannot read [^\n]*\n"
+                                          "[^\n]*a.yaml:13:14: unknown cause 'nonsense'[^\n]*\n"
+                                          "[^\n]*a.yaml:14:18: 'specificity' is 'vague'[^\n]*\n"
+                                          "[^\n]*a.yaml:17:5: unknown key 'colour'[^\n]*\n"
+                                          "[^\n]*b.yaml:2:1: no YAML[^\n]*\n"
+                                          "[^\n]*a.yaml:4:17: signature 'one': Hyperscan refuses[^\n]*\n"
+                                          "[^\n]*a.yaml:[0-9]*:17: signature 'three': Hyperscan refuses[^\n]*\n"));
+  const std::filesystem::path good[] = {default_signature_directory()};
+  EXPECT_THAT(signature_mistakes(good), IsEmpty());
 }
 
 TEST(SignatureDatabase, LeavesOutWhatIsSwitchedOff) {
