@@ -20,6 +20,7 @@ constexpr const char* kExamples =
     "  doorslam read big.pcap --quiet --flows flows.ndjson --alerts alerts.ndjson\n"
     "                                                   records for a SIEM (ECS, one JSON object a line)\n"
     "  doorslam read x.pcap --flows - --quiet | jq 'select(.doorslam.cause == \"acl_denied\")'\n"
+    "  doorslam check -c doorslam.yaml                  is the configuration right, and the host fit for it?\n"
     "  doorslam explain connection_limit                what a cause means and what to do about it\n"
     "\nExit codes: 0 done; 1 something could not be read (what could be is reported); 2 wrong usage or configuration.";
 
@@ -45,6 +46,23 @@ void add_read(CLI::App& app, CommandLine& line) {
       ->take_all();
   read->footer(kExamples);
   read->callback([&line] { line.command = CommandLine::Command::read; });
+}
+
+void add_check(CLI::App& app, CommandLine& line) {
+  CLI::App* check = app.add_subcommand("check",
+                                       "Check the configuration, the signatures and the host, and say how to "
+                                       "mend what is wrong");
+  check->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
+  check->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  check->add_option("--json", line.json, "Write the findings (JSON) to FILE; - is standard output")->type_name("FILE");
+  check->add_flag("-q,--quiet", line.quiet, "Print nothing; the exit code tells");
+  check->footer(
+      "\nEach line says fine, skipped, should or must. Exit codes: 0 nothing must be mended; 1 something must; "
+      "2 wrong usage.");
+  check->callback([&line] { line.command = CommandLine::Command::check; });
 }
 
 void add_explain(CLI::App& app, CommandLine& line, std::string& cause) {
@@ -99,6 +117,10 @@ Result<void> check_outputs(const CommandLine& line) {
 /// Checks what no option can check alone, and fills in what follows from it.
 Result<void> complete(CommandLine& line, const std::string& cause) {
   if (auto outputs = check_outputs(line); !outputs) return outputs;
+  if (line.json == "-") line.quiet = true;
+  if (!line.json.empty() && !line.config_file.empty() && same_file(line.json, line.config_file)) {
+    return usage_error(line.json + ": is the configuration file and would be overwritten; name another file");
+  }
   if ((line.flows == "-" || line.alerts == "-") && !line.quiet) line.quiet = true;
   if (line.workers && (*line.workers < 1 || *line.workers > 64)) {
     return usage_error("--workers: 1 to 64 are possible");
@@ -120,6 +142,7 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
   CommandLine line;
   std::string cause;
   add_read(app, line);
+  add_check(app, line);
   add_explain(app, line, cause);
   add_print_config(app, line);
   try {

@@ -11,7 +11,7 @@ namespace doorslam::app {
 
 /// What the user asked for.
 struct CommandLine {
-  enum class Command { read, explain, print_config };
+  enum class Command { read, check, explain, print_config };
 
   Command command = Command::read;
   std::vector<std::string> captures;     ///< read: files, "-" is standard input
@@ -20,6 +20,7 @@ struct CommandLine {
   std::vector<std::string> settings;     ///< "key=value", later ones win
   std::string flows;                     ///< file for flow records, "-" is standard output, empty: none
   std::string alerts;                    ///< likewise for alerts
+  std::string json;                      ///< check: file for the findings, "-" is standard output, empty: none
   std::optional<unsigned> workers;
   bool ignore_checksums = false;
   bool quiet = false;

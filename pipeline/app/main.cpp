@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "config/loader.h"
+#include "pipeline/app/check_command.h"
 #include "pipeline/app/command_line.h"
 #include "pipeline/app/output_file.h"
 #include "pipeline/app/read_command.h"
@@ -20,6 +21,8 @@ int fail(const Error& error) {
   fmt::print(stderr, "doorslam: {}\n", error.message);
   return error.kind == ErrorKind::usage ? 2 : 1;
 }
+
+int exit_code(const Result<int>& done) { return done ? *done : fail(done.error()); }
 
 int print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -51,11 +54,12 @@ int run(const CommandLine& line) {
       return explain(line);
     case CommandLine::Command::print_config:
       return print_config(line);
+    case CommandLine::Command::check:
+      return exit_code(doorslam::app::check(line));
     case CommandLine::Command::read:
       break;
   }
-  const Result<int> exit_code = doorslam::app::read_captures(line);
-  return exit_code ? *exit_code : fail(exit_code.error());
+  return exit_code(doorslam::app::read_captures(line));
 }
 
 }  // namespace

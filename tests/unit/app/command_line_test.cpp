@@ -55,6 +55,19 @@ TEST(CommandLine, ExplainTakesACauseOrNone) {
   EXPECT_FALSE((*all)->cause);
 }
 
+TEST(CommandLine, CheckTakesAConfigurationAndAFileForItsFindings) {
+  const auto line = parse({"check", "-c", "x.yaml", "--set", "a=1", "--json", "f"});
+  ASSERT_TRUE(line && *line);
+  EXPECT_EQ((*line)->command, CommandLine::Command::check);
+  EXPECT_EQ((*line)->config_file, "x.yaml");
+  EXPECT_EQ((*line)->settings, std::vector<std::string>{"a=1"});
+  EXPECT_EQ((*line)->json, "f");
+  EXPECT_FALSE((*line)->quiet);
+  const auto to_output = parse({"check", "--json", "-"});
+  ASSERT_TRUE(to_output && *to_output);
+  EXPECT_TRUE((*to_output)->quiet) << "findings on standard output keep the text away";
+}
+
 TEST(CommandLine, WrongUsageIsOneLineThatSaysHowToMendIt) {
   const auto expect_error = [](std::initializer_list<const char*> arguments, std::string_view words) {
     const auto line = parse(arguments);
@@ -75,6 +88,8 @@ TEST(CommandLine, WrongUsageIsOneLineThatSaysHowToMendIt) {
   expect_error({"read", "a.pcap", "--flows", "-", "--alerts", "-"}, "give one of them a file");
   expect_error({"read", "a.pcap", "--flows", "x", "--alerts", "x"}, "give each a file of its own");
   expect_error({"read", "a.pcap", "--flows", "x", "--alerts", "./x"}, "give each a file of its own");
+  expect_error({"check", "-c", "x.yaml", "--json", "./x.yaml"}, "would be overwritten");
+  expect_error({"check", "x.yaml"}, "x.yaml");
   expect_error({"explain", "nonsense"}, "acl_denied, connection_limit");
 }
 

@@ -79,7 +79,7 @@ TEST_F(Program, TellsItsVersionAndItsUse) {
   const Finished version = run("--version");
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_EQ(version.out, "doorslam " DOORSLAM_TEST_VERSION "\n");
-  for (const char* arguments : {"--help", "read --help", "explain --help", "print-config --help"}) {
+  for (const char* arguments : {"--help", "read --help", "check --help", "explain --help", "print-config --help"}) {
     const Finished help = run(arguments);
     EXPECT_EQ(help.exit_code, 0) << arguments;
     EXPECT_EQ(help.err, "") << arguments;
@@ -167,6 +167,41 @@ TEST_F(Program, NamesFileAndLineOfABadSignature) {
   EXPECT_EQ(wrong.out, "");
 }
 
+// --- check ----------------------------------------------------------------------------------------------------------
+
+TEST_F(Program, ChecksAConfigurationForReading) {
+  write("doorslam.yaml", "analysis:\n  settle_seconds: 5\n");
+  const Finished good = run("check -c doorslam.yaml --json findings");
+  EXPECT_EQ(good.exit_code, 0) << good.out;
+  EXPECT_EQ(good.err, "");
+  EXPECT_NE(good.out.find("1 changed"), std::string::npos) << good.out;
+  EXPECT_NE(good.out.find("serves `doorslam read` only"), std::string::npos) << "what is skipped is said";
+  EXPECT_EQ(good.out.find('\x1b'), std::string::npos) << "no colour";
+  const auto json = nlohmann::json::parse(content_of(folder_ / "findings"));
+  EXPECT_EQ(json["must"], 0);
+  EXPECT_EQ(json["version"], DOORSLAM_TEST_VERSION);
+  EXPECT_EQ(json["findings"].size(), json["fine"].get<int>() + json["skipped"].get<int>() + json["should"].get<int>());
+  EXPECT_EQ(nlohmann::json::parse(run("check -c doorslam.yaml --json -").out), json);
+  EXPECT_EQ(run("check -c doorslam.yaml --quiet").out, "");
+}
+
+TEST_F(Program, ChecksToTheEndAndNamesEveryPlace) {
+  write("doorslam.yaml", "workers: 1000\nflows:\n  capcity: 5000\nsignatures:\n  paths: [bad.yaml, missing.yaml]\n");
+  write("bad.yaml",
+        "signatures:\n  - name: mine\n    program: x\n    protocol: p\n    expression: '^GO('\n"
+        "    causes: {acl_denied: 2}\n    specificity: exact\n    source: x\n    sample: GO\n");
+  const Finished wrong = run("check -c doorslam.yaml --set flows.x=1");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_EQ(wrong.err, "");
+  for (const std::string_view place :
+       {"doorslam.yaml:1:10: workers", "doorslam.yaml:3:3: unknown key flows.capcity; did you mean flows.capacity?",
+        "--set flows.x=1", "bad.yaml:6:26: weight of 'acl_denied'", "bad.yaml:5:17: signature 'mine'",
+        "missing.yaml: ", "6 must"}) {
+    EXPECT_NE(wrong.out.find(place), std::string::npos) << place << "\n" << wrong.out;
+  }
+  EXPECT_EQ(run("check --nonsense").exit_code, 2);
+}
+
 // --- captures that cannot be read, or only in part: exit 1 ----------------------------------------------------------
 
 TEST_F(Program, ReadsTheOthersWhereACaptureIsMissing) {
@@ -230,8 +265,8 @@ TEST_F(Program, SaysWhenItsOutputCannotBeWritten) {
   }
   for (const std::string& arguments :
        {"read " + kRefused, "read " + kRefused + " --flows -", "read " + kFull + " " + kRefused,
-        std::string("explain acl_denied"), std::string("explain"), std::string("print-config"), std::string("--help"),
-        std::string("--version")}) {
+        std::string("explain acl_denied"), std::string("explain"), std::string("print-config"), std::string("check"),
+        std::string("--help"), std::string("--version")}) {
     const Finished full = run(arguments + " >/dev/full");
     EXPECT_EQ(full.exit_code, 1) << arguments;
     EXPECT_TRUE(is_one_line_with(full.err, {"standard output"})) << arguments;
