@@ -15,15 +15,9 @@ namespace {
 
 /// Room for 64 full Ethernet frames. A burst ends early when larger ones fill it.
 constexpr std::size_t kArenaOctets = std::size_t{64} * 1536;
-constexpr std::size_t kClassicRecordHeader = 16;
 constexpr std::size_t kBlockHeader = 8;
 /// A time beyond the year 2200 is damage; in nanoseconds it would leave no headroom for deadlines.
 constexpr std::int64_t kLatestSecond = 7'258'118'400;
-
-constexpr std::uint32_t kMicrosecondMagic = 0xa1b2c3d4;
-constexpr std::uint32_t kNanosecondMagic = 0xa1b23c4d;
-
-constexpr std::uint32_t swapped(std::uint32_t value) { return __builtin_bswap32(value); }
 
 /// libpcap hands out its own DLT_ numbers. They are those of the file but for a few that differ between systems.
 std::uint32_t link_type_of(int dlt) {
@@ -59,7 +53,7 @@ Error not_a_capture(const std::string& path, const CaptureStream& stream, std::s
                 : fmt::format("{}: compressed ({}): {} {} | doorslam read -", path, compression, program, path)};
   }
   const std::string_view name = path == "-" ? "standard input" : std::string_view(path);
-  if (stream.octets_read() == 0) return {ErrorKind::data, fmt::format("{}: empty; a capture has a header", name)};
+  if (stream.head().empty()) return {ErrorKind::data, fmt::format("{}: empty; a capture has a header", name)};
   return {ErrorKind::data,
           fmt::format("{}: no capture that can be read: {}; wanted is pcap or pcapng", name, libpcap_says)};
 }
@@ -76,8 +70,8 @@ Error unknown_link_type(const std::string& path, pcap_t* pcap) {
 
 }  // namespace
 
-Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t buffer_octets) {
-  auto stream = CaptureStream::open(path, buffer_octets);
+Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t window_octets) {
+  auto stream = CaptureStream::open(path, window_octets);
   if (!stream) return tl::unexpected(std::move(stream.error()));
   std::array<char, PCAP_ERRBUF_SIZE> message{};
   pcap_t* pcap =
@@ -95,15 +89,22 @@ CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> st
       pcap_(pcap),
       arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaOctets)),
       link_type_(link_type_of(pcap_datalink(pcap))),
-      snapshot_length_(static_cast<std::uint32_t>(pcap_snapshot(pcap))),
-      next_record_(stream_->position()) {
-  const std::uint32_t magic = stream_->first_word();
-  for (const std::uint32_t classic : {kMicrosecondMagic, kNanosecondMagic}) {
-    if (magic == classic || magic == swapped(classic)) format_ = Format::classic;
-  }
-}
+      classic_(ClassicRecords::of(stream_->head(), link_type_, static_cast<std::uint32_t>(pcap_snapshot(pcap)))) {}
 
 std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
+  if (!classic_) return read_by_libpcap(out);
+  while (!done_ && !out.empty()) {
+    const ClassicRecords::Taken taken = classic_->take(stream_->window(), out, last_time_ns_, packets_without_time_);
+    stream_->consume(taken.octets);
+    if (taken.packets > 0) [[likely]]
+      return taken.packets;
+    // Nothing is lent, so the window may move. What is no whole record even in a full window is libpcap's.
+    if (!stream_->fill()) return read_by_libpcap(out.first(1));
+  }
+  return 0;
+}
+
+std::size_t CaptureReader::read_by_libpcap(std::span<packet::RawPacket> out) {
   std::size_t count = 0;
   std::size_t used = 0;
   while (!done_ && count < out.size()) {
@@ -115,12 +116,12 @@ std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
       previous = {arena_.get() + used, previous.size()};
       used += previous.size();
     }
+    next_record_ = stream_->position();
     pcap_pkthdr* header = nullptr;
     const std::uint8_t* bytes = nullptr;
     const int status = pcap_next_ex(pcap_.get(), &header, &bytes);
     if (status == 1) {
       out[count++] = describe(*header, bytes);
-      step_over_record(*header);
       continue;
     }
     done_ = true;
@@ -134,7 +135,8 @@ packet::RawPacket CaptureReader::describe(const pcap_pkthdr& header, const std::
   packet.captured = {bytes, header.caplen};
   packet.wire_length = std::max(header.len, header.caplen);
   packet.link_type = link_type_;
-  const std::int64_t seconds = header.ts.tv_sec;
+  // libpcap takes the seconds of a classic record for signed, which they are not; pcapng has 64 bits for them.
+  const std::int64_t seconds = classic_ ? static_cast<std::uint32_t>(header.ts.tv_sec) : header.ts.tv_sec;
   const bool plausible = seconds >= 0 && seconds < kLatestSecond && (seconds > 0 || header.ts.tv_usec > 0);
   if (plausible) {
     last_time_ns_ = seconds * flowtable::kSecondNs + header.ts.tv_usec;
@@ -143,16 +145,6 @@ packet::RawPacket CaptureReader::describe(const pcap_pkthdr& header, const std::
   }
   packet.time_ns = last_time_ns_;
   return packet;
-}
-
-/// Asking the stream costs as much as a third of libpcap's own work, so it is asked only where the length of a record
-/// does not follow from the header: in pcapng, and where libpcap has cut the packet to the snap length.
-void CaptureReader::step_over_record(const pcap_pkthdr& header) noexcept {
-  if (format_ == Format::classic && header.caplen < snapshot_length_) {
-    next_record_ += kClassicRecordHeader + header.caplen;
-  } else {
-    next_record_ = stream_->position();
-  }
 }
 
 std::string CaptureReader::reason_of_failure() const {
@@ -178,14 +170,14 @@ std::string CaptureReader::reason_of_failure() const {
 
 /// pcapng may have other blocks between the last packet and the record at fault; a file can be asked for their lengths.
 std::uint64_t CaptureReader::offset_of_failure() const {
-  if (format_ == Format::classic) return next_record_;
+  if (classic_) return next_record_;
   const std::uint64_t end = stream_->position();
   std::uint64_t offset = next_record_;
   std::array<std::uint8_t, kBlockHeader> block{};
   while (stream_->peek(offset, block.data(), block.size()) == block.size()) {
     std::uint32_t length = 0;
     std::memcpy(&length, block.data() + 4, sizeof length);
-    if (pcap_is_swapped(pcap_.get()) != 0) length = swapped(length);
+    if (pcap_is_swapped(pcap_.get()) != 0) length = __builtin_bswap32(length);
     // The record at fault is the one in which reading stopped.
     if (length < kBlockHeader + 4 || offset + length >= end) break;
     offset += length;

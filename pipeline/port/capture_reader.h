@@ -12,20 +12,22 @@
 #include "pipeline/base/result.h"
 #include "pipeline/packet/raw_packet.h"
 #include "pipeline/port/capture_stream.h"
+#include "pipeline/port/classic_records.h"
 
 namespace doorslam::port {
 
-/// Packets of one capture file (pcap of either byte order and precision, pcapng) in the order of the file, by libpcap.
+/// Packets of one capture file (pcap of either byte order and precision, pcapng) in the order of the file.
 ///
-/// libpcap keeps one packet at a time; the others of a burst are copied into an arena of the reader, which costs a few
-/// nanoseconds each. What a file holds is not believed: lengths and times are brought into the bounds of RawPacket.
+/// libpcap opens the file and reads it, except the plain records of classic pcap: those are taken from where they lie
+/// in memory (classic_records.h). libpcap keeps one packet at a time; the others of a burst are copied into an arena of
+/// the reader. What a file holds is not believed: lengths and times are brought into the bounds of RawPacket.
 class CaptureReader {
  public:
-  static constexpr std::size_t kDefaultBufferOctets = std::size_t{256} * 1024;
+  static constexpr std::size_t kDefaultWindowOctets = std::size_t{256} * 1024;
 
   /// `path` "-" is standard input. Errors (data): not there, no capture file, compressed, a bad header, a link type
   /// that nobody decodes.
-  static Result<CaptureReader> open(const std::string& path, std::size_t buffer_octets = kDefaultBufferOctets);
+  static Result<CaptureReader> open(const std::string& path, std::size_t window_octets = kDefaultWindowOctets);
 
   CaptureReader(CaptureReader&&) = default;
   CaptureReader& operator=(CaptureReader&&) = delete;  // would free the stream before libpcap closes it
@@ -44,15 +46,14 @@ class CaptureReader {
   std::optional<std::uint64_t> octets_total() const noexcept { return stream_->size(); }
 
  private:
-  enum class Format : std::uint8_t { classic, other };
   struct PcapCloser {
     void operator()(pcap_t* pcap) const noexcept { pcap_close(pcap); }
   };
 
   CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream, pcap_t* pcap);
 
+  std::size_t read_by_libpcap(std::span<packet::RawPacket> out);
   packet::RawPacket describe(const pcap_pkthdr& header, const std::uint8_t* bytes) noexcept;
-  void step_over_record(const pcap_pkthdr& header) noexcept;
   std::string reason_of_failure() const;
   std::uint64_t offset_of_failure() const;
 
@@ -60,11 +61,10 @@ class CaptureReader {
   std::unique_ptr<CaptureStream> stream_;  ///< outlives pcap_, which holds its FILE
   std::unique_ptr<pcap_t, PcapCloser> pcap_;
   std::unique_ptr<std::uint8_t[]> arena_;
-  Format format_ = Format::other;
   bool done_ = false;
   std::uint32_t link_type_ = 0;
-  std::uint32_t snapshot_length_ = 0;
-  std::uint64_t next_record_ = 0;  ///< offset in the file behind the last packet delivered
+  std::optional<ClassicRecords> classic_;  ///< nothing: all records are libpcap's
+  std::uint64_t next_record_ = 0;          ///< offset in the file of the record that libpcap was asked for last
   flowtable::TimeNs last_time_ns_ = flowtable::kNoTime;
   std::uint64_t packets_without_time_ = 0;
   std::optional<Error> error_;

@@ -15,7 +15,7 @@ constexpr std::size_t kLeastReadAhead = std::size_t{16} * 1024;
 CaptureSource CaptureSource::open(std::span<const std::string> paths) {
   CaptureSource source;
   const std::size_t share = kReadAheadOctets / std::max<std::size_t>(paths.size(), 1);
-  const std::size_t buffer = std::clamp(share, kLeastReadAhead, CaptureReader::kDefaultBufferOctets);
+  const std::size_t buffer = std::clamp(share, kLeastReadAhead, CaptureReader::kDefaultWindowOctets);
   bool stdin_taken = false;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (paths[i] == "-" && std::exchange(stdin_taken, true)) {

@@ -45,7 +45,7 @@ std::string mend_open(int error) {
 
 }  // namespace
 
-Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& path, std::size_t buffer_octets) {
+Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& path, std::size_t window_octets) {
   const bool is_stdin = path == "-";
   const int descriptor = is_stdin ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
@@ -67,42 +67,60 @@ Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& pa
       ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
   }
-  std::unique_ptr<CaptureStream> stream(new CaptureStream(descriptor, !is_stdin, size, offset));
-  const cookie_io_functions_t functions = {read_cookie, nullptr, seek_cookie, close_cookie};
+  std::unique_ptr<CaptureStream> stream(new CaptureStream(descriptor, !is_stdin, size, offset, window_octets));
+  const cookie_io_functions_t functions = {read_cookie, nullptr, nullptr, close_cookie};
   stream->file_ = ::fopencookie(stream.get(), "r", functions);
   if (stream->file_ == nullptr) {
     if (!is_stdin) ::close(descriptor);
     return data_error(fmt::format("{}: cannot make a stream: {}", path, std::strerror(errno)));
   }
-  stream->buffer_ = std::make_unique<char[]>(buffer_octets);
-  std::setvbuf(stream->file_, stream->buffer_.get(), _IOFBF, buffer_octets);
+  std::setvbuf(stream->file_, nullptr, _IONBF, 0);
   ::__fsetlocking(stream->file_, FSETLOCKING_BYCALLER);
   return stream;
 }
 
 CaptureStream::CaptureStream(int descriptor, bool owns_descriptor, std::optional<std::uint64_t> size,
-                             std::uint64_t offset)
-    : descriptor_(descriptor), owns_descriptor_(owns_descriptor), size_(size), offset_(offset) {}
+                             std::uint64_t offset, std::size_t window_octets)
+    : descriptor_(descriptor),
+      owns_descriptor_(owns_descriptor),
+      size_(size),
+      offset_(offset),
+      capacity_(window_octets),
+      window_(std::make_unique_for_overwrite<std::uint8_t[]>(window_octets)) {}
 
 CaptureStream::~CaptureStream() {
   if (owns_file_ && file_ != nullptr) std::fclose(file_);
 }
 
-std::uint64_t CaptureStream::position() const noexcept {
-  const off64_t position = ::ftello64(file_);
-  return position < 0 ? 0 : static_cast<std::uint64_t>(position);
+bool CaptureStream::fill() noexcept {
+  if (taken_ > 0) {
+    std::memmove(window_.get(), window_.get() + taken_, filled_ - taken_);
+    filled_ -= taken_;
+    taken_ = 0;
+  }
+  return filled_ < capacity_ && read_on() > 0;
+}
+
+ssize_t CaptureStream::read_on() noexcept {
+  std::uint8_t* const free = window_.get() + filled_;
+  ssize_t got = 0;
+  do {
+    got = ::read(descriptor_, free, capacity_ - filled_);
+  } while (got < 0 && errno == EINTR);
+  if (got <= 0) return got;
+  const auto octets = static_cast<std::size_t>(got);
+  const std::size_t wanted = std::min(octets, head_.size() - head_length_);
+  std::memcpy(head_.data() + head_length_, free, wanted);
+  head_length_ += wanted;
+  filled_ += octets;
+  offset_ += octets;
+  return got;
 }
 
 std::size_t CaptureStream::peek(std::uint64_t offset, std::uint8_t* out, std::size_t length) const noexcept {
   if (!size_) return 0;
   const ssize_t got = ::pread(descriptor_, out, length, static_cast<off_t>(offset));
   return got < 0 ? 0 : static_cast<std::size_t>(got);
-}
-
-std::uint32_t CaptureStream::first_word() const noexcept {
-  std::uint32_t word = 0;
-  if (head_length_ >= sizeof word) std::memcpy(&word, head_.data(), sizeof word);
-  return word;
 }
 
 std::string_view CaptureStream::compression() const noexcept {
@@ -113,29 +131,16 @@ std::string_view CaptureStream::compression() const noexcept {
   return {};
 }
 
-ssize_t CaptureStream::read_cookie(void* cookie, char* buffer, std::size_t length) {
+ssize_t CaptureStream::read_cookie(void* cookie, char* out, std::size_t length) {
   auto& self = *static_cast<CaptureStream*>(cookie);
-  ssize_t got = 0;
-  do {
-    got = ::read(self.descriptor_, buffer, length);
-  } while (got < 0 && errno == EINTR);
-  if (got <= 0) return got;
-  const auto octets = static_cast<std::size_t>(got);
-  const std::size_t wanted = std::min(octets, self.head_.size() - self.head_length_);
-  std::memcpy(self.head_.data() + self.head_length_, buffer, wanted);
-  self.head_length_ += wanted;
-  self.offset_ += octets;
-  return got;
-}
-
-/// Tells the position, of a pipe too. Nobody moves the stream, so every other request is refused.
-int CaptureStream::seek_cookie(void* cookie, off64_t* offset, int whence) {
-  if (whence != SEEK_CUR || *offset != 0) {
-    errno = ESPIPE;
-    return -1;
+  if (self.taken_ == self.filled_) {
+    self.taken_ = self.filled_ = 0;
+    if (const ssize_t got = self.read_on(); got <= 0) return got;
   }
-  *offset = static_cast<off64_t>(static_cast<CaptureStream*>(cookie)->offset_);
-  return 0;
+  const std::size_t octets = std::min(length, self.filled_ - self.taken_);
+  std::memcpy(out, self.window_.get() + self.taken_, octets);
+  self.taken_ += octets;
+  return static_cast<ssize_t>(octets);
 }
 
 int CaptureStream::close_cookie(void* cookie) {

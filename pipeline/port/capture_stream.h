@@ -10,17 +10,18 @@
 #include <string_view>
 
 #include "pipeline/base/result.h"
+#include "pipeline/packet/raw_packet.h"
 
 namespace doorslam::port {
 
-/// A capture file or standard input under a stdio stream, as libpcap wants it, that also knows where it stands.
-///
-/// stdio alone cannot say how far it has read a pipe, and its default buffer of one page costs a system call every
-/// forty packets. The stream locks nothing: it belongs to the thread that reads it. An object must outlive its FILE.
+/// A capture file or standard input, read forwards through one window of memory that two share: whoever understands the
+/// octets takes them straight from the window, and libpcap reads whatever is unusual through a stdio stream that has no
+/// buffer of its own. Both always stand at the same place. The stream belongs to the thread that reads it and locks
+/// nothing. An object must outlive its FILE.
 class CaptureStream {
  public:
   /// Opens `path` for reading, "-" meaning standard input. Errors: the file cannot be opened or is a directory.
-  static Result<std::unique_ptr<CaptureStream>> open(const std::string& path, std::size_t buffer_octets);
+  static Result<std::unique_ptr<CaptureStream>> open(const std::string& path, std::size_t window_octets);
 
   ~CaptureStream();
   CaptureStream(const CaptureStream&) = delete;
@@ -30,34 +31,49 @@ class CaptureStream {
   /// The caller closes the FILE from now on; file() stays valid until then.
   void release_file() noexcept { owns_file_ = false; }
 
-  /// Offset in the file (in the pipe: octets since its start) of the octet that the FILE delivers next.
-  std::uint64_t position() const noexcept;
+  /// The octets in memory that come next. Borrowed until fill(), or until the FILE is read.
+  packet::ByteView window() const noexcept { return {window_.get() + taken_, filled_ - taken_}; }
+  /// Moves past octets of the window; at most window().size().
+  void consume(std::size_t octets) noexcept { taken_ += octets; }
+  /// Makes the window longer by what one read() delivers; waits for a pipe to have something. False, and the window has
+  /// not grown: the file is at its end, cannot be read, or the window is at its full length. Which it is, the FILE says
+  /// when it is read next.
+  bool fill() noexcept;
+
+  /// Offset in the file (in the pipe: octets since its start) of the octet that comes next.
+  std::uint64_t position() const noexcept { return offset_ - (filled_ - taken_); }
   /// Octets taken from the file so far, read-ahead included.
   std::uint64_t octets_read() const noexcept { return offset_; }
   /// Size of the file; nothing for a pipe.
   std::optional<std::uint64_t> size() const noexcept { return size_; }
   /// Copies up to `length` octets at `offset` of the file, aside of the FILE. Returns how many; 0 for a pipe.
   std::size_t peek(std::uint64_t offset, std::uint8_t* out, std::size_t length) const noexcept;
-  /// The first four octets as a number in the byte order of this machine; 0 while fewer were read.
-  std::uint32_t first_word() const noexcept;
+  /// The first octets of the file, as many as were read, at most 24: the header of a classic pcap file.
+  packet::ByteView head() const noexcept { return {head_.data(), head_length_}; }
   /// "gzip", "zstd", ... when the first octets are those of a compressed file, else empty.
   std::string_view compression() const noexcept;
 
  private:
-  CaptureStream(int descriptor, bool owns_descriptor, std::optional<std::uint64_t> size, std::uint64_t offset);
+  CaptureStream(int descriptor, bool owns_descriptor, std::optional<std::uint64_t> size, std::uint64_t offset,
+                std::size_t window_octets);
 
-  static ssize_t read_cookie(void* cookie, char* buffer, std::size_t length);
-  static int seek_cookie(void* cookie, off64_t* offset, int whence);
+  /// As read(2) into the free end of the window.
+  ssize_t read_on() noexcept;
+
+  static ssize_t read_cookie(void* cookie, char* out, std::size_t length);
   static int close_cookie(void* cookie);
 
   int descriptor_;
   bool owns_descriptor_;
   bool owns_file_ = true;
   std::FILE* file_ = nullptr;
-  std::unique_ptr<char[]> buffer_;
   std::optional<std::uint64_t> size_;
   std::uint64_t offset_;  ///< of the descriptor
-  std::array<std::uint8_t, 8> head_{};
+  std::size_t capacity_;
+  std::unique_ptr<std::uint8_t[]> window_;
+  std::size_t taken_ = 0;   ///< octets of the window that were consumed
+  std::size_t filled_ = 0;  ///< octets of the window that were read
+  std::array<std::uint8_t, 24> head_{};
   std::size_t head_length_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <random>
 
 #include "pipeline/port/capture_reader.h"
 #include "tests/unit/port/capture_bytes.h"
@@ -254,6 +255,89 @@ TEST_F(CaptureReaderTest, ACompressedFileIsToldAsSuch) {
   EXPECT_NE(refusal({0x1f, 0x8b, 8, 0}).find("compressed (gzip): zcat "), std::string::npos);
   EXPECT_NE(refusal({0x28, 0xb5, 0x2f, 0xfd, 0}).find("compressed (zstd): zstdcat "), std::string::npos);
   EXPECT_NE(refusal({0xfd, '7', 'z', 'X', 'Z', 0}).find("compressed (xz): xzcat "), std::string::npos);
+}
+
+TEST_F(CaptureReaderTest, RecordsLongerThanTheWindowAreReadToo) {
+  for (const Order order : {Order::little, Order::big}) {
+    PcapFile file(PcapFile::kNanoseconds, order, 1, 262'144);
+    std::vector<Bytes> sent;
+    for (std::uint32_t i = 0; i < 60; ++i) {
+      sent.push_back(frame(static_cast<std::uint8_t>(i), i % 10 == 3 ? 262'144 : i % 10 == 7 ? 16'384 - 16 : 900));
+      file.packet(3'000'000'000 + i, 999'999'999, sent.back());
+    }
+    auto reader = CaptureReader::open(write("file", file.bytes()), 16 * 1024);
+    ASSERT_TRUE(reader);
+    const std::vector<Kept> all = read_all(*reader);
+    EXPECT_FALSE(reader->error());
+    ASSERT_EQ(all.size(), sent.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_TRUE(all[i].bytes == sent[i]) << "packet " << i;
+      // Seconds have no sign: they last until 2106, whoever reads the record.
+      EXPECT_EQ(all[i].packet.time_ns, (3'000'000'000 + static_cast<std::int64_t>(i)) * kSecond + 999'999'999);
+    }
+  }
+}
+
+TEST_F(CaptureReaderTest, AFractionOfASecondOrMoreIsNoTime) {
+  for (const bool nano : {false, true}) {
+    PcapFile file(nano ? PcapFile::kNanoseconds : PcapFile::kMicroseconds);
+    file.packet(5, 7, frame(1)).packet(6, nano ? 1'000'000'000 : 1'000'000, frame(2));
+    CaptureReader reader = open(file.bytes());
+    EXPECT_EQ(read_all(reader).at(1).packet.time_ns, 5 * kSecond + (nano ? 7 : 7000));
+    EXPECT_EQ(reader.packets_without_time(), 1U);
+  }
+}
+
+/// What libpcap alone makes of a file: the octets and lengths of the packets, and whether it complains.
+struct ByLibpcap {
+  std::vector<std::pair<Bytes, std::uint32_t>> packets;
+  bool failed = false;
+
+  explicit ByLibpcap(const std::string& path) {
+    std::array<char, PCAP_ERRBUF_SIZE> message{};
+    pcap_t* pcap = pcap_open_offline(path.c_str(), message.data());
+    if (pcap == nullptr) throw std::runtime_error(message.data());
+    pcap_pkthdr* header = nullptr;
+    const std::uint8_t* bytes = nullptr;
+    int status = 0;
+    while ((status = pcap_next_ex(pcap, &header, &bytes)) == 1) {
+      packets.emplace_back(Bytes(bytes, bytes + header->caplen), std::max(header->len, header->caplen));
+    }
+    failed = status != PCAP_ERROR_BREAK;
+    pcap_close(pcap);
+  }
+};
+
+TEST_F(CaptureReaderTest, OfADamagedPcapReadsWhatLibpcapReads) {
+  std::minstd_rand engine(5);
+  const auto random = [&] { return static_cast<std::uint32_t>(engine()); };
+  for (int i = 0; i < 400; ++i) {
+    const std::uint32_t snap_length = std::array{0U, 60U, 200U, 65'535U, 262'144U}[random() % 5];
+    PcapFile file(random() % 2 == 0 ? PcapFile::kNanoseconds : PcapFile::kMicroseconds,
+                  random() % 2 == 0 ? Order::little : Order::big, 1, snap_length);
+    for (std::uint32_t packet = 0; packet < 30; ++packet) {
+      file.packet(packet + 1, 0, frame(static_cast<std::uint8_t>(packet), random() % 300), random() % 400);
+    }
+    Bytes bytes = file.bytes();
+    // A length, mostly, or any octet behind the header of the file; every third file is cut as well.
+    for (std::size_t changes = random() % 3; changes > 0; --changes) {
+      const std::size_t start = file.starts()[random() % 30];
+      const std::size_t at = random() % 4 == 0 ? 24 + random() % (bytes.size() - 24) : start + 8 + random() % 8;
+      bytes[at] = static_cast<std::uint8_t>(random() % 2 == 0 ? random() : random() % 3);
+    }
+    const std::size_t length = random() % 3 == 0 ? 24 + random() % (bytes.size() - 24) : bytes.size();
+    const std::string path = write_part("file", bytes, length);
+    const ByLibpcap expected(path);
+    auto reader = CaptureReader::open(path, 16 * 1024);
+    ASSERT_TRUE(reader);
+    const std::vector<Kept> all = read_all(*reader);
+    ASSERT_EQ(all.size(), expected.packets.size()) << i;
+    for (std::size_t packet = 0; packet < all.size(); ++packet) {
+      ASSERT_TRUE(all[packet].bytes == expected.packets[packet].first) << i << " packet " << packet;
+      ASSERT_EQ(all[packet].packet.wire_length, expected.packets[packet].second) << i << " packet " << packet;
+    }
+    ASSERT_EQ(reader->error().has_value(), expected.failed) << i;
+  }
 }
 
 TEST_F(CaptureReaderTest, CountsItsProgress) {

@@ -157,7 +157,7 @@ TEST_F(CaptureSourceTest, NothingToReadEndsAtOnce) {
 }
 
 TEST_F(CaptureSourceTest, ReadsAPipe) {
-  PcapFile file;
+  PcapFile file(PcapFile::kNanoseconds, test::Order::big);
   for (std::uint32_t i = 0; i < 5000; ++i) file.packet(i + 1, 0, frame('p', 100));
   const Bytes whole = file.bytes();
   std::array<int, 2> pipe{};
