@@ -18,13 +18,8 @@ constexpr std::uint16_t in_network_order(std::uint16_t value) noexcept {
 /// is below 2^48.
 std::uint64_t checksum_of(ByteView octets) noexcept;
 
-/// True when a sum that included the checksum field shows no error.
-constexpr bool checksum_holds(std::uint64_t sum) noexcept {
-  sum = (sum & 0xffffffffU) + (sum >> 32);
-  sum = (sum & 0xffffU) + (sum >> 16);
-  sum = (sum & 0xffffU) + (sum >> 16);
-  sum = (sum & 0xffffU) + (sum >> 16);
-  return sum == 0xffff;
-}
+/// True when a sum that included the checksum field shows no error: folded to 16 bits it is 0xffff. As 2^16 leaves 1
+/// when divided by 0xffff, folding keeps the remainder, and compilers turn the test for 0 into one multiplication.
+constexpr bool checksum_holds(std::uint64_t sum) noexcept { return sum != 0 && sum % 0xffffU == 0; }
 
 }  // namespace doorslam::packet

@@ -2,6 +2,7 @@
 
 #include "pipeline/packet/icmp.h"
 #include "pipeline/packet/link_layer.h"
+#include "pipeline/packet/plain_frame.h"
 #include "pipeline/packet/tcp_header.h"
 
 namespace doorslam::packet {
@@ -43,6 +44,11 @@ Decoder::Decoder(const DecodeOptions& options)
       reassembler_(options.reassembly_bytes, options.reassembly_timeout_ns, counters_) {}
 
 DecodeOutcome Decoder::decode(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
+  if (decode_plain_frame(packet, verify_checksums_, segment)) [[likely]] {
+    counters_.tcp_checksum_bad += segment.checksum_bad ? 1 : 0;
+    ++counters_.packets[index_of(DecodeOutcome::tcp)];
+    return DecodeOutcome::tcp;
+  }
   const DecodeOutcome outcome = decode_frame(packet, segment, error);
   ++counters_.packets[index_of(outcome)];
   return outcome;
@@ -67,33 +73,12 @@ inline DecodeOutcome Decoder::decode_tcp(const Reader& reader, const IpHeader& i
   return DecodeOutcome::tcp;
 }
 
-/// The plain path, Ethernet, IP, TCP, stands apart from the general one so that it stays in registers.
 DecodeOutcome Decoder::decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
   Reader reader(packet.captured, packet.wire_length);
   std::uint16_t vlan = 0;
-  if (packet.link_type != link_type::kEthernet || !strip_plain_ethernet(reader, vlan)) [[unlikely]] {
-    return decode_other_link(packet, segment, error);
+  if (packet.link_type != link_type::kEthernet || !strip_plain_ethernet(reader, vlan)) {
+    if (const Verdict verdict = reach_ip(start_of_frame(packet.link_type, reader), reader, vlan)) return *verdict;
   }
-  Reader payload = reader;
-  IpHeader ip;
-  const auto first = reader.peek<1>();
-  const unsigned version = first ? first.u8<0>() >> 4U : 0;
-  if (version == 4) [[likely]] {
-    if (const Verdict verdict = parse_ipv4(payload, verify_checksums_, ip)) return *verdict;
-    if (ip.protocol == ip_protocol::kTcp && !ip.fragment) [[likely]] {
-      return decode_tcp(payload, ip, {.vlan = vlan}, packet, segment);
-    }
-  } else if (version == 6) {
-    if (const Verdict verdict = parse_ipv6_header(payload, ip)) return *verdict;
-    if (ip.protocol == ip_protocol::kTcp) return decode_tcp(payload, ip, {.vlan = vlan}, packet, segment);
-  }
-  return decode_ip(reader, vlan, packet, segment, error);
-}
-
-DecodeOutcome Decoder::decode_other_link(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
-  Reader reader(packet.captured, packet.wire_length);
-  std::uint16_t vlan = 0;
-  if (const Verdict verdict = reach_ip(start_of_frame(packet.link_type, reader), reader, vlan)) return *verdict;
   return decode_ip(reader, vlan, packet, segment, error);
 }
 

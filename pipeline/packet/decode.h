@@ -52,11 +52,9 @@ class Decoder {
     bool tunneled = false;
   };
 
-  DecodeOutcome decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
-  [[gnu::noinline]] DecodeOutcome decode_other_link(const RawPacket& packet, Segment& segment,
-                                                    IcmpError& error) noexcept;
-  [[gnu::noinline]] DecodeOutcome decode_ip(Reader reader, std::uint16_t vlan, const RawPacket& packet,
-                                            Segment& segment, IcmpError& error) noexcept;
+  [[gnu::noinline]] DecodeOutcome decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
+  DecodeOutcome decode_ip(Reader reader, std::uint16_t vlan, const RawPacket& packet, Segment& segment,
+                          IcmpError& error) noexcept;
   DecodeOutcome decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around, const RawPacket& packet,
                            Segment& segment) noexcept;
   Verdict reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept;

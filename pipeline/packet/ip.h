@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -54,8 +56,10 @@ struct IpHeader {
 /// Copies 4 or 16 octets out of the packet.
 inline void assign(flowtable::IpAddress& address, ByteView octets) noexcept {
   if (octets.size() == 4) {
-    address.octets = {};
-    std::memcpy(address.octets.data(), octets.data(), 4);
+    // One store of sixteen octets: a reader of them all would wait for two that overlap.
+    std::array<std::uint32_t, 4> words{};
+    std::memcpy(words.data(), octets.data(), 4);
+    address.octets = std::bit_cast<std::array<std::uint8_t, 16>>(words);
     address.version = flowtable::IpVersion::v4;
   } else {
     std::memcpy(address.octets.data(), octets.data(), 16);

@@ -7,6 +7,9 @@
 /// TCP headers (RFC 9293, section 3.1).
 namespace doorslam::packet {
 
+/// Timestamps padded in front with two no-operations, as everyone sends them (RFC 7323, appendix A): first four octets.
+inline constexpr std::uint32_t kPaddedTimestamps = 0x0101080a;
+
 /// Reads TCP options, as many as were captured. What follows a malformed one is not read.
 void parse_tcp_options(Reader options, TcpOptions& out) noexcept;
 
@@ -32,15 +35,7 @@ inline Verdict parse_tcp(Reader reader, const IpHeader& ip, bool verify_checksum
   if (header_octets > 20) {
     Reader options = reader;
     options.limit(header_octets - 20);
-    // Timestamps alone, padded in front as everyone does: nearly all segments but SYNs (RFC 7323, appendix A).
-    const auto usual = options.peek<12>();
-    if (usual && header_octets == 32 && usual.be32<0>() == 0x0101080a) [[likely]] {
-      segment.options.present = TcpOptions::kTimestamps;
-      segment.options.timestamp_value = usual.be32<4>();
-      segment.options.timestamp_echo = usual.be32<8>();
-    } else {
-      parse_tcp_options(options, segment.options);
-    }
+    parse_tcp_options(options, segment.options);
     reader.skip_on_wire(header_octets - 20);
   }
   segment.payload_length = static_cast<std::uint32_t>(reader.wire_size());

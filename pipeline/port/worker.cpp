@@ -11,8 +11,8 @@ void Worker::process(std::span<const packet::RawPacket> burst, tcp::EventBatch& 
     tracker_.process(std::span<const packet::Segment>(segments_.data(), run), out);
     run = 0;
   };
+  packet::IcmpError error;
   for (const packet::RawPacket& packet : burst) {
-    packet::IcmpError error;
     switch (decoder_.decode(packet, segments_[run], error)) {
       case packet::DecodeOutcome::tcp:
         ++run;

@@ -1,0 +1,140 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "pipeline/packet/plain_frame.h"
+#include "tests/unit/packet/decoding.h"
+
+// The straight line for plain frames against the general path, which reads the same datagrams under another link layer.
+namespace doorslam::packet {
+namespace {
+
+using namespace doorslam::test;
+
+constexpr std::uint32_t kRawIp = 101;
+
+Bytes linux_syn_options() {
+  return tcp_option::mss(1460) + tcp_option::sack_permitted() + tcp_option::timestamps(0x01020304, 0x05060708) +
+         tcp_option::nop() + tcp_option::window_scale(7);
+}
+Bytes padded_timestamps() { return tcp_option::nop() + tcp_option::nop() + tcp_option::timestamps(70'000, 80'000); }
+
+/// Options of all kinds and lengths, among them those that have a short cut, and near misses of these.
+std::vector<Bytes> option_layouts() {
+  Bytes wrong_syn = linux_syn_options();
+  wrong_syn[17] = 4;
+  return {{},
+          padded_timestamps(),
+          linux_syn_options(),
+          wrong_syn,
+          tcp_option::timestamps(1, 2) + tcp_option::nop() + tcp_option::nop(),
+          tcp_option::mss(1400),
+          tcp_option::mss(1460) + tcp_option::nop() + tcp_option::window_scale(8) + tcp_option::nop() +
+              tcp_option::nop() + tcp_option::sack_permitted(),
+          padded_timestamps() + Bytes{1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2},
+          {30, 1, 1, 1}};
+}
+
+Bytes plain_frame(const Bytes& options, std::string_view payload, bool tagged, const Bytes& trailer = {}) {
+  Frame frame;
+  frame.ethernet();
+  if (tagged) frame.vlan(77);
+  return frame.ipv4("192.0.2.1", "198.51.100.200", {.ttl = 57, .id = 0xbeef})
+      .tcp({.seq = 0xfffffff0, .ack = 0x80000001, .flags = 0x18, .window = 501, .options = options})
+      .payload(payload)
+      .trailer(trailer)
+      .bytes();
+}
+
+std::string text_of(const Decoded& decoded) {
+  const Segment& s = decoded.segment;
+  std::string text(name_of(decoded.outcome));
+  if (decoded.outcome != DecodeOutcome::tcp) return text;
+  for (const flowtable::Endpoint& end : {s.source, s.destination}) {
+    text += end.address.version == flowtable::IpVersion::v4 ? " v4" : " v6";
+    for (const std::uint8_t octet : end.address.octets) text += " " + std::to_string(octet);
+    text += " port " + std::to_string(end.port);
+  }
+  for (const std::uint64_t number :
+       {static_cast<std::uint64_t>(s.time_ns), s.number, std::uint64_t{s.seq}, std::uint64_t{s.ack},
+        std::uint64_t{s.payload_length}, std::uint64_t{s.window}, std::uint64_t{s.ip_id}, std::uint64_t{s.flags},
+        std::uint64_t{s.ttl}, std::uint64_t{s.dont_fragment}, std::uint64_t{s.checksum_bad}, std::uint64_t{s.tunneled},
+        std::uint64_t{s.options.present}, std::uint64_t{s.options.window_scale}, std::uint64_t{s.options.mss},
+        std::uint64_t{s.options.timestamp_value}, std::uint64_t{s.options.timestamp_echo}})
+    text += " " + std::to_string(number);
+  return text + " payload " + std::string(decoded.payload());
+}
+
+/// Decodes the frame as it is, and its datagram without the link layer.
+void expect_same(const RawPacket& packet, std::size_t link_octets, bool verify) {
+  DecodeOptions options;
+  options.verify_checksums = verify;
+  options.reassembly_bytes = 0;
+  Decoder plain(options);
+  Decoder general(options);
+  RawPacket datagram = packet;
+  datagram.link_type = kRawIp;
+  datagram.captured = packet.captured.subspan(link_octets);
+  datagram.wire_length -= static_cast<std::uint32_t>(link_octets);
+  const Decoded as_frame = decode_with(plain, packet);
+  const Decoded as_datagram = decode_with(general, datagram);
+  ASSERT_EQ(text_of(as_frame), text_of(as_datagram));
+  ASSERT_EQ(plain.counters().packets, general.counters().packets);
+  ASSERT_EQ(plain.counters().tcp_checksum_bad, general.counters().tcp_checksum_bad);
+}
+
+TEST(PlainFrame, IsWhatTheStraightLineTakes) {
+  for (const Bytes& options : option_layouts()) {
+    for (const bool tagged : {false, true}) {
+      const Bytes frame = plain_frame(options, "hello", tagged);
+      Segment segment;
+      ASSERT_TRUE(decode_plain_frame(raw_packet(frame), true, segment));
+      EXPECT_EQ(segment.vlan, tagged ? 77 : 0);
+      EXPECT_FALSE(segment.checksum_bad);
+      EXPECT_EQ(segment.payload.size(), 5U);
+    }
+  }
+}
+
+TEST(PlainFrame, ReadsWhatTheGeneralPathReads) {
+  for (const Bytes& options : option_layouts()) {
+    for (std::size_t length : {0, 1, 2, 3, 7, 8, 31, 64, 333, 1400}) {
+      for (const bool tagged : {false, true}) {
+        const Bytes frame = plain_frame(options, std::string(length, 'x'), tagged, Bytes(length % 5, 0xaa));
+        expect_same(raw_packet(frame), tagged ? 18 : 14, true);
+      }
+    }
+  }
+}
+
+TEST(PlainFrame, CutAnywhereReadsWhatTheGeneralPathReads) {
+  for (const Bytes& options : option_layouts()) {
+    const Bytes frame = plain_frame(options, "payload of some length", false, Bytes(4, 0xaa));
+    for (std::size_t snap = 14; snap <= frame.size(); ++snap) expect_same(raw_packet(frame, 1, 1, snap), 14, true);
+  }
+}
+
+// Checksums are not verified in half of the cases, or a changed header would not get far.
+TEST(PlainFrame, DamagedAnywhereReadsWhatTheGeneralPathReads) {
+  std::mt19937 random(11);
+  const std::vector<Bytes> layouts = option_layouts();
+  for (int i = 0; i < 40'000; ++i) {
+    const bool tagged = random() % 4 == 0;
+    const std::size_t link_octets = tagged ? 18 : 14;
+    Bytes frame = plain_frame(layouts[random() % layouts.size()], std::string(random() % 40, 'x'), tagged,
+                              Bytes(random() % 3, 0xaa));
+    for (std::size_t changes = 1 + random() % 3; changes > 0; --changes) {
+      // Mostly in the headers; single bits and whole octets.
+      const std::size_t range = random() % 8 == 0 ? frame.size() - link_octets : 40;
+      const std::size_t at = link_octets + random() % range;
+      frame[at] = static_cast<std::uint8_t>(random() % 2 == 0 ? random() : frame[at] ^ 1U << random() % 8);
+    }
+    const std::size_t snap = random() % 4 == 0 ? link_octets + random() % 80 : SIZE_MAX;
+    SCOPED_TRACE(i);
+    expect_same(raw_packet(frame, 1, 1, snap), link_octets, random() % 2 == 0);
+    if (HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace doorslam::packet
