@@ -19,12 +19,12 @@ host::Findings sample() {
 TEST(CheckReport, AlignsALineForEachFindingAndPutsTheCommandBelow) {
   EXPECT_EQ(
       findings_text(sample(), false),
-      "fine    kernel         6.1.0\n"
-      "skipped ports          none are configured\n"
-      "should  swap           512 MiB\n"
-      "                       mend: swapoff -a\n"
+      "fine    kernel        6.1.0\n"
+      "skipped ports         none are configured\n"
+      "should  swap          512 MiB\n"
+      "                      mend: swapoff -a\n"
       "must    port \\x1b[2J  held by ice\\x0a\n"
-      "                       mend: driverctl \"x\"\n"
+      "                      mend: driverctl \"x\"\n"
       "\n"
       "1 fine, 1 skipped, 1 should, 1 must: doorslam cannot run like this; mend each `must` (the commands are for "
       "a root shell)\n");
