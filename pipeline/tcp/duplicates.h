@@ -29,17 +29,33 @@ inline void remember_segment(FlowRecord& flow, std::uint16_t hash) noexcept {
   flow.recent[0] = hash;
 }
 
+namespace detail {
+
+/// The hash collided: this segment tells something that none before it has told.
+inline bool is_news(const FlowRecord& flow, const packet::Segment& segment, Side side) noexcept {
+  using namespace packet::tcp_flag;
+  const std::size_t own = index_of(side);
+  const std::size_t peer = own ^ 1U;
+  if (!segment.checksum_bad && flow.packets[own] == 0 && flow.states().of(side) == EndState::inactive) return true;
+  if (segment.has(kRst)) return false;
+  if (segment.payload_length != 0 || segment.has(kSyn | kFin)) {
+    const std::uint32_t last = segment.seq + std::max(segment.payload_length, 1U);
+    return sequence_distance(last, flow.next_seq[own]) > 0;
+  }
+  return segment.has(kAck) && !segment.checksum_bad && sequence_distance(segment.ack, flow.acked[peer]) > 0 &&
+         sequence_distance(segment.ack, flow.next_seq[peer]) <= 0;
+}
+
+}  // namespace detail
+
 /// Is this a copy of one of the connection's latest segments? Marks the connection as mirrored where that is certain.
 inline bool is_mirror_duplicate(FlowRecord& flow, const packet::Segment& segment, std::uint16_t hash, Side side,
                                 flowtable::DurationNs window_ns) noexcept {
   using namespace packet::tcp_flag;
   if (segment.time_ns - flow.last_seen() > window_ns) return false;
   if (std::find(flow.recent.begin(), flow.recent.end(), hash) == flow.recent.end()) return false;
+  if (detail::is_news(flow, segment, side)) return false;
   const bool takes_space = segment.payload_length != 0 || segment.has(kSyn | kFin);
-  if (takes_space && !segment.has(kRst)) {
-    const std::uint32_t last = segment.seq + std::max(segment.payload_length, 1U);
-    if (sequence_distance(last, flow.next_seq[index_of(side)]) > 0) return false;  // the hash collided: this is new
-  }
   if (segment.ip_id != 0 || (takes_space && !segment.has(kRst))) {
     flow.set(FlowFlag::mirrored);
     return true;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "pipeline/tcp/duplicates.h"
 #include "tests/support/segment_scenario.h"
 
 /// Sequence numbers: payload counts, retransmissions, order, gaps, windows, and mirror duplicates.
@@ -341,6 +342,17 @@ TEST_F(TrackerSequence, WithoutIdentificationABareAckIsACopyOnlyOnceMirroringIsP
     ASSERT_EQ(ended.size(), 1U);
     EXPECT_EQ(ended[0].summary.duplicates, mirrored ? 2U : 0U);
   }
+}
+
+TEST_F(TrackerSequence, AnAckOfSomethingNewIsNoCopyThoughItsHashCollides) {
+  talk.server(kAck | kPsh, "answer");
+  const std::uint16_t taken = segment_hash(talk.segments().back());
+  Segment& ack = talk.after(10 * kMicrosecondNs).client(kAck);
+  ack.window = 0;
+  while (segment_hash(ack) != taken) ++ack.options.timestamp_value;
+  const auto seen = summary();
+  EXPECT_EQ(seen.duplicates, 0U);
+  EXPECT_EQ(seen.side[0].packets, 3U);
 }
 
 TEST_F(TrackerSequence, MirroredSynAndRstMakeOneConnection) {
