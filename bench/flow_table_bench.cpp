@@ -65,10 +65,10 @@ struct OurTable {
   }
 
   std::size_t find_burst(const FlowKey4* keys, TimeNs now) {
-    hash_burst(keys);
+    locate_burst(keys);
     std::size_t found = 0;
     for (std::size_t i = 0; i < kBurst; ++i) {
-      if (auto* const slot = table.find(keys[i], hashes[i])) {
+      if (auto* const slot = table.find(keys[i], places[i])) {
         slot->state.seen = now;
         ++found;
       }
@@ -77,11 +77,11 @@ struct OurTable {
   }
 
   void insert_burst(const FlowKey4* keys, TimeNs now) {
-    hash_burst(keys);
+    locate_burst(keys);
     Table::Slot evicted;
     for (std::size_t i = 0; i < kBurst; ++i) {
-      if (table.find(keys[i], hashes[i]) != nullptr) continue;
-      const auto [slot, inserted] = table.insert(keys[i], hashes[i], evicted);
+      if (table.find(keys[i], places[i]) != nullptr) continue;
+      const auto [slot, inserted] = table.insert(keys[i], places[i], evicted);
       slot->state.seen = now;
       table.schedule(table.index_of(*slot), now + 5 * kSecondNs);
       evictions += inserted != Inserted::fresh;
@@ -89,19 +89,19 @@ struct OurTable {
   }
 
   void erase(const FlowKey4& key) {
-    if (auto* const slot = table.find(key, table.hash(key))) table.erase(slot);
+    if (auto* const slot = table.find(key, table.place_of(key))) table.erase(slot);
   }
 
-  void hash_burst(const FlowKey4* keys) {
+  void locate_burst(const FlowKey4* keys) {
     for (std::size_t i = 0; i < kBurst; ++i) {
-      hashes[i] = table.hash(keys[i]);
-      table.prefetch(hashes[i]);
+      places[i] = table.place_of(keys[i]);
+      table.prefetch(places[i]);
     }
-    for (std::size_t i = 0; i < kBurst; ++i) table.prefetch_slot(hashes[i]);
+    for (std::size_t i = 0; i < kBurst; ++i) table.prefetch_slot(places[i]);
   }
 
   Table table;
-  std::array<std::uint64_t, kBurst> hashes{};
+  std::array<Table::Place, kBurst> places{};
   std::size_t evictions = 0;
 };
 

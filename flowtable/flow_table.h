@@ -48,7 +48,7 @@ enum class Inserted : std::uint8_t { fresh, evicted_embryonic, evicted_closed, e
 /// of up to 48 octets a slot is one cache line, and a slot's share of everything is 68 octets.
 ///
 /// A burst hides its cache misses by going through in three passes:
-///     for each packet: hash() and prefetch();  for each: prefetch_slot();  for each: find() or insert().
+///     for each packet: place_of() and prefetch();  for each: prefetch_slot();  for each: find() or insert().
 ///
 /// Expiry is an input like a packet is: schedule() every inserted slot, and for each slot that due() hands out erase()
 /// it or schedule() it again. See Deadlines for why packets need not move their deadlines.
@@ -68,6 +68,13 @@ class FlowTable {
   struct InsertResult {
     Slot* slot;
     Inserted inserted;
+  };
+
+  /// Where a key may stand: numbers of the first slots of its two buckets, and the tag it leaves there.
+  struct Place {
+    std::uint32_t first;
+    std::uint32_t second;
+    std::uint16_t tag;
   };
 
   /// Memory a slot takes, its share of heads and deadlines included, in octets.
@@ -96,11 +103,19 @@ class FlowTable {
   std::size_t size() const noexcept { return size_; }
   std::size_t capacity() const noexcept { return buckets_ * kBucketSlots; }
 
-  std::uint64_t hash(const Key& key) const noexcept { return hash_key_.hash(key); }
+  /// Each half of the key's hash, scaled to the number of buckets, picks one; its lower bits are left for the tag.
+  Place place_of(const Key& key) const noexcept {
+    const std::uint64_t hash = hash_key_.hash(key);
+    const std::uint64_t first = ((hash >> 32) * buckets_) >> 32;
+    std::uint64_t second = ((hash & 0xffffffff) * buckets_) >> 32;
+    if (second == first) second ^= 1;  // the number of buckets is even
+    const auto mixed = static_cast<std::uint16_t>((hash ^ (hash >> 32)) << 2);
+    const auto tag = static_cast<std::uint16_t>(mixed == 0 ? kClassMask + 1 : mixed);
+    return {static_cast<std::uint32_t>(first * kBucketSlots), static_cast<std::uint32_t>(second * kBucketSlots), tag};
+  }
 
   /// Brings the heads of the key's two buckets near.
-  void prefetch(std::uint64_t hash) const noexcept {
-    const Place place = place_of(hash);
+  void prefetch(const Place& place) const noexcept {
     prefetch_line(tags() + place.first);
     prefetch_line(tags() + place.second);
     if (crowded()) {
@@ -111,8 +126,7 @@ class FlowTable {
 
   /// Brings the slot near that find() or insert() will look at. The heads should be near already. Returns the slot if
   /// it is the one that find() will look at first: a hint for find(), to be read only once its key has been compared.
-  Slot* prefetch_slot(std::uint64_t hash) noexcept {
-    const Place place = place_of(hash);
+  Slot* prefetch_slot(const Place& place) noexcept {
     const std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
     if (candidates != 0) [[likely]] {
       const std::uint32_t candidate = number(place, candidates);  // a second one is a matter of one lookup in 500
@@ -124,9 +138,8 @@ class FlowTable {
     return nullptr;
   }
 
-  /// The key's slot, or nullptr. `hash` is hash(key).
-  Slot* find(const Key& key, std::uint64_t hash) noexcept {
-    const Place place = place_of(hash);
+  /// The key's slot, or nullptr. `place` is place_of(key).
+  Slot* find(const Key& key, const Place& place) noexcept {
     for (std::uint32_t candidates = matching(place, kFingerprintMask, place.tag); candidates != 0;
          candidates &= candidates - 1) {
       Slot* const candidate = slots() + number(place, candidates);
@@ -134,22 +147,21 @@ class FlowTable {
     }
     return nullptr;
   }
-  const Slot* find(const Key& key, std::uint64_t hash) const noexcept {
-    return const_cast<FlowTable*>(this)->find(key, hash);
+  const Slot* find(const Key& key, const Place& place) const noexcept {
+    return const_cast<FlowTable*>(this)->find(key, place);
   }
   /// The same, faster if `likely`, of prefetch_slot(), still holds the key. It may be nullptr, or out of date.
-  Slot* find(const Key& key, std::uint64_t hash, Slot* likely) noexcept {
+  Slot* find(const Key& key, const Place& place, Slot* likely) noexcept {
     if (likely != nullptr && occupied(index_of(*likely)) && likely->key == key) [[likely]]
       return likely;
-    return find(key, hash);
+    return find(key, place);
   }
 
   /// A slot for a key that find() did not find. The state is State{}, embryonic until reclassify(), and not scheduled.
   /// When both buckets are full, one of their 32 connections makes way and is copied to `evicted`, which is not
   /// written otherwise: of the lowest class there, and within it the one with the least last_seen() if all are
   /// established, else the one whose scheduled deadline is soonest (which is as good and reads no slot).
-  InsertResult insert(const Key& key, std::uint64_t hash, Slot& evicted) noexcept {
-    const Place place = place_of(hash);
+  InsertResult insert(const Key& key, const Place& place, Slot& evicted) noexcept {
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
     Inserted inserted = Inserted::fresh;
     std::uint32_t chosen;
@@ -213,26 +225,9 @@ class FlowTable {
   static_assert(2 * kBucketSlots == std::numeric_limits<std::uint32_t>::digits, "a bit for each slot of a pair");
   static constexpr std::size_t kMaxSlots = std::size_t{1} << 32;
 
-  /// Where a hash may stand: numbers of the first slots of its two buckets, and the tag it leaves there.
-  struct Place {
-    std::uint32_t first;
-    std::uint32_t second;
-    std::uint16_t tag;
-  };
-
   static constexpr std::size_t bucket_count(std::size_t capacity_flows) noexcept {
     const std::size_t pairs = (std::min(capacity_flows, kMaxSlots) + 2 * kBucketSlots - 1) / (2 * kBucketSlots);
     return 2 * std::max<std::size_t>(pairs, 1);
-  }
-
-  /// Each half of the hash, scaled to the number of buckets, picks one; its lower bits are left for the tag.
-  Place place_of(std::uint64_t hash) const noexcept {
-    const std::uint64_t first = ((hash >> 32) * buckets_) >> 32;
-    std::uint64_t second = ((hash & 0xffffffff) * buckets_) >> 32;
-    if (second == first) second ^= 1;  // the number of buckets is even
-    const auto mixed = static_cast<std::uint16_t>((hash ^ (hash >> 32)) << 2);
-    const auto tag = static_cast<std::uint16_t>(mixed == 0 ? kClassMask + 1 : mixed);
-    return {static_cast<std::uint32_t>(first * kBucketSlots), static_cast<std::uint32_t>(second * kBucketSlots), tag};
   }
 
   /// Bits 0 to 15 stand for the slots of the first bucket, 16 to 31 for those of the second.

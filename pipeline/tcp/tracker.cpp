@@ -107,8 +107,8 @@ template <class Key>
 void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lookup<Key>& lookup) const noexcept {
   const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
   const auto oriented = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
-  std::construct_at(&lookup, Lookup<Key>{oriented, table.hash(oriented.key), nullptr});
-  table.prefetch(lookup.hash);
+  std::construct_at(&lookup, Lookup<Key>{oriented, table.place_of(oriented.key), nullptr});
+  table.prefetch(lookup.place);
 }
 
 template <class Key>
@@ -159,7 +159,7 @@ void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexc
 template <class Key>
 void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const Segment& segment,
                            EventBatch& out) noexcept {
-  auto* slot = table.find(lookup.oriented.key, lookup.hash, lookup.slot);
+  auto* slot = table.find(lookup.oriented.key, lookup.place, lookup.slot);
   if (slot != nullptr) {
     const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
     if (advance_quickly(slot->state, side, segment)) return;
@@ -237,7 +237,7 @@ template <class Key>
 typename Tracker::Table<Key>::Slot* Tracker::begin(Table<Key>& table, const Lookup<Key>& lookup, const Segment& segment,
                                                    EventBatch& out) noexcept {
   typename Table<Key>::Slot evicted;
-  const auto [slot, inserted] = table.insert(lookup.oriented.key, lookup.hash, evicted);
+  const auto [slot, inserted] = table.insert(lookup.oriented.key, lookup.place, evicted);
   if (inserted != flowtable::Inserted::fresh) {
     give_out(evicted, EndReason::evicted, segment.time_ns, segment.number, out);
   }
@@ -346,7 +346,7 @@ template <class Key>
 void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, EventBatch& out) noexcept {
   const auto oriented =
       flowtable::make_key<Key>(error.source, error.destination, vlan_aware_ ? error.vlan : std::uint16_t{0});
-  auto* slot = table.find(oriented.key, table.hash(oriented.key));
+  auto* slot = table.find(oriented.key, table.place_of(oriented.key));
   if (slot != nullptr && error.time_ns >= deadline_of(slot->state)) {
     FlowRecord& flow = slot->state;
     const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;

@@ -77,7 +77,7 @@ class Tracker {
   template <class Key>
   struct Lookup {
     flowtable::OrientedKey<Key> oriented;
-    std::uint64_t hash = 0;
+    typename Table<Key>::Place place{};
     typename Table<Key>::Slot* slot = nullptr;  ///< of FlowTable::prefetch_slot()
   };
   /// What of a connection's Evidence its next segment is going to touch.
@@ -99,7 +99,7 @@ class Tracker {
   void process_part(std::span<const packet::Segment> part, EventBatch& out) noexcept;
   template <class Key>
   void prefetch_slot(Table<Key>& table, Lookup<Key>& lookup) noexcept {
-    lookup.slot = table.prefetch_slot(lookup.hash);
+    lookup.slot = table.prefetch_slot(lookup.place);
   }
   template <class Key>
   Near prefetch_details(const Lookup<Key>& lookup) const noexcept;

@@ -73,10 +73,10 @@ class TableAgainstMap {
 
   void play(const TableStep& step) {
     const Key key = key_of(static_cast<const Key*>(nullptr), step.flow);
-    const std::uint64_t hash = table_.hash(key);
-    table_.prefetch(hash);
-    table_.prefetch_slot(hash);
-    auto* const slot = table_.find(key, hash);
+    const auto place = table_.place_of(key);
+    table_.prefetch(place);
+    table_.prefetch_slot(place);
+    auto* const slot = table_.find(key, place);
     const auto known = model_.find(step.flow);
     RC_ASSERT((slot != nullptr) == (known != model_.end()));
     if (slot != nullptr) {
@@ -85,7 +85,7 @@ class TableAgainstMap {
     }
     if (step.action == Action::wait) return wait(step.length / 10);
     if (slot == nullptr) {
-      if (step.action == Action::insert) insert(step, key, hash);
+      if (step.action == Action::insert) insert(step, key, place);
       return;
     }
     switch (step.action) {
@@ -111,7 +111,7 @@ class TableAgainstMap {
     RC_ASSERT(table_.size() == model_.size());
     for (const auto& [flow, conn] : model_) {
       const Key key = key_of(static_cast<const Key*>(nullptr), flow);
-      const auto* const slot = table_.find(key, table_.hash(key));
+      const auto* const slot = table_.find(key, table_.place_of(key));
       RC_ASSERT(slot != nullptr);
       RC_ASSERT(slot->state == conn);
     }
@@ -123,9 +123,9 @@ class TableAgainstMap {
   std::size_t evictions() const { return evictions_; }
 
  private:
-  void insert(const TableStep& step, const Key& key, std::uint64_t hash) {
+  void insert(const TableStep& step, const Key& key, const typename Table::Place& place) {
     typename Table::Slot evicted{};
-    const auto [slot, inserted] = table_.insert(key, hash, evicted);
+    const auto [slot, inserted] = table_.insert(key, place, evicted);
     RC_ASSERT(slot->state == Conn{});
     if (inserted == Inserted::fresh) {
       RC_ASSERT(model_.size() < table_.capacity());

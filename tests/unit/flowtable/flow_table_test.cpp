@@ -43,13 +43,13 @@ class FlowTableTest : public testing::Test {
  protected:
   Table::InsertResult add(std::uint32_t number, EvictionClass kind = EvictionClass::embryonic, TimeNs seen = kStart) {
     const FlowKey4 key = key_of(number);
-    const Table::InsertResult result = table_.insert(key, table_.hash(key), evicted_);
+    const Table::InsertResult result = table_.insert(key, table_.place_of(key), evicted_);
     result.slot->state.kind = kind;
     result.slot->state.seen = seen;
     table_.reclassify(*result.slot);
     return result;
   }
-  Table::Slot* find(std::uint32_t number) { return table_.find(key_of(number), table_.hash(key_of(number))); }
+  Table::Slot* find(std::uint32_t number) { return table_.find(key_of(number), table_.place_of(key_of(number))); }
 
   Table table_{kSmallest, HashKey::fixed()};
   Table::Slot evicted_{};
@@ -70,7 +70,7 @@ TEST_F(FlowTableTest, AnErasedKeyIsGoneAndItsSlotStartsAfresh) {
   EXPECT_EQ(find(1), nullptr);
   EXPECT_EQ(table_.size(), 0U);
   const FlowKey4 key = key_of(1);
-  const Table::Slot& again = *table_.insert(key, table_.hash(key), evicted_).slot;
+  const Table::Slot& again = *table_.insert(key, table_.place_of(key), evicted_).slot;
   EXPECT_EQ(again.state.more[5], 0);
   EXPECT_EQ(again.state.kind, EvictionClass::embryonic);
 }
@@ -150,7 +150,7 @@ TEST(FlowTable, HardlyEvictsBelowNinetyPerCent) {
   std::size_t evictions = 0;
   for (std::uint32_t i = 0; table.size() < table.capacity() / 100 * 90; ++i) {
     const FlowKey4 key = key_of(i);
-    if (table.insert(key, table.hash(key), evicted).inserted != Inserted::fresh) ++evictions;
+    if (table.insert(key, table.place_of(key), evicted).inserted != Inserted::fresh) ++evictions;
   }
   EXPECT_LT(evictions, table.capacity() / 2000);
 }
@@ -162,12 +162,12 @@ TEST(FlowTable, FindsEveryKeyOfALargeTable) {
   constexpr std::uint32_t kFlows = 200'000;
   for (std::uint32_t i = 0; i < kFlows; ++i) {
     const FlowKey4 key = key_of(i);
-    ASSERT_EQ(table.insert(key, table.hash(key), evicted).inserted, Inserted::fresh);
+    ASSERT_EQ(table.insert(key, table.place_of(key), evicted).inserted, Inserted::fresh);
   }
   EXPECT_EQ(table.size(), kFlows);
   for (std::uint32_t i = 0; i < kFlows; ++i) {
     const FlowKey4 key = key_of(i);
-    const Table::Slot* const slot = table.find(key, table.hash(key));
+    const Table::Slot* const slot = table.find(key, table.place_of(key));
     ASSERT_NE(slot, nullptr) << i;
     ASSERT_EQ(slot->key, key);
   }
@@ -201,8 +201,8 @@ TEST(FlowTable, MemoryIsResidentOnlyWhereConnectionsAre) {
   table.due(kStart, out);
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const FlowKey4 key = key_of(i);
-    table.prefetch(table.hash(key));
-    table.schedule(table.index_of(*table.insert(key, table.hash(key), evicted).slot), kStart + kSecondNs);
+    table.prefetch(table.place_of(key));
+    table.schedule(table.index_of(*table.insert(key, table.place_of(key), evicted).slot), kStart + kSecondNs);
   }
   EXPECT_LT(resident_octets() - before, std::size_t{20} << 20);
 }
@@ -212,13 +212,13 @@ TEST(FlowTable, HoldsIpv6) {
   FlowTable<FlowKey6, State>::Slot evicted;
   const auto key = [](std::uint64_t i) { return FlowKey6{{1, i}, {2, i}, 80, 443, 0, 0}; };
   for (std::uint64_t i = 0; i < 800; ++i) {
-    ASSERT_EQ(table.insert(key(i), table.hash(key(i)), evicted).inserted, Inserted::fresh);
+    ASSERT_EQ(table.insert(key(i), table.place_of(key(i)), evicted).inserted, Inserted::fresh);
   }
   for (std::uint64_t i = 0; i < 800; ++i) {
-    table.prefetch_slot(table.hash(key(i)));
-    ASSERT_NE(table.find(key(i), table.hash(key(i))), nullptr);
+    table.prefetch_slot(table.place_of(key(i)));
+    ASSERT_NE(table.find(key(i), table.place_of(key(i))), nullptr);
   }
-  EXPECT_EQ(table.find(key(800), table.hash(key(800))), nullptr);
+  EXPECT_EQ(table.find(key(800), table.place_of(key(800))), nullptr);
 }
 
 }  // namespace
