@@ -20,9 +20,14 @@ bool is_trouble(const SegmentContext& context) {
   return context.has(kFin) && context.side == Side::responder && !is_over(context.flow.states().of(Side::originator));
 }
 
+/// Of a connection that is not served yet.
+bool is_due_evidence(const FlowRecord& flow, Side side, const EvidencePool& pool) {
+  return is_plentiful(pool) || side == Side::responder || flow.has(FlowFlag::mid_stream);
+}
+
 bool is_due_evidence(const SegmentContext& context, const EvidencePool& pool) {
   if (context.flow.has(FlowFlag::served)) return is_trouble(context);
-  return is_plentiful(pool) || context.side == Side::responder || context.flow.has(FlowFlag::mid_stream);
+  return is_due_evidence(context.flow, context.side, pool);
 }
 
 void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, EvidenceCounters& counters) {
@@ -105,6 +110,16 @@ void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   if (resumed) catch_up(context, *context.evidence);
 }
 
+Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side, EvidencePool& pool,
+                                    EvidenceCounters& counters) noexcept {
+  if (!flow.has(FlowFlag::recording)) {
+    if (flow.has(FlowFlag::served) || flow.has(FlowFlag::evidence_missing)) return nullptr;
+    if (is_due_evidence(flow, side, pool)) acquire(flow, details, pool, counters);
+    if (!flow.has(FlowFlag::recording)) return nullptr;
+  }
+  return &pool[details.evidence];
+}
+
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
                                EvidenceCounters& counters) noexcept {
   if (!flow.has(FlowFlag::evidence) && !flow.has(FlowFlag::evidence_missing)) acquire(flow, details, pool, counters);
@@ -128,6 +143,16 @@ void reclaim_evidence_if_served(FlowRecord& flow, FlowDetails& details, Evidence
   if (!is_plainly_served(flow, details)) return;
   flow.set(FlowFlag::served);
   suspend_or_release(flow, details, pool, counters);
+}
+
+void reclaim_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side, const packet::Segment& segment,
+                               EvidencePool& pool, EvidenceCounters& counters) noexcept {
+  const bool hangs_up = segment.has(kFin) && side == Side::responder && !is_over(flow.states().of(Side::originator));
+  if (!hangs_up) return reclaim_evidence_if_served(flow, details, pool, counters);
+  // Served, and recorded on.
+  if (!is_plainly_served(flow, details)) return;
+  flow.set(FlowFlag::served);
+  flow.clear(FlowFlag::orderly);
 }
 
 void release_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool) noexcept {

@@ -24,6 +24,10 @@ using EvidencePool = BoundedPool<Evidence>;
 /// Before a segment is recorded: gives the connection Evidence if it is due some, and sets context.evidence.
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
+/// The same for a segment in order (in_order.h). Null: none is kept.
+Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side, EvidencePool& pool,
+                                    EvidenceCounters& counters) noexcept;
+
 /// As above, for a connection that an ICMP error names: it is due Evidence whatever else holds.
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
                                EvidenceCounters& counters) noexcept;
@@ -31,9 +35,13 @@ void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidenceP
 /// After a segment was recorded: marks the connection as served if it is, and takes back what it needs no more.
 void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
-/// The same after payload on the short path, of a connection that was not served so far.
+/// The same after payload on the short paths, of a connection that was not served so far.
 void reclaim_evidence_if_served(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
                                 EvidenceCounters& counters) noexcept;
+
+/// The same after payload in order (in_order.h), or after the segment that completed the handshake.
+void reclaim_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side, const packet::Segment& segment,
+                               EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
 /// Gives a connection's Evidence back to the pool.
 void release_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool) noexcept;

@@ -42,6 +42,7 @@ enum class FlowFlag : std::uint8_t {
   evidence = 28,   ///< Evidence exists
   recording = 29,  ///< segments are recorded in it; not so once the connection is plainly served, until trouble starts
   quick = 30,      ///< in mid-flow, nothing remarkable: the short path may take its next segment
+  orderly = 31,    ///< set up or closing, nothing remarkable: see in_order.h
 };
 
 /// Facts of one side.
@@ -94,6 +95,9 @@ class FlowRecord {
   EndStates states() const noexcept {
     const auto end = [this](unsigned shift) { return static_cast<EndState>(states_ >> shift & 7U); };
     return {{end(0), end(3)}, {end(6), end(9)}};
+  }
+  bool ends_are(EndState originator, EndState responder) const noexcept {
+    return (states_ & 63U) == (static_cast<unsigned>(originator) | static_cast<unsigned>(responder) << 3U);
   }
   void set_states(const EndStates& ends) noexcept {
     const auto number = [](EndState state) { return static_cast<unsigned>(state); };

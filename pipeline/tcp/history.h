@@ -2,7 +2,6 @@
 
 #include <array>
 #include <bit>
-#include <cctype>
 #include <cstdint>
 #include <string_view>
 
@@ -63,12 +62,8 @@ class PackedHistory {
 
   History unpack() const noexcept {
     History text;
-    for (std::size_t i = 0; i < kCapacity; ++i) {
-      const std::uint64_t code = code_at(i);
-      if (code == 0) break;
-      const char letter = kHistoryLetters[(code - 1) >> 1U];
-      const bool responder = ((code - 1) & 1U) != 0;
-      text.letters[text.length++] = responder ? static_cast<char>(std::tolower(letter)) : letter;
+    for (const std::uint64_t word : words_) {
+      for (std::uint64_t left = word; left != 0; left >>= kBits) text.letters[text.length++] = kByCode[left & 0x1fU];
     }
     return text;
   }
@@ -76,6 +71,17 @@ class PackedHistory {
  private:
   static constexpr std::size_t kBits = 5;
   static constexpr std::size_t kPerWord = 12;
+
+  /// The letter of each code; in lower case, where there is one, for the responder.
+  static constexpr std::array<char, 32> kByCode = [] {
+    std::array<char, 32> letters{};
+    for (std::size_t i = 0; i < kHistoryLetters.size(); ++i) {
+      const char letter = kHistoryLetters[i];
+      letters[2 * i + 1] = letter;
+      letters[2 * i + 2] = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+    }
+    return letters;
+  }();
 
   std::uint64_t code_at(std::size_t i) const noexcept { return words_[i / kPerWord] >> (i % kPerWord * kBits) & 0x1fU; }
 

@@ -68,11 +68,7 @@ Stage stage_of(const FlowRecord& flow) noexcept {
   return flow.has(SideFlag::payload, Side::responder) ? Stage::greeting : Stage::accepted;
 }
 
-ConnectionSummary summarize(const FlowRecord& flow, const FlowDetails& details, const flowtable::Endpoint& originator,
-                            const flowtable::Endpoint& responder, EndReason reason) noexcept {
-  ConnectionSummary summary;
-  summary.originator = originator;
-  summary.responder = responder;
+void summarize(const FlowRecord& flow, const FlowDetails& details, ConnectionSummary& summary) noexcept {
   summary.start_ns = details.start_ns;
   summary.end_ns = flow.last_seen();
   summary.id = details.id;
@@ -89,7 +85,6 @@ ConnectionSummary summarize(const FlowRecord& flow, const FlowDetails& details, 
   summary.history = details.history.unpack();
   summary.conn_state = conn_state_of(flow, details);
   summary.stage = stage_of(flow);
-  summary.end_reason = reason;
   summary.vlan = details.vlan;
   summary.mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);
   summary.orientation_guessed = flow.has(FlowFlag::guessed);
@@ -98,7 +93,6 @@ ConnectionSummary summarize(const FlowRecord& flow, const FlowDetails& details, 
   summary.evidence_missing = flow.has(FlowFlag::evidence_missing);
   summary.tunneled = flow.has(FlowFlag::tunneled);
   summary.duplicates = details.duplicates;
-  return summary;
 }
 
 }  // namespace doorslam::tcp

@@ -12,8 +12,8 @@ ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details) noex
 /// How far it got.
 Stage stage_of(const FlowRecord& flow) noexcept;
 
-/// The final record. `originator` and `responder` come with the key; end_reason with the occasion.
-ConnectionSummary summarize(const FlowRecord& flow, const FlowDetails& details, const flowtable::Endpoint& originator,
-                            const flowtable::Endpoint& responder, EndReason reason) noexcept;
+/// Writes the record of a connection but for its ends, which come with the key, and end_reason, which comes with the
+/// occasion. `summary` is as new.
+void summarize(const FlowRecord& flow, const FlowDetails& details, ConnectionSummary& summary) noexcept;
 
 }  // namespace doorslam::tcp

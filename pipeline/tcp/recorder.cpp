@@ -55,22 +55,23 @@ void set_once(flowtable::TimeNs& time, flowtable::TimeNs now) {
   if (time == flowtable::kNoTime) time = now;
 }
 
+void record_syn(Evidence& evidence, Side side, const Segment& segment) {
+  if (segment.has(kAck) || side == Side::responder) {
+    set_once(evidence.syn_ack_ns, segment.time_ns);
+    evidence.last_syn_ack_ns = segment.time_ns;
+    count_up(evidence.syn_acks);
+  } else {
+    set_once(evidence.syn_ns, segment.time_ns);
+    evidence.last_syn_ns = segment.time_ns;
+    count_up(evidence.syns);
+  }
+  evidence.fast_open |= segment.payload_length != 0;
+}
+
 void record_handshake(SegmentContext& context) {
   const Segment& segment = context.segment;
   Evidence& evidence = *context.evidence;
-  const bool from_originator = context.side == Side::originator;
-  if (segment.has(kSyn) && !segment.has(kRst)) {
-    if (segment.has(kAck) || !from_originator) {
-      set_once(evidence.syn_ack_ns, segment.time_ns);
-      evidence.last_syn_ack_ns = segment.time_ns;
-      count_up(evidence.syn_acks);
-    } else {
-      set_once(evidence.syn_ns, segment.time_ns);
-      evidence.last_syn_ns = segment.time_ns;
-      count_up(evidence.syns);
-    }
-    evidence.fast_open |= segment.payload_length != 0;
-  }
+  if (segment.has(kSyn) && !segment.has(kRst)) record_syn(evidence, context.side, segment);
   if (context.wrong_handshake_ack) evidence.handshake_ack_wrong = true;
   if (context.opened) {
     evidence.handshake_ack_wrong = false;  // it was the capture that lacked something
@@ -168,6 +169,18 @@ void record_ordinary(Evidence& evidence, const FlowDetails& details, Side side, 
   own.last = fingerprint_of(segment);
   if (!own.first.seen) own.first = own.last;
   if (segment.payload_length != 0) record_words(own, details.of(side), segment, true);
+}
+
+void record_in_order(Evidence& evidence, const FlowDetails& details, Side side, const Segment& segment,
+                     bool opened) noexcept {
+  record_ordinary(evidence, details, side, segment);
+  if (segment.has(kFin)) set_once(evidence.of(side).fin_ns, segment.time_ns);
+  if (segment.has(kSyn)) {
+    record_syn(evidence, side, segment);
+  } else if (opened) {
+    evidence.handshake_ack_wrong = false;
+    evidence.handshake_ns = segment.time_ns;
+  }
 }
 
 void record_bad_checksum(SegmentContext& context) noexcept {

@@ -8,9 +8,13 @@ namespace doorslam::tcp {
 /// Takes one segment down. To be called last of all stages; context.evidence is not null.
 void record_segment(SegmentContext& context) noexcept;
 
-/// The same for a segment of the short path: the next in order, nothing remarkable about it.
+/// The same for a segment in mid-flow: the next in order, nothing remarkable about it.
 void record_ordinary(Evidence& evidence, const FlowDetails& details, Side side,
                      const packet::Segment& segment) noexcept;
+
+/// The same for the next in order (in_order.h) at any time. `opened`: it completed the handshake.
+void record_in_order(Evidence& evidence, const FlowDetails& details, Side side, const packet::Segment& segment,
+                     bool opened) noexcept;
 
 /// A segment whose checksum is wrong: the receiver will have dropped it, so it is a rung of the ladder and no more.
 void record_bad_checksum(SegmentContext& context) noexcept;

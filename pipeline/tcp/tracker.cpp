@@ -8,6 +8,7 @@
 #include "pipeline/tcp/deadline.h"
 #include "pipeline/tcp/duplicates.h"
 #include "pipeline/tcp/handshake.h"
+#include "pipeline/tcp/in_order.h"
 #include "pipeline/tcp/letters.h"
 #include "pipeline/tcp/outcome.h"
 #include "pipeline/tcp/recorder.h"
@@ -34,21 +35,6 @@ void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
 
 constexpr std::size_t kLine = 64;  ///< of the cache
 
-/// May the next segment take the short path? Not while anything about the connection wants watching.
-bool is_in_mid_flow(const FlowRecord& flow) noexcept {
-  const EndStates states = flow.states();
-  const auto talks = [&states](Side side) {
-    return states.of(side) == EndState::established || states.of(side) == EndState::partial;
-  };
-  const bool settled = flow.has(FlowFlag::open) && !flow.has(FlowFlag::unreachable) &&
-                       !flow.has_any(SideFlag::irregular) && !flow.has_any(SideFlag::zero_window) &&
-                       talks(Side::originator) && talks(Side::responder);
-  if (!settled) return false;
-  // While it is served and recorded there is trouble; while it is not served and goes without, it may be due some.
-  const bool recording = flow.has(FlowFlag::recording);
-  return flow.has(FlowFlag::served) ? !recording : recording || flow.has(FlowFlag::evidence_missing);
-}
-
 }  // namespace
 
 Tracker::Tracker(const TrackerOptions& options)
@@ -57,6 +43,7 @@ Tracker::Tracker(const TrackerOptions& options)
           std::min({timeouts_.embryonic_ns, timeouts_.half_open_ns, timeouts_.established_ns, timeouts_.linger_ns})),
       duplicate_window_ns_(options.duplicate_window_ns),
       vlan_aware_(options.vlan_aware),
+      short_paths_(options.short_paths),
       server_ports_(options.server_ports),
       flows4_(options.capacity_flows, options.hash_key, options.pages),
       flows6_(options.capacity_flows6, options.hash_key, options.pages),
@@ -87,11 +74,11 @@ TimeNs Tracker::deadline_of(const FlowRecord& flow) const noexcept {
   return tcp::deadline_of(flow, details_[flow.details], timeouts_);
 }
 
-/// One or the other, by the segment's IP version; not initialised, as each burst would pay for it.
-union Tracker::AnyLookup {
-  AnyLookup() noexcept {}
-  Lookup<FlowKey4> v4;
-  Lookup<FlowKey6> v6;
+/// Not initialised, as each burst would pay for it.
+template <class Key>
+union Tracker::LookupMemory {
+  LookupMemory() noexcept {}
+  Lookup<Key> value;
 };
 
 void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
@@ -103,16 +90,41 @@ void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept 
   process_part(burst, out);
 }
 
-template <class Key>
-void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lookup<Key>& lookup) const noexcept {
-  const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
-  const auto oriented = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
-  std::construct_at(&lookup, Lookup<Key>{oriented, table.place_of(oriented.key), nullptr});
-  table.prefetch(lookup.place);
+void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexcept {
+  std::array<LookupMemory<FlowKey4>, kBurst> lookups4;
+  std::array<LookupMemory<FlowKey6>, kBurst> lookups6;
+  std::size_t count4 = 0;
+  std::size_t count6 = 0;
+  counters_.segments += part.size();
+  for (const Segment& segment : part) {
+    segment.source.address.version == IpVersion::v4 ? look_up(flows4_, segment, lookups4[count4++].value)
+                                                    : look_up(flows6_, segment, lookups6[count6++].value);
+  }
+  process_lookups(flows4_, std::span(lookups4.data(), count4), out);
+  process_lookups(flows6_, std::span(lookups6.data(), count6), out);
 }
 
 template <class Key>
-Tracker::Near Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
+inline void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lookup<Key>& lookup) const noexcept {
+  const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
+  const auto oriented = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
+  std::construct_at(&lookup, Lookup<Key>{&segment, nullptr, table.place_of(oriented.key), oriented});
+  table.prefetch(lookup.place);
+}
+
+// All stages but the last bring cache lines near, so that their misses overlap; the last does the work.
+template <class Key>
+inline void Tracker::process_lookups(Table<Key>& table, std::span<LookupMemory<Key>> lookups,
+                                     EventBatch& out) noexcept {
+  for (auto& lookup : lookups) lookup.value.slot = table.prefetch_slot(lookup.value.place);
+  std::array<Near, kBurst> near;
+  for (std::size_t i = 0; i < lookups.size(); ++i) near[i] = prefetch_details(lookups[i].value);
+  for (std::size_t i = 0; i < lookups.size(); ++i) prefetch_evidence(near[i]);
+  for (const auto& lookup : lookups) advance_flow(table, lookup.value, out);
+}
+
+template <class Key>
+inline Tracker::Near Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
   if (lookup.slot == nullptr || !(lookup.slot->key == lookup.oriented.key)) return {};
   const FlowRecord& flow = lookup.slot->state;
   const bool quick = flow.has(FlowFlag::quick);
@@ -125,7 +137,7 @@ Tracker::Near Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcep
   return {flow.details, std::uint32_t{flow.packets[0]} + flow.packets[1], side_of(flow, lookup.oriented.source_is_lo)};
 }
 
-void Tracker::prefetch_evidence(const Near& near) const noexcept {
+inline void Tracker::prefetch_evidence(const Near& near) const noexcept {
   if (near.details == BoundedPool<FlowDetails>::kNone) return;
   const std::uint32_t index = details_[near.details].evidence;
   if (index == EvidencePool::kNone) return;
@@ -135,60 +147,88 @@ void Tracker::prefetch_evidence(const Near& near) const noexcept {
   flowtable::prefetch_line(&evidence.place_of(near.segments));
 }
 
-// All stages but the last bring cache lines near, so that their misses overlap; the last does the work.
-void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexcept {
-  std::array<AnyLookup, kBurst> lookups;
-  const auto is_v4 = [&part](std::size_t i) { return part[i].source.address.version == IpVersion::v4; };
-  counters_.segments += part.size();
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    is_v4(i) ? look_up(flows4_, part[i], lookups[i].v4) : look_up(flows6_, part[i], lookups[i].v6);
+/// A connection's next segment, by the shortest path that will do.
+template <class Key>
+inline void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept {
+  auto* const slot = table.find(lookup.oriented.key, lookup.place, lookup.slot);
+  if (slot == nullptr) return begin_and_advance(table, lookup, out);
+  const Segment& segment = *lookup.segment;
+  const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
+  if (advance_quickly(slot->state, side, segment)) return;
+  if (slot->state.has(FlowFlag::orderly) && advance_in_order(table, *slot, side, segment, out)) return;
+  advance_with_care(table, lookup, *slot, side, out);
+}
+
+/// First of all: does the segment belong to this connection, and is it no copy of one before it?
+template <class Key>
+[[gnu::noinline]] void Tracker::advance_with_care(Table<Key>& table, const Lookup<Key>& lookup,
+                                                  typename Table<Key>::Slot& slot, Side side,
+                                                  EventBatch& out) noexcept {
+  const Segment& segment = *lookup.segment;
+  FlowRecord& flow = slot.state;
+  const std::uint16_t hash = segment_hash(segment);
+  if (may_be_over(flow, segment.time_ns) && segment.time_ns >= deadline_of(flow)) {
+    const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
+    end(table, slot, reason, deadline_of(flow), details_of(flow).id, out);
+    return begin_and_advance(table, lookup, out);
   }
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    is_v4(i) ? prefetch_slot(flows4_, lookups[i].v4) : prefetch_slot(flows6_, lookups[i].v6);
+  if (is_mirror_duplicate(flow, segment, hash, side, duplicate_window_ns_)) {
+    count_up(details_of(flow).duplicates);
+    ++counters_.duplicates;
+    return;
   }
-  std::array<Near, kBurst> near;
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    near[i] = is_v4(i) ? prefetch_details(lookups[i].v4) : prefetch_details(lookups[i].v6);
+  if (!segment.checksum_bad && is_tuple_reuse(flow, details_of(flow), segment, side)) {
+    end(table, slot, EndReason::reused, segment.time_ns, segment.number, out);
+    return begin_and_advance(table, lookup, out);
   }
-  for (std::size_t i = 0; i < part.size(); ++i) prefetch_evidence(near[i]);
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    is_v4(i) ? advance_flow(flows4_, lookups[i].v4, part[i], out) : advance_flow(flows6_, lookups[i].v6, part[i], out);
-  }
+  advance_segment(table, slot, side, segment, hash, out);
 }
 
 template <class Key>
-void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const Segment& segment,
-                           EventBatch& out) noexcept {
-  auto* slot = table.find(lookup.oriented.key, lookup.place, lookup.slot);
-  if (slot != nullptr) {
-    const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
-    if (advance_quickly(slot->state, side, segment)) return;
+[[gnu::noinline]] void Tracker::begin_and_advance(Table<Key>& table, const Lookup<Key>& lookup,
+                                                  EventBatch& out) noexcept {
+  const Segment& segment = *lookup.segment;
+  auto& slot = begin(table, lookup, out);
+  FlowRecord& flow = slot.state;
+  if (!short_paths_ || !is_plain_syn(segment)) {
+    return advance_segment(table, slot, side_of(flow, lookup.oriented.source_is_lo), segment, segment_hash(segment),
+                           out);
   }
-  const std::uint16_t hash = segment_hash(segment);
-  if (slot != nullptr) {
-    FlowRecord& flow = slot->state;
-    const Side side = side_of(flow, lookup.oriented.source_is_lo);
-    if (may_be_over(flow, segment.time_ns) && segment.time_ns >= deadline_of(flow)) {
-      const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
-      end(table, *slot, reason, deadline_of(flow), details_of(flow).id, out);
-      slot = nullptr;
-    } else if (is_mirror_duplicate(flow, segment, hash, side, duplicate_window_ns_)) {
-      count_up(details_of(flow).duplicates);
-      ++counters_.duplicates;
-      return;
-    } else if (!segment.checksum_bad && is_tuple_reuse(flow, details_of(flow), segment, side)) {
-      end(table, *slot, EndReason::reused, segment.time_ns, segment.number, out);
-      slot = nullptr;
-    }
+  begin_in_order(flow, details_of(flow), segment);
+  record_if_due(flow, Side::originator, segment, InOrder::yes);
+}
+
+/// The next in order of an ordinary connection, outside mid-flow. False: nothing has changed.
+template <class Key>
+[[gnu::noinline]] bool Tracker::advance_in_order(Table<Key>& table, typename Table<Key>::Slot& slot, Side side,
+                                                 const Segment& segment, EventBatch& out) noexcept {
+  FlowRecord& flow = slot.state;
+  FlowDetails& details = details_of(flow);
+  if (segment.window == 0 || segment.checksum_bad) return false;
+  if (may_be_over(flow, segment.time_ns) && segment.time_ns >= deadline_of(flow)) return false;
+  const InOrder step = flow.ends_are(EndState::syn_sent, EndState::inactive)
+                           ? answer_in_order(flow, details, side, segment)
+                           : continue_in_order(flow, details, side, segment);
+  if (step == InOrder::no) return false;
+  record_if_due(flow, side, segment, step);
+  if (step == InOrder::closes) {
+    table.reclassify(slot);
+    table.schedule(table.index_of(slot), deadline_of(flow));
+  } else if (step == InOrder::opens) {
+    note_opened(table, slot, segment, out);
   }
-  if (slot == nullptr) slot = begin(table, lookup, segment, out);
-  const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
-  if (segment.checksum_bad) {
-    note_bad_checksum(slot->state, side, segment);
-    remember_segment(slot->state, hash);
-    return;
+  if ((segment.payload_length != 0 || step == InOrder::opens) && !flow.has(FlowFlag::served) &&
+      !flow.has(FlowFlag::closing)) {
+    reclaim_evidence_in_order(flow, details, side, segment, evidence_, counters_.evidence);
   }
-  advance_segment(table, *slot, side, segment, hash, out);
+  if (step == InOrder::opens) flow.put(FlowFlag::quick, is_in_mid_flow(flow));
+  return true;
+}
+
+void Tracker::record_if_due(FlowRecord& flow, Side side, const Segment& segment, InOrder step) noexcept {
+  FlowDetails& details = details_of(flow);
+  Evidence* const evidence = provide_evidence_in_order(flow, details, side, evidence_, counters_.evidence);
+  if (evidence != nullptr) record_in_order(*evidence, details, side, segment, step == InOrder::opens);
 }
 
 /// The next segment in order, of a healthy connection in mid-flow. Once it is plainly served, nothing but its own cache
@@ -234,8 +274,9 @@ void Tracker::note_ordinary(FlowRecord& flow, Side side, const Segment& segment,
 }
 
 template <class Key>
-typename Tracker::Table<Key>::Slot* Tracker::begin(Table<Key>& table, const Lookup<Key>& lookup, const Segment& segment,
-                                                   EventBatch& out) noexcept {
+inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table, const Lookup<Key>& lookup,
+                                                          EventBatch& out) noexcept {
+  const Segment& segment = *lookup.segment;
   typename Table<Key>::Slot evicted;
   const auto [slot, inserted] = table.insert(lookup.oriented.key, lookup.place, evicted);
   if (inserted != flowtable::Inserted::fresh) {
@@ -257,14 +298,18 @@ typename Tracker::Table<Key>::Slot* Tracker::begin(Table<Key>& table, const Look
   if (!segment.has(packet::tcp_flag::kSyn) || segment.has(packet::tcp_flag::kAck)) flow.set(FlowFlag::mid_stream);
   ++counters_.connections;
   table.schedule(table.index_of(*slot), deadline_of(flow));
-  return slot;
+  return *slot;
 }
 
-/// All stages, for everything that the short path does not take.
+/// All stages, for everything that the short paths do not take.
 template <class Key>
 void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot, Side side, const Segment& segment,
                               std::uint16_t hash, EventBatch& out) noexcept {
   FlowRecord& flow = slot.state;
+  if (segment.checksum_bad) {
+    note_bad_checksum(flow, side, segment);
+    return remember_segment(flow, hash);
+  }
   SegmentContext context{segment, side, flow, details_of(flow)};
   context.flags = flag_class_of(segment.flags, segment.payload_length);
   const DurationNs patience = patience_with(flow, timeouts_);  // the table looks at the connection then, or sooner
@@ -294,7 +339,8 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   if (patience_with(flow, timeouts_) < patience) table.schedule(table.index_of(slot), deadline_of(flow));
   reclaim_evidence(context, evidence_, counters_.evidence);
 
-  flow.put(FlowFlag::quick, is_in_mid_flow(flow));
+  flow.put(FlowFlag::quick, short_paths_ && is_in_mid_flow(flow));
+  flow.put(FlowFlag::orderly, short_paths_ && is_orderly(flow));
 }
 
 /// What the table and the analysis must hear of: the connection opened, or began to close.
@@ -308,17 +354,31 @@ void Tracker::note_transition(Table<Key>& table, typename Table<Key>::Slot& slot
     flow.set(FlowFlag::closing);
     context.details.close_ns = segment.time_ns;
   }
-  if (closes || context.opened) table.reclassify(slot);
-  if (!context.opened) return;
-  const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
-  const auto lo = slot.key.lo();
-  const auto hi = slot.key.hi();
+  if (closes) table.reclassify(slot);
+  if (context.opened) note_opened(table, slot, segment, out);
+}
+
+template <class Key>
+void Tracker::note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, const Segment& segment,
+                          EventBatch& out) noexcept {
+  table.reclassify(slot);
+  // Its patience has grown: filed under the old deadline it would only come out to be filed again.
+  table.schedule(table.index_of(slot), deadline_of(slot.state));
   ConnectionEvent& event = out.events.emplace_back();
   event.time_ns = segment.time_ns;
   event.number = segment.number;
   event.kind = EventKind::established;
-  event.summary =
-      summarize(flow, context.details, originator_is_lo ? lo : hi, originator_is_lo ? hi : lo, EndReason::closed);
+  describe(slot, event.summary);
+}
+
+/// Fills in all but end_reason.
+template <class Slot>
+inline void Tracker::describe(const Slot& slot, ConnectionSummary& summary) const noexcept {
+  const FlowRecord& flow = slot.state;
+  const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
+  summary.originator = originator_is_lo ? slot.key.lo() : slot.key.hi();
+  summary.responder = originator_is_lo ? slot.key.hi() : slot.key.lo();
+  summarize(flow, details_[flow.details], summary);
 }
 
 void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segment) noexcept {
@@ -363,6 +423,7 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   provide_evidence_for_icmp(flow, details, evidence_, counters_.evidence);
   if (flow.has(FlowFlag::evidence)) record_icmp(evidence_[details.evidence], error);
   flow.clear(FlowFlag::quick);
+  flow.clear(FlowFlag::orderly);
   if (flow.states().of(Side::originator) == EndState::syn_sent &&
       flow.states().of(Side::responder) == EndState::inactive) {
     flow.set(FlowFlag::unreachable);
@@ -421,14 +482,12 @@ template <class Slot>
 void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64_t number, EventBatch& out) noexcept {
   FlowRecord& flow = slot.state;
   FlowDetails& details = details_of(flow);
-  const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
-  const auto lo = slot.key.lo();
-  const auto hi = slot.key.hi();
   ConnectionEvent& event = out.events.emplace_back();
   event.time_ns = time_ns;
   event.number = number;
   event.kind = EventKind::ended;
-  event.summary = summarize(flow, details, originator_is_lo ? lo : hi, originator_is_lo ? hi : lo, reason);
+  describe(slot, event.summary);
+  event.summary.end_reason = reason;
   if (flow.has(FlowFlag::recording)) {
     event.evidence = static_cast<std::int32_t>(out.evidence.size());
     out.evidence.push_back(evidence_[details.evidence]);

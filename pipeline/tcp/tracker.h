@@ -11,6 +11,7 @@
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence_policy.h"
 #include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/in_order.h"
 #include "pipeline/tcp/orientation.h"
 #include "pipeline/tcp/tracker_options.h"
 
@@ -73,13 +74,16 @@ class Tracker {
   template <class Key>
   using Table = flowtable::FlowTable<Key, FlowRecord>;
 
-  /// Where a segment's connection stands in the table, if it is there.
+  /// A segment, and where its connection stands in the table if it is there.
   template <class Key>
   struct Lookup {
+    const packet::Segment* segment;
+    typename Table<Key>::Slot* slot;  ///< of FlowTable::prefetch_slot()
+    typename Table<Key>::Place place;
     flowtable::OrientedKey<Key> oriented;
-    typename Table<Key>::Place place{};
-    typename Table<Key>::Slot* slot = nullptr;  ///< of FlowTable::prefetch_slot()
   };
+  template <class Key>
+  union LookupMemory;
   /// What of a connection's Evidence its next segment is going to touch.
   struct Near {
     std::uint32_t details = BoundedPool<FlowDetails>::kNone;  ///< none: nothing
@@ -87,35 +91,44 @@ class Tracker {
     Side side = Side::originator;
   };
   static constexpr std::size_t kBurst = 64;
-  union AnyLookup;
   struct OpenFlow {
     std::uint64_t id;
     std::uint32_t index;
     flowtable::IpVersion version;
   };
 
-  template <class Key>
-  void look_up(const Table<Key>& table, const packet::Segment& segment, Lookup<Key>& lookup) const noexcept;
   void process_part(std::span<const packet::Segment> part, EventBatch& out) noexcept;
   template <class Key>
-  void prefetch_slot(Table<Key>& table, Lookup<Key>& lookup) noexcept {
-    lookup.slot = table.prefetch_slot(lookup.place);
-  }
+  void look_up(const Table<Key>& table, const packet::Segment& segment, Lookup<Key>& lookup) const noexcept;
+  template <class Key>
+  void process_lookups(Table<Key>& table, std::span<LookupMemory<Key>> lookups, EventBatch& out) noexcept;
   template <class Key>
   Near prefetch_details(const Lookup<Key>& lookup) const noexcept;
   void prefetch_evidence(const Near& near) const noexcept;
 
   template <class Key>
-  void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, const packet::Segment& segment,
-                    EventBatch& out) noexcept;
+  void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept;
+  template <class Key>
+  bool advance_in_order(Table<Key>& table, typename Table<Key>::Slot& slot, Side side, const packet::Segment& segment,
+                        EventBatch& out) noexcept;
+  void record_if_due(FlowRecord& flow, Side side, const packet::Segment& segment, InOrder step) noexcept;
+  template <class Key>
+  void advance_with_care(Table<Key>& table, const Lookup<Key>& lookup, typename Table<Key>::Slot& slot, Side side,
+                         EventBatch& out) noexcept;
+  template <class Key>
+  void begin_and_advance(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept;
   bool advance_quickly(FlowRecord& flow, Side side, const packet::Segment& segment) noexcept;
   void note_ordinary(FlowRecord& flow, Side side, const packet::Segment& segment, SideFlag letter) noexcept;
   template <class Key>
-  typename Table<Key>::Slot* begin(Table<Key>& table, const Lookup<Key>& lookup, const packet::Segment& segment,
-                                   EventBatch& out) noexcept;
+  typename Table<Key>::Slot& begin(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept;
   template <class Key>
   void advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot, Side side, const packet::Segment& segment,
                        std::uint16_t hash, EventBatch& out) noexcept;
+  template <class Key>
+  void note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, const packet::Segment& segment,
+                   EventBatch& out) noexcept;
+  template <class Slot>
+  void describe(const Slot& slot, ConnectionSummary& summary) const noexcept;
   void note_bad_checksum(FlowRecord& flow, Side side, const packet::Segment& segment) noexcept;
   template <class Key>
   void note_transition(Table<Key>& table, typename Table<Key>::Slot& slot, const SegmentContext& context,
@@ -144,6 +157,7 @@ class Tracker {
   flowtable::DurationNs least_patience_ns_;
   flowtable::DurationNs duplicate_window_ns_;
   bool vlan_aware_;
+  bool short_paths_;
   ServerPorts server_ports_;
   Table<flowtable::FlowKey4> flows4_;
   Table<flowtable::FlowKey6> flows6_;

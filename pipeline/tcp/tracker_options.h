@@ -33,6 +33,7 @@ struct TrackerOptions {
   Timeouts timeouts;
   std::vector<std::uint16_t> server_ports = common_server_ports();
   flowtable::DurationNs duplicate_window_ns = flowtable::kMillisecondNs;
+  bool short_paths = true;  ///< false: every segment takes all stages. The events are the same, as tests show
 };
 
 }  // namespace doorslam::tcp

@@ -88,6 +88,7 @@ Capture any_capture() {
       for (int n = 0; n < 8; ++n) talk.exchange("request", std::string(300, 'y'));  // served: the short path
     }
     for (const Step& step : *rc::gen::container<std::vector<Step>>(any_step())) play(talk, step);
+    if (*rc::gen::arbitrary<bool>()) talk.close();
   }
   capture.segments = merge(all);
   return capture;
@@ -108,14 +109,26 @@ std::string describe(const ConnectionEvent& event, const EventBatch& batch) {
   }
   if (event.evidence < 0) return out.str();
   const Evidence& e = batch.evidence.at(static_cast<std::size_t>(event.evidence));
+  const auto print = [&out](const Fingerprint& habits) {
+    out << ' ' << int{habits.seen} << ',' << int{habits.ttl} << ',' << habits.ip_id << ',' << habits.window;
+  };
   out << " evidence " << e.rung_count << ' ' << e.exchanges << ' ' << int{e.syns} << ' ' << int{e.syn_acks} << ' '
-      << e.handshake_ns << ' ' << e.handshake_ack_wrong;
+      << e.syn_ns << ' ' << e.last_syn_ns << ' ' << e.syn_ack_ns << ' ' << e.last_syn_ack_ns << ' ' << e.handshake_ns
+      << ' ' << e.handshake_ack_wrong << e.fast_open;
   for (const SideEvidence& side : e.side) {
-    out << " | " << side.first_payload_ns << ' ' << side.last_ns << ' ' << side.next_seq << ' ' << side.acked << ' '
-        << side.payload_segments << ' ' << side.head.length << side.head.incomplete << ' ' << side.retransmissions;
+    out << " | " << side.first_payload_ns << ' ' << side.last_payload_ns << ' ' << side.last_ns << ' ' << side.fin_ns
+        << ' ' << side.rst_ns << ' ' << side.zero_window_since_ns << ' ' << side.next_seq << ' ' << side.acked << ' '
+        << side.rst_seq << ' ' << int{side.resets} << side.rst_with_ack << ' ' << side.unseen_octets << ' '
+        << side.payload_segments << ' ' << side.head.length << ' ' << int{side.head.segments} << side.head.incomplete
+        << ' ' << int{side.last_words_length} << ' ' << side.retransmissions;
+    print(side.first);
+    print(side.last);
+    print(side.rst);
   }
-  e.for_each_rung(
-      [&out](const Rung& rung, std::uint32_t) { out << ' ' << rung.seq << ':' << static_cast<int>(rung.note); });
+  e.for_each_rung([&out](const Rung& rung, std::uint32_t) {
+    out << ' ' << rung.time_ns << ':' << rung.seq << ',' << rung.ack << ',' << rung.length << ',' << int{rung.flags}
+        << ':' << static_cast<int>(rung.side) << static_cast<int>(rung.note);
+  });
   return out.str();
 }
 
@@ -165,6 +178,15 @@ RC_GTEST_PROP(TrackerProperty, BurstsDoNotChangeTheEvents, ()) {
   const auto other = *rc::gen::inRange<std::size_t>(1, 200);
   RC_ASSERT(describe(track(capture, small_options(), one).batch) ==
             describe(track(capture, small_options(), other).batch));
+}
+
+RC_GTEST_PROP(TrackerProperty, ShortPathsDoNotChangeTheEvents, ()) {
+  const Capture source = any_capture();
+  TrackerOptions shortened = small_options();
+  shortened.evidence_capacity = *rc::gen::element(3U, 1024U);
+  TrackerOptions whole = shortened;
+  whole.short_paths = false;
+  RC_ASSERT(describe(track(source.segments, shortened).batch) == describe(track(source.segments, whole).batch));
 }
 
 RC_GTEST_PROP(TrackerProperty, OrderOfDifferentConnectionsWithinABurstDoesNotChangeTheEvents, ()) {
