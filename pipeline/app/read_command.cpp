@@ -48,6 +48,12 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
                     "were taken at the later time",
                     times.time_reversals, static_cast<double>(times.largest_reversal_ns) / 1e9));
   }
+  if (times.time_leaps > 0) {
+    summary.warnings.push_back(
+        fmt::format("{} packets were stamped more than a day later than those around them (by up to {:.0f} days); they "
+                    "were taken at the time of the packet before",
+                    times.time_leaps, static_cast<double>(times.largest_leap_ns) / 86'400e9));
+  }
   if (times.packets_without_time > 0) {
     summary.warnings.push_back(fmt::format("{} packets had no sensible time", times.packets_without_time));
   }

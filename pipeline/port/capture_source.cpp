@@ -45,9 +45,9 @@ std::size_t CaptureSource::next_burst(std::span<packet::RawPacket> out) {
 
 /// Without another file to merge with, packets go straight to the caller.
 std::size_t CaptureSource::read_only_input(std::span<packet::RawPacket> out) {
-  const std::size_t count = dry_.front()->reader.read(out);
+  const std::size_t count = dry_.front()->timeline.read(out);
   if (count == 0) {
-    retire(dry_.front()->reader);
+    retire(dry_.front()->timeline);
     dry_.clear();
   }
   return count;
@@ -80,9 +80,9 @@ void CaptureSource::refill() {
   for (std::unique_ptr<Input>& input : dry_) {
     input->packets.resize(kBurst);
     input->next = 0;
-    input->count = input->reader.read(input->packets);
+    input->count = input->timeline.read(input->packets);
     if (input->count == 0) {
-      retire(input->reader);
+      retire(input->timeline);
       continue;
     }
     waiting_.push_back(std::move(input));
@@ -91,10 +91,13 @@ void CaptureSource::refill() {
   dry_.clear();
 }
 
-void CaptureSource::retire(const CaptureReader& reader) {
+void CaptureSource::retire(const CaptureTimeline& timeline) {
+  const CaptureReader& reader = timeline.reader();
   if (reader.error()) errors_.push_back(*reader.error());
   octets_of_closed_ += reader.octets_read();
   statistics_.packets_without_time += reader.packets_without_time();
+  statistics_.time_leaps += timeline.leaps();
+  statistics_.largest_leap_ns = std::max(statistics_.largest_leap_ns, timeline.largest_leap_ns());
 }
 
 void CaptureSource::put_in_order(std::span<packet::RawPacket> burst) noexcept {
@@ -119,7 +122,7 @@ bool CaptureSource::comes_later(const std::unique_ptr<Input>& a, const std::uniq
 CaptureProgress CaptureSource::progress() const noexcept {
   CaptureProgress progress{octets_of_closed_, octets_total_};
   for (const auto* inputs : {&waiting_, &dry_}) {
-    for (const std::unique_ptr<Input>& input : *inputs) progress.octets_read += input->reader.octets_read();
+    for (const std::unique_ptr<Input>& input : *inputs) progress.octets_read += input->timeline.reader().octets_read();
   }
   // A capture that is still being written grows while it is read.
   if (progress.octets_total) progress.octets_total = std::max(*progress.octets_total, progress.octets_read);

@@ -10,7 +10,7 @@
 
 #include "pipeline/base/result.h"
 #include "pipeline/packet/raw_packet.h"
-#include "pipeline/port/capture_reader.h"
+#include "pipeline/port/capture_timeline.h"
 
 namespace doorslam::port {
 
@@ -20,6 +20,8 @@ struct CaptureStatistics {
   std::uint64_t time_reversals = 0;  ///< packets stamped later than their file says, to keep time in order
   flowtable::DurationNs largest_reversal_ns = 0;
   std::uint64_t packets_without_time = 0;  ///< stamped with the time of the packet before them
+  std::uint64_t time_leaps = 0;            ///< packets stamped far ahead of those around them (capture_timeline.h)
+  flowtable::DurationNs largest_leap_ns = 0;
 };
 
 struct CaptureProgress {
@@ -31,7 +33,8 @@ struct CaptureProgress {
 ///
 /// A file that cannot be read, or only in part, adds an error and takes nothing from the others. Each file is read
 /// forwards once, so captures may be larger than memory. Time never goes backwards: a packet earlier than the one
-/// before it gets the latest time so far. One thread uses a source.
+/// before it gets the latest time so far; a packet alone in the far future gets it, too (capture_timeline.h). One
+/// thread uses a source.
 class CaptureSource {
  public:
   static constexpr std::size_t kBurst = 64;
@@ -53,9 +56,9 @@ class CaptureSource {
  private:
   /// An open file and what of it waits to be merged: packets[next..count).
   struct Input {
-    Input(CaptureReader opened, std::size_t place) : reader(std::move(opened)), order(place) {}
+    Input(CaptureReader opened, std::size_t place) : timeline(std::move(opened)), order(place) {}
 
-    CaptureReader reader;
+    CaptureTimeline timeline;
     std::size_t order;  ///< place on the command line
     std::vector<packet::RawPacket> packets;
     std::size_t next = 0;
@@ -70,7 +73,7 @@ class CaptureSource {
   std::size_t read_only_input(std::span<packet::RawPacket> out);
   std::size_t merge(std::span<packet::RawPacket> out);
   void refill();
-  void retire(const CaptureReader& reader);
+  void retire(const CaptureTimeline& timeline);
   void put_in_order(std::span<packet::RawPacket> burst) noexcept;
 
   std::vector<std::unique_ptr<Input>> waiting_;  ///< a heap by comes_later(), each with packets
