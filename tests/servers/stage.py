@@ -1,0 +1,195 @@
+"""Where a scenario plays: clients, a router and a server host in network namespaces of their own, server programs that
+are started and ended by process id, and a capture on the server's link.
+
+    clients (many addresses) ── long line ── router ── veth ── server host
+                                                         ^ captured here
+
+All addresses are those reserved for documentation (RFC 5737, RFC 3849).
+"""
+import contextlib
+import ctypes
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from delay_line import enter
+
+HERE = pathlib.Path(__file__).resolve().parent
+SERVER, SERVER6 = "203.0.113.10", "2001:db8:b::10"
+READY_S = 30
+PR_SET_PDEATHSIG = 1
+LISTEN = "0A"  # the kernel's state number in /proc/net/tcp
+
+
+class StageError(Exception):
+    """The scenario could not be played as written: a server did not start, or said something else."""
+
+
+def client_address(number, six=False):
+    """The address of client `number` (11 to 49); its tens say how far away it is."""
+    return f"2001:db8:a::{number}" if six else f"198.51.100.{number}"
+
+
+def run(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        raise StageError(f"`{' '.join(command)}` failed: {done.stdout.strip()}")
+
+
+def die_with_parent():
+    """Runs in the child before exec: nothing outlives the script, however it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Stage:
+    """One scenario's namespaces, servers and capture. Use as a context; the namespaces go with it."""
+
+    def __init__(self, name, capture):
+        self.name = name
+        self.capture = pathlib.Path(capture)
+        self.labels = []
+        tag = f"ds{os.getpid()}"
+        self._clients, self._router, self._server = f"{tag}c", f"{tag}r", f"{tag}s"
+        self._processes = []
+        self._tcpdump = None
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"doorslam-{name}-"))
+        self.folder.chmod(0o777)
+
+    def __enter__(self):
+        try:
+            self._build()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self._processes):
+            self._end(process)
+        for namespace in (self._clients, self._router, self._server):
+            for pid in subprocess.run(["ip", "netns", "pids", namespace], stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL, text=True, check=False).stdout.split():
+                if int(pid) != os.getpid():
+                    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                        os.kill(int(pid), signal.SIGKILL)
+            subprocess.run(["ip", "netns", "del", namespace], stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _build(self):
+        for namespace in (self._clients, self._router, self._server):
+            run("ip", "netns", "add", namespace)
+            run("ip", "-n", namespace, "link", "set", "lo", "up")
+        line = self._start([sys.executable, str(HERE / "delay_line.py"), self._clients, self._router],
+                           stdout=subprocess.PIPE)
+        if line.stdout.readline().strip() != b"ready":
+            raise StageError("the line between clients and router did not come up")
+        run("ip", "-n", self._router, "link", "add", "lan", "type", "veth", "peer", "name", "lan", "netns", self._server)
+        for namespace in (self._router, self._server):
+            run("ip", "netns", "exec", namespace, "ethtool", "-K", "lan", "tx", "off", "tso", "off", "gso", "off",
+                "gro", "off")
+        self._address(self._server, "lan", f"{SERVER}/24", f"{SERVER6}/64")
+        self._address(self._router, "lan", "203.0.113.1/24", "2001:db8:b::1/64")
+        self._address(self._router, "line", "198.51.100.1/24", "2001:db8:a::1/64")
+        self._address(self._clients, "line", *(f"{client_address(n)}/24" for n in range(11, 50)),
+                      *(f"{client_address(n, True)}/64" for n in range(11, 50)))
+        run("ip", "netns", "exec", self._router, "sysctl", "-qw", "net.ipv4.ip_forward=1",
+            "net.ipv6.conf.all.forwarding=1")
+        for six, server_gateway in ((), "203.0.113.1"), (("-6",), "2001:db8:b::1"):
+            run("ip", *six, "-n", self._server, "route", "add", "default", "via", server_gateway)
+            run("ip", *six, "-n", self._clients, "route", "add", "default", "dev", "line")
+        enter(self._clients)
+
+    @staticmethod
+    def _address(namespace, device, *addresses):
+        run("ip", "-n", namespace, "link", "set", device, "up")
+        for address in addresses:
+            run("ip", "-n", namespace, "addr", "add", address, "dev", device, *(("nodad",) if ":" in address else ()))
+
+    def _start(self, command, **how):
+        how.setdefault("stdout", subprocess.DEVNULL)
+        how.setdefault("stderr", subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
+                                   start_new_session=True, **how)
+        self._processes.append(process)
+        return process
+
+    def _end(self, process):
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def said_by_servers(self):
+        """The last words of the servers' logs, for whoever has to find out what went wrong."""
+        return "".join(f"{log.name}: {log.read_text(errors='replace')[-1500:]}\n" for log in sorted(self.folder.glob("*.log")))
+
+    def file(self, name, text, mode=0o644):
+        """Writes a file into the scenario's folder; returns its path."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(mode)
+        return str(path)
+
+    def server(self, command, *ports, hosts_deny=None, environment=None):
+        """Starts a server program in the server's namespace and waits until it listens on the ports.
+        One that goes to the background ends with the stage too. hosts_deny stands in for /etc/hosts.deny, for this program alone."""
+        log = open(self.folder / f"server{len(self._processes)}.log", "wb")
+        if hosts_deny is not None:
+            deny = self.file("hosts.deny", hosts_deny)
+            command = ["unshare", "--mount", "sh", "-c", f'mount --bind {deny} /etc/hosts.deny && exec "$@"', "sh", *command]
+        process = self._start(["ip", "netns", "exec", self._server, *command], stdout=log, stderr=log, cwd=self.folder,
+                              env={**os.environ, **(environment or {})})
+        until = time.monotonic() + READY_S
+        while not set(ports) <= self.listening():
+            if process.poll() not in (None, 0) or time.monotonic() > until:
+                raise StageError(f"{command[0]} does not listen on {ports} (exit {process.poll()})")
+            time.sleep(0.05)
+        return process
+
+    def listening(self):
+        """The TCP ports on which the server host listens, asked without sending a packet."""
+        found = set()
+        for pid_folder in ("tcp", "tcp6"):
+            lines = subprocess.run(["ip", "netns", "exec", self._server, "cat", f"/proc/net/{pid_folder}"],
+                                   stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[1:]
+            found |= {int(line.split()[1].rsplit(":", 1)[1], 16) for line in lines if line.split()[3] == LISTEN}
+        return found
+
+    def owner_of(self, talk):
+        """The process id of the one process on the server host that holds the connection."""
+        port = talk.client_port
+        said = subprocess.run(["ip", "netns", "exec", self._server, "ss", "-Htnp", "state", "established", "dport", "=",
+                               f":{port}"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        owners = re.findall(r"pid=(\d+)", said)
+        if len(owners) != 1:
+            raise StageError(f"client port {port} is held by {len(owners)} processes: {said.strip()}")
+        return int(owners[0])
+
+    def on_server(self, *command):
+        """Runs a command on the server host to its end."""
+        run("ip", "netns", "exec", self._server, *command)
+
+    def record(self):
+        """Starts the capture; returns when packets are being seen."""
+        self._tcpdump = self._start(
+            ["ip", "netns", "exec", self._server, "tcpdump", "-i", "lan", "-n", "-U", "--immediate-mode", "-s", "0",
+             "-Z", "root", "-w", str(self.capture), "tcp or icmp"], stderr=subprocess.PIPE)
+        if b"listening" not in self._tcpdump.stderr.readline():
+            raise StageError("tcpdump did not start")
+
+    def stop_recording(self):
+        time.sleep(0.5)
+        self._tcpdump.send_signal(signal.SIGINT)
+        said = self._tcpdump.communicate(timeout=10)[1].decode(errors="replace")
+        if "0 packets dropped by kernel" not in said:
+            raise StageError(f"the capture lost packets: {said.strip()}")
