@@ -43,20 +43,18 @@ bool Deadlines::begin_sweep(std::int64_t now_tick) noexcept {
 
 /// False when `out` is full; the next call goes on from there.
 bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcept {
+  const auto base = static_cast<Stamp>(swept_);
   const auto window = static_cast<std::uint16_t>(target_ - swept_);
-  while (cursor_ < blocks_) {
-    if (cursor_ % kStampGroup == 0) {
-      const std::uint16_t nearest = nearest_stamp(block_earliest() + cursor_, static_cast<Stamp>(swept_));
-      if (nearest > window) {
-        if (nearest != kFarthestStamp) earliest_ = std::min(earliest_, swept_ + nearest);
-        cursor_ += kStampGroup;
-        continue;
+  for (; cursor_ < blocks_; cursor_ += kStampGroup) {
+    const Stamp* const group = block_earliest() + cursor_;
+    std::uint16_t nearest = nearest_stamp(group, base);
+    if (nearest <= window) {
+      for (std::uint32_t due = stamps_within(group, base, window); due != 0; due &= due - 1) {
+        if (!pop_block(cursor_ + static_cast<std::size_t>(std::countr_zero(due)), out, popped)) return false;
       }
+      nearest = nearest_stamp(group, base);
     }
-    const Stamp& earliest = block_earliest()[cursor_];
-    if (earliest != kNotFiled && distance(earliest) <= window && !pop_block(cursor_, out, popped)) return false;
-    if (earliest != kNotFiled) earliest_ = std::min(earliest_, swept_ + distance(earliest));
-    ++cursor_;
+    if (nearest != kFarthestStamp) earliest_ = std::min(earliest_, swept_ + nearest);
   }
   swept_ = target_;
   return true;
