@@ -135,6 +135,12 @@ inline OrientedKey<FlowKey4> make_key4(const Endpoint& source, const Endpoint& d
   const bool source_is_lo = from <= to;
   const std::uint64_t lo = source_is_lo ? from : to;
   const std::uint64_t hi = source_is_lo ? to : from;
+  if constexpr (std::endian::native == std::endian::little) {
+    // In whole words: pieced together in memory, it would be read back before the pieces have arrived there.
+    const std::array<std::uint64_t, 2> words = {lo >> 16 | hi >> 16 << 32,
+                                                (lo & 0xffff) | (hi & 0xffff) << 16 | std::uint64_t{vlan_or_0} << 32};
+    return {std::bit_cast<FlowKey4>(words), source_is_lo};
+  }
   return {{static_cast<std::uint32_t>(lo >> 16), static_cast<std::uint32_t>(hi >> 16), static_cast<std::uint16_t>(lo),
            static_cast<std::uint16_t>(hi), vlan_or_0, 0},
           source_is_lo};

@@ -84,6 +84,7 @@ class FlowTable {
   explicit FlowTable(std::size_t capacity_flows, const HashKey& hash_key, Pages pages = Pages::normal)
       : hash_key_(hash_key),
         buckets_(bucket_count(capacity_flows)),
+        crowd_(capacity() - capacity() / 8),
         tag_memory_(buckets_ * kBucketSlots * sizeof(std::uint16_t), pages),
         slot_memory_(buckets_ * kBucketSlots * sizeof(Slot), pages),
         deadlines_(buckets_ * kBucketSlots, pages) {}
@@ -115,7 +116,7 @@ class FlowTable {
   }
 
   /// Brings the heads of the key's two buckets near.
-  void prefetch(const Place& place) const noexcept {
+  void prefetch(Place place) const noexcept {
     prefetch_line(tags() + place.first);
     prefetch_line(tags() + place.second);
     if (crowded()) {
@@ -291,13 +292,14 @@ class FlowTable {
   }
 
   /// So full that insertions may have to evict: their choice reads the deadlines.
-  bool crowded() const noexcept { return size_ >= capacity() - capacity() / 8; }
+  bool crowded() const noexcept { return size_ >= crowd_; }
 
   std::uint16_t* tags() const noexcept { return static_cast<std::uint16_t*>(tag_memory_.data()); }
   Slot* slots() const noexcept { return static_cast<Slot*>(slot_memory_.data()); }
 
   HashKey hash_key_;
   std::size_t buckets_;  ///< even, so that a pair can always be told apart
+  std::size_t crowd_;    ///< connections from which on the table is crowded()
   PageMemory tag_memory_;
   PageMemory slot_memory_;
   Deadlines deadlines_;

@@ -25,8 +25,7 @@ inline std::uint16_t segment_hash(const packet::Segment& segment) noexcept {
 
 /// Remembers a segment as the latest of its connection.
 inline void remember_segment(FlowRecord& flow, std::uint16_t hash) noexcept {
-  std::copy_backward(flow.recent.begin(), flow.recent.end() - 1, flow.recent.end());
-  flow.recent[0] = hash;
+  flow.recent = {hash, flow.recent[0], flow.recent[1], flow.recent[2], flow.recent[3]};
 }
 
 namespace detail {

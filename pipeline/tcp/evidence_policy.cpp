@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "pipeline/tcp/sequence.h"
-
 namespace doorslam::tcp {
 namespace {
 
@@ -73,20 +71,30 @@ bool is_over_the_trouble(const SegmentContext& context) {
          !is_over(states.of(Side::responder)) && context.advances;
 }
 
+/// payload_octets() of a connection that is not served yet, and so far from the 4 GiB at which this would be wrong.
+std::uint32_t early_payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) {
+  const std::size_t i = index_of(side);
+  const SideDetails& own = details.side[i];
+  if (flow.state_of(side) == EndState::inactive) return 0;
+  const std::uint32_t space = std::max(flow.next_seq[i] - own.start_seq, flow.acked[i] - own.start_seq);
+  const std::uint32_t control = own.fin_end != 0 ? 2 : 1;
+  return space - std::min(space, control);
+}
+
 }  // namespace
 
 bool is_plainly_served(const FlowRecord& flow, const FlowDetails& details) noexcept {
   // Login dialogues (FTP, SMTP, PostgreSQL, TLS) refuse after two to four exchanges of short lines.
-  constexpr std::uint64_t kShortDialogue = 1024;
-  constexpr std::uint64_t kLongTalk = 4096;
-  constexpr std::uint64_t kDownload = 64 * 1024;
-  constexpr std::uint64_t kBulk = 1024 * 1024;
+  constexpr std::uint32_t kShortDialogue = 1024;
+  constexpr std::uint32_t kLongTalk = 4096;
+  constexpr std::uint32_t kDownload = 64 * 1024;
+  constexpr std::uint32_t kBulk = 1024 * 1024;
   if (!flow.has(FlowFlag::open)) return false;
   const unsigned exchanges = flow.exchanges();
   if (exchanges >= 6) return true;
-  const std::uint64_t from_originator = payload_octets(flow, details, Side::originator);
-  const std::uint64_t from_responder = payload_octets(flow, details, Side::responder);
-  const std::uint64_t most = std::max(from_originator, from_responder);
+  const std::uint32_t from_originator = early_payload_octets(flow, details, Side::originator);
+  const std::uint32_t from_responder = early_payload_octets(flow, details, Side::responder);
+  const std::uint32_t most = std::max(from_originator, from_responder);
   if (most >= kBulk) return true;
   if (exchanges >= 1 && most >= kDownload) return true;
   if (from_responder < kShortDialogue) return false;

@@ -96,6 +96,17 @@ class FlowRecord {
     const auto end = [this](unsigned shift) { return static_cast<EndState>(states_ >> shift & 7U); };
     return {{end(0), end(3)}, {end(6), end(9)}};
   }
+  EndState state_of(Side side) const noexcept {
+    return static_cast<EndState>(states_ >> kStateBits * static_cast<unsigned>(side) & 7U);
+  }
+  /// Moves one end, and remembers where it was. As EndStates::set(), for a state that is another.
+  void move(Side side, EndState next) noexcept {
+    const unsigned now = kStateBits * static_cast<unsigned>(side);
+    const unsigned before = now + 2 * kStateBits;
+    const unsigned kept = states_ & ~(7U << now | 7U << before);
+    states_ = static_cast<std::uint16_t>(kept | static_cast<unsigned>(next) << now |
+                                         static_cast<unsigned>(state_of(side)) << before);
+  }
   bool ends_are(EndState originator, EndState responder) const noexcept {
     return (states_ & 63U) == (static_cast<unsigned>(originator) | static_cast<unsigned>(responder) << 3U);
   }
@@ -113,7 +124,8 @@ class FlowRecord {
   }
 
  private:
-  static constexpr unsigned kExchangeShift = 12;
+  static constexpr unsigned kStateBits = 3;
+  static constexpr unsigned kExchangeShift = 4 * kStateBits;
   static constexpr unsigned bit(SideFlag flag, Side side) noexcept {
     return static_cast<unsigned>(flag) + static_cast<unsigned>(side);
   }

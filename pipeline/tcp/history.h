@@ -39,10 +39,11 @@ class PackedHistory {
 
   /// False when there was no room.
   bool append(HistoryLetter letter, Side side) noexcept {
-    const std::size_t n = size();
-    if (n == kCapacity) return false;
+    std::uint64_t& word = words_[in_word(words_[0]) == kPerWord ? 1 : 0];
+    const std::size_t n = in_word(word);
+    if (n == kPerWord) return false;
     const std::uint64_t code = (static_cast<std::uint64_t>(letter) << 1U | index_of(side)) + 1;
-    words_[n / kPerWord] |= code << (n % kPerWord * kBits);
+    word |= code << (n * kBits);
     return true;
   }
 
@@ -54,11 +55,7 @@ class PackedHistory {
     return false;
   }
 
-  std::size_t size() const noexcept {
-    // No letter has the code 0, so the highest bit set tells the last letter.
-    const std::size_t word = words_[1] != 0 ? 1 : 0;
-    return word * kPerWord + (static_cast<std::size_t>(std::bit_width(words_[word])) + kBits - 1) / kBits;
-  }
+  std::size_t size() const noexcept { return in_word(words_[0]) + in_word(words_[1]); }
 
   History unpack() const noexcept {
     History text;
@@ -82,6 +79,11 @@ class PackedHistory {
     }
     return letters;
   }();
+
+  /// Letters in a word. None has the code 0, so the highest bit set tells the last.
+  static constexpr std::size_t in_word(std::uint64_t word) noexcept {
+    return (static_cast<std::size_t>(std::bit_width(word)) + kBits - 1) / kBits;
+  }
 
   std::uint64_t code_at(std::size_t i) const noexcept { return words_[i / kPerWord] >> (i % kPerWord * kBits) & 0x1fU; }
 

@@ -115,10 +115,10 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
   const std::uint32_t acknowledged = segment.ack - flow.acked[peer];
   const bool sends = next != segment.seq;
   if (segment.seq != flow.next_seq[own] || acknowledged > flow.next_seq[peer] - flow.acked[peer]) return false;
-  if (!sends && acknowledged == 0) return false;                               // a duplicate, or a window update
-  if (next < segment.seq || segment.ack < flow.acked[peer]) return false;      // a number wraps: see the details
-  if (flow.packets[own] == 0xffff) return false;                               // as above
-  if (sends && flow.states().of(side) != EndState::established) return false;  // behind its own FIN
+  if (!sends && acknowledged == 0) return false;                            // a duplicate, or a window update
+  if (next < segment.seq || segment.ack < flow.acked[peer]) return false;   // a number wraps: see the details
+  if (flow.packets[own] == 0xffff) return false;                            // as above
+  if (sends && flow.state_of(side) != EndState::established) return false;  // behind its own FIN
   if (flow.has(FlowFlag::open)) return true;
   return side == Side::originator && !sends && segment.ack == details.side[peer].start_seq + 1;
 }
@@ -134,8 +134,7 @@ inline InOrder continue_in_order(FlowRecord& flow, FlowDetails& details, Side si
   const bool fin = flags == (kFin | kAck);
   const std::uint32_t next = segment.seq + segment.payload_length + (fin ? 1U : 0U);
   if ((flags != kAck && !fin) || !detail::continues(flow, details, side, segment, next)) return InOrder::no;
-  EndStates states = flow.states();
-  const bool peer_is_over = states.of(other(side)) == EndState::closed;
+  const bool peer_is_over = flow.state_of(other(side)) == EndState::closed;
   // The server hangs up on a connection that was served: that is trouble.
   if (fin && side == Side::responder && !peer_is_over && flow.has(FlowFlag::served)) return InOrder::no;
 
@@ -143,8 +142,7 @@ inline InOrder continue_in_order(FlowRecord& flow, FlowDetails& details, Side si
   if (fin) {
     details.history.append(HistoryLetter::fin, side);
     details.of(side).fin_end = next;
-    states.set(side, EndState::closed);
-    flow.set_states(states);
+    flow.move(side, EndState::closed);
     flow.clear(FlowFlag::quick);
     if (peer_is_over && !flow.has(FlowFlag::closing)) {
       flow.set(FlowFlag::closing);

@@ -93,23 +93,24 @@ void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept 
 void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexcept {
   std::array<LookupMemory<FlowKey4>, kBurst> lookups4;
   std::array<LookupMemory<FlowKey6>, kBurst> lookups6;
-  std::size_t count4 = 0;
-  std::size_t count6 = 0;
+  auto* end4 = lookups4.data();
+  auto* end6 = lookups6.data();
   counters_.segments += part.size();
   for (const Segment& segment : part) {
-    segment.source.address.version == IpVersion::v4 ? look_up(flows4_, segment, lookups4[count4++].value)
-                                                    : look_up(flows6_, segment, lookups6[count6++].value);
+    segment.source.address.version == IpVersion::v4 ? look_up(flows4_, segment, (end4++)->value)
+                                                    : look_up(flows6_, segment, (end6++)->value);
   }
-  process_lookups(flows4_, std::span(lookups4.data(), count4), out);
-  process_lookups(flows6_, std::span(lookups6.data(), count6), out);
+  process_lookups(flows4_, std::span(lookups4.data(), end4), out);
+  process_lookups(flows6_, std::span(lookups6.data(), end6), out);
 }
 
 template <class Key>
 inline void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lookup<Key>& lookup) const noexcept {
   const std::uint16_t vlan = vlan_aware_ ? segment.vlan : std::uint16_t{0};
-  const auto oriented = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
-  std::construct_at(&lookup, Lookup<Key>{&segment, nullptr, table.place_of(oriented.key), oriented});
-  table.prefetch(lookup.place);
+  const auto [key, source_is_lo] = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
+  const auto place = table.place_of(key);
+  table.prefetch(place);
+  std::construct_at(&lookup, Lookup<Key>{key, &segment, nullptr, place, source_is_lo});
 }
 
 // All stages but the last bring cache lines near, so that their misses overlap; the last does the work.
@@ -117,43 +118,45 @@ template <class Key>
 inline void Tracker::process_lookups(Table<Key>& table, std::span<LookupMemory<Key>> lookups,
                                      EventBatch& out) noexcept {
   for (auto& lookup : lookups) lookup.value.slot = table.prefetch_slot(lookup.value.place);
-  std::array<Near, kBurst> near;
-  for (std::size_t i = 0; i < lookups.size(); ++i) near[i] = prefetch_details(lookups[i].value);
-  for (std::size_t i = 0; i < lookups.size(); ++i) prefetch_evidence(near[i]);
+  std::array<const Lookup<Key>*, kBurst> recorded;
+  auto* end_recorded = recorded.data();
+  for (const auto& lookup : lookups) {
+    if (prefetch_details(lookup.value)) *end_recorded++ = &lookup.value;
+  }
+  for (const auto* lookup : std::span(recorded.data(), end_recorded)) prefetch_evidence(*lookup);
   for (const auto& lookup : lookups) advance_flow(table, lookup.value, out);
 }
 
+/// True: the segment will be recorded.
 template <class Key>
-inline Tracker::Near Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
-  if (lookup.slot == nullptr || !(lookup.slot->key == lookup.oriented.key)) return {};
+inline bool Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
+  if (lookup.slot == nullptr || !(lookup.slot->key == lookup.key)) return false;
   const FlowRecord& flow = lookup.slot->state;
   const bool quick = flow.has(FlowFlag::quick);
   const bool recording = flow.has(FlowFlag::recording);
-  if (quick && !recording) return {};
+  if (quick && !recording) return false;
   const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
   flowtable::prefetch_line(details);
   if (!quick) flowtable::prefetch_line(details + kLine);
-  if (!recording) return {};
-  return {flow.details, std::uint32_t{flow.packets[0]} + flow.packets[1], side_of(flow, lookup.oriented.source_is_lo)};
+  return recording;
 }
 
-inline void Tracker::prefetch_evidence(const Near& near) const noexcept {
-  if (near.details == BoundedPool<FlowDetails>::kNone) return;
-  const std::uint32_t index = details_[near.details].evidence;
-  if (index == EvidencePool::kNone) return;
-  const Evidence& evidence = evidence_[index];
+template <class Key>
+inline void Tracker::prefetch_evidence(const Lookup<Key>& lookup) const noexcept {
+  const FlowRecord& flow = lookup.slot->state;
+  const Evidence& evidence = evidence_[details_[flow.details].evidence];
   flowtable::prefetch_line(&evidence);
-  flowtable::prefetch_line(&evidence.of(near.side).last_ns);
-  flowtable::prefetch_line(&evidence.place_of(near.segments));
+  flowtable::prefetch_line(&evidence.of(side_of(flow, lookup.source_is_lo)).last_ns);
+  flowtable::prefetch_line(&evidence.place_of(std::uint32_t{flow.packets[0]} + flow.packets[1]));
 }
 
 /// A connection's next segment, by the shortest path that will do.
 template <class Key>
 inline void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept {
-  auto* const slot = table.find(lookup.oriented.key, lookup.place, lookup.slot);
+  auto* const slot = table.find(lookup.key, lookup.place, lookup.slot);
   if (slot == nullptr) return begin_and_advance(table, lookup, out);
   const Segment& segment = *lookup.segment;
-  const Side side = side_of(slot->state, lookup.oriented.source_is_lo);
+  const Side side = side_of(slot->state, lookup.source_is_lo);
   if (advance_quickly(slot->state, side, segment)) return;
   if (slot->state.has(FlowFlag::orderly) && advance_in_order(table, *slot, side, segment, out)) return;
   advance_with_care(table, lookup, *slot, side, out);
@@ -191,8 +194,7 @@ template <class Key>
   auto& slot = begin(table, lookup, out);
   FlowRecord& flow = slot.state;
   if (!short_paths_ || !is_plain_syn(segment)) {
-    return advance_segment(table, slot, side_of(flow, lookup.oriented.source_is_lo), segment, segment_hash(segment),
-                           out);
+    return advance_segment(table, slot, side_of(flow, lookup.source_is_lo), segment, segment_hash(segment), out);
   }
   begin_in_order(flow, details_of(flow), segment);
   record_if_due(flow, Side::originator, segment, InOrder::yes);
@@ -278,7 +280,7 @@ inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table, con
                                                           EventBatch& out) noexcept {
   const Segment& segment = *lookup.segment;
   typename Table<Key>::Slot evicted;
-  const auto [slot, inserted] = table.insert(lookup.oriented.key, lookup.place, evicted);
+  const auto [slot, inserted] = table.insert(lookup.key, lookup.place, evicted);
   if (inserted != flowtable::Inserted::fresh) {
     give_out(evicted, EndReason::evicted, segment.time_ns, segment.number, out);
   }
@@ -292,7 +294,7 @@ inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table, con
   if (segment.tunneled) flow.set(FlowFlag::tunneled);
 
   const Orientation orientation = orient(segment, server_ports_);
-  if (orientation.source_is_originator == lookup.oriented.source_is_lo) flow.set(FlowFlag::originator_is_lo);
+  if (orientation.source_is_originator == lookup.source_is_lo) flow.set(FlowFlag::originator_is_lo);
   if (orientation.turned) details.history.append(HistoryLetter::turned, Side::originator);
   if (orientation.guessed) flow.set(FlowFlag::guessed);
   if (!segment.has(packet::tcp_flag::kSyn) || segment.has(packet::tcp_flag::kAck)) flow.set(FlowFlag::mid_stream);

@@ -77,19 +77,14 @@ class Tracker {
   /// A segment, and where its connection stands in the table if it is there.
   template <class Key>
   struct Lookup {
+    Key key;
     const packet::Segment* segment;
     typename Table<Key>::Slot* slot;  ///< of FlowTable::prefetch_slot()
     typename Table<Key>::Place place;
-    flowtable::OrientedKey<Key> oriented;
+    bool source_is_lo;
   };
   template <class Key>
   union LookupMemory;
-  /// What of a connection's Evidence its next segment is going to touch.
-  struct Near {
-    std::uint32_t details = BoundedPool<FlowDetails>::kNone;  ///< none: nothing
-    std::uint32_t segments = 0;                               ///< so far: where the next rung will stand
-    Side side = Side::originator;
-  };
   static constexpr std::size_t kBurst = 64;
   struct OpenFlow {
     std::uint64_t id;
@@ -103,8 +98,9 @@ class Tracker {
   template <class Key>
   void process_lookups(Table<Key>& table, std::span<LookupMemory<Key>> lookups, EventBatch& out) noexcept;
   template <class Key>
-  Near prefetch_details(const Lookup<Key>& lookup) const noexcept;
-  void prefetch_evidence(const Near& near) const noexcept;
+  bool prefetch_details(const Lookup<Key>& lookup) const noexcept;
+  template <class Key>
+  void prefetch_evidence(const Lookup<Key>& lookup) const noexcept;
 
   template <class Key>
   void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept;
