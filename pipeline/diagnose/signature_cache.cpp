@@ -1,14 +1,15 @@
 #include "pipeline/diagnose/signature_cache.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -26,11 +27,11 @@ using Digest = SignatureCache::Digest;
 constexpr std::string_view kMagic = "doorslam signatures 2\n";
 constexpr std::size_t kMaxFileSize = 64u << 20;
 
+/// Against accidents, not against forgers: whoever may write the file could change the digest in it as well.
 Digest digest_of(std::string_view octets) {
-  Digest digest{};
-  unsigned length = 0;
-  EVP_Digest(octets.data(), octets.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  return digest;
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(octets.data(), octets.size()));
+  return std::to_array(canonical.digest);
 }
 
 std::string_view view_of(const Digest& digest) { return {reinterpret_cast<const char*>(digest.data()), digest.size()}; }
@@ -147,19 +148,29 @@ class Descriptor {
   int fd_;
 };
 
+/// A million octets that are about to be overwritten need no zeros.
+struct FileOctets {
+  explicit FileOctets(std::size_t octets) : data(std::make_unique_for_overwrite<char[]>(octets)), size(octets) {}
+
+  std::string_view view() const { return {data.get(), size}; }
+
+  std::unique_ptr<char[]> data;
+  std::size_t size;
+};
+
 /// The file's octets if it is a plain file of this user or root that nobody else can write: Hyperscan trusts what it is
 /// given.
-std::optional<std::string> read_own_file(const fs::path& path) {
+std::optional<FileOctets> read_own_file(const fs::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   struct stat status {};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return std::nullopt;
   const bool is_own =
       S_ISREG(status.st_mode) && (status.st_uid == ::geteuid() || status.st_uid == 0) && (status.st_mode & 022) == 0;
   if (!is_own || status.st_size <= 0 || static_cast<std::size_t>(status.st_size) > kMaxFileSize) return std::nullopt;
-  std::string octets(static_cast<std::size_t>(status.st_size), '\0');
+  FileOctets octets(static_cast<std::size_t>(status.st_size));
   std::size_t filled = 0;
-  while (filled < octets.size()) {
-    const ssize_t count = ::read(file.get(), octets.data() + filled, octets.size() - filled);
+  while (filled < octets.size) {
+    const ssize_t count = ::read(file.get(), octets.data.get() + filled, octets.size - filled);
     if (count <= 0) return std::nullopt;
     filled += static_cast<std::size_t>(count);
   }
@@ -206,7 +217,7 @@ std::optional<SignatureCache::Entry> SignatureCache::find() const {
   if (directory_.empty()) return std::nullopt;
   const auto octets = read_own_file(file());
   if (!octets) return std::nullopt;
-  std::string_view body = *octets;
+  std::string_view body = octets->view();
   for (const std::string_view expected : {kMagic, view_of(key_)}) {
     if (!body.starts_with(expected)) return std::nullopt;
     body.remove_prefix(expected.size());

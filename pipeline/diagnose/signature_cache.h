@@ -21,7 +21,7 @@ namespace doorslam::diagnose {
 
 class SignatureCache {
  public:
-  using Digest = std::array<std::uint8_t, 32>;
+  using Digest = std::array<std::uint8_t, 16>;
   static constexpr const char* kFileName = "signatures.cache";
 
   struct Entry {
