@@ -6,22 +6,22 @@
 
 namespace doorslam::diagnose {
 
-/// A map from connection ids to note numbers with a fixed capacity: one array, linear probing, no tombstones. For the
+/// A map from connection ids to note numbers: one array that grows with use, linear probing, no tombstones. For the
 /// ledger, where two look-ups a connection in a node-based map would be its largest cost.
 class IdIndex {
  public:
   static constexpr std::uint64_t kAbsent = ~std::uint64_t{0};
 
-  /// At most `capacity` ids are in it at a time; the caller sees to that.
-  explicit IdIndex(std::size_t capacity)
-      : slots_(std::bit_ceil(capacity + capacity / 2 + 2)),
-        mask_(slots_.size() - 1),
-        shift_(64 - std::countr_zero(slots_.size())) {}
+  IdIndex() : slots_(kFirstSlots) {}
 
   /// Replaces what the id had.
   void put(std::uint64_t id, std::uint64_t value) {
-    Slot& slot = slots_[place_of(id)];
-    slot = {id, value};
+    std::size_t place = place_of(id);
+    if (slots_[place].value == kAbsent && ++count_ > slots_.size() / 2) {
+      grow();
+      place = place_of(id);
+    }
+    slots_[place] = {id, value};
   }
 
   /// The id's value, or kAbsent; it is no longer in the index.
@@ -29,10 +29,12 @@ class IdIndex {
     std::size_t hole = place_of(id);
     const std::uint64_t value = slots_[hole].value;
     if (value == kAbsent) return kAbsent;
+    --count_;
     // Move later ones of the run up, unless they would come before their home.
-    for (std::size_t i = (hole + 1) & mask_; slots_[i].value != kAbsent; i = (i + 1) & mask_) {
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t i = (hole + 1) & mask; slots_[i].value != kAbsent; i = (i + 1) & mask) {
       const std::size_t home = home_of(slots_[i].id);
-      if (((i - home) & mask_) < ((i - hole) & mask_)) continue;
+      if (((i - home) & mask) < ((i - hole) & mask)) continue;
       slots_[hole] = slots_[i];
       hole = i;
     }
@@ -41,23 +43,35 @@ class IdIndex {
   }
 
  private:
+  static constexpr std::size_t kFirstSlots = 16;
+
   struct Slot {
     std::uint64_t id = 0;
     std::uint64_t value = kAbsent;
   };
 
-  std::size_t home_of(std::uint64_t id) const { return (id * 0x9E3779B97F4A7C15ULL) >> shift_; }
+  std::size_t home_of(std::uint64_t id) const {
+    return (id * 0x9E3779B97F4A7C15ULL) >> (64 - std::countr_zero(slots_.size()));
+  }
 
   /// Where the id is, or the free slot where it belongs.
   std::size_t place_of(std::uint64_t id) const {
+    const std::size_t mask = slots_.size() - 1;
     std::size_t i = home_of(id);
-    while (slots_[i].value != kAbsent && slots_[i].id != id) i = (i + 1) & mask_;
+    while (slots_[i].value != kAbsent && slots_[i].id != id) i = (i + 1) & mask;
     return i;
   }
 
-  std::vector<Slot> slots_;
-  std::size_t mask_;
-  int shift_;
+  void grow() {
+    std::vector<Slot> former(2 * slots_.size());
+    former.swap(slots_);
+    for (const Slot& slot : former) {
+      if (slot.value != kAbsent) slots_[place_of(slot.id)] = slot;
+    }
+  }
+
+  std::vector<Slot> slots_;  ///< a power of two, half full at most
+  std::size_t count_ = 0;
 };
 
 }  // namespace doorslam::diagnose

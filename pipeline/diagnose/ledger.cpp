@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <bit>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -32,12 +32,9 @@ std::uint64_t mix(std::uint64_t x) {
   return x;
 }
 
-std::uint64_t digest(const IpAddress& a) {
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-  std::memcpy(&low, a.octets.data(), sizeof low);
-  std::memcpy(&high, a.octets.data() + sizeof low, sizeof high);
-  return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
+/// An address as two words: comparing its octets one by one is slower.
+std::array<std::uint64_t, 2> words_of(const IpAddress& a) {
+  return std::bit_cast<std::array<std::uint64_t, 2>>(a.octets);
 }
 
 /// Two sessions that were idle equally long have met the server's idle timer, not its death.
@@ -102,63 +99,71 @@ LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t TableRow::*v
 
 }  // namespace
 
-std::size_t Ledger::EndpointHash::operator()(const Endpoint& e) const noexcept {
-  return mix(digest(e.address) + e.port);
+std::uint64_t Ledger::Addresses::hash(const IpAddress& a) noexcept {
+  const auto [low, high] = words_of(a);
+  return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
 }
 
-std::size_t Ledger::AddressHash::operator()(const IpAddress& a) const noexcept { return digest(a); }
+bool Ledger::Addresses::same(const IpAddress& a, const IpAddress& b) noexcept {
+  return words_of(a) == words_of(b) && a.version == b.version;
+}
+
+std::uint64_t Ledger::Endpoints::hash(const Endpoint& e) noexcept { return mix(Addresses::hash(e.address) + e.port); }
+
+bool Ledger::Endpoints::same(const Endpoint& a, const Endpoint& b) noexcept {
+  return a.port == b.port && Addresses::same(a.address, b.address);
+}
 
 Ledger::Ledger(const LedgerOptions& options)
-    : options_(options), notes_(options.capacity_notes), open_notes_(options.capacity_notes) {
+    : options_(options),
+      place_mask_(std::bit_ceil(options.capacity_notes) - 1),
+      servers_(options.capacity_servers),
+      host_ttl_(options.capacity_hosts) {
+  notes_.reserve(place_mask_ + 1);
   table_.reserve(kRowsAfter + kRowsBefore);
   closings_.reserve(kRowsAfter + kRowsBefore);
   usual_words_.reserve(kRowsAfter + kRowsBefore);
 }
 
 Ledger::Note* Ledger::note_numbered(std::uint64_t serial) {
-  if (serial == kNone || next_serial_ - serial > notes_.size()) return nullptr;
-  return &notes_[serial % notes_.size()];
+  if (serial == kNone || next_serial_ - serial > options_.capacity_notes) return nullptr;
+  return &notes_[serial & place_mask_];
 }
 
-void Ledger::forget_longest_unused() {
-  // A full scan, but an eighth goes at a time.
-  std::vector<std::uint64_t> ticks;
-  ticks.reserve(servers_.size());
-  for (const auto& [endpoint, server] : servers_) ticks.push_back(server.used);
-  const std::size_t goes = std::max<std::size_t>(1, ticks.size() / 8);
-  std::nth_element(ticks.begin(), ticks.begin() + static_cast<std::ptrdiff_t>(goes - 1), ticks.end());
-  const std::uint64_t limit = ticks[goes - 1];
-  for (auto oldest = servers_.begin(); oldest != servers_.end();) {
-    if (oldest->second.used <= limit) {
-      oldest = servers_.erase(oldest);
-      ++servers_forgotten_;
-    } else {
-      ++oldest;
-    }
+std::uint64_t Ledger::older_than(std::uint64_t serial, std::uint32_t by) const { return by == 0 ? kNone : serial - by; }
+
+/// The serial number of a new note, which takes the place of the oldest one where they are too many.
+std::uint64_t Ledger::provide_note() {
+  const std::uint64_t serial = next_serial_++;
+  if (serial >= options_.capacity_notes) {
+    ++notes_forgotten_;
+    const Note& oldest = notes_[(serial - options_.capacity_notes) & place_mask_];
+    if (oldest.outcome == Outcome::open) open_notes_.take(oldest.connection_id);
   }
-}
-
-Ledger::Server& Ledger::server_of(const Endpoint& endpoint) {
-  if (servers_.size() >= options_.capacity_servers && !servers_.contains(endpoint)) forget_longest_unused();
-  Server& server = servers_[endpoint];
-  server.used = ++use_tick_;
-  return server;
+  if (notes_.size() <= place_mask_) notes_.emplace_back();
+  return serial;
 }
 
 void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
-  Server& server = server_of(connection.responder);
-  const std::uint64_t serial = next_serial_++;
-  Note& note = notes_[serial % notes_.size()];
-  if (serial >= notes_.size()) {
-    ++notes_forgotten_;
-    if (note.outcome == Outcome::open) open_notes_.take(note.connection_id);
-  }
-  note = Note{.accepted_ns = now_ns,
-              .closed_ns = kStillOpen,
-              .connection_id = connection.id,
-              .older = server.newest,
-              .client = connection.originator.address};
+  Server& server = servers_.touch(connection.responder);
+  const std::uint64_t serial = provide_note();
+  const auto distance_to = [serial](std::uint64_t older) {
+    return older == kNone || serial - older > std::numeric_limits<std::uint32_t>::max()
+               ? std::uint32_t{0}
+               : static_cast<std::uint32_t>(serial - older);
+  };
+  notes_[serial & place_mask_] = Note{.accepted_ns = now_ns,
+                                      .closed_ns = kStillOpen,
+                                      .connection_id = connection.id,
+                                      .older_by = distance_to(server.newest),
+                                      .milestone_by = distance_to(server.milestone),
+                                      .client = connection.originator.address};
   server.newest = serial;
+  if (server.until_milestone == 0) {
+    server.milestone = serial;
+    server.until_milestone = kMilestone;
+  }
+  --server.until_milestone;
   server.marks.last_accept_ns = std::max(server.marks.last_accept_ns, now_ns);  // one may be filed late
   open_notes_.put(connection.id, serial);
 }
@@ -184,15 +189,17 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
 
 void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
   // Only endpoints that were seen to accept matter: a port scan must not push the real servers out.
-  const auto found = servers_.find(endpoint);
-  if (found == servers_.end()) return;
-  ServerMarks& marks = found->second.marks;
+  Server* const server = servers_.find(endpoint);
+  if (server == nullptr) return;
+  ServerMarks& marks = server->marks;
   const bool known =
       marks.closure_count > 0 &&
       marks.closures[(marks.closure_count - 1) % marks.closures.size()].first_reset_ns > marks.last_accept_ns;
   if (known) return;
   PortClosure closure{.first_reset_ns = now_ns, .last_accept_ns = marks.last_accept_ns};
-  for (std::uint64_t serial = found->second.newest; Note* note = note_numbered(serial); serial = note->older) {
+  std::uint64_t serial = server->newest;
+  for (const Note* note = note_numbered(serial); note != nullptr; note = note_numbered(serial)) {
+    serial = older_than(serial, note->older_by);
     if (marks.last_accept_ns - note->accepted_ns > kSecondNs) break;
     ++closure.accepted_in_last_second;
   }
@@ -210,37 +217,46 @@ const PortClosure* ServerMarks::closure_between(TimeNs from_ns, TimeNs to_ns) co
 }
 
 void Ledger::handshake_was_ignored(const Endpoint& server, TimeNs now_ns) {
-  server_of(server).marks.last_overflow_ns = now_ns;
+  servers_.touch(server).marks.last_overflow_ns = now_ns;
 }
 
-void Ledger::saw_syn_ack(const IpAddress& host, std::uint8_t ttl) {
-  if (host_ttl_.size() >= options_.capacity_hosts && !host_ttl_.contains(host)) host_ttl_.clear();
-  host_ttl_[host] = ttl;
-}
+void Ledger::saw_syn_ack(const IpAddress& host, std::uint8_t ttl) { host_ttl_.touch(host) = ttl; }
 
 const ServerMarks* Ledger::marks_of(const Endpoint& server) const {
-  const auto found = servers_.find(server);
-  return found == servers_.end() ? nullptr : &found->second.marks;
+  const Server* const found = servers_.find(server);
+  return found == nullptr ? nullptr : &found->marks;
 }
 
 std::uint8_t Ledger::syn_ack_ttl(const IpAddress& host) const {
-  const auto found = host_ttl_.find(host);
-  return found == host_ttl_.end() ? std::uint8_t{0} : found->second;
+  const std::uint8_t* const ttl = host_ttl_.find(host);
+  return ttl == nullptr ? std::uint8_t{0} : *ttl;
+}
+
+/// The note from which a judgement reads back: late enough for the rows behind the subject's end.
+std::uint64_t Ledger::first_to_read(const Server& server, TimeNs closed_ns) {
+  std::uint64_t serial = server.newest;
+  std::uint64_t milestone = server.milestone;
+  for (const Note* note = note_numbered(milestone); note != nullptr && note->accepted_ns > closed_ns;) {
+    const std::uint64_t earlier = older_than(milestone, note->milestone_by);
+    note = note_numbered(earlier);
+    // From the milestone on there may be fewer than the rows wanted; from the one behind it there are enough.
+    if (note != nullptr && note->accepted_ns > closed_ns) serial = milestone;
+    milestone = earlier;
+  }
+  return serial;
 }
 
 void Ledger::lay_out(const Subject& subject) {
   table_.clear();
-  const auto found = servers_.find(subject.server);
-  if (found == servers_.end()) return;
-  found->second.used = ++use_tick_;
+  if (servers_.find(subject.server) == nullptr) return;
   const TimeNs since = subject.accepted_ns - options_.window_ns;
-  std::uint64_t serial = found->second.newest;
+  std::uint64_t serial = first_to_read(servers_.touch(subject.server), subject.closed_ns);
   std::size_t after = 0;
   std::size_t before = 0;
   for (std::size_t read = 0; read < kNotesRead; ++read) {
     const Note* note = note_numbered(serial);
     if (note == nullptr) break;
-    serial = note->older;
+    serial = older_than(serial, note->older_by);
     // A session of hours holds its place, however long ago it began.
     const bool open = note->outcome == Outcome::open;
     const TimeNs closed = open ? kStillOpen : note->closed_ns;

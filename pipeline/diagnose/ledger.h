@@ -2,12 +2,12 @@
 
 #include <array>
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "flowtable/ip_address.h"
 #include "flowtable/time.h"
 #include "pipeline/diagnose/id_index.h"
+#include "pipeline/diagnose/recency_map.h"
 #include "pipeline/tcp/connection.h"
 
 /// The ledger of servers: what else each server was doing, and with whom.
@@ -156,7 +156,7 @@ class Ledger {
   std::uint8_t syn_ack_ttl(const flowtable::IpAddress& host) const;
 
   std::uint64_t notes_forgotten() const noexcept { return notes_forgotten_; }
-  std::uint64_t servers_forgotten() const noexcept { return servers_forgotten_; }
+  std::uint64_t servers_forgotten() const noexcept { return servers_.forgotten(); }
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
@@ -166,34 +166,46 @@ class Ledger {
   static constexpr std::size_t kRowsAfter = 64;
   static constexpr std::size_t kRowsBefore = 192;
 
-  struct Note {
+  /// Of the notes of one server, every so many is a milestone, and all know the milestone before them: a judgement
+  /// goes back over the settle time by milestones.
+  static constexpr std::uint32_t kMilestone = 64;
+
+  /// One cache line. `_by`: serial numbers back to another note of the same server; 0: there is none.
+  struct alignas(64) Note {
     flowtable::TimeNs accepted_ns = 0;
     flowtable::TimeNs closed_ns = 0;  ///< meaningless while open
     std::uint64_t connection_id = 0;
-    std::uint64_t older = kNone;  ///< serial number of the same server's note before this one
-    flowtable::IpAddress client;
-    Outcome outcome = Outcome::open;
-    bool cut_short = false;
-    bool only_greeted = false;
-    bool beginning_unseen = false;
     flowtable::DurationNs idle_ns = 0;
     std::uint32_t words = 0;
+    std::uint32_t older_by = 0;
+    std::uint32_t milestone_by = 0;
+    flowtable::IpAddress client;
+    Outcome outcome = Outcome::open;
+    bool cut_short : 1 = false;
+    bool only_greeted : 1 = false;
+    bool beginning_unseen : 1 = false;
   };
+  static_assert(sizeof(Note) == 64);
   struct Server {
     std::uint64_t newest = kNone;
-    std::uint64_t used = 0;  ///< tick of the last use
+    std::uint64_t milestone = kNone;
+    std::uint32_t until_milestone = 0;  ///< notes
     ServerMarks marks;
   };
-  struct EndpointHash {
-    std::size_t operator()(const flowtable::Endpoint& e) const noexcept;
+  struct Addresses {
+    static std::uint64_t hash(const flowtable::IpAddress& a) noexcept;
+    static bool same(const flowtable::IpAddress& a, const flowtable::IpAddress& b) noexcept;
   };
-  struct AddressHash {
-    std::size_t operator()(const flowtable::IpAddress& a) const noexcept;
+  struct Endpoints {
+    static std::uint64_t hash(const flowtable::Endpoint& e) noexcept;
+    static bool same(const flowtable::Endpoint& a, const flowtable::Endpoint& b) noexcept;
   };
 
-  Server& server_of(const flowtable::Endpoint& endpoint);
+  /// Null where there is none, or it is forgotten.
   Note* note_numbered(std::uint64_t serial);
-  void forget_longest_unused();
+  std::uint64_t older_than(std::uint64_t serial, std::uint32_t by) const;
+  std::uint64_t provide_note();
+  std::uint64_t first_to_read(const Server& server, flowtable::TimeNs closed_ns);
   void lay_out(const Subject& subject);
   void find_unusual_greetings();
   void count_clients(const Subject& subject, Contrast& out);
@@ -203,14 +215,13 @@ class Ledger {
   void count_load(Contrast& out) const;
 
   LedgerOptions options_;
-  std::vector<Note> notes_;  ///< ring; a note's place is its serial number modulo the size
+  std::vector<Note> notes_;   ///< ring that grows up to a power of two; a note's place is its serial number
+  std::uint64_t place_mask_;  ///< of a serial number
   std::uint64_t next_serial_ = 0;
-  std::uint64_t use_tick_ = 0;
   std::uint64_t notes_forgotten_ = 0;
-  std::uint64_t servers_forgotten_ = 0;
-  std::unordered_map<flowtable::Endpoint, Server, EndpointHash> servers_;
+  RecencyMap<flowtable::Endpoint, Server, Endpoints> servers_;
   IdIndex open_notes_;  ///< connection id → serial number
-  std::unordered_map<flowtable::IpAddress, std::uint8_t, AddressHash> host_ttl_;
+  RecencyMap<flowtable::IpAddress, std::uint8_t, Addresses> host_ttl_;
   std::vector<TableRow> table_;
   std::vector<flowtable::TimeNs> closings_;
   std::vector<std::uint32_t> usual_words_;

@@ -10,7 +10,7 @@ namespace doorslam::diagnose {
 namespace {
 
 TEST(IdIndex, TakesOnce) {
-  IdIndex index(4);
+  IdIndex index;
   EXPECT_EQ(index.take(7), IdIndex::kAbsent);
   index.put(7, 1);
   index.put(7, 2);
@@ -19,7 +19,7 @@ TEST(IdIndex, TakesOnce) {
 }
 
 TEST(IdIndex, KeepsTheIdZeroAndTheValueZero) {
-  IdIndex index(1);
+  IdIndex index;
   index.put(0, 0);
   EXPECT_EQ(index.take(0), 0U);
   EXPECT_EQ(index.take(0), IdIndex::kAbsent);
@@ -28,7 +28,7 @@ TEST(IdIndex, KeepsTheIdZeroAndTheValueZero) {
 /// Taking one out of the middle of a run must not hide those behind it, at the end of the array either.
 RC_GTEST_PROP(IdIndex, DoesAsAnUnorderedMapDoes, ()) {
   const auto capacity = *rc::gen::inRange<std::size_t>(1, 40);
-  IdIndex index(capacity);
+  IdIndex index;
   std::unordered_map<std::uint64_t, std::uint64_t> model;
   const auto steps = *rc::gen::inRange(0, 400);
   for (int step = 0; step < steps; ++step) {
