@@ -23,7 +23,7 @@ auto worth_showing(const diagnose::DiagnosedConnection& connection) {
   }
   const bool whole =
       !summary.one_sided && !summary.mid_stream && summary.side[0].gap_bytes == 0 && summary.side[1].gap_bytes == 0;
-  return std::tuple(connection.evidence.has_value(), whole, connection.diagnosis.signature.has_value(), sentences);
+  return std::tuple(connection.evidence != nullptr, whole, connection.diagnosis.signature.has_value(), sentences);
 }
 
 std::uint64_t stable_id(IncidentScope scope, const diagnose::DiagnosedConnection& first) {

@@ -21,6 +21,9 @@ class Outputs {
   /// Opens what the command line asks for. Errors (data): a file cannot be created.
   static Result<Outputs> open(const CommandLine& line, const config::Settings& settings);
 
+  /// Whether anybody reads of plainly served connections.
+  bool wants_served() const noexcept { return flows_ || alerts_ || report_; }
+
   void take(const std::vector<diagnose::DiagnosedConnection>& readings);
   /// The source has ended: closes the incidents and prints the report.
   void finish(const alert::CaptureSummary& summary);

@@ -99,7 +99,9 @@ Result<int> read_captures(const CommandLine& line) {
   const auto engine = Engine::make(EngineOptions{.workers = config::worker_count(*settings),
                                                  .decode = config::decode_options(*settings),
                                                  .tracker = config::tracker_options(*settings)});
-  diagnose::Analysis analysis(config::analysis_options(*settings), &*scanner);
+  diagnose::AnalysisOptions analysis_options = config::analysis_options(*settings);
+  analysis_options.tells_served = outputs->wants_served();
+  diagnose::Analysis analysis(analysis_options, &*scanner);
   Progress progress(!line.quiet && isatty(STDERR_FILENO) != 0);
   std::vector<DiagnosedConnection> readings;
   while (engine->step(source, analysis, readings)) {

@@ -120,32 +120,23 @@ Analysis::Analysis(const AnalysisOptions& options, SignatureScanner* scanner)
 void Analysis::collect(tcp::EventBatch& batch) {
   if (batch.events.empty()) return;
   if (held_count_ == held_.size()) held_.emplace_back();
-  const auto place = static_cast<std::uint32_t>(held_count_++);
-  std::swap(held_[place], batch);
+  tcp::EventBatch& held = held_[held_count_++];
+  std::swap(held, batch);
   batch.clear();
-  const std::vector<ConnectionEvent>& events = held_[place].events;
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    arrivals_.push_back({.time_ns = events[i].time_ns,
-                         .number = events[i].number,
-                         .connection = events[i].summary.id,
-                         .kind = events[i].kind,
-                         .batch = place,
-                         .event = static_cast<std::uint32_t>(i)});
+  for (const ConnectionEvent& event : held.events) {
+    const Evidence* evidence =
+        event.evidence < 0 ? nullptr : held.evidence.data() + static_cast<std::size_t>(event.evidence);
+    arrivals_.push_back({.time_ns = event.time_ns, .event = &event, .evidence = evidence});
   }
 }
 
 void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out, std::uint64_t number) {
-  std::sort(arrivals_.begin(), arrivals_.end(),
-            [](const Arrival& a, const Arrival& b) { return a.order() < b.order(); });
+  if (!std::is_sorted(arrivals_.begin(), arrivals_.end())) std::sort(arrivals_.begin(), arrivals_.end());
   std::size_t next = 0;
   const auto is_final = [&](const Arrival& a) {
-    return std::tie(a.time_ns, a.number) <= std::tie(watermark_ns, number);
+    return a.time_ns < watermark_ns || (a.time_ns == watermark_ns && a.event->number <= number);
   };
-  for (; next < arrivals_.size() && is_final(arrivals_[next]); ++next) {
-    const tcp::EventBatch& batch = held_[arrivals_[next].batch];
-    const ConnectionEvent& event = batch.events[arrivals_[next].event];
-    follow(event, event.evidence < 0 ? nullptr : &batch.evidence[static_cast<std::size_t>(event.evidence)], out);
-  }
+  for (; next < arrivals_.size() && is_final(arrivals_[next]); ++next) follow(arrivals_[next], out);
   keep_late(next);
   judge_due(watermark_ns - 1, out);
 }
@@ -154,13 +145,10 @@ void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& ou
 void Analysis::keep_late(std::size_t first) {
   tcp::EventBatch late;
   for (std::size_t i = first; i < arrivals_.size(); ++i) {
-    const tcp::EventBatch& batch = held_[arrivals_[i].batch];
-    ConnectionEvent event = batch.events[arrivals_[i].event];
-    if (event.evidence >= 0) {
-      late.evidence.push_back(batch.evidence[static_cast<std::size_t>(event.evidence)]);
-      event.evidence = static_cast<std::int32_t>(late.evidence.size()) - 1;
-    }
-    late.events.push_back(event);
+    ConnectionEvent& event = late.events.emplace_back(*arrivals_[i].event);
+    if (arrivals_[i].evidence == nullptr) continue;
+    event.evidence = static_cast<std::int32_t>(late.evidence.size());
+    late.evidence.push_back(*arrivals_[i].evidence);
   }
   for (std::size_t i = 0; i < held_count_; ++i) held_[i].clear();
   held_count_ = 0;
@@ -173,93 +161,87 @@ void Analysis::finish(std::vector<DiagnosedConnection>& out) {
   advance(std::numeric_limits<TimeNs>::max(), out);
 }
 
-void Analysis::follow(const ConnectionEvent& event, const Evidence* evidence, std::vector<DiagnosedConnection>& out) {
+void Analysis::follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out) {
   // Judged before, not after: what is known then must not depend on how the events came in batches.
-  judge_due(event.time_ns - 1, out);
-  if (event.kind == tcp::EventKind::established) {
-    ledger_.accepted(event.summary, event.time_ns);
+  judge_due(arrival.time_ns - 1, out);
+  if (arrival.event->kind == tcp::EventKind::established) {
+    ledger_.accepted(arrival.event->summary, arrival.time_ns);
   } else {
-    follow_end(event, evidence, out);
+    follow_end(arrival, out);
   }
 }
 
-void Analysis::follow_end(const ConnectionEvent& event, const Evidence* evidence,
-                          std::vector<DiagnosedConnection>& out) {
+void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out) {
   ++counters_.connections;
-  Pending pending;
-  pending.ending = ending_of(event, evidence);
-  pending.due_ns = event.time_ns + options_.settle_ns;
-  pending.summary = event.summary;
+  const tcp::ConnectionSummary& summary = arrival.event->summary;
+  const Evidence* evidence = arrival.evidence;
+  const Ending ending = ending_of(*arrival.event, evidence);
+  Words words;
   if (evidence != nullptr) {
-    read_server_words(pending, evidence->of(Side::responder));
-    read_client_words(pending, evidence->of(Side::originator));
-    mark_server(pending, *evidence);
+    words = words_of(*evidence, summary.responder.port, ending);
+    mark_server(summary, *evidence, ending);
   }
-  pending.outcome = outcome_of(pending.ending, pending.server_words.view());
-  ledger_.ended(event.summary, EndedNote{.outcome = pending.outcome,
-                                         .closed_ns = close_time(event.summary, evidence),
-                                         .cut_short = was_cut_short(pending.ending, evidence),
-                                         .beginning_unseen = pending.ending == Ending::closed_unseen,
-                                         .idle_ns = idle_time(evidence),
-                                         .words = pending.words,
-                                         .only_greeted = pending.ending == Ending::closed_after_greeting});
-  if (is_plain(event.summary, evidence, pending.ending, pending.outcome)) {
-    DiagnosedConnection& served = out.emplace_back();
-    served.summary = event.summary;
-    served.diagnosis.cause = Cause::served;
-    served.diagnosis.confidence =
-        evidence == nullptr && !event.summary.plainly_served ? kCoarseConfidence : kPlainConfidence;
-    served.judged_ns = event.time_ns;
-    return;
-  }
-  if (evidence != nullptr) pending.evidence = std::make_unique<Evidence>(*evidence);
-  pending_.push_back(std::move(pending));
+  const Outcome outcome = outcome_of(ending, words.server.view());
+  ledger_.ended(summary, EndedNote{.outcome = outcome,
+                                   .closed_ns = close_time(summary, evidence),
+                                   .cut_short = was_cut_short(ending, evidence),
+                                   .beginning_unseen = ending == Ending::closed_unseen,
+                                   .idle_ns = idle_time(evidence),
+                                   .words = words.digest,
+                                   .only_greeted = ending == Ending::closed_after_greeting});
+  if (is_plain(summary, evidence, ending, outcome)) return tell_served(arrival, out);
+  pending_.push_back({.summary = summary,
+                      .evidence = evidence == nullptr ? nullptr : std::make_shared<const Evidence>(*evidence),
+                      .ending = ending,
+                      .outcome = outcome,
+                      .due_ns = arrival.time_ns + options_.settle_ns,
+                      .words = words});
   if (pending_.size() > options_.capacity_pending) {
     ++counters_.judged_early;
-    judge_oldest(event.time_ns, out);
+    judge_oldest(arrival.time_ns, out);
   }
 }
 
-void Analysis::read_server_words(Pending& pending, const SideEvidence& server) {
-  if (server.head.length == 0 && server.last_words_length == 0) return;
-  pending.words = digest_of_words(server.head);
-  const std::uint16_t port = pending.summary.responder.port;
-  const std::uint64_t digest = WordMemo::digest_of(server, port);
-  // Words that nobody knows, and the server hung up on them: the next that begin alike may be a known refusal.
-  const bool suspicious =
-      pending.ending == Ending::closed_after_greeting || pending.ending == Ending::closed_after_reply;
-  const WordMemo::Finding* known = ordinary_words_.find(digest);
-  if (known != nullptr && (*known || !suspicious)) {
-    if (*known) pending.server_words.assign({&**known, 1});
-    return;
+Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t server_port, Ending ending) {
+  Words words;
+  const SideEvidence& server = evidence.of(Side::responder);
+  words.digest = digest_of_words(server.head);
+  if (scanner_ == nullptr) return words;
+  const auto last_words_of = [](const SideEvidence& side) {
+    return packet::ByteView{side.last_words.data(), side.last_words_length};
+  };
+  if (server.head.length + server.last_words_length > 0) {
+    auto hits = scanner_->recall(server.head, last_words_of(server), Side::responder, server_port);
+    // Words that nobody knows, and the server hung up on them: they may begin like others and be a known refusal.
+    const bool suspicious = ending == Ending::closed_after_greeting || ending == Ending::closed_after_reply;
+    if (hits.empty() && suspicious) {
+      hits = scanner_->scan(server.head, last_words_of(server), Side::responder, server_port);
+    }
+    words.server.assign(hits);
   }
-  if (scanner_ == nullptr) return;
-  const packet::ByteView last_words{server.last_words.data(), server.last_words_length};
-  const auto hits = scanner_->scan(server.head, last_words, Side::responder, port);
-  pending.server_words.assign(hits);
-  if (hits.empty()) {
-    ordinary_words_.put(digest, std::nullopt);
-  } else if (std::ranges::none_of(hits,
-                                  [](const SignatureHit& hit) { return is_refusal(hit.signature->main_cause()); })) {
-    ordinary_words_.put(digest, hits.front());
+  const SideEvidence& client = evidence.of(Side::originator);
+  if (client.head.length + client.last_words_length > 0) {
+    words.client.assign(scanner_->recall(client.head, last_words_of(client), Side::originator, server_port));
   }
+  return words;
 }
 
-void Analysis::read_client_words(Pending& pending, const SideEvidence& client) {
-  if (client.head.length == 0 && client.last_words_length == 0) return;
-  if (scanner_ == nullptr) return;
-  const packet::ByteView last_words{client.last_words.data(), client.last_words_length};
-  const auto hits = scanner_->scan(client.head, last_words, Side::originator, pending.summary.responder.port);
-  pending.client_words.assign(hits);
-}
-
-void Analysis::mark_server(const Pending& pending, const Evidence& e) {
+void Analysis::mark_server(const tcp::ConnectionSummary& summary, const Evidence& e, Ending ending) {
   const SideEvidence& server = e.of(Side::responder);
-  if (e.syn_ack_ns != kNoTime) ledger_.saw_syn_ack(pending.summary.responder.address, server.first.ttl);
-  if (pending.ending == Ending::syn_reset) ledger_.syn_was_reset(pending.summary.responder, server.rst_ns);
-  if (pending.ending == Ending::handshake_ignored) {
-    ledger_.handshake_was_ignored(pending.summary.responder, pending.summary.start_ns);
-  }
+  if (e.syn_ack_ns != kNoTime) ledger_.saw_syn_ack(summary.responder.address, server.first.ttl);
+  if (ending == Ending::syn_reset) ledger_.syn_was_reset(summary.responder, server.rst_ns);
+  if (ending == Ending::handshake_ignored) ledger_.handshake_was_ignored(summary.responder, summary.start_ns);
+}
+
+void Analysis::tell_served(const Arrival& arrival, std::vector<DiagnosedConnection>& out) const {
+  if (!options_.tells_served) return;
+  const tcp::ConnectionSummary& summary = arrival.event->summary;
+  DiagnosedConnection& served = out.emplace_back();
+  served.summary = summary;
+  served.diagnosis.cause = Cause::served;
+  served.diagnosis.confidence =
+      arrival.evidence == nullptr && !summary.plainly_served ? kCoarseConfidence : kPlainConfidence;
+  served.judged_ns = arrival.time_ns;
 }
 
 void Analysis::judge_due(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
@@ -278,8 +260,8 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
   c.accepted_ns = e != nullptr && e->handshake_ns != kNoTime ? e->handshake_ns : pending.summary.start_ns;
   c.closed_ns = closed != kNoTime ? closed : pending.summary.end_ns;
   c.host_ttl = ledger_.syn_ack_ttl(pending.summary.responder.address);
-  c.server_words = pending.server_words.view();
-  c.client_words = pending.client_words.view();
+  c.server_words = pending.words.server.view();
+  c.client_words = pending.words.client.view();
   if (const ServerMarks* marks = ledger_.marks_of(pending.summary.responder)) c.marks = *marks;
   c.contrast = ledger_.contrast(Subject{.server = pending.summary.responder,
                                         .client = pending.summary.originator.address,
@@ -287,15 +269,15 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
                                         .accepted_ns = c.accepted_ns,
                                         .closed_ns = c.closed_ns,
                                         .idle_ns = idle_time(e),
-                                        .words = pending.words});
+                                        .words = pending.words.digest});
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);
   judged.diagnosis.caveats = caveats_of(pending.summary, e);
   if (e != nullptr) {
     judged.diagnosis.banner = banner_of(e->of(Side::responder).head, options_.banner_length);
-    judged.evidence = *e;
   }
   judged.summary = pending.summary;
+  judged.evidence = std::move(pending.evidence);
   judged.judged_ns = now_ns;
   pending_.pop_front();
 }

@@ -6,14 +6,12 @@
 #include <limits>
 #include <memory>
 #include <span>
-#include <tuple>
 #include <vector>
 
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/ledger.h"
 #include "pipeline/diagnose/signature_database.h"
-#include "pipeline/diagnose/word_memo.h"
 #include "pipeline/tcp/event.h"
 
 /// From events to readings.
@@ -28,6 +26,7 @@ struct AnalysisOptions {
   flowtable::DurationNs settle_ns = 10 * flowtable::kSecondNs;  ///< packet time between an end and its judgement
   std::size_t capacity_pending = 16'384;  ///< connections that wait; beyond it the oldest is judged early
   std::size_t banner_length = 200;        ///< characters of the server's first words that are told, 0: none
+  bool tells_served = true;               ///< plainly served connections get readings; else they are only counted
   LedgerOptions ledger;
 };
 
@@ -59,16 +58,15 @@ class Analysis {
   const Ledger& ledger() const noexcept { return ledger_; }
 
  private:
-  /// Where an event stands that was collected, with what orders it.
+  /// An event that was collected.
   struct Arrival {
-    flowtable::TimeNs time_ns = 0;
-    std::uint64_t number = 0;
-    std::uint64_t connection = 0;
-    tcp::EventKind kind = tcp::EventKind::established;
-    std::uint32_t batch = 0;  ///< index in held_
-    std::uint32_t event = 0;
+    flowtable::TimeNs time_ns = 0;                ///< the event's: most comparisons need no more
+    const tcp::ConnectionEvent* event = nullptr;  ///< in held_
+    const tcp::Evidence* evidence = nullptr;      ///< the event's, or null
 
-    auto order() const { return std::tie(time_ns, number, connection, kind); }
+    friend bool operator<(const Arrival& a, const Arrival& b) {
+      return a.time_ns != b.time_ns ? a.time_ns < b.time_ns : happened_before(*a.event, *b.event);
+    }
   };
   /// The most telling matches, in place: most connections have one or none.
   struct WordHits {
@@ -81,32 +79,34 @@ class Analysis {
     }
     std::span<const SignatureHit> view() const { return {hits.data(), count}; }
   };
+  /// What the two sides said, as far as the ledger and the signatures know it.
+  struct Words {
+    std::uint32_t digest = 0;  ///< of the server's first words, 0: none or unknown
+    WordHits server;
+    WordHits client;
+  };
   /// A connection that waits for its judgement.
   struct Pending {
     tcp::ConnectionSummary summary;
-    std::unique_ptr<tcp::Evidence> evidence;
+    std::shared_ptr<const tcp::Evidence> evidence;
     Ending ending = Ending::still_open;
     Outcome outcome = Outcome::served;
-    std::uint32_t words = 0;
     flowtable::TimeNs due_ns = 0;
-    WordHits server_words;
-    WordHits client_words;
+    Words words;
   };
 
-  void follow(const tcp::ConnectionEvent& event, const tcp::Evidence* evidence, std::vector<DiagnosedConnection>& out);
-  void follow_end(const tcp::ConnectionEvent& event, const tcp::Evidence* evidence,
-                  std::vector<DiagnosedConnection>& out);
+  void follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
+  void follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void keep_late(std::size_t first);
-  void read_server_words(Pending& pending, const tcp::SideEvidence& server);
-  void read_client_words(Pending& pending, const tcp::SideEvidence& client);
-  void mark_server(const Pending& pending, const tcp::Evidence& evidence);
+  Words words_of(const tcp::Evidence& evidence, std::uint16_t server_port, Ending ending);
+  void mark_server(const tcp::ConnectionSummary& summary, const tcp::Evidence& evidence, Ending ending);
+  void tell_served(const Arrival& arrival, std::vector<DiagnosedConnection>& out) const;
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 
   AnalysisOptions options_;
   SignatureScanner* scanner_;
   Ledger ledger_;
-  WordMemo ordinary_words_;
   AnalysisCounters counters_;
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;

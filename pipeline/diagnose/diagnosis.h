@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,7 @@ struct Diagnosis {
 /// A connection with its reading; what flow records, alerts and the report are made of.
 struct DiagnosedConnection {
   tcp::ConnectionSummary summary;
-  std::optional<tcp::Evidence> evidence;  ///< absent for plainly served connections
+  std::shared_ptr<const tcp::Evidence> evidence;  ///< null for plainly served connections; copies share it
   Diagnosis diagnosis;
   flowtable::TimeNs judged_ns = 0;  ///< packet time at which the settle time was over
 };

@@ -156,62 +156,111 @@ Result<SignatureScanner> SignatureScanner::create(const SignatureDatabase& datab
 
 std::span<const SignatureHit> SignatureScanner::scan(const tcp::PayloadHead& head, packet::ByteView last_words,
                                                      tcp::Side side, std::uint16_t server_port) {
+  return look_at(head, last_words, {side, server_port}, false);
+}
+
+std::span<const SignatureHit> SignatureScanner::recall(const tcp::PayloadHead& head, packet::ByteView last_words,
+                                                       tcp::Side side, std::uint16_t server_port) {
+  return look_at(head, last_words, {side, server_port}, true);
+}
+
+std::span<const SignatureHit> SignatureScanner::look_at(const tcp::PayloadHead& head, packet::ByteView last_words,
+                                                        Speaker speaker, bool from_memory) {
   hits_.clear();
   if (scratch_ == nullptr) return hits_;
-  // From a segment's start to the end of the head: a message may span segments.
   const packet::ByteView words = head.view();
-  std::uint16_t last_start = 0;
-  for (std::uint8_t segment = 0; segment < head.segments || segment == 0; ++segment) {
-    const std::uint16_t start = segment < head.segments ? head.segment_start[segment] : std::uint16_t{0};
-    if (start >= words.size()) break;
-    scan_words(words.subspan(start), {.segment = segment, .offset = start}, side, server_port);
-    last_start = start;
-  }
-  // The last words of a short conversation are in the head already.
-  const packet::ByteView latest = words.subspan(last_start);
+  std::size_t segments = std::max<std::size_t>(head.segments, 1);
+  const auto start_of = [&](std::size_t segment) {
+    return std::min<std::size_t>(segment == 0 && head.segments == 0 ? 0 : head.segment_start[segment], words.size());
+  };
+  while (segments > 1 && start_of(segments - 1) == words.size()) --segments;
+  // The latest words first: of several matches of one signature theirs counts. The last words of a short conversation
+  // are in the head already.
+  const packet::ByteView latest = words.subspan(start_of(segments - 1));
   const bool known =
       last_words.size() <= latest.size() && std::ranges::equal(last_words, latest.first(last_words.size()));
-  if (!known) scan_words(last_words, {.in_last_words = true}, side, server_port);
+  Passage passage;
+  if (!known) look_at_words(last_words, {.in_last_words = true}, speaker, from_memory ? &passage : nullptr);
+  passage = {};
+  // From a segment's start to the end of the head: a message may span segments.
+  while (segments-- > 0) {
+    const auto start = static_cast<std::uint16_t>(start_of(segments));
+    const SignatureHit where{.segment = static_cast<std::uint8_t>(segments), .offset = start};
+    look_at_words(words.subspan(start), where, speaker, from_memory ? &passage : nullptr);
+  }
+  if (!hits_.empty()) drop_hits_out_of_context();
+  if (hits_.size() > 1) sort_hits();
+  return hits_;
+}
 
-  drop_hits_out_of_context();
+void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where, Speaker speaker, Passage* passage) {
+  if (words.empty()) return;
+  const bool may_match = database_.state_->may_begin(speaker.side, words.front());
+  if (passage == nullptr) {
+    if (may_match) scan_words(words, where, speaker);
+    return;
+  }
+  const packet::ByteView next = std::exchange(passage->words, words);
+  if (!may_match) {
+    passage->digest = 0;
+    return;
+  }
+  if (passage->digest == 0 && !next.empty()) passage->digest = WordMemo::digest_of(next);
+  const std::uint64_t own = WordMemo::digest_of(words);
+  const std::uint64_t key = WordMemo::key_of(own, passage->digest, speaker.side, speaker.server_port);
+  passage->digest = own;
+  // The same again: whatever it matches has been noted of the later words.
+  if (std::exchange(passage->key, key) == key) return;
+  if (const auto known = memo_.find(key)) {
+    for (const WordMemo::Match match : *known) note_hit(match, where, speaker);
+    return;
+  }
+  scan_words(words, where, speaker);
+  const auto refuses = [this](WordMemo::Match match) {
+    return is_refusal(database_.signatures()[match.signature].main_cause());
+  };
+  if (std::ranges::none_of(matches_, refuses)) {
+    memo_.put(key, matches_);
+  } else {
+    passage->key = 0;
+  }
+}
+
+void SignatureScanner::scan_words(packet::ByteView words, SignatureHit where, Speaker speaker) {
+  struct Context {
+    std::span<const Signature> signatures;
+    std::vector<WordMemo::Match>& matches;
+    tcp::Side side;
+  } context{database_.signatures(), matches_, speaker.side};
+  matches_.clear();
+  const auto on_match = [](unsigned id, unsigned long long, unsigned long long to, unsigned, void* opaque) -> int {
+    Context& c = *static_cast<Context*>(opaque);
+    if (c.signatures[id].side == c.side) {
+      c.matches.push_back({static_cast<std::uint16_t>(id), static_cast<std::uint16_t>(to)});
+    }
+    return 0;
+  };
+  hs_scan(database_.state_->database.get(), reinterpret_cast<const char*>(words.data()),
+          static_cast<unsigned>(words.size()), 0, scratch_.get(), on_match, &context);
+  for (const WordMemo::Match match : matches_) note_hit(match, where, speaker);
+}
+
+void SignatureScanner::note_hit(WordMemo::Match match, SignatureHit where, Speaker speaker) {
+  const Signature* signature = &database_.state_->signatures[match.signature];
+  if (std::ranges::find(hits_, signature, &SignatureHit::signature) != hits_.end()) return;
+  where.signature = signature;
+  where.port_fits = signature->has_port(speaker.server_port);
+  where.end = static_cast<std::uint16_t>(where.offset + match.length);
+  hits_.push_back(where);
+}
+
+void SignatureScanner::sort_hits() {
   std::ranges::sort(hits_, [](const SignatureHit& a, const SignatureHit& b) {
     const auto rank = [](const SignatureHit& hit) {
       return std::tuple(-hit.signature->specificity, !hit.port_fits, !hit.in_last_words, -int{hit.segment});
     };
     return std::tuple_cat(rank(a), std::tie(a.signature->name)) < std::tuple_cat(rank(b), std::tie(b.signature->name));
   });
-  return hits_;
-}
-
-void SignatureScanner::scan_words(packet::ByteView words, SignatureHit where, tcp::Side side,
-                                  std::uint16_t server_port) {
-  if (words.empty() || !database_.state_->may_begin(side, words.front())) return;
-  struct Context {
-    std::span<const Signature> signatures;
-    std::vector<SignatureHit>& hits;
-    SignatureHit where;
-    tcp::Side side;
-    std::uint16_t server_port;
-  } context{database_.signatures(), hits_, where, side, server_port};
-
-  const auto on_match = [](unsigned id, unsigned long long, unsigned long long to, unsigned, void* opaque) -> int {
-    Context& c = *static_cast<Context*>(opaque);
-    const Signature& signature = c.signatures[id];
-    if (signature.side != c.side) return 0;
-    SignatureHit hit = c.where;
-    hit.signature = &signature;
-    hit.port_fits = signature.has_port(c.server_port);
-    hit.end = static_cast<std::uint16_t>(hit.offset + to);
-    const auto earlier = std::ranges::find(c.hits, &signature, &SignatureHit::signature);
-    if (earlier == c.hits.end()) {
-      c.hits.push_back(hit);
-    } else {
-      *earlier = hit;
-    }
-    return 0;
-  };
-  hs_scan(database_.state_->database.get(), reinterpret_cast<const char*>(words.data()),
-          static_cast<unsigned>(words.size()), 0, scratch_.get(), on_match, &context);
 }
 
 void SignatureScanner::drop_hits_out_of_context() {

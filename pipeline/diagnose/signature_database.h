@@ -8,6 +8,7 @@
 
 #include "pipeline/base/result.h"
 #include "pipeline/diagnose/signature.h"
+#include "pipeline/diagnose/word_memo.h"
 #include "pipeline/packet/raw_packet.h"
 #include "pipeline/tcp/evidence.h"
 
@@ -70,17 +71,38 @@ class SignatureScanner {
   /// The hits are borrowed until the next scan. Words that no signature of the side can begin with cost nothing.
   std::span<const SignatureHit> scan(const tcp::PayloadHead& head, packet::ByteView last_words, tcp::Side side,
                                      std::uint16_t server_port);
+  /// The same, but words that begin like words which held no refusal are not scanned again (see WordMemo).
+  std::span<const SignatureHit> recall(const tcp::PayloadHead& head, packet::ByteView last_words, tcp::Side side,
+                                       std::uint16_t server_port);
 
  private:
   struct FreeScratch {
     void operator()(hs_scratch* scratch) const noexcept;
   };
+  struct Speaker {
+    tcp::Side side;
+    std::uint16_t server_port;
+  };
+  /// The words that were looked at before the present ones, and are said after them.
+  struct Passage {
+    packet::ByteView words;
+    std::uint64_t digest = 0;  ///< of `words`, 0: not known yet
+    std::uint64_t key = 0;     ///< in the memo, 0: not there
+  };
   SignatureScanner(SignatureDatabase database, hs_scratch* scratch);
-  void scan_words(packet::ByteView words, SignatureHit where, tcp::Side side, std::uint16_t server_port);
+  std::span<const SignatureHit> look_at(const tcp::PayloadHead& head, packet::ByteView last_words, Speaker speaker,
+                                        bool from_memory);
+  /// `passage` null: scans in any case.
+  void look_at_words(packet::ByteView words, SignatureHit where, Speaker speaker, Passage* passage);
+  void scan_words(packet::ByteView words, SignatureHit where, Speaker speaker);
+  void note_hit(WordMemo::Match match, SignatureHit where, Speaker speaker);
   void drop_hits_out_of_context();
+  void sort_hits();
 
   SignatureDatabase database_;
   std::unique_ptr<hs_scratch, FreeScratch> scratch_;
+  WordMemo memo_;
+  std::vector<WordMemo::Match> matches_;  ///< of the words scanned last
   std::vector<SignatureHit> hits_;
 };
 

@@ -15,24 +15,29 @@ std::uint64_t mix(std::uint64_t digest, std::uint64_t word) {
   return digest ^ (digest >> 29U);
 }
 
-std::uint64_t mix_octets(std::uint64_t digest, const std::uint8_t* octets, std::size_t count) {
-  std::uint64_t words[2] = {0, 0};
-  std::memcpy(words, octets, std::min(count, kTellingOctets));
-  return mix(mix(mix(digest, words[0]), words[1]), count < kTellingOctets ? count : kTellingOctets);
-}
-
 }  // namespace
 
-std::uint64_t WordMemo::digest_of(const tcp::SideEvidence& speaker, std::uint16_t port) {
-  const tcp::PayloadHead& head = speaker.head;
-  std::uint64_t digest = mix(port, head.segments);
-  for (std::size_t i = 0; i < head.segments; ++i) {
-    const std::size_t start = head.segment_start[i];
-    if (start >= head.length) break;
-    digest = mix_octets(digest, head.bytes.data() + start, head.length - start);
+std::uint64_t WordMemo::digest_of(packet::ByteView words) noexcept {
+  std::uint64_t halves[2] = {0, 0};
+  const std::size_t count = std::min(words.size(), kTellingOctets);
+  if (count == kTellingOctets) {
+    std::memcpy(halves, words.data(), kTellingOctets);  // of fixed size: two loads
+  } else {
+    for (std::size_t i = 0; i < count; ++i) halves[i / 8] |= std::uint64_t{words[i]} << (i % 8 * 8);
   }
-  digest = mix_octets(digest, speaker.last_words.data(), speaker.last_words_length);
-  return digest | 1U;
+  return mix(mix(count, halves[0]), halves[1]);
+}
+
+std::uint64_t WordMemo::key_of(std::uint64_t own, std::uint64_t next, tcp::Side side, std::uint16_t port) noexcept {
+  return mix(mix(mix(index_of(side) << 16U | port, own), next), 0) | 1U;
+}
+
+void WordMemo::put(std::uint64_t key, std::span<const Match> matches) noexcept {
+  if (matches.size() > kMaxMatches) return;
+  Entry& entry = entries_[key % kEntries];
+  entry.key = key;
+  entry.count = static_cast<std::uint32_t>(matches.size());
+  std::copy(matches.begin(), matches.end(), entry.matches.begin());
 }
 
 }  // namespace doorslam::diagnose

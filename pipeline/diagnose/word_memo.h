@@ -1,38 +1,49 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
-#include "pipeline/diagnose/signature_database.h"
-#include "pipeline/tcp/evidence.h"
+#include "pipeline/packet/raw_packet.h"
+#include "pipeline/tcp/connection.h"
 
 namespace doorslam::diagnose {
 
-/// Remembers openings that were scanned and found to be no refusal, so that a server's ordinary dialogue is scanned
-/// once and not at every connection. A fixed table; a newer opening takes the place of an older one. A dialogue is
-/// known by its port and by the first octets of each of its segments: refusals differ from ordinary answers there, in
-/// their reply code or error tag. What was found to be a refusal is never remembered and always scanned.
+/// Remembers words that were scanned and held no refusal, so that a server's ordinary answers are scanned once and not
+/// at every connection. A fixed table; newer words take the place of older ones. Words are known by their side, the
+/// server's port, and the first octets of their segment and of the next: refusals differ from ordinary answers there,
+/// in their reply code or error tag. Worker-bound.
 class WordMemo {
  public:
-  /// What the scan of such words gave: nothing, or an ordinary answer.
-  using Finding = std::optional<SignatureHit>;
+  /// A match of a signature (its index in the database), and how many octets of the words it took.
+  struct Match {
+    std::uint16_t signature = 0;
+    std::uint16_t length = 0;
+  };
+  static constexpr std::size_t kMaxMatches = 3;
 
-  /// Never 0.
-  static std::uint64_t digest_of(const tcp::SideEvidence& speaker, std::uint16_t port);
+  /// What the first octets of a segment come to. `words` go on to the end of what was kept of the side's words.
+  static std::uint64_t digest_of(packet::ByteView words) noexcept;
+  /// The key of words, from their own segment's digest and that of the next (0: there is none). Never 0.
+  static std::uint64_t key_of(std::uint64_t own, std::uint64_t next, tcp::Side side, std::uint16_t port) noexcept;
 
-  /// Null where the words are not known.
-  const Finding* find(std::uint64_t digest) const {
-    const Entry& entry = entries_[digest % kEntries];
-    return entry.digest == digest ? &entry.finding : nullptr;
+  /// The matches, borrowed until the next put(); nothing where the words are not known.
+  std::optional<std::span<const Match>> find(std::uint64_t key) const noexcept {
+    const Entry& entry = entries_[key % kEntries];
+    if (entry.key != key) return std::nullopt;
+    return std::span(entry.matches.data(), entry.count);
   }
-  void put(std::uint64_t digest, const Finding& finding) { entries_[digest % kEntries] = {digest, finding}; }
+  /// Words with more matches than kMaxMatches are not remembered.
+  void put(std::uint64_t key, std::span<const Match> matches) noexcept;
 
  private:
   static constexpr std::size_t kEntries = 4096;
   struct Entry {
-    std::uint64_t digest = 0;
-    Finding finding;
+    std::uint64_t key = 0;
+    std::uint32_t count = 0;
+    std::array<Match, kMaxMatches> matches;
   };
   std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
 };

@@ -95,7 +95,7 @@ inline diagnose::DiagnosedConnection classic() {
   add_rung(evidence, rung(1'360 * kUs, Side::originator, kAck, 1, 2, 0, 63));
   add_rung(evidence, rung(1'700 * kUs, Side::originator, kFin | kAck, 1, 2, 0, 63));
   add_rung(evidence, rung(2'100 * kUs, Side::responder, kAck, 2, 2, 0, 64));
-  out.evidence = evidence;
+  out.evidence = std::make_shared<const tcp::Evidence>(evidence);
   auto& diagnosis = out.diagnosis;
   diagnosis.confidence = 0.87;
   diagnosis.hypotheses = {

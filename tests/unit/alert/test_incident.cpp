@@ -187,7 +187,7 @@ TEST(IncidentLog, KeepsTheConnectionWithTheMostEvidence) {
   feed.log.finish(feed.events);
   const Incident& incident = feed.events.back().incident;
   EXPECT_EQ(incident.sample.summary.originator.port, 40001);
-  EXPECT_TRUE(incident.sample.evidence.has_value());
+  EXPECT_NE(incident.sample.evidence, nullptr);
   EXPECT_EQ(incident.quality.connections, 3U);
   EXPECT_EQ(incident.quality.one_sided, 1U);
 }

@@ -115,6 +115,19 @@ TEST(Analysis, PassesThePlainlyServedOnAtOnce) {
   EXPECT_EQ(readings.counters.judged, 1U) << "the refusal alone is weighed";
 }
 
+TEST(Analysis, OnlyCountsTheServedWhereNobodyReadsOfThem) {
+  const Story story = varied_story();
+  AnalysisOptions options;
+  options.tells_served = false;
+  const Readings all = story.read();
+  const Readings told = story.read({.analysis = options});
+  EXPECT_EQ(told.counters.connections, all.counters.connections);
+  EXPECT_EQ(told.all.size(), told.counters.judged);
+  Readings judged = all;
+  std::erase_if(judged.all, [](const DiagnosedConnection& reading) { return reading.diagnosis.hypotheses.empty(); });
+  EXPECT_EQ(in_full(told), in_full(judged)) << "who is judged is judged alike";
+}
+
 TEST(Analysis, CountsWhatFollowsWithinTheSettleTimeOnly) {
   Story story;
   for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);

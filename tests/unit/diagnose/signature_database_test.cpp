@@ -173,5 +173,50 @@ TEST(SignatureScanner, ReadsOctetsNotText) {
               ElementsAre("alert"));
 }
 
+/// What a dialogue is found to say must not depend on what was scanned before, as long as words differ in their first
+/// sixteen octets.
+TEST(SignatureScanner, RecallsWhatItWouldFindByScanning) {
+  const std::string signatures =
+      yaml_of("greeting", "^220", "served: 1", "greeting") + yaml_of("full", "^421", "connection_limit: 1", "exact") +
+      yaml_of("spanning", "(?s)^ab.*yz", "served: 1", "exact") +
+      yaml_of("alarm", "^A", "tls_refused: 1", "exact", {"side: client"}) +
+      yaml_of("generic", "^500", "maintenance: 1", "generic", {"needs_context: true", "ports: [25]"});
+  auto fresh = scanner_of(signatures);
+  auto seasoned = scanner_of(signatures);
+  const std::vector<std::string_view> pieces = {
+      "220 hello\r\n", "421 too many\r\n", "ab", "yz", "500 no\r\n", "Alarm", "x", ""};
+  const auto every = [&](auto look) {
+    for (const std::string_view a : pieces) {
+      for (const std::string_view b : pieces) {
+        for (const std::string_view last : pieces) {
+          for (const std::uint16_t port : {std::uint16_t{25}, std::uint16_t{80}}) {
+            for (const tcp::Side side : {kServer, tcp::Side::originator}) look(head_of({a, b}), last, side, port);
+          }
+        }
+      }
+    }
+  };
+  for (int time = 0; time < 2; ++time) {
+    every([&](const tcp::PayloadHead& head, std::string_view last, tcp::Side side, std::uint16_t port) {
+      const auto scanned = fresh.scan(head, view_of(last), side, port);
+      const auto recalled = seasoned.recall(head, view_of(last), side, port);
+      ASSERT_EQ(names_of(recalled), names_of(scanned));
+      for (std::size_t i = 0; i < scanned.size(); ++i) {
+        EXPECT_EQ(std::tuple(recalled[i].port_fits, recalled[i].in_last_words, recalled[i].segment, recalled[i].end),
+                  std::tuple(scanned[i].port_fits, scanned[i].in_last_words, scanned[i].segment, scanned[i].end));
+      }
+    });
+  }
+}
+
+TEST(SignatureScanner, ScansWordsThatOnceHeldARefusalAnew) {
+  auto scanner = scanner_of(yaml_of("full", "(?s)^220.*too many", "connection_limit: 1", "exact"));
+  const auto names = [&](std::string_view words) {
+    return names_of(scanner.recall(head_of({words}), {}, kServer, 21));
+  };
+  EXPECT_THAT(names("220 a long greeting, too many connections"), ElementsAre("full"));
+  EXPECT_THAT(names("220 a long greeting, go ahead"), IsEmpty());
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
