@@ -89,7 +89,9 @@ CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> st
       pcap_(pcap),
       arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaOctets)),
       link_type_(link_type_of(pcap_datalink(pcap))),
-      classic_(ClassicRecords::of(stream_->head(), link_type_, static_cast<std::uint32_t>(pcap_snapshot(pcap)))) {}
+      classic_(ClassicRecords::of(stream_->head(), link_type_, static_cast<std::uint32_t>(pcap_snapshot(pcap)))) {
+  if (classic_) stream_->take_back();
+}
 
 std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
   if (!classic_) return read_by_libpcap(out);
@@ -99,7 +101,10 @@ std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
     if (taken.packets > 0) [[likely]]
       return taken.packets;
     // Nothing is lent, so the window may move. What is no whole record even in a full window is libpcap's.
-    if (!stream_->fill()) return read_by_libpcap(out.first(1));
+    if (stream_->fill()) continue;
+    const std::size_t count = read_by_libpcap(out.first(1));
+    stream_->take_back();
+    return count;
   }
   return 0;
 }

@@ -23,7 +23,7 @@ namespace doorslam::port {
 /// the reader. What a file holds is not believed: lengths and times are brought into the bounds of RawPacket.
 class CaptureReader {
  public:
-  static constexpr std::size_t kDefaultWindowOctets = std::size_t{256} * 1024;
+  static constexpr std::size_t kDefaultWindowOctets = std::size_t{128} * 1024;
 
   /// `path` "-" is standard input. Errors (data): not there, no capture file, compressed, a bad header, a link type
   /// that nobody decodes.

@@ -28,6 +28,8 @@ constexpr std::array<Magic, 5> kCompressions = {{
     {"\x04\x22\x4d\x18", "lz4"},
 }};
 
+constexpr std::size_t kFileBufferOctets = std::size_t{64} * 1024;
+
 std::string mend_open(int error) {
   switch (error) {
     case ENOENT:
@@ -68,13 +70,17 @@ Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& pa
     }
   }
   std::unique_ptr<CaptureStream> stream(new CaptureStream(descriptor, !is_stdin, size, offset, window_octets));
-  const cookie_io_functions_t functions = {read_cookie, nullptr, nullptr, close_cookie};
+  const cookie_io_functions_t functions = {read_cookie, nullptr, seek_cookie, close_cookie};
   stream->file_ = ::fopencookie(stream.get(), "r", functions);
   if (stream->file_ == nullptr) {
     if (!is_stdin) ::close(descriptor);
     return data_error(fmt::format("{}: cannot make a stream: {}", path, std::strerror(errno)));
   }
-  std::setvbuf(stream->file_, nullptr, _IONBF, 0);
+  // Not more than the window, which must be able to take it back; the default of one page costs a call every few
+  // packets.
+  const std::size_t file_buffer_octets = std::min(window_octets, kFileBufferOctets);
+  stream->file_buffer_ = std::make_unique_for_overwrite<char[]>(file_buffer_octets);
+  std::setvbuf(stream->file_, stream->file_buffer_.get(), _IOFBF, file_buffer_octets);
   ::__fsetlocking(stream->file_, FSETLOCKING_BYCALLER);
   return stream;
 }
@@ -92,27 +98,44 @@ CaptureStream::~CaptureStream() {
   if (owns_file_ && file_ != nullptr) std::fclose(file_);
 }
 
+std::uint64_t CaptureStream::position() const noexcept {
+  const off64_t position = ::ftello64(file_);
+  return position < 0 ? 0 : static_cast<std::uint64_t>(position);
+}
+
+void CaptureStream::take_back() noexcept {
+  const std::size_t left = filled_ - taken_;
+  const std::size_t ahead = offset_ - left - position();
+  // There is room: the last that stdio took came out of this window, or is no longer than it.
+  std::memmove(window_.get() + ahead, window_.get() + taken_, left);
+  const std::size_t got = std::fread(window_.get(), 1, ahead, file_);
+  taken_ = ahead - got;
+  filled_ = ahead + left;
+}
+
 bool CaptureStream::fill() noexcept {
   if (taken_ > 0) {
     std::memmove(window_.get(), window_.get() + taken_, filled_ - taken_);
     filled_ -= taken_;
     taken_ = 0;
   }
-  return filled_ < capacity_ && read_on() > 0;
+  if (filled_ == capacity_) return false;
+  const ssize_t got = read_on(window_.get() + filled_, capacity_ - filled_);
+  if (got <= 0) return false;
+  filled_ += static_cast<std::size_t>(got);
+  return true;
 }
 
-ssize_t CaptureStream::read_on() noexcept {
-  std::uint8_t* const free = window_.get() + filled_;
+ssize_t CaptureStream::read_on(std::uint8_t* out, std::size_t length) noexcept {
   ssize_t got = 0;
   do {
-    got = ::read(descriptor_, free, capacity_ - filled_);
+    got = ::read(descriptor_, out, length);
   } while (got < 0 && errno == EINTR);
   if (got <= 0) return got;
   const auto octets = static_cast<std::size_t>(got);
   const std::size_t wanted = std::min(octets, head_.size() - head_length_);
-  std::memcpy(head_.data() + head_length_, free, wanted);
+  std::memcpy(head_.data() + head_length_, out, wanted);
   head_length_ += wanted;
-  filled_ += octets;
   offset_ += octets;
   return got;
 }
@@ -133,14 +156,22 @@ std::string_view CaptureStream::compression() const noexcept {
 
 ssize_t CaptureStream::read_cookie(void* cookie, char* out, std::size_t length) {
   auto& self = *static_cast<CaptureStream*>(cookie);
-  if (self.taken_ == self.filled_) {
-    self.taken_ = self.filled_ = 0;
-    if (const ssize_t got = self.read_on(); got <= 0) return got;
-  }
+  if (self.taken_ == self.filled_) return self.read_on(reinterpret_cast<std::uint8_t*>(out), length);
   const std::size_t octets = std::min(length, self.filled_ - self.taken_);
   std::memcpy(out, self.window_.get() + self.taken_, octets);
   self.taken_ += octets;
   return static_cast<ssize_t>(octets);
+}
+
+/// Tells how far stdio has read, of a pipe too. Nobody moves the stream, so every other request is refused.
+int CaptureStream::seek_cookie(void* cookie, off64_t* offset, int whence) {
+  if (whence != SEEK_CUR || *offset != 0) {
+    errno = ESPIPE;
+    return -1;
+  }
+  const auto& self = *static_cast<CaptureStream*>(cookie);
+  *offset = static_cast<off64_t>(self.offset_ - (self.filled_ - self.taken_));
+  return 0;
 }
 
 int CaptureStream::close_cookie(void* cookie) {

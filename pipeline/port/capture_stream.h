@@ -14,10 +14,10 @@
 
 namespace doorslam::port {
 
-/// A capture file or standard input, read forwards through one window of memory that two share: whoever understands the
-/// octets takes them straight from the window, and libpcap reads whatever is unusual through a stdio stream that has no
-/// buffer of its own. Both always stand at the same place. The stream belongs to the thread that reads it and locks
-/// nothing. An object must outlive its FILE.
+/// A capture file or standard input, read forwards, that two can read in turn: libpcap through a stdio stream, and
+/// whoever understands the octets straight from a window of memory. What stdio reads comes from the window as long as
+/// that holds something; what stdio has read ahead, take_back() returns to the window. The stream belongs to the thread
+/// that reads it and locks nothing. An object must outlive its FILE.
 class CaptureStream {
  public:
   /// Opens `path` for reading, "-" meaning standard input. Errors: the file cannot be opened or is a directory.
@@ -31,7 +31,11 @@ class CaptureStream {
   /// The caller closes the FILE from now on; file() stays valid until then.
   void release_file() noexcept { owns_file_ = false; }
 
-  /// The octets in memory that come next. Borrowed until fill(), or until the FILE is read.
+  /// Offset in the file (in the pipe: octets since its start) of the octet that the FILE delivers next.
+  std::uint64_t position() const noexcept;
+  /// Makes the window begin at position(). To be called after the FILE was read and before window() is.
+  void take_back() noexcept;
+  /// The octets in memory that come next. Borrowed until fill() or take_back(), or until the FILE is read.
   packet::ByteView window() const noexcept { return {window_.get() + taken_, filled_ - taken_}; }
   /// Moves past octets of the window; at most window().size().
   void consume(std::size_t octets) noexcept { taken_ += octets; }
@@ -40,8 +44,6 @@ class CaptureStream {
   /// when it is read next.
   bool fill() noexcept;
 
-  /// Offset in the file (in the pipe: octets since its start) of the octet that comes next.
-  std::uint64_t position() const noexcept { return offset_ - (filled_ - taken_); }
   /// Octets taken from the file so far, read-ahead included.
   std::uint64_t octets_read() const noexcept { return offset_; }
   /// Size of the file; nothing for a pipe.
@@ -57,16 +59,18 @@ class CaptureStream {
   CaptureStream(int descriptor, bool owns_descriptor, std::optional<std::uint64_t> size, std::uint64_t offset,
                 std::size_t window_octets);
 
-  /// As read(2) into the free end of the window.
-  ssize_t read_on() noexcept;
+  /// As read(2).
+  ssize_t read_on(std::uint8_t* out, std::size_t length) noexcept;
 
   static ssize_t read_cookie(void* cookie, char* out, std::size_t length);
+  static int seek_cookie(void* cookie, off64_t* offset, int whence);
   static int close_cookie(void* cookie);
 
   int descriptor_;
   bool owns_descriptor_;
   bool owns_file_ = true;
   std::FILE* file_ = nullptr;
+  std::unique_ptr<char[]> file_buffer_;
   std::optional<std::uint64_t> size_;
   std::uint64_t offset_;  ///< of the descriptor
   std::size_t capacity_;
