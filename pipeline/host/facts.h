@@ -93,7 +93,8 @@ struct DeviceFacts {
   std::vector<std::string> default_routes;        ///< interfaces that carry one (IPv4)
   bool iommu = false;                             ///< groups of a real one exist
   std::vector<std::string> modules;               ///< loaded or built in, sorted: vfio_pci, mlx5_ib, ...
-  bool noiommu_allowed = false;                   ///< vfio's enable_unsafe_noiommu_mode
+  bool noiommu_allowed = false;                   ///< vfio's enable_unsafe_noiommu_mode is on
+  std::optional<bool> noiommu_possible;           ///< the kernel was built with it; nothing: not known
 
   bool has_module(std::string_view name) const;
 };

@@ -19,13 +19,24 @@ bool is_one_of(std::string_view driver, std::span<const std::string_view> driver
 
 std::string joined(const std::vector<std::string>& names) { return fmt::format("{}", fmt::join(names, ", ")); }
 
-/// Takes the card from its kernel driver. Without an IOMMU, vfio has to be told that this is known to be unsafe.
+/// Takes the card from its kernel driver, to stay so after a reboot. Without an IOMMU vfio has to be told that this is
+/// known to be unsafe, where the kernel was built for it; else uio is left.
 std::string bind_command(const DeviceFacts& devices, const std::string& address) {
-  const std::string_view load = devices.iommu
-                                    ? "modprobe vfio-pci"
-                                    : "modprobe vfio enable_unsafe_noiommu_mode=1 && echo 1 > "
-                                      "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode && modprobe vfio-pci";
-  return fmt::format("{} && driverctl set-override {} vfio-pci", load, address);
+  if (devices.iommu) return fmt::format("modprobe vfio-pci && driverctl set-override {} vfio-pci", address);
+  if (devices.noiommu_possible == false) {
+    return fmt::format("modprobe uio_pci_generic && driverctl set-override {} uio_pci_generic", address);
+  }
+  return fmt::format(
+      "echo 'options vfio enable_unsafe_noiommu_mode=1' > /etc/modprobe.d/vfio.conf && modprobe vfio-pci "
+      "&& driverctl set-override {} vfio-pci",
+      address);
+}
+
+/// How to get an IOMMU.
+std::string iommu_advice(const SystemFacts& system) {
+  return system.hypervisor
+             ? "give the virtual machine a virtual IOMMU (QEMU: -device intel-iommu; VMware: expose IOMMU)"
+             : "switch VT-d or AMD-Vi on in the firmware; if it is, boot with intel_iommu=on iommu=pt";
 }
 
 void judge_group(const Facts& facts, const PciDevice& device, const std::string& topic, Findings& out) {
@@ -53,16 +64,17 @@ void judge_vfio(const Facts& facts, const PciDevice& device, const std::string& 
     out.fine(topic, fmt::format("bound to vfio-pci, IOMMU group {}", *device.iommu_group));
     return judge_group(facts, device, topic, out);
   }
-  if (!facts.devices.noiommu_allowed) {
-    return out.must(topic, "bound to vfio-pci, but there is no IOMMU, and vfio may not go without",
-                    facts.system.hypervisor
-                        ? "echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, and bind the card again"
-                        : "switch VT-d or AMD-Vi on in the firmware and boot with intel_iommu=on iommu=pt");
+  if (facts.devices.noiommu_allowed) {
+    return out.should(topic, "bound to vfio-pci without an IOMMU: the card can write anywhere in memory",
+                      iommu_advice(facts.system));
   }
-  out.should(topic, "bound to vfio-pci without an IOMMU: the card can write anywhere in memory",
-             facts.system.hypervisor
-                 ? "give the virtual machine a virtual IOMMU, where the hypervisor has one"
-                 : "switch VT-d or AMD-Vi on in the firmware and boot with intel_iommu=on iommu=pt");
+  if (facts.devices.noiommu_possible == false) {
+    return out.must(topic, "bound to vfio-pci, but there is no IOMMU, and this kernel's vfio cannot go without",
+                    iommu_advice(facts.system) + "; else: " + bind_command(facts.devices, device.address));
+  }
+  out.must(topic, "bound to vfio-pci, but there is no IOMMU, and vfio may not go without",
+           iommu_advice(facts.system) +
+               "; else: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, and bind the card again");
 }
 
 void judge_bifurcated(const Facts& facts, const PciDevice& device, const std::string& topic, Findings& out) {

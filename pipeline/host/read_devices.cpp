@@ -68,6 +68,14 @@ std::vector<std::string> read_default_routes(const fs::path& root) {
   return interfaces;
 }
 
+/// As the kernel's configuration says, which distributions leave in /boot. Debian 12 builds vfio without it.
+std::optional<bool> built_with_noiommu(const fs::path& root) {
+  const std::string release = read_text(root / "proc/sys/kernel/osrelease");
+  const std::string config = read_text(root / "boot" / ("config-" + release));
+  if (release.empty() || config.empty()) return std::nullopt;
+  return config.find("\nCONFIG_VFIO_NOIOMMU=y\n") != std::string::npos;
+}
+
 }  // namespace
 
 bool DeviceFacts::has_module(std::string_view name) const {
@@ -88,6 +96,7 @@ DeviceFacts read_devices(const fs::path& root) {
   facts.modules = names_in(root / "sys/module");
   const std::string noiommu = read_text(root / "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
   facts.noiommu_allowed = noiommu == "Y" || noiommu == "1";
+  facts.noiommu_possible = noiommu.empty() ? built_with_noiommu(root) : true;
   return facts;
 }
 

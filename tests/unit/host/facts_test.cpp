@@ -142,6 +142,18 @@ TEST(DeviceFacts, GroupsOfNoiommuModeAreNoIommu) {
   EXPECT_EQ(facts.pci.at("0000:00:04.0").group_file, "/dev/vfio/noiommu-0");
 }
 
+TEST(DeviceFacts, TellWhetherTheKernelCanDoWithoutAnIommu) {
+  HostTree tree;
+  EXPECT_FALSE(read_devices(tree.root()).noiommu_possible) << "not known";
+  tree.file("proc/sys/kernel/osrelease", "6.1.0-28-amd64\n");
+  tree.file("boot/config-6.1.0-28-amd64", "CONFIG_VFIO=m\n# CONFIG_VFIO_NOIOMMU is not set\nCONFIG_VFIO_PCI=m\n");
+  EXPECT_EQ(read_devices(tree.root()).noiommu_possible, false);
+  tree.file("boot/config-6.1.0-28-amd64", "CONFIG_VFIO=m\nCONFIG_VFIO_NOIOMMU=y\nCONFIG_VFIO_PCI=m\n");
+  EXPECT_EQ(read_devices(tree.root()).noiommu_possible, true);
+  tree.file("boot/config-6.1.0-28-amd64", "").file("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n");
+  EXPECT_EQ(read_devices(tree.root()).noiommu_possible, true) << "vfio has the parameter";
+}
+
 TEST(ProcessFacts, TellPrivileges) {
   HostTree tree;
   tree.file("proc/self/status", "Name:\tdoorslam\nUid:\t1000\t998\t998\t998\nCapEff:\t0000000000003000\n");

@@ -257,6 +257,15 @@ TEST(JudgePorts, NamesTheWayToTheDriver) {
       },
       Level::must, kPort);
   EXPECT_THAT(unsafe.command, HasSubstr("enable_unsafe_noiommu_mode=1"));
+  const Finding guest = after(
+      [](Facts& f, Needs&) {
+        card_of(f).driver = "virtio-pci";
+        f.devices.iommu = false;
+        f.devices.noiommu_possible = false;
+      },
+      Level::must, kPort);
+  EXPECT_EQ(guest.command, "modprobe uio_pci_generic && driverctl set-override 0000:af:00.0 uio_pci_generic")
+      << "Debian 12's kernel cannot do noiommu";
   const Finding route = after(
       [](Facts& f, Needs&) {
         card_of(f).driver = "ice";
@@ -332,6 +341,11 @@ TEST(JudgePorts, TellsGroupsAndTheirFiles) {
             "modprobe vfio-pci");
   const auto unsafe = [](Facts& f, Needs&) { f.devices.iommu = false; };
   EXPECT_THAT(after(unsafe, Level::must, kPort).command, HasSubstr("intel_iommu=on"));
+  const auto impossible = [](Facts& f, Needs&) {
+    f.devices.iommu = false;
+    f.devices.noiommu_possible = false;
+  };
+  EXPECT_THAT(after(impossible, Level::must, kPort).text, HasSubstr("cannot go without"));
   EXPECT_THAT(after(
                   [&](Facts& f, Needs& n) {
                     unsafe(f, n);
