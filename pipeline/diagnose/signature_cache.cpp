@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "pipeline/diagnose/data_directory.h"
+
 namespace doorslam::diagnose {
 
 namespace {
@@ -260,15 +262,7 @@ void SignatureCache::store(std::span<const Signature> signatures, const hs_datab
   replace_file(file(), octets);
 }
 
-fs::path shipped_cache_directory() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    fs::path installed = program.parent_path().parent_path() / "share" / "doorslam";
-    if (fs::exists(installed / SignatureCache::kFileName, error)) return installed;
-  }
-  return DOORSLAM_SIGNATURE_BUILD_DIRECTORY;
-}
+fs::path shipped_cache_directory() { return data_places().cache; }
 
 fs::path default_cache_directory() {
   // XDG Base Directory Specification: relative paths in the variable are invalid and ignored.

@@ -48,7 +48,7 @@ class SignatureCache {
   Digest key_;
 };
 
-/// Where the build left the project's own signatures compiled: the installed data directory, else the build tree.
+/// Where the build left the project's own signatures compiled (data_directory.h).
 std::filesystem::path shipped_cache_directory();
 
 }  // namespace doorslam::diagnose

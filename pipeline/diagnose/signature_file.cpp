@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "pipeline/diagnose/data_directory.h"
 #include "pipeline/tcp/evidence.h"
 
 namespace doorslam::diagnose {
@@ -462,14 +463,6 @@ Result<std::vector<Signature>> load_signatures(std::span<const fs::path> files_o
   return parse_signatures(*texts);
 }
 
-fs::path default_signature_directory() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    fs::path installed = program.parent_path().parent_path() / "share" / "doorslam" / "signatures";
-    if (fs::is_directory(installed, error)) return installed;
-  }
-  return DOORSLAM_SIGNATURE_SOURCE_DIRECTORY;
-}
+fs::path default_signature_directory() { return data_places().signatures; }
 
 }  // namespace doorslam::diagnose

@@ -38,7 +38,7 @@ std::vector<Signature> parse_signatures(std::span<const SignatureText> texts, st
 /// read_signature_texts and parse_signatures.
 Result<std::vector<Signature>> load_signatures(std::span<const std::filesystem::path> files_or_directories);
 
-/// Where the project's own signatures are: the installed data directory if it exists, else the source tree's.
+/// Where the project's own signatures are (data_directory.h).
 std::filesystem::path default_signature_directory();
 
 }  // namespace doorslam::diagnose
