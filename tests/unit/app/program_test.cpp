@@ -181,7 +181,9 @@ TEST_F(Program, ChecksAConfigurationForReading) {
   EXPECT_EQ(json["must"], 0);
   EXPECT_EQ(json["version"], DOORSLAM_TEST_VERSION);
   EXPECT_EQ(json["findings"].size(), json["fine"].get<int>() + json["skipped"].get<int>() + json["should"].get<int>());
-  EXPECT_EQ(nlohmann::json::parse(run("check -c doorslam.yaml --json -").out), json);
+  const Finished to_output = run("check -c doorslam.yaml --json -");
+  EXPECT_EQ(lines_of(to_output.out).size(), 1U) << "nothing but the findings";
+  EXPECT_EQ(nlohmann::json::parse(to_output.out)["findings"].size(), json["findings"].size());
   EXPECT_EQ(run("check -c doorslam.yaml --quiet").out, "");
 }
 
