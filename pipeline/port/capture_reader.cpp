@@ -89,24 +89,46 @@ CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> st
       pcap_(pcap),
       arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaOctets)),
       link_type_(link_type_of(pcap_datalink(pcap))),
-      classic_(ClassicRecords::of(stream_->head(), link_type_, static_cast<std::uint32_t>(pcap_snapshot(pcap)))) {
-  if (classic_) stream_->take_back();
+      next_record_(stream_->position()) {
+  const auto snapshot_length = static_cast<std::uint32_t>(pcap_snapshot(pcap));
+  const packet::ByteView head = stream_->head();
+  classic_ = ClassicRecords::of(head, link_type_, snapshot_length);
+  if (next_record_ <= head.size()) pcapng_ = PcapngRecords::of(head.first(next_record_), link_type_, snapshot_length);
+  if (classic_ || pcapng_) stream_->take_back();
 }
 
 std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
-  if (!classic_) return read_by_libpcap(out);
-  while (!done_ && !out.empty()) {
-    const ClassicRecords::Taken taken = classic_->take(stream_->window(), out, last_time_ns_, packets_without_time_);
+  while ((classic_ || pcapng_) && !done_ && !out.empty()) {
+    const TakenRecords taken = take(out);
     stream_->consume(taken.octets);
     if (taken.packets > 0) [[likely]]
       return taken.packets;
-    // Nothing is lent, so the window may move. What is no whole record even in a full window is libpcap's.
-    if (stream_->fill()) continue;
-    const std::size_t count = read_by_libpcap(out.first(1));
-    stream_->take_back();
-    return count;
+    // Nothing is lent, so the window may move. What is no plain record even in a full window is libpcap's.
+    if (!taken.cut || !stream_->fill()) return hand_over(out);
   }
-  return 0;
+  return read_by_libpcap(out);
+}
+
+TakenRecords CaptureReader::take(std::span<packet::RawPacket> out) noexcept {
+  return classic_ ? classic_->take(stream_->window(), out, last_time_ns_, packets_without_time_)
+                  : pcapng_->take(stream_->window(), out, last_time_ns_, packets_without_time_);
+}
+
+/// One packet by libpcap, then the window is at what follows. A pcapng file that is unusual time and again, or in a way
+/// that cannot be followed, is libpcap's from here on: what the two take over from each other is copied each time.
+std::size_t CaptureReader::hand_over(std::span<packet::RawPacket> out) {
+  constexpr std::uint32_t kOftenEnough = 64;
+  if (pcapng_) {
+    bool learned = pcapng_->learn(stream_->window());
+    while (!learned && stream_->fill()) learned = pcapng_->learn(stream_->window());
+    if (!learned || ++handed_over_ > kOftenEnough) {
+      pcapng_.reset();
+      return read_by_libpcap(out);
+    }
+  }
+  const std::size_t count = read_by_libpcap(out.first(1));
+  stream_->take_back();
+  return count;
 }
 
 std::size_t CaptureReader::read_by_libpcap(std::span<packet::RawPacket> out) {

@@ -13,14 +13,16 @@
 #include "pipeline/packet/raw_packet.h"
 #include "pipeline/port/capture_stream.h"
 #include "pipeline/port/classic_records.h"
+#include "pipeline/port/pcapng_records.h"
 
 namespace doorslam::port {
 
 /// Packets of one capture file (pcap of either byte order and precision, pcapng) in the order of the file.
 ///
-/// libpcap opens the file and reads it, except the plain records of classic pcap: those are taken from where they lie
-/// in memory (classic_records.h). libpcap keeps one packet at a time; the others of a burst are copied into an arena of
-/// the reader. What a file holds is not believed: lengths and times are brought into the bounds of RawPacket.
+/// libpcap opens the file and reads it, except plain records, which are nearly all: those are taken from where they lie
+/// in memory (classic_records.h, pcapng_records.h). libpcap keeps one packet at a time; the others of a burst are
+/// copied into an arena of the reader. What a file holds is not believed: lengths and times are brought into the bounds
+/// of RawPacket.
 class CaptureReader {
  public:
   static constexpr std::size_t kDefaultWindowOctets = std::size_t{128} * 1024;
@@ -52,6 +54,8 @@ class CaptureReader {
 
   CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream, pcap_t* pcap);
 
+  TakenRecords take(std::span<packet::RawPacket> out) noexcept;
+  std::size_t hand_over(std::span<packet::RawPacket> out);
   std::size_t read_by_libpcap(std::span<packet::RawPacket> out);
   packet::RawPacket describe(const pcap_pkthdr& header, const std::uint8_t* bytes) noexcept;
   std::string reason_of_failure() const;
@@ -63,8 +67,10 @@ class CaptureReader {
   std::unique_ptr<std::uint8_t[]> arena_;
   bool done_ = false;
   std::uint32_t link_type_ = 0;
-  std::optional<ClassicRecords> classic_;  ///< nothing: all records are libpcap's
-  std::uint64_t next_record_ = 0;          ///< offset in the file of the record that libpcap was asked for last
+  std::optional<ClassicRecords> classic_;  ///< neither of the two: all records are libpcap's
+  std::optional<PcapngRecords> pcapng_;
+  std::uint32_t handed_over_ = 0;  ///< times that libpcap was asked for one packet
+  std::uint64_t next_record_ = 0;  ///< offset in the file of the record that libpcap was asked for last
   flowtable::TimeNs last_time_ns_ = flowtable::kNoTime;
   std::uint64_t packets_without_time_ = 0;
   std::optional<Error> error_;

@@ -50,7 +50,7 @@ class CaptureStream {
   std::optional<std::uint64_t> size() const noexcept { return size_; }
   /// Copies up to `length` octets at `offset` of the file, aside of the FILE. Returns how many; 0 for a pipe.
   std::size_t peek(std::uint64_t offset, std::uint8_t* out, std::size_t length) const noexcept;
-  /// The first octets of the file, as many as were read, at most 24: the header of a classic pcap file.
+  /// The first octets of the file, as many as were read, at most 4096.
   packet::ByteView head() const noexcept { return {head_.data(), head_length_}; }
   /// "gzip", "zstd", ... when the first octets are those of a compressed file, else empty.
   std::string_view compression() const noexcept;
@@ -77,7 +77,7 @@ class CaptureStream {
   std::unique_ptr<std::uint8_t[]> window_;
   std::size_t taken_ = 0;   ///< octets of the window that were consumed
   std::size_t filled_ = 0;  ///< octets of the window that were read
-  std::array<std::uint8_t, 24> head_{};
+  std::array<std::uint8_t, 4096> head_{};
   std::size_t head_length_ = 0;
 };
 

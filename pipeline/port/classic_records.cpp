@@ -45,27 +45,32 @@ std::optional<ClassicRecords> ClassicRecords::of(packet::ByteView head, std::uin
   return records;
 }
 
-ClassicRecords::Taken ClassicRecords::take(packet::ByteView window, std::span<RawPacket> out,
-                                           flowtable::TimeNs& last_time_ns,
-                                           std::uint64_t& without_time) const noexcept {
+TakenRecords ClassicRecords::take(packet::ByteView window, std::span<RawPacket> out, flowtable::TimeNs& last_time_ns,
+                                  std::uint64_t& without_time) const noexcept {
   return swapped_ ? take_in_order<true>(window, out, last_time_ns, without_time)
                   : take_in_order<false>(window, out, last_time_ns, without_time);
 }
 
 template <bool kSwapped>
-ClassicRecords::Taken ClassicRecords::take_in_order(packet::ByteView window, std::span<RawPacket> out,
-                                                    flowtable::TimeNs& last_time_ns,
-                                                    std::uint64_t& without_time) const noexcept {
+TakenRecords ClassicRecords::take_in_order(packet::ByteView window, std::span<RawPacket> out,
+                                           flowtable::TimeNs& last_time_ns,
+                                           std::uint64_t& without_time) const noexcept {
   packet::Reader reader(window);
   flowtable::TimeNs time_ns = last_time_ns;
   std::size_t count = 0;
+  bool cut = false;
   for (; count < out.size(); ++count) {
     const auto header = reader.peek<kRecordHeader>();
-    if (!header) break;
+    if (!header) [[unlikely]] {
+      cut = true;
+      break;
+    }
     const std::uint32_t stored = in_host_order<kSwapped>(header.raw<std::uint32_t, 8>());
     const std::uint32_t on_wire = in_host_order<kSwapped>(header.raw<std::uint32_t, 12>());
-    if (stored > kMaxCaptured || reader.captured_size() - kRecordHeader < stored) [[unlikely]]
+    if (stored > kMaxCaptured || reader.captured_size() - kRecordHeader < stored) [[unlikely]] {
+      cut = stored <= kMaxCaptured;
       break;
+    }
     const std::uint32_t seconds = in_host_order<kSwapped>(header.raw<std::uint32_t, 0>());
     const std::uint32_t fraction = in_host_order<kSwapped>(header.raw<std::uint32_t, 4>());
     if ((seconds | fraction) != 0 && fraction < units_a_second_) [[likely]] {
@@ -82,7 +87,7 @@ ClassicRecords::Taken ClassicRecords::take_in_order(packet::ByteView window, std
     reader.skip(stored);
   }
   last_time_ns = time_ns;
-  return {count, window.size() - reader.captured_size()};
+  return {count, window.size() - reader.captured_size(), cut};
 }
 
 }  // namespace doorslam::port

@@ -7,6 +7,7 @@
 
 #include "flowtable/time.h"
 #include "pipeline/packet/raw_packet.h"
+#include "pipeline/port/taken_records.h"
 
 namespace doorslam::port {
 
@@ -21,20 +22,16 @@ class ClassicRecords {
   static std::optional<ClassicRecords> of(packet::ByteView head, std::uint32_t link_type,
                                           std::uint32_t snapshot_length) noexcept;
 
-  struct Taken {
-    std::size_t packets = 0;
-    std::size_t octets = 0;
-  };
   /// Describes the records at the start of `window` in out[0..packets), as many as are plain, whole, and find room. The
   /// packets borrow the window. A packet without a sensible time gets that of the one before it, which `last_time_ns`
   /// carries from call to call, and is counted in `without_time`. No allocation, no exception.
-  Taken take(packet::ByteView window, std::span<packet::RawPacket> out, flowtable::TimeNs& last_time_ns,
-             std::uint64_t& without_time) const noexcept;
+  TakenRecords take(packet::ByteView window, std::span<packet::RawPacket> out, flowtable::TimeNs& last_time_ns,
+                    std::uint64_t& without_time) const noexcept;
 
  private:
   template <bool kSwapped>
-  Taken take_in_order(packet::ByteView window, std::span<packet::RawPacket> out, flowtable::TimeNs& last_time_ns,
-                      std::uint64_t& without_time) const noexcept;
+  TakenRecords take_in_order(packet::ByteView window, std::span<packet::RawPacket> out, flowtable::TimeNs& last_time_ns,
+                             std::uint64_t& without_time) const noexcept;
 
   bool swapped_ = false;
   std::uint32_t link_type_ = 0;

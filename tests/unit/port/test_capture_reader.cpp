@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <random>
 
 #include "pipeline/port/capture_reader.h"
@@ -291,17 +292,20 @@ TEST_F(CaptureReaderTest, AFractionOfASecondOrMoreIsNoTime) {
 /// What libpcap alone makes of a file: the octets and lengths of the packets, and whether it complains.
 struct ByLibpcap {
   std::vector<std::pair<Bytes, std::uint32_t>> packets;
+  std::vector<flowtable::TimeNs> times;
   bool failed = false;
 
   explicit ByLibpcap(const std::string& path) {
     std::array<char, PCAP_ERRBUF_SIZE> message{};
-    pcap_t* pcap = pcap_open_offline(path.c_str(), message.data());
+    pcap_t* pcap = pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO, message.data());
     if (pcap == nullptr) throw std::runtime_error(message.data());
     pcap_pkthdr* header = nullptr;
     const std::uint8_t* bytes = nullptr;
     int status = 0;
     while ((status = pcap_next_ex(pcap, &header, &bytes)) == 1) {
       packets.emplace_back(Bytes(bytes, bytes + header->caplen), std::max(header->len, header->caplen));
+      const bool sensible = header->ts.tv_sec >= 0 && header->ts.tv_sec < 7'258'118'400;
+      times.push_back(sensible ? header->ts.tv_sec * kSecond + header->ts.tv_usec : flowtable::kNoTime);
     }
     failed = status != PCAP_ERROR_BREAK;
     pcap_close(pcap);
@@ -335,6 +339,60 @@ TEST_F(CaptureReaderTest, OfADamagedPcapReadsWhatLibpcapReads) {
     for (std::size_t packet = 0; packet < all.size(); ++packet) {
       ASSERT_TRUE(all[packet].bytes == expected.packets[packet].first) << i << " packet " << packet;
       ASSERT_EQ(all[packet].packet.wire_length, expected.packets[packet].second) << i << " packet " << packet;
+    }
+    ASSERT_EQ(reader->error().has_value(), expected.failed) << i;
+  }
+}
+
+/// Interfaces of all kinds before and between the packets, and blocks that are none.
+PcapngFile any_blocks(const std::function<std::uint32_t()>& random) {
+  PcapngFile file(random() % 2 == 0 ? Order::little : Order::big);
+  std::uint32_t interfaces = 0;
+  const bool odd_units = random() % 3 == 0;
+  const auto add_interface = [&] {
+    const std::uint8_t units = std::array<std::uint8_t, 4>{6, 9, 3, 0x8a}[random() % (odd_units ? 4 : 2)];
+    file.interface(1, units, 250);
+    ++interfaces;
+  };
+  add_interface();
+  for (std::uint32_t packet = 0; packet < 150; ++packet) {
+    if (random() % 20 == 0) add_interface();
+    if (random() % 10 == 0) file.name_resolution();
+    if (random() % 10 == 0) file.statistics();
+    if (random() % 30 == 0) file.simple_packet(frame(200, 100));
+    const std::uint64_t ticks = std::uint64_t{1'000'000} * (1 + packet) + random() % 1000;
+    const std::size_t length = random() % 500 == 0 ? 280 : random() % 250;  // the longer is against the snap length
+    file.packet(random() % interfaces, ticks, frame(static_cast<std::uint8_t>(packet), length), random() % 400);
+  }
+  file.statistics();
+  return file;
+}
+
+TEST_F(CaptureReaderTest, OfADamagedPcapngReadsWhatLibpcapReads) {
+  std::minstd_rand engine(6);
+  const auto random = [&] { return static_cast<std::uint32_t>(engine()); };
+  for (int i = 0; i < 400; ++i) {
+    const PcapngFile file = any_blocks(random);
+    Bytes bytes = file.bytes();
+    const std::vector<std::size_t>& starts = file.starts();
+    for (std::size_t changes = random() % 3; changes > 0; --changes) {
+      const std::size_t start = starts[2 + random() % (starts.size() - 2)];
+      const std::size_t at = std::min(start + random() % (random() % 4 == 0 ? 300 : 32), bytes.size() - 1);
+      bytes[at] = static_cast<std::uint8_t>(random() % 2 == 0 ? random() : random() % 8);
+    }
+    const std::size_t length = random() % 3 == 0 ? starts[2] + random() % (bytes.size() - starts[2]) : bytes.size();
+    const std::string path = write_part("file", bytes, length);
+    const ByLibpcap expected(path);
+    auto reader = CaptureReader::open(path, 16 * 1024);
+    ASSERT_TRUE(reader);
+    const std::vector<Kept> all = read_all(*reader);
+    ASSERT_EQ(all.size(), expected.packets.size()) << i;
+    flowtable::TimeNs time_ns = flowtable::kNoTime;
+    for (std::size_t packet = 0; packet < all.size(); ++packet) {
+      ASSERT_TRUE(all[packet].bytes == expected.packets[packet].first) << i << " packet " << packet;
+      ASSERT_EQ(all[packet].packet.wire_length, expected.packets[packet].second) << i << " packet " << packet;
+      if (expected.times[packet] != flowtable::kNoTime) time_ns = expected.times[packet];
+      ASSERT_EQ(all[packet].packet.time_ns, time_ns) << i << " packet " << packet;
     }
     ASSERT_EQ(reader->error().has_value(), expected.failed) << i;
   }
