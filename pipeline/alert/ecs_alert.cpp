@@ -55,8 +55,7 @@ void add_event(EcsRecord& record, const AlertEvent& event) {
   std::string reason(diagnose::guide_entry(incident.cause).sentence);
   if (const std::string pattern = pattern_words(incident); !pattern.empty()) reason += ' ' + pattern;
   record.text("reason", reason);
-  StableId id;
-  id.mix(incident.id).mix(static_cast<std::uint64_t>(event.action)).mix(static_cast<std::uint64_t>(event.time_ns));
+  StableId id = alert_id(event);
   record.word("id", id.text());
   record.number("severity", severity_of(incident));
   record.word("dataset", "doorslam.alert");
@@ -219,6 +218,13 @@ void add_quality_object(EcsRecord& record, std::string_view key, const CaptureQu
 }
 
 }  // namespace
+
+StableId alert_id(const AlertEvent& event) noexcept {
+  StableId id;
+  return id.mix(event.incident.id)
+      .mix(static_cast<std::uint64_t>(event.action))
+      .mix(static_cast<std::uint64_t>(event.time_ns));
+}
 
 int severity_of(const Incident& incident) noexcept {
   constexpr std::uint64_t kManyClients = 5;

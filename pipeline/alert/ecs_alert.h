@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "pipeline/alert/ecs_flow.h"
+#include "pipeline/alert/ecs_record.h"
 #include "pipeline/alert/incident.h"
 
 namespace doorslam::alert {
@@ -24,6 +25,9 @@ class AlertEncoder {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// event.id of an alert.
+StableId alert_id(const AlertEvent& event) noexcept;
 
 /// How much an incident should worry, on the SIEM's usual scale: 21 low, 47 medium, 73 high, 99 critical.
 int severity_of(const Incident& incident) noexcept;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <iterator>
 #include <utility>
 
@@ -119,6 +120,11 @@ void AlertStore::wait_beyond(Sequence after, Clock::time_point deadline, const s
   changed_.wait_until(lock, stop, deadline, [&] { return counters_.through > after; });
 }
 
+bool AlertStore::wait_for_news(Clock::time_point deadline, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_until(lock, stop, deadline, [&] { return news_.empty() && !writing_news_; });
+}
+
 StoreCounters AlertStore::counters() const {
   const std::lock_guard lock(mutex_);
   StoreCounters out = counters_;
@@ -133,6 +139,9 @@ std::uint64_t AlertStore::lost(const std::string& sink) const {
 }
 
 void AlertStore::work() {
+  sigset_t all;  // signals are the main thread's
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
   while (take_next()) write_until_done();
 }
 
@@ -152,6 +161,7 @@ bool AlertStore::take_next() {
     queue_.erase(queue_.begin(), end);
   }
   batch_news_ = std::exchange(news_, {});
+  writing_news_ = true;
   return true;
 }
 
@@ -200,6 +210,7 @@ void AlertStore::account(const Written& written) {
   }
   {
     const std::lock_guard lock(mutex_);
+    writing_news_ = false;
     queued_records_ -= batch_.size();
     queued_octets_ -= batch_octets;
     counters_.stored += written.stored;

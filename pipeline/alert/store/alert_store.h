@@ -73,6 +73,8 @@ class AlertStore {
   void confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences);
   /// Returns when there is a record after `after`, at `deadline`, or when `stop` is asked for.
   void wait_beyond(Sequence after, Clock::time_point deadline, const std::stop_token& stop);
+  /// Waits until what sinks confirmed so far is on the disk. False: it was not by then, or `stop` was asked for.
+  bool wait_for_news(Clock::time_point deadline, const std::stop_token& stop);
   Result<StoreReader> reader() const { return StoreReader::open(options_.path); }
 
   StoreCounters counters() const;
@@ -106,6 +108,7 @@ class AlertStore {
   std::size_t queued_records_ = 0;  ///< the batch in hand included
   std::size_t queued_octets_ = 0;
   SinkNews news_;
+  bool writing_news_ = false;  ///< the batch in hand holds some
   std::map<std::string, CursorState> cursors_;
   StoreCounters counters_;
   bool stopping_ = false;

@@ -1,7 +1,9 @@
 #include "pipeline/alert/store/record_writer.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -51,9 +53,16 @@ constexpr int kTooLongLogPages = 4 * kLongLogPages;
 /// Trimming makes a little more room than is asked for, or every commit would trim.
 constexpr std::uint64_t kTrimShare = 64;
 
+/// Alerts are not for everybody's eyes; SQLite would make the file with the usual rights, and its log with the file's.
+void make_private(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (descriptor >= 0) ::close(descriptor);  // what is wrong, SQLite says
+}
+
 }  // namespace
 
 Result<RecordWriter> RecordWriter::open(const std::filesystem::path& path, std::uint64_t most_octets) {
+  make_private(path);
   auto database = Database::open(path, Access::create);
   if (!database) return tl::unexpected(database.error());
   RecordWriter writer(std::move(*database), most_octets);

@@ -1,0 +1,133 @@
+#include "pipeline/alert/sink/byte_stream.h"
+
+#include <linux/sockios.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace doorslam::sink {
+
+namespace {
+
+short wanted(bool to_read) { return to_read ? POLLIN : POLLOUT; }
+
+}  // namespace
+
+Result<ByteStream> ByteStream::connect(const HostPort& target, ssl_ctx_st* tls, const std::string& name,
+                                       Clock::time_point deadline, const std::stop_token& stop) {
+  auto socket = connect_to(target, Transport::tcp, deadline, stop);
+  if (!socket) return tl::unexpected(socket.error());
+  ByteStream stream(std::move(*socket));
+  if (tls == nullptr) return stream;
+  auto session = make_tls_session(*tls, stream.socket_.get(), name);
+  if (!session) return tl::unexpected(session.error());
+  stream.session_ = std::move(*session);
+  if (const std::string trouble = stream.shake_hands(deadline, stop); !trouble.empty()) {
+    return data_error(target.text() + ": " + trouble);
+  }
+  return stream;
+}
+
+std::string ByteStream::shake_hands(Clock::time_point deadline, const std::stop_token& stop) {
+  while (!stop.stop_requested() && Clock::now() < deadline) {
+    ERR_clear_error();
+    const Try result = outcome(SSL_do_handshake(session_.get()));
+    if (result == Try::done) return {};
+    if (result == Try::failed || result == Try::ended) return trouble_;
+    nap(socket_.get(), wanted(result == Try::wait_to_read));
+  }
+  return "the TLS handshake did not end in time";
+}
+
+/// Of a call on the session that returned `code`.
+ByteStream::Try ByteStream::outcome(int code) {
+  if (code > 0) return Try::done;
+  const int error = SSL_get_error(session_.get(), code);
+  if (error == SSL_ERROR_WANT_READ) return Try::wait_to_read;
+  if (error == SSL_ERROR_WANT_WRITE) return Try::wait_to_write;
+  trouble_ = tls_trouble(session_.get(), error);
+  return error == SSL_ERROR_ZERO_RETURN ? Try::ended : Try::failed;
+}
+
+ByteStream::Try ByteStream::write_some(std::string_view octets, std::size_t& written) {
+  if (session_) {
+    ERR_clear_error();
+    return outcome(SSL_write_ex(session_.get(), octets.data(), octets.size(), &written));
+  }
+  const ssize_t count = ::send(socket_.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
+  if (count >= 0) {
+    written = static_cast<std::size_t>(count);
+    return Try::done;
+  }
+  if (errno == EAGAIN || errno == EINTR) return Try::wait_to_write;
+  trouble_ = std::strerror(errno);
+  return Try::failed;
+}
+
+ByteStream::Try ByteStream::read_some() {
+  std::array<char, 4096> dropped;
+  if (session_) {
+    ERR_clear_error();
+    std::size_t count = 0;
+    return outcome(SSL_read_ex(session_.get(), dropped.data(), dropped.size(), &count));
+  }
+  const ssize_t count = ::recv(socket_.get(), dropped.data(), dropped.size(), 0);
+  if (count > 0) return Try::done;
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return Try::wait_to_read;
+  trouble_ = count == 0 ? "the receiver closed the connection" : std::strerror(errno);
+  return count == 0 ? Try::ended : Try::failed;
+}
+
+std::string ByteStream::write(std::string_view octets, Clock::duration patience, const std::stop_token& stop) {
+  Clock::time_point deadline = Clock::now() + patience;
+  while (!octets.empty()) {
+    std::size_t written = 0;
+    const Try result = write_some(octets, written);
+    if (result == Try::failed || result == Try::ended) return trouble_;
+    if (result == Try::done) {
+      octets.remove_prefix(written);
+      deadline = Clock::now() + patience;
+      continue;
+    }
+    if (stop.stop_requested()) return "stopped";
+    if (Clock::now() >= deadline) return "the receiver takes no more data";
+    nap(socket_.get(), wanted(result == Try::wait_to_read));
+  }
+  return {};
+}
+
+std::string ByteStream::look() {
+  Try result = Try::done;
+  while (result == Try::done) result = read_some();
+  return result == Try::ended || result == Try::failed ? trouble_ : std::string();
+}
+
+Receipt ByteStream::end(Clock::time_point deadline, const std::stop_token& stop) {
+  if (session_) {
+    ERR_clear_error();
+    while (Clock::now() < deadline && !stop.stop_requested()) {
+      const int code = SSL_shutdown(session_.get());
+      if (code >= 0 || SSL_get_error(session_.get(), code) != SSL_ERROR_WANT_WRITE) break;
+      wait_until_writable(socket_.get());
+    }
+  }
+  if (::shutdown(socket_.get(), SHUT_WR) != 0) return Receipt::broken;
+  // Below TLS from here on: what the receiver says matters no more, only how its stream ends.
+  while (Clock::now() < deadline && !stop.stop_requested()) {
+    std::array<char, 4096> dropped;
+    const ssize_t count = ::recv(socket_.get(), dropped.data(), dropped.size(), 0);
+    if (count == 0) return Receipt::given;
+    if (count < 0 && errno != EAGAIN && errno != EINTR) return Receipt::broken;
+    if (count < 0) nap(socket_.get(), POLLIN);
+  }
+  int unsent = 0;
+  const bool all_arrived = ::ioctl(socket_.get(), SIOCOUTQ, &unsent) == 0 && unsent == 0;
+  return all_arrived && !stop.stop_requested() ? Receipt::silent : Receipt::broken;
+}
+
+}  // namespace doorslam::sink

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "pipeline/alert/sink/descriptor.h"
+#include "pipeline/alert/sink/socket.h"
+#include "pipeline/alert/sink/tls.h"
+
+namespace doorslam::sink {
+
+/// How a stream came to its end.
+enum class Receipt : std::uint8_t {
+  given,   ///< the receiver ended it in good order: it has read everything
+  broken,  ///< it did not, and something may be unread
+  silent,  ///< it has said nothing by the deadline, although its kernel has everything
+};
+
+/// A connection over TCP or TLS that is written to and hardly ever read. Used by one thread.
+class ByteStream {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Without `tls`, plain TCP. `name` is whom the certificate must be for. Errors (data): why there is no connection.
+  static Result<ByteStream> connect(const HostPort& target, ssl_ctx_st* tls, const std::string& name,
+                                    Clock::time_point deadline, const std::stop_token& stop);
+
+  /// Writes all of it; each octet written puts the patience back to its full length. What has gone wrong, or nothing.
+  std::string write(std::string_view octets, Clock::duration patience, const std::stop_token& stop);
+  /// Reads and drops what the receiver says. What ended the connection, or nothing.
+  std::string look();
+  /// Says that no more comes and waits for the receiver's own end. That, without a reset, is the only receipt that TCP
+  /// has: a kernel answers with a reset where its program closes a connection with unread data.
+  Receipt end(Clock::time_point deadline, const std::stop_token& stop);
+
+ private:
+  enum class Try : std::uint8_t { done, wait_to_read, wait_to_write, ended, failed };
+
+  explicit ByteStream(Descriptor socket) : socket_(std::move(socket)) {}
+  std::string shake_hands(Clock::time_point deadline, const std::stop_token& stop);
+  Try outcome(int code);
+  Try write_some(std::string_view octets, std::size_t& written);
+  Try read_some();
+
+  Descriptor socket_;
+  Ssl session_;          ///< gone before its socket
+  std::string trouble_;  ///< of the latest `failed` or `ended`
+};
+
+}  // namespace doorslam::sink

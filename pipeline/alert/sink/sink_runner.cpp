@@ -1,0 +1,289 @@
+#include "pipeline/alert/sink/sink_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <functional>
+
+namespace doorslam::sink {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A stream is asked to prove what it has when nothing was sent for so long.
+constexpr auto kQuiet = 2s;
+constexpr auto kSettleWithin = 10s;
+/// How often a sink looks for records that somebody wants to have sent again.
+constexpr auto kLookForResends = 1s;
+constexpr auto kTellAgain = 60s;
+
+/// Signals are the main thread's; and a connection that breaks must not end the program (SIGPIPE).
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
+
+}  // namespace
+
+SinkRunner::SinkRunner(RunnerOptions options, std::unique_ptr<Receiver> receiver, store::AlertStore& store,
+                       Notice notice)
+    : options_(std::move(options)),
+      receiver_(std::move(receiver)),
+      store_(store),
+      notice_(std::move(notice)),
+      formatter_(format::Formatter::make(options_.format)),
+      backoff_(options_.backoff, std::random_device()()) {
+  counters_.name = options_.name;
+}
+
+SinkRunner::~SinkRunner() { join(Clock::now()); }
+
+Result<void> SinkRunner::start() {
+  auto reader = store_.reader();
+  if (!reader) return tl::unexpected(reader.error());
+  reader_.emplace(std::move(*reader));
+  const auto position = store_.enlist(options_.name, options_.filter);
+  if (!position) return tl::unexpected(position.error());
+  position_ = confirmed_ = counters_.confirmed = *position;
+  thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+  return {};
+}
+
+void SinkRunner::finish() {
+  const std::lock_guard lock(mutex_);
+  finishing_ = true;
+}
+
+bool SinkRunner::join(Clock::time_point deadline) {
+  if (thread_.joinable()) {
+    std::unique_lock lock(mutex_);
+    wake_.wait_until(lock, deadline, [&] { return ended_; });
+    lock.unlock();
+    thread_.request_stop();
+    thread_.join();
+  }
+  return counters().behind == 0;
+}
+
+SinkCounters SinkRunner::counters() const {
+  const Sequence through = store_.counters().through;
+  const std::uint64_t lost = store_.lost(options_.name);
+  const std::lock_guard lock(mutex_);
+  SinkCounters out = counters_;
+  out.lost = lost;
+  out.behind = static_cast<std::uint64_t>(std::max<Sequence>(through - out.confirmed, 0));
+  if (waiting_since_ && out.behind > 0) {
+    out.oldest_waiting = std::chrono::duration_cast<milliseconds>(Clock::now() - *waiting_since_);
+  }
+  return out;
+}
+
+bool SinkRunner::finishing() const {
+  const std::lock_guard lock(mutex_);
+  return finishing_;
+}
+
+void SinkRunner::work(const std::stop_token& stop) {
+  block_signals();
+  while (!stop.stop_requested()) {
+    // Asked first: what is stored later than that is not waited for.
+    const bool finish = finishing();
+    if (reopen_.exchange(false)) receiver_->reopen();
+    try {
+      step(stop);
+      if (finish && caught_up_ && settle(stop)) break;
+    } catch (const std::exception& error) {
+      const milliseconds wait = backoff_.next();
+      note_trouble(error.what(), wait);
+      pause(stop, wait);
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  wake_.notify_all();
+}
+
+void SinkRunner::step(const std::stop_token& stop) {
+  caught_up_ = false;
+  if (Clock::now() >= next_look_for_resends_) {
+    if (!resend(stop)) return;
+    next_look_for_resends_ = Clock::now() + kLookForResends;
+  }
+  const auto batch = reader_->read_after(position_, options_.filter, options_.batch);
+  if (!batch) {
+    const milliseconds wait = backoff_.next();
+    note_trouble(batch.error().message, wait);
+    pause(stop, wait);
+    return;
+  }
+  if (batch->through == position_) {
+    caught_up_ = true;
+    rest(stop);
+    return;
+  }
+  if (!batch->records.empty() && !send(*batch, stop)) return;
+  position_ = batch->through;
+  confirm(position_);
+}
+
+/// Nothing is to be sent: waits for the store, and makes sure of what is in doubt.
+void SinkRunner::rest(const std::stop_token& stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!receiver_->in_doubt()) waiting_since_.reset();
+  }
+  if (receiver_->in_doubt() && Clock::now() - last_sent_ >= kQuiet && !settle(stop)) return;
+  constexpr auto kLook = 100ms;
+  store_.wait_beyond(position_, Clock::now() + (finishing() ? milliseconds(1) : kLook), stop);
+}
+
+/// False: what was in doubt is to be sent again.
+bool SinkRunner::settle(const std::stop_token& stop) {
+  const std::optional<Sequence> doubtful = receiver_->in_doubt();
+  if (!doubtful) return true;
+  if (receiver_->settle(Clock::now() + kSettleWithin, stop)) {
+    confirm(position_);
+    return true;
+  }
+  position_ = std::min(position_, *doubtful - 1);
+  const milliseconds wait = backoff_.next();
+  note_trouble("the connection ended before all that was sent had arrived", wait);
+  pause(stop, wait);
+  return false;
+}
+
+/// True: the batch has been handed over, or refused for good.
+bool SinkRunner::send(const store::Batch& batch, const std::stop_token& stop) {
+  std::vector<Message> pending = format(batch);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!waiting_since_) waiting_since_ = Clock::now();
+  }
+  while (!pending.empty() && !stop.stop_requested()) {
+    const Delivery delivery = receiver_->deliver(pending, stop);
+    last_sent_ = Clock::now();
+    const std::size_t before = pending.size();
+    take_stock(delivery, pending);
+    if (pending.size() < before) backoff_.reset();
+    if (delivery.resend_from) position_ = std::min(position_, *delivery.resend_from - 1);
+    if (pending.empty() && !delivery.resend_from) break;
+    if (!pending.empty()) confirm(pending.front().record->sequence - 1);
+    if (stop.stop_requested()) return false;
+    const milliseconds wait = std::max(backoff_.next(), delivery.wait.value_or(0ms));
+    note_trouble(delivery.trouble, wait);
+    pause(stop, wait);
+    if (delivery.resend_from) return false;
+  }
+  if (!pending.empty()) return false;
+  note_recovery();
+  return true;
+}
+
+/// False: it could not be done now.
+bool SinkRunner::resend(const std::stop_token& stop) {
+  while (true) {
+    const auto batch = reader_->read_resends(options_.name, options_.batch);
+    if (!batch || batch->records.empty()) return true;
+    // With nothing else in doubt, a stream that breaks now takes only these records, which stay asked for.
+    if (!settle(stop)) return false;
+    const Sequence position = position_;
+    const bool sent = send(*batch, stop) && settle(stop);
+    position_ = position;
+    if (!sent) return false;
+    std::vector<Sequence> done;
+    for (const store::Record& record : batch->records) done.push_back(record.sequence);
+    store_.confirm_resent(options_.name, done);
+    {
+      const std::lock_guard lock(mutex_);
+      counters_.resent += done.size();
+    }
+    // They leave the table with the store's next commit; until then they would be read again.
+    if (!store_.wait_for_news(Clock::now() + kSettleWithin, stop)) return false;
+  }
+}
+
+std::vector<Message> SinkRunner::format(const store::Batch& batch) {
+  std::vector<Message> messages;
+  messages.reserve(batch.records.size());
+  if (rooms_.size() < batch.records.size()) rooms_.resize(batch.records.size());
+  for (std::size_t i = 0; i < batch.records.size(); ++i) {
+    const store::Record& record = batch.records[i];
+    const std::string_view body = formatter_->format(record, rooms_[i]);
+    if (!body.empty()) {
+      messages.push_back({&record, body});
+      continue;
+    }
+    const std::lock_guard lock(mutex_);
+    ++counters_.refused;
+  }
+  return messages;
+}
+
+/// Leaves in `pending` what is to be sent again.
+void SinkRunner::take_stock(const Delivery& delivery, std::vector<Message>& pending) {
+  std::vector<Message> again;
+  std::uint64_t refused = 0;
+  for (std::size_t i = 0; i < pending.size(); ++i) {
+    if (delivery.fates[i] == Fate::again) again.push_back(pending[i]);
+    if (delivery.fates[i] == Fate::refused) ++refused;
+  }
+  if (refused > 0 && !refusal_told_) {
+    refusal_told_ = true;
+    notice_(NoticeLevel::error,
+            fmt::format("sink {}: a record was refused for good: {}; it stays in the store, further "
+                        "ones are only counted",
+                        options_.name, delivery.refusal));
+  }
+  const std::lock_guard lock(mutex_);
+  counters_.refused += refused;
+  counters_.retried += again.size();
+  counters_.sent += pending.size() - refused - again.size();
+  if (!again.empty() || delivery.resend_from) ++counters_.failures;
+  pending.swap(again);
+}
+
+void SinkRunner::confirm(Sequence through) {
+  if (const auto doubtful = receiver_->in_doubt()) through = std::min(through, *doubtful - 1);
+  if (through <= confirmed_) return;
+  confirmed_ = through;
+  store_.confirm(options_.name, through);
+  const std::lock_guard lock(mutex_);
+  counters_.confirmed = through;
+}
+
+void SinkRunner::note_trouble(const std::string& trouble, milliseconds wait) {
+  const auto now = Clock::now();
+  const bool new_trouble = trouble_.empty();
+  if (new_trouble) trouble_since_ = now;
+  if (trouble != trouble_ || now - trouble_told_ >= kTellAgain) {
+    trouble_ = trouble;
+    trouble_told_ = now;
+    notice_(NoticeLevel::warning, fmt::format("sink {}: {}; tried again in {:.1f} s, records wait in the store",
+                                              options_.name, trouble, seconds(wait)));
+  }
+  const std::lock_guard lock(mutex_);
+  counters_.trouble = trouble;
+}
+
+void SinkRunner::note_recovery() {
+  backoff_.reset();
+  if (trouble_.empty()) return;
+  trouble_.clear();
+  notice_(NoticeLevel::info,
+          fmt::format("sink {}: delivers again after {:.1f} s", options_.name, seconds(Clock::now() - trouble_since_)));
+  const std::lock_guard lock(mutex_);
+  counters_.trouble.clear();
+}
+
+void SinkRunner::pause(const std::stop_token& stop, milliseconds time) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, stop, time, [] { return false; });
+}
+
+}  // namespace doorslam::sink

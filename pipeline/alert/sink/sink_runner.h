@@ -1,0 +1,116 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pipeline/alert/format/formatter.h"
+#include "pipeline/alert/sink/backoff.h"
+#include "pipeline/alert/sink/receiver.h"
+#include "pipeline/alert/store/alert_store.h"
+#include "pipeline/base/notice.h"
+
+namespace doorslam::sink {
+
+struct RunnerOptions {
+  std::string name;
+  store::Filter filter;
+  format::Format format = format::Format::ecs;
+  store::BatchLimits batch;
+  BackoffOptions backoff;
+};
+
+/// Since start. thread-safe copies.
+struct SinkCounters {
+  std::string name;
+  std::uint64_t sent = 0;          ///< messages delivered, those sent again included
+  std::uint64_t refused = 0;       ///< the receiver will never take them
+  std::uint64_t retried = 0;       ///< messages that had to be sent again
+  std::uint64_t failures = 0;      ///< attempts that failed
+  std::uint64_t resent = 0;        ///< on a person's demand
+  std::uint64_t lost = 0;          ///< trimmed from the store unsent, since the store was made
+  Sequence confirmed = 0;          ///< all up to here have arrived
+  std::uint64_t behind = 0;        ///< records of the store after that one, wanted or not
+  milliseconds oldest_waiting{0};  ///< how long the oldest unsent record has been known to wait
+  std::string trouble;             ///< empty: none now
+};
+
+/// A sink: one thread that reads the store from the sink's own place and sends, at least once and in order.
+///
+/// Theory of operation. A batch is read, formatted and handed to the receiver; what it did not take is sent again after
+/// a pause, before anything else is. Only when all of a batch has arrived, or was refused for good, is the place in the
+/// store moved. A stream that cannot tell what has arrived holds records in doubt; the place stays before them.
+/// thread-safe.
+class SinkRunner {
+ public:
+  SinkRunner(RunnerOptions options, std::unique_ptr<Receiver> receiver, store::AlertStore& store, Notice notice);
+  ~SinkRunner();
+  SinkRunner(const SinkRunner&) = delete;
+  SinkRunner& operator=(const SinkRunner&) = delete;
+
+  /// Errors (data): the store cannot be read.
+  Result<void> start();
+  /// The runner is to end once it has sent all that the store holds now. Returns at once.
+  void finish();
+  /// Waits for that end until `deadline`, then stops the runner where it is. True: everything has arrived; what has not
+  /// is sent when the sink is started again.
+  bool join(Clock::time_point deadline);
+  /// Log rotation. Takes effect with the next batch.
+  void reopen() noexcept { reopen_ = true; }
+  SinkCounters counters() const;
+  const std::string& name() const noexcept { return options_.name; }
+
+ private:
+  void work(const std::stop_token& stop);
+  bool finishing() const;
+  void step(const std::stop_token& stop);
+  bool send(const store::Batch& batch, const std::stop_token& stop);
+  bool resend(const std::stop_token& stop);
+  void rest(const std::stop_token& stop);
+  bool settle(const std::stop_token& stop);
+  std::vector<Message> format(const store::Batch& batch);
+  void take_stock(const Delivery& delivery, std::vector<Message>& pending);
+  void confirm(Sequence through);
+  void note_trouble(const std::string& trouble, milliseconds wait);
+  void note_recovery();
+  void pause(const std::stop_token& stop, milliseconds time);
+
+  const RunnerOptions options_;
+  const std::unique_ptr<Receiver> receiver_;
+  store::AlertStore& store_;
+  const Notice notice_;
+
+  // The runner's thread:
+  std::unique_ptr<format::Formatter> formatter_;
+  std::optional<store::StoreReader> reader_;
+  Backoff backoff_;
+  Sequence position_ = 0;           ///< read and sent up to here
+  Sequence confirmed_ = 0;          ///< as told to the store
+  std::vector<std::string> rooms_;  ///< what messages are borrowed from
+  bool caught_up_ = false;          ///< the store held nothing beyond position_
+  Clock::time_point last_sent_;
+  Clock::time_point next_look_for_resends_;
+  Clock::time_point trouble_since_;
+  Clock::time_point trouble_told_;
+  std::string trouble_;  ///< as it was told
+  bool refusal_told_ = false;
+
+  std::atomic<bool> reopen_ = false;
+  mutable std::mutex mutex_;
+  // Under mutex_:
+  SinkCounters counters_;
+  std::optional<Clock::time_point> waiting_since_;
+  std::condition_variable_any wake_;
+  bool finishing_ = false;
+  bool ended_ = false;
+
+  std::jthread thread_;
+};
+
+}  // namespace doorslam::sink

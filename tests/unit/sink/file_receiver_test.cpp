@@ -1,0 +1,113 @@
+#include "pipeline/alert/sink/file_receiver.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/store/sample_record.h"
+
+namespace doorslam::sink {
+namespace {
+
+class FileReceiverTest : public testing::Test {
+ protected:
+  std::string content(const std::string& name) const {
+    std::stringstream text;
+    text << std::ifstream(folder_ / name, std::ios::binary).rdbuf();
+    return text.str();
+  }
+  /// Delivers one batch of these bodies; what stood in the way.
+  std::string deliver(Receiver& receiver, const std::vector<std::string>& bodies) {
+    std::vector<store::Record> records(bodies.size());
+    std::vector<Message> messages;
+    for (std::size_t i = 0; i < bodies.size(); ++i) messages.push_back({&records[i], bodies[i]});
+    const Delivery delivery = receiver.deliver(messages, stop_.get_token());
+    for (const Fate fate : delivery.fates) {
+      EXPECT_EQ(fate, delivery.trouble.empty() ? Fate::delivered : Fate::again);
+    }
+    return delivery.trouble;
+  }
+  std::unique_ptr<Receiver> receiver(FileOptions options = {}) {
+    options.path = folder_ / "alerts.ndjson";
+    return make_file_receiver(options);
+  }
+
+  test::TemporaryFolder folder_;
+  std::stop_source stop_;
+};
+
+TEST_F(FileReceiverTest, WritesALineAMessageAndGoesOnWithAnExistingFile) {
+  EXPECT_EQ(deliver(*receiver(), {"{1}", "{2}"}), "");
+  EXPECT_EQ(deliver(*receiver(), {"{3}"}), "");
+  EXPECT_EQ(content("alerts.ndjson"), "{1}\n{2}\n{3}\n");
+}
+
+TEST_F(FileReceiverTest, TakesBackALineThatWasTorn) {
+  for (const std::string& torn : {std::string("{hal"), std::string(10'000, 'x')}) {
+    std::ofstream(folder_ / "alerts.ndjson") << "{whole}\n" << torn;
+    EXPECT_EQ(deliver(*receiver(), {"{next}"}), "");
+    EXPECT_EQ(content("alerts.ndjson"), "{whole}\n{next}\n");
+  }
+  std::ofstream(folder_ / "alerts.ndjson") << "{only this, and torn";
+  EXPECT_EQ(deliver(*receiver(), {"{next}"}), "");
+  EXPECT_EQ(content("alerts.ndjson"), "{next}\n");
+}
+
+TEST_F(FileReceiverTest, RotatesBySizeAndKeepsSoManyFiles) {
+  FileOptions options;
+  options.rotate_octets = 10;
+  options.keep = 2;
+  const auto file = receiver(options);
+  for (const char* body : {"aaaa", "bbbb", "cccc", "dddd", "eeee", "ffff", "gggg"})
+    EXPECT_EQ(deliver(*file, {body}), "");
+  EXPECT_EQ(content("alerts.ndjson"), "gggg\n");
+  EXPECT_EQ(content("alerts.ndjson.1"), "eeee\nffff\n");
+  EXPECT_EQ(content("alerts.ndjson.2"), "cccc\ndddd\n");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "alerts.ndjson.3"));
+}
+
+TEST_F(FileReceiverTest, RotatesByAge) {
+  FileOptions options;
+  options.rotate_after = std::chrono::hours(1);
+  ASSERT_EQ(deliver(*receiver(options), {"old"}), "");
+  EXPECT_EQ(deliver(*receiver(options), {"younger"}), "");
+  EXPECT_EQ(content("alerts.ndjson"), "old\nyounger\n");
+  std::filesystem::last_write_time(folder_ / "alerts.ndjson",
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+  const auto file = receiver(options);
+  EXPECT_EQ(deliver(*file, {"opens it"}), "");
+  EXPECT_EQ(deliver(*file, {"new"}), "");
+  EXPECT_EQ(content("alerts.ndjson"), "new\n");
+}
+
+TEST_F(FileReceiverTest, BeginsAnewWhereSomebodyMovedTheFile) {
+  const auto file = receiver();
+  ASSERT_EQ(deliver(*file, {"first"}), "");
+  std::filesystem::rename(folder_ / "alerts.ndjson", folder_ / "moved");
+  ASSERT_EQ(deliver(*file, {"second"}), "");
+  file->reopen();
+  ASSERT_EQ(deliver(*file, {"third"}), "");
+  EXPECT_EQ(content("moved"), "first\n");
+  EXPECT_EQ(content("alerts.ndjson"), "second\nthird\n");
+}
+
+TEST_F(FileReceiverTest, SaysWhatStandsInTheWayAndGoesOnAfterwards) {
+  std::filesystem::create_directory(folder_ / "alerts.ndjson");
+  const auto file = receiver();
+  EXPECT_NE(deliver(*file, {"first"}).find("Is a directory"), std::string::npos);
+  std::filesystem::remove(folder_ / "alerts.ndjson");
+  EXPECT_EQ(deliver(*file, {"first"}), "");
+  EXPECT_EQ(content("alerts.ndjson"), "first\n");
+}
+
+TEST_F(FileReceiverTest, WritesToADeviceThatCannotBeShortened) {
+  FileOptions options;
+  options.path = "/dev/full";
+  const auto file = make_file_receiver(options);
+  EXPECT_NE(deliver(*file, {"first"}).find("No space left"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace doorslam::sink
