@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian 12 packages that doorslam needs and that are not there yet.
-#   setup.sh [--tests] [--lint] [--bench]
+#   setup.sh [--tests] [--sinks] [--lint] [--bench]
 # Without an option: what the build needs. Each option adds the packages of that kind of work.
 # Needs root, or sudo, only where a package is missing.
 set -euo pipefail
@@ -21,6 +21,7 @@ packages=(build-essential g++ meson ninja-build pkgconf libhyperscan-dev libpcap
 for option in "$@"; do
   case $option in
     --tests) packages+=(libgtest-dev libgmock-dev librapidcheck-dev python3) ;;
+    --sinks) packages+=(openssl rsyslog rsyslog-openssl) ;;
     --lint) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14) ;;
     --bench) packages+=(libbenchmark-dev libabsl-dev tcpdump argus-server) ;;
     -h | --help)
@@ -28,7 +29,7 @@ for option in "$@"; do
       exit 0
       ;;
     *)
-      printf 'setup: unknown option %s; there are --tests, --lint and --bench\n' "$option" >&2
+      printf 'setup: unknown option %s; there are --tests, --sinks, --lint and --bench\n' "$option" >&2
       exit 2
       ;;
   esac

@@ -20,6 +20,7 @@ enum class ValueKind : std::uint8_t {
   text,
   numbers,  ///< a list of whole numbers
   paths,    ///< a list of files or folders
+  words,    ///< a list of words
 };
 
 struct Key {

@@ -55,13 +55,59 @@ class YamlReader {
  private:
   void read_entry(const YAML::Node& at, const YAML::Node& node, const std::string& name) {
     const Key* key = find_key(name);
-    if (key == nullptr && !is_section(name)) return refuse(at, unknown_key_message(name));
+    const bool sinks = name == "sinks";
+    if (key == nullptr && !sinks && !is_section(name)) return refuse(at, unknown_key_message(name));
     if (!seen_.insert(name).second) return refuse(at, fmt::format("{} is there twice; remove one", name));
+    if (sinks) return read_sinks(at, node);
     if (key == nullptr) return read_section(node, name);
     auto value = read_value(*key, node);
     // An empty node has no place of its own.
     if (!value) return refuse(node.IsDefined() && !node.IsNull() ? node : at, value.error().message);
     settings_.assign(*key, std::move(*value));
+  }
+
+  void read_sinks(const YAML::Node& at, const YAML::Node& node) {
+    if (!node.IsSequence()) {
+      return refuse(at, "sinks is a list of entries, as in \"sinks: [{name: x, type: file, ...}]\"");
+    }
+    std::vector<SinkSettings> sinks;
+    for (const YAML::Node& entry : node) {
+      if (mistakes_.size() >= most_) return;
+      if (auto sink = read_sink(entry)) sinks.push_back(std::move(*sink));
+    }
+    settings_.set_sinks(std::move(sinks));
+  }
+
+  /// Nothing: it has been refused.
+  std::optional<SinkSettings> read_sink(const YAML::Node& node) {
+    const std::size_t mistakes_before = mistakes_.size();
+    SinkSettings sink;
+    if (!node.IsMap()) refuse(node, "an entry of sinks is a map of keys: {name: x, type: file, ...}");
+    for (const auto& pair : node) {
+      if (!node.IsMap() || mistakes_.size() >= most_) break;
+      if (!pair.first.IsScalar()) {
+        refuse(pair.first, "a key must be a plain word");
+      } else if (auto read = read_sink_value(sink, pair.first.Scalar(), pair.second); !read) {
+        refuse(pair.first, read.error().message);
+      }
+    }
+    if (mistakes_.size() > mistakes_before) return std::nullopt;
+    if (auto checked = sink.check(); !checked) {
+      refuse(node, checked.error().message);
+      return std::nullopt;
+    }
+    return sink;
+  }
+
+  Result<void> read_sink_value(SinkSettings& sink, const std::string& name, const YAML::Node& node) const {
+    if (node.IsScalar()) return sink.assign(name, node.Scalar(), file_.parent_path());
+    std::vector<std::string> items;
+    for (const YAML::Node& item : node) {
+      if (!node.IsSequence() || !item.IsScalar())
+        return usage_error(fmt::format("{}: no plain value", printable(name)));
+      items.push_back(item.Scalar());
+    }
+    return sink.assign(name, items);
   }
 
   Result<Value> read_value(const Key& key, const YAML::Node& node) const {
@@ -163,6 +209,17 @@ Result<void> apply_yaml(Settings& settings, std::string_view text, const std::fi
   return {};
 }
 
+namespace {
+
+/// A list of maps is YAML on the command line as well.
+Result<void> apply_override(Settings& settings, const std::string& assignment) {
+  constexpr std::string_view kSinks = "sinks=";
+  if (!assignment.starts_with(kSinks)) return settings.override_with(assignment);
+  return apply_yaml(settings, "sinks: " + assignment.substr(kSinks.size()), "--set");
+}
+
+}  // namespace
+
 InspectedSettings inspect_settings(const std::optional<std::filesystem::path>& file,
                                    std::span<const std::string> overrides) {
   constexpr std::size_t kMostMistakes = 100;
@@ -176,7 +233,7 @@ InspectedSettings inspect_settings(const std::optional<std::filesystem::path>& f
     }
   }
   for (const std::string& assignment : overrides) {
-    if (auto applied = inspected.settings.override_with(assignment); !applied) {
+    if (auto applied = apply_override(inspected.settings, assignment); !applied) {
       inspected.mistakes.push_back(applied.error());
     }
   }
@@ -193,7 +250,7 @@ Result<Settings> load_settings(const std::optional<std::filesystem::path>& file,
     if (auto applied = apply_yaml(settings, *text, *file); !applied) return tl::unexpected(applied.error());
   }
   for (const std::string& assignment : overrides) {
-    if (auto applied = settings.override_with(assignment); !applied) return tl::unexpected(applied.error());
+    if (auto applied = apply_override(settings, assignment); !applied) return tl::unexpected(applied.error());
   }
   if (auto checked = check_together(settings); !checked) return tl::unexpected(checked.error());
   return settings;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/sink_options.h"
 #include "pipeline/diagnose/signature_file.h"
 
 namespace doorslam::config {
@@ -121,6 +122,7 @@ Result<void> check_together(const Settings& settings) {
   if (settings.number("analysis.settle_seconds") > settings.number("analysis.window_seconds")) {
     return usage_error("analysis.settle_seconds is more than analysis.window_seconds; lower it, or raise the window");
   }
+  if (const auto sinks = sink_options(settings); !sinks) return tl::unexpected(sinks.error());
   return {};
 }
 

@@ -27,6 +27,7 @@ constexpr auto kSections = std::to_array<Section>({
     {"ledger", "What is remembered of other connections of the same servers. The oldest is forgotten first."},
     {"signatures", "What programs are known to say when they refuse."},
     {"alerts", "One alert per incident: the refusals of one cause by one server and port."},
+    {"store", "Alerts on disk, where the sinks read them: none is lost when a receiver is away or doorslam ends."},
     {"output", "What the records hold."},
     {"community_id", "The flow identifier that other tools compute as well."},
 });
@@ -251,6 +252,39 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = 16,
      .most = kMillion,
      .help = "Incidents open at a time; beyond that, refusals go into one incident for each cause."},
+
+    {.name = "store.path",
+     .kind = text,
+     .fallback = "",
+     .help = "The store's file, such as /var/lib/doorslam/alerts.db; empty: no store, and no sinks. One doorslam at a "
+             "time uses it."},
+    {.name = "store.max_bytes",
+     .kind = size,
+     .fallback = "4GiB",
+     .least = 1024 * 1024,
+     .most = 16'384 * kGiB,
+     .help = "The oldest records go when the store is larger than that, sent or not; what was not sent is counted and "
+             "told. Its log may take 128 MiB more. An alert takes about 5 KiB, a flow record 1 to 2 KiB."},
+    {.name = "store.flows",
+     .kind = choice,
+     .fallback = "none",
+     .choices = "none|refused|all",
+     .help = "Which flow records are stored for sinks besides the alerts."},
+    {.name = "store.queue_records",
+     .kind = count,
+     .fallback = "65536",
+     .least = 1'024,
+     .most = 10 * kMillion,
+     .help =
+         "Records that wait in memory while the disk is slow or full. On a live link, what no longer fits is lost and "
+         "counted; reading a capture waits."},
+    {.name = "store.drain_seconds",
+     .kind = duration,
+     .fallback = "10",
+     .least = 0,
+     .most = kDay,
+     .help = "How long to wait at the end until the sinks have sent everything. What they have not is sent by the next "
+             "run."},
 
     {.name = "output.banner_length",
      .kind = count,

@@ -44,6 +44,32 @@ std::string headings(std::string_view section, std::string_view section_before) 
   return out + fmt::format("{:{}}{}:\n", "", indent_of(section), section.substr(section.rfind('.') + 1));
 }
 
+/// The keys of a sink stand in comments: there is no default sink that could show them.
+std::string print_sinks(const Settings& settings) {
+  constexpr std::size_t kHang = 6;
+  std::string out = "\n" + comment(
+                               "Receivers of what is in the store, any number at once, each with a place of its own in "
+                               "it: at least once and in order, also over restarts. A list of entries, as in",
+                               0);
+  out +=
+      "#   - {name: siem, type: syslog, address: siem.example, ca: siem-ca.pem, min_severity: 47}\n"
+      "#   - {name: archive, type: file, path: /var/log/doorslam/alerts.ndjson, rotate_bytes: 100MiB}\n"
+      "# Keys of an entry (and the types of sink that have it):\n";
+  for (const std::string& line : describe_sink_keys()) {
+    std::string wrapped = wrap(line, kWidth - 2, kHang);
+    wrapped.erase(0, kHang - 2);
+    for (std::size_t begin = 0; begin < wrapped.size();) {
+      const std::size_t end = std::min(wrapped.find('\n', begin), wrapped.size());
+      out += fmt::format("# {}\n", std::string_view(wrapped).substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  if (settings.sinks().empty()) return out + "sinks: []\n";
+  out += "sinks:\n";
+  for (const SinkSettings& sink : settings.sinks()) out += sink.print();
+  return out;
+}
+
 }  // namespace
 
 Settings::Settings() {
@@ -114,7 +140,7 @@ std::string print_config(const Settings& settings) {
                        format_value(key, settings.value(key)));
     section_before = section;
   }
-  return out;
+  return out + print_sinks(settings);
 }
 
 }  // namespace doorslam::config

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/key.h"
+#include "config/sink_settings.h"
 #include "config/value.h"
 #include "pipeline/base/result.h"
 
@@ -28,6 +30,10 @@ class Settings {
   const Value& value(const Key& key) const;
   void assign(const Key& key, Value value);
 
+  /// The entries of `sinks`, in their order.
+  const std::vector<SinkSettings>& sinks() const noexcept { return sinks_; }
+  void set_sinks(std::vector<SinkSettings> sinks) { sinks_ = std::move(sinks); }
+
   /// Applies "key=value", as given after --set. Errors (usage): no such key, or a value that it does not allow.
   Result<void> override_with(std::string_view assignment);
 
@@ -37,6 +43,7 @@ class Settings {
   const Value& at(std::string_view name) const;
 
   std::vector<Value> values_;  ///< in the order of keys()
+  std::vector<SinkSettings> sinks_;
 };
 
 /// The settings as a YAML file with each key's help and range as comments. config/doorslam.yaml is this, of defaults.

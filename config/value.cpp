@@ -179,22 +179,23 @@ Result<Value> parse_value(const Key& key, std::string_view raw) {
       return Value(std::string(raw));
     case ValueKind::numbers:
     case ValueKind::paths:
+    case ValueKind::words:
       return parse_list(key, split(text));
   }
   return refused(key, text, "of an unknown kind");
 }
 
 Result<Value> parse_list(const Key& key, const std::vector<std::string>& items) {
-  if (key.kind != ValueKind::numbers && key.kind != ValueKind::paths) {
+  if (key.kind != ValueKind::numbers && key.kind != ValueKind::paths && key.kind != ValueKind::words) {
     return usage_error(
         fmt::format("{}: a list stands where one value is wanted; allowed: {}", key.name, describe_range(key)));
   }
   if (items.size() > kMostItems) {
     return usage_error(fmt::format("{}: {} entries; at most {} are allowed", key.name, items.size(), kMostItems));
   }
-  if (key.kind == ValueKind::paths) {
+  if (key.kind != ValueKind::numbers) {
     for (const std::string& item : items) {
-      if (item.empty()) return refused(key, item, "an empty path");
+      if (item.empty()) return refused(key, item, key.kind == ValueKind::paths ? "an empty path" : "an empty word");
       if (item.size() > kLongestText) return refused(key, item, "too long");
     }
     return Value(items);
@@ -227,7 +228,8 @@ std::string format_value(const Key& key, const Value& value) {
       return quoted(std::get<std::string>(value));
     case ValueKind::numbers:
       return fmt::format("[{}]", fmt::join(std::get<std::vector<std::int64_t>>(value), ", "));
-    case ValueKind::paths: {
+    case ValueKind::paths:
+    case ValueKind::words: {
       std::vector<std::string> items;
       for (const std::string& item : std::get<std::vector<std::string>>(value)) items.push_back(quoted(item));
       return fmt::format("[{}]", fmt::join(items, ", "));
@@ -257,6 +259,8 @@ std::string describe_range(const Key& key) {
       return fmt::format("a list of numbers from {} to {}", key.least, key.most);
     case ValueKind::paths:
       return "a list of files or folders";
+    case ValueKind::words:
+      return "a list of words";
   }
   return {};
 }

@@ -11,7 +11,7 @@
 
 namespace doorslam::config {
 
-/// flag: bool; count, duration (ns), size (octets): integer; choice, text: string; numbers, paths: lists.
+/// flag: bool; count, duration (ns), size (octets): integer; choice, text: string; numbers, paths, words: lists.
 using Value = std::variant<bool, std::int64_t, std::string, std::vector<std::int64_t>, std::vector<std::string>>;
 
 /// Reads a value as a person writes it; lists are separated by commas. Errors (usage): "flows.capacity: ..." with what

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
 #include "config/options.h"
+#include "pipeline/app/feed_options.h"
 
 namespace doorslam::app {
 
@@ -29,6 +31,15 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
     if (!file) return tl::unexpected(file.error());
     outputs.alerts_.emplace(std::move(*file));
   }
+  if (!settings.text("store.path").empty()) {
+    const auto options = feed_options(line, settings);
+    if (!options) return tl::unexpected(options.error());
+    auto feed = AlertFeed::open(
+        *options, [](NoticeLevel, const std::string& what) { fmt::print(stderr, "doorslam: {}\n", what); });
+    if (!feed) return tl::unexpected(feed.error());
+    outputs.feed_ = std::move(*feed);
+    outputs.drain_ns_ = settings.number("store.drain_seconds");
+  }
   if (!line.quiet) {
     const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     outputs.report_.emplace(alert::ReportOptions{.colour = colour});
@@ -37,9 +48,14 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
 }
 
 void Outputs::take(const std::vector<DiagnosedConnection>& readings) {
-  const bool wants_incidents = alerts_ || report_;
+  const bool wants_incidents = alerts_ || report_ || feed_;
   for (const DiagnosedConnection& reading : readings) {
-    if (flows_) flows_->write(flow_encoder_.encode(reading));
+    const bool feeds = feed_ && feed_->wants(reading);
+    if (flows_ || feeds) {
+      const std::string_view record = flow_encoder_.encode(reading);
+      if (flows_) flows_->write(record);
+      if (feeds) feed_->take(reading, record);
+    }
     if (report_) report_->observe(reading);
     if (wants_incidents) incidents_.observe(reading, events_);
   }
@@ -63,6 +79,10 @@ bool Outputs::close() {
       complete = false;
     }
   }
+  if (feed_) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(drain_ns_);
+    complete = feed_->close(deadline) && complete;
+  }
   if (!report_) return complete;
   if (const auto flushed = flush_standard_output(); !flushed) {
     fmt::print(stderr, "doorslam: {}\n", flushed.error().message);
@@ -73,7 +93,11 @@ bool Outputs::close() {
 
 void Outputs::pass_on_events() {
   for (const alert::AlertEvent& event : events_) {
-    if (alerts_) alerts_->write(alert_encoder_.encode(event));
+    if (alerts_ || feed_) {
+      const std::string_view record = alert_encoder_.encode(event);
+      if (alerts_) alerts_->write(record);
+      if (feed_) feed_->take(event, record);
+    }
     if (report_) report_->observe(event);
   }
   events_.clear();

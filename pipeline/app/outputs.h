@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "pipeline/alert/ecs_flow.h"
 #include "pipeline/alert/incident.h"
 #include "pipeline/alert/report.h"
+#include "pipeline/app/alert_feed.h"
 #include "pipeline/app/command_line.h"
 #include "pipeline/app/output_file.h"
 #include "pipeline/base/result.h"
@@ -15,10 +17,11 @@
 
 namespace doorslam::app {
 
-/// Where readings go: flow records, alerts, and the report for a person.
+/// Where readings go: flow records, alerts, the store with its sinks, and the report for a person.
 class Outputs {
  public:
-  /// Opens what the command line asks for. Errors (data): a file cannot be created.
+  /// Opens what the command line and the settings ask for. Errors (data): a file cannot be created, the store not be
+  /// used; (usage): a sink's files cannot.
   static Result<Outputs> open(const CommandLine& line, const config::Settings& settings);
 
   /// Whether anybody reads of plainly served connections.
@@ -40,6 +43,8 @@ class Outputs {
   std::vector<alert::AlertEvent> events_;
   std::optional<OutputFile> flows_;
   std::optional<OutputFile> alerts_;
+  std::unique_ptr<AlertFeed> feed_;  ///< null: there is no store
+  flowtable::DurationNs drain_ns_ = 0;
   std::optional<alert::Report> report_;
 };
 

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Syslog over UDP, TCP and TLS to a receiver that fails in every way a receiver can."""
+import os
+import socket
+import ssl
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import SinkTest, SyslogServer, bodies, free_port, make_certificates  # noqa: E402
+
+
+class Tcp(SinkTest):
+    def sink(self, server, **more):
+        return {"name": "siem", "type": "syslog", "transport": "tcp", "address": f"127.0.0.1:{server.port}",
+                "retry_first_seconds": "10ms", "retry_most_seconds": "200ms", "batch": 100, **more}
+
+    def test_every_alert_arrives_once_and_in_order(self):
+        server, capture = SyslogServer(), self.capture(1000)
+        code, words = self.run_doorslam(capture, [self.sink(server)])
+        self.assertEqual((code, words), (0, ""))
+        self.assertEqual(self.check_all_arrived(self.expected(capture), server.bodies()), 0)
+
+    def test_a_second_run_over_the_same_capture_sends_nothing_again(self):
+        server, capture = SyslogServer(), self.capture(200)
+        for _ in range(2):
+            self.assertEqual(self.run_doorslam(capture, [self.sink(server)]), (0, ""))
+        self.assertEqual(self.check_all_arrived(self.expected(capture), server.bodies()), 0)
+
+    def test_connection_cut_after_every_k_octets(self):
+        for k, servers in ((6_000, 40), (9_973, 40), (65_537, 100), (300_007, 200)):
+            with self.subTest(k=k):
+                server, capture = SyslogServer(cut_after=k), self.capture(servers)
+                code, words = self.run_doorslam(capture, [self.sink(server, name=f"siem{k}")], drain=60)
+                self.assertEqual(code, 0, words)
+                self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
+                self.assertGreater(server.connections, 1)
+
+    def test_receiver_killed_with_unread_data_and_restarted(self):
+        # It reads slowly, so that its kernel holds what it has acknowledged and nobody has read.
+        server, capture = SyslogServer(pause=0.01), self.capture(2000)
+        process = self.start(capture, [self.sink(server)], drain=60)
+        for _ in range(5):
+            time.sleep(0.4)
+            server.die()
+            time.sleep(0.2)
+            server.revive()
+        server.pause = 0
+        _, words = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 0, words)
+        self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
+        self.assertIn("delivers again", words)
+
+    def test_receiver_that_is_away_gets_all_with_the_next_run(self):
+        server, capture = SyslogServer(), self.capture(200)
+        server.die()
+        code, words = self.run_doorslam(capture, [self.sink(server)], drain=1)
+        self.assertEqual(code, 0)
+        self.assertIn("400 records behind", words)
+        self.assertIn("Connection refused", words)
+        server.revive()
+        self.assertEqual(self.run_doorslam(capture, [self.sink(server)]), (0, ""))
+        self.assertEqual(self.check_all_arrived(self.expected(capture), server.bodies()), 0)
+
+    def test_receiver_that_never_closes_its_side_is_not_flooded(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        octets = []
+
+        def read_for_ever():
+            while True:
+                connection, _ = listener.accept()
+                octets.append(connection)  # kept open
+                while piece := connection.recv(65536):
+                    octets.append(piece)
+
+        threading.Thread(target=read_for_ever, daemon=True).start()
+        capture = self.capture(50)
+        sink = {"name": "siem", "type": "syslog", "transport": "tcp", "timeout_seconds": "500ms",
+                "address": f"127.0.0.1:{listener.getsockname()[1]}", "retry_first_seconds": "10ms"}
+        code, words = self.run_doorslam(capture, [sink], drain=60)
+        self.assertEqual(code, 0)
+        self.assertNotIn("behind", words)
+
+    def test_filters_choose(self):
+        everything, some, nothing = SyslogServer(), SyslogServer(), SyslogServer()
+        capture = self.capture(300)
+        sinks = [self.sink(everything, name="a"),
+                 self.sink(some, name="b", servers=["10.0.1.0/24"], causes=["acl_denied", "app_crash"]),
+                 self.sink(nothing, name="c", min_severity=99)]
+        self.assertEqual(self.run_doorslam(capture, sinks), (0, ""))
+        self.assertEqual(len(everything.frames), 600)
+        self.assertEqual(len(some.frames), 2 * 44)
+        self.assertEqual(len(nothing.frames), 0)
+
+
+class Udp(SinkTest):
+    def test_datagrams_are_whole_messages(self):
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(receiver.close)
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(0.5)
+        capture = self.capture(10)
+        sink = {"name": "u", "type": "syslog", "transport": "udp", "address": f"127.0.0.1:{receiver.getsockname()[1]}",
+                "facility": "daemon", "hostname": "tap1.example"}
+        self.assertEqual(self.run_doorslam(capture, [sink]), (0, ""))
+        frames = []
+        try:
+            while True:
+                frames.append(receiver.recv(65536))
+        except socket.timeout:
+            pass
+        self.check_all_arrived(self.expected(capture), bodies(frames))
+        self.assertTrue(frames[0].startswith(b"<29>1 "), frames[0][:80])  # daemon (3), severity 21 is notice (5)
+        self.assertIn(b" tap1.example doorslam ", frames[0])
+
+    def test_a_port_that_nobody_listens_on_is_told(self):
+        sink = {"name": "u", "type": "syslog", "transport": "udp", "address": f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"}
+        _, words = self.run_doorslam(self.capture(10), [sink], drain=1)
+        self.assertIn("Connection refused", words)
+
+    def test_the_local_socket(self):
+        path = self.path("log")
+        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(receiver.close)
+        receiver.bind(path)
+        lines = []
+
+        def read():
+            while True:
+                lines.append(receiver.recv(1 << 20))
+
+        threading.Thread(target=read, daemon=True).start()
+        capture = self.capture(100)
+        sink = {"name": "l", "type": "syslog", "transport": "local", "path": path}
+        self.assertEqual(self.run_doorslam(capture, [sink]), (0, ""))
+        time.sleep(0.2)
+        self.assertRegex(lines[0], rb"^<133>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d doorslam\[\d+\]: {")
+        self.check_all_arrived(self.expected(capture), [line.split(b": ", 1)[1] for line in lines])
+
+
+class Tls(SinkTest):
+    @classmethod
+    def setUpClass(cls):
+        import tempfile
+        cls.certificates = tempfile.TemporaryDirectory(prefix="doorslam-ca-")
+        make_certificates(cls.certificates.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.certificates.cleanup()
+
+    def pem(self, name):
+        return os.path.join(self.certificates.name, name)
+
+    def server(self, name="server", ask_for_certificate=False, **more):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pem(f"{name}.pem"), self.pem(f"{name}.key"))
+        if ask_for_certificate:
+            context.load_verify_locations(self.pem("ca.pem"))
+            context.verify_mode = ssl.CERT_REQUIRED
+        return SyslogServer(wrap=lambda raw: context.wrap_socket(raw, server_side=True), **more)
+
+    def sink(self, server, **more):
+        return {"name": "siem", "type": "syslog", "transport": "tls", "address": f"localhost:{server.port}",
+                "ca": self.pem("ca.pem"), "retry_first_seconds": "10ms", "retry_most_seconds": "200ms", **more}
+
+    def test_every_alert_arrives_over_tls_with_a_client_certificate(self):
+        server, capture = self.server(ask_for_certificate=True), self.capture(500)
+        sink = self.sink(server, certificate=self.pem("client.pem"), key=self.pem("client.key"))
+        self.assertEqual(self.run_doorslam(capture, [sink]), (0, ""))
+        self.assertEqual(self.check_all_arrived(self.expected(capture), server.bodies()), 0)
+
+    def test_connection_cut_after_every_k_octets(self):
+        server, capture = self.server(cut_after=70_001), self.capture(200)
+        code, words = self.run_doorslam(capture, [self.sink(server)], drain=60)
+        self.assertEqual(code, 0, words)
+        self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
+
+    def check_refused(self, server, *reasons, **more):
+        code, words = self.run_doorslam(self.capture(20), [self.sink(server, **more)], drain=1)
+        self.assertEqual(code, 0)
+        self.assertEqual(server.frames, [], "an alert went to a server that is not trusted")
+        for reason in reasons:
+            self.assertIn(reason, words)
+        first = words.splitlines()[0]
+        self.assertIn("sink siem: localhost:", first)
+
+    def test_certificate_of_an_unknown_authority(self):
+        self.check_refused(self.server("stranger"), "certificate is not accepted", "local issuer")
+
+    def test_expired_certificate(self):
+        self.check_refused(self.server("expired"), "certificate is not accepted", "expired")
+
+    def test_certificate_for_another_name(self):
+        self.check_refused(self.server("othername"), "certificate is not accepted", "hostname mismatch")
+
+    def test_certificate_for_another_address(self):
+        server = self.server("othername")
+        code, words = self.run_doorslam(self.capture(20), [self.sink(server, address=f"127.0.0.1:{server.port}")],
+                                        drain=1)
+        self.assertEqual((code, server.frames), (0, []))
+        self.assertIn("IP address mismatch", words)
+
+    def test_another_name_can_be_expected(self):
+        server, capture = self.server("othername"), self.capture(20)
+        self.assertEqual(self.run_doorslam(capture, [self.sink(server, server_name="elsewhere.example")]), (0, ""))
+        self.assertEqual(len(server.frames), 40)
+
+    def test_server_that_wants_a_certificate_which_is_not_there(self):
+        self.check_refused(self.server(ask_for_certificate=True), "records behind")
+
+    def test_unusable_files_end_the_program_with_a_line(self):
+        server = self.server()
+        for key, file, reason in (("ca", "missing.pem", "missing.pem"), ("ca", "server.key", "PEM"),
+                                  ("certificate", "client.pem", "belong together")):
+            code, words = self.run_doorslam(self.capture(20), [self.sink(server, **{key: self.pem(file)})])
+            self.assertEqual(code, 2, words)
+            self.assertEqual(words.count("\n"), 1, words)
+            self.assertIn(reason, words)
+            self.assertIn("sink siem", words)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
