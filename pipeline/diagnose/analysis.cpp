@@ -23,6 +23,8 @@ using tcp::SideEvidence;
 constexpr double kPlainConfidence = 0.99;
 /// The same, but its words were not kept.
 constexpr double kCoarseConfidence = 0.9;
+/// Events between a fetch and its use: enough to have arrived, few enough not to be pushed out again.
+constexpr std::size_t kLookAhead = 3;
 /// As much of the first words as two sessions with different refusal texts differ in, and time stamps do not.
 constexpr std::size_t kDigestedWords = 12;
 
@@ -136,9 +138,24 @@ void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& ou
   const auto is_final = [&](const Arrival& a) {
     return a.time_ns < watermark_ns || (a.time_ns == watermark_ns && a.event->number <= number);
   };
-  for (; next < arrivals_.size() && is_final(arrivals_[next]); ++next) follow(arrivals_[next], out);
+  for (; next < arrivals_.size() && is_final(arrivals_[next]); ++next) {
+    if (next + kLookAhead < arrivals_.size()) expect(arrivals_[next + kLookAhead]);
+    follow(arrivals_[next], out);
+  }
   keep_late(next);
   judge_due(watermark_ns - 1, out);
+}
+
+/// Fetches what will be read first of an event that comes soon.
+void Analysis::expect(const Arrival& arrival) const noexcept {
+  ledger_.expect(arrival.event->summary);
+  if (arrival.evidence == nullptr) return;
+  __builtin_prefetch(arrival.evidence);
+  for (const SideEvidence& side : arrival.evidence->side) {
+    // The facts, and the beginning of the words.
+    const char* line = reinterpret_cast<const char*>(&side);
+    for (std::size_t i = 0; i < 4; ++i) __builtin_prefetch(line + i * 64);
+  }
 }
 
 /// What is later than the watermark goes on to the next advance; the batches' memory is used again.

@@ -42,6 +42,9 @@ class IdIndex {
     return value;
   }
 
+  /// Fetches where the search for the id will begin.
+  void prefetch(std::uint64_t id) const noexcept { __builtin_prefetch(&slots_[home_of(id)]); }
+
  private:
   static constexpr std::size_t kFirstSlots = 16;
 

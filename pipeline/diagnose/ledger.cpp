@@ -4,9 +4,7 @@
 #include <array>
 #include <bit>
 #include <limits>
-#include <numeric>
 #include <span>
-#include <tuple>
 
 namespace doorslam::diagnose {
 
@@ -25,18 +23,6 @@ constexpr flowtable::DurationNs kTogetherNs = 30 * kMillisecondNs;
 constexpr flowtable::DurationNs kArrivalsTotalNs = kSecondNs;
 constexpr flowtable::DurationNs kArrivalsClientNs = 60 * kSecondNs;
 
-std::uint64_t mix(std::uint64_t x) {
-  x ^= x >> 32;
-  x *= 0x9E3779B97F4A7C15ULL;
-  x ^= x >> 29;
-  return x;
-}
-
-/// An address as two words: comparing its octets one by one is slower.
-std::array<std::uint64_t, 2> words_of(const IpAddress& a) {
-  return std::bit_cast<std::array<std::uint64_t, 2>>(a.octets);
-}
-
 /// Two sessions that were idle equally long have met the server's idle timer, not its death.
 bool is_same_timer(flowtable::DurationNs a, flowtable::DurationNs b) {
   if (std::min(a, b) < kSecondNs) return false;
@@ -45,74 +31,80 @@ bool is_same_timer(flowtable::DurationNs a, flowtable::DurationNs b) {
 
 /// Counts by figure; higher figures than this are all alike.
 constexpr std::size_t kHighestFigure = 255;
-using Histogram = std::array<std::uint32_t, kHighestFigure + 1>;
 
-std::uint32_t sum_from(const Histogram& histogram, std::size_t first) {
-  return std::accumulate(histogram.begin() + static_cast<std::ptrdiff_t>(first), histogram.end(), std::uint32_t{0});
-}
+/// How many of the served and of the refused met each figure.
+struct Histograms {
+  std::array<std::uint32_t, kHighestFigure + 1> served;  ///< the first `size` are set
+  std::array<std::uint32_t, kHighestFigure + 1> refused;
+  std::size_t size = 0;
+
+  explicit Histograms(std::size_t highest) : size(highest + 1) {
+    std::fill_n(served.begin(), size, 0);
+    std::fill_n(refused.begin(), size, 0);
+  }
+  std::uint32_t served_from(std::size_t figure) const { return sum_from(served, figure); }
+  std::uint32_t refused_from(std::size_t figure) const { return sum_from(refused, figure); }
+
+ private:
+  std::uint32_t sum_from(const std::array<std::uint32_t, kHighestFigure + 1>& counts, std::size_t first) const {
+    std::uint32_t sum = 0;
+    for (std::size_t figure = first; figure < size; ++figure) sum += counts[figure];
+    return sum;
+  }
+};
 
 /// The figure that parts served and refused best: where the shares of the two from there on differ most (Youden's J).
-std::uint32_t ceiling_of(const Histogram& served, const Histogram& refused) {
-  const std::uint32_t all_served = sum_from(served, 0);
-  const std::uint32_t all_refused = sum_from(refused, 0);
+std::uint32_t ceiling_of(const Histograms& histograms) {
+  const std::uint32_t all_served = histograms.served_from(0);
+  const std::uint32_t all_refused = histograms.refused_from(0);
   if (all_served == 0 || all_refused == 0) return 0;
   std::uint32_t ceiling = 0;
   double best = 0.0;
-  std::uint32_t served_from = all_served - served[0];
-  std::uint32_t refused_from = all_refused - refused[0];
-  for (std::size_t figure = 1; figure <= kHighestFigure && refused_from > 0; ++figure) {
+  std::uint32_t served_from = all_served - histograms.served[0];
+  std::uint32_t refused_from = all_refused - histograms.refused[0];
+  for (std::size_t figure = 1; figure < histograms.size && refused_from > 0; ++figure) {
     const double parted =
         static_cast<double>(refused_from) / all_refused - static_cast<double>(served_from) / all_served;
     if (parted > best) {
       best = parted;
       ceiling = static_cast<std::uint32_t>(figure);
     }
-    served_from -= served[figure];
-    refused_from -= refused[figure];
+    served_from -= histograms.served[figure];
+    refused_from -= histograms.refused[figure];
   }
   return ceiling;
 }
 
-/// What connections met at their acceptance, the subject beside the others.
-LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t TableRow::*value) {
+/// What connections met at their acceptance, the subject beside the others. `served`: of the others, all told.
+LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t served, std::uint32_t TableRow::*value) {
+  std::uint32_t highest = 0;
+  for (const TableRow& row : table) highest = std::max(highest, row.*value);
   LoadFigure figure;
-  Histogram served{};
-  Histogram refused{};
+  if (highest == 0) {
+    figure.served_as_high = served;
+    return figure;
+  }
+  Histograms histograms(std::min<std::size_t>(highest, kHighestFigure));
   for (const TableRow& row : table) {
     const std::size_t at = std::min<std::size_t>(row.*value, kHighestFigure);
     if (row.is_subject) figure.subject = row.*value;
     if (row.is_subject || row.refused()) {
-      ++refused[at];
+      ++histograms.refused[at];
     } else if (row.served()) {
-      ++served[at];
+      ++histograms.served[at];
     }
   }
-  figure.served_as_high = sum_from(served, std::min<std::size_t>(figure.subject, kHighestFigure));
-  figure.ceiling = ceiling_of(served, refused);
+  figure.served_as_high = histograms.served_from(std::min<std::size_t>(figure.subject, kHighestFigure));
+  figure.ceiling = ceiling_of(histograms);
   if (figure.ceiling == 0) return figure;
-  figure.served_from = sum_from(served, figure.ceiling);
-  figure.served_below = sum_from(served, 0) - figure.served_from;
-  figure.refused_from = sum_from(refused, figure.ceiling);
-  figure.refused_below = sum_from(refused, 0) - figure.refused_from;
+  figure.served_from = histograms.served_from(figure.ceiling);
+  figure.served_below = histograms.served_from(0) - figure.served_from;
+  figure.refused_from = histograms.refused_from(figure.ceiling);
+  figure.refused_below = histograms.refused_from(0) - figure.refused_from;
   return figure;
 }
 
 }  // namespace
-
-std::uint64_t Ledger::Addresses::hash(const IpAddress& a) noexcept {
-  const auto [low, high] = words_of(a);
-  return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
-}
-
-bool Ledger::Addresses::same(const IpAddress& a, const IpAddress& b) noexcept {
-  return words_of(a) == words_of(b) && a.version == b.version;
-}
-
-std::uint64_t Ledger::Endpoints::hash(const Endpoint& e) noexcept { return mix(Addresses::hash(e.address) + e.port); }
-
-bool Ledger::Endpoints::same(const Endpoint& a, const Endpoint& b) noexcept {
-  return a.port == b.port && Addresses::same(a.address, b.address);
-}
 
 Ledger::Ledger(const LedgerOptions& options)
     : options_(options),
@@ -124,13 +116,6 @@ Ledger::Ledger(const LedgerOptions& options)
   closings_.reserve(kRowsAfter + kRowsBefore);
   usual_words_.reserve(kRowsAfter + kRowsBefore);
 }
-
-Ledger::Note* Ledger::note_numbered(std::uint64_t serial) {
-  if (serial == kNone || next_serial_ - serial > options_.capacity_notes) return nullptr;
-  return &notes_[serial & place_mask_];
-}
-
-std::uint64_t Ledger::older_than(std::uint64_t serial, std::uint32_t by) const { return by == 0 ? kNone : serial - by; }
 
 /// The serial number of a new note, which takes the place of the oldest one where they are too many.
 std::uint64_t Ledger::provide_note() {
@@ -246,44 +231,79 @@ std::uint64_t Ledger::first_to_read(const Server& server, TimeNs closed_ns) {
   return serial;
 }
 
+TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
+  const bool open = note.outcome == Outcome::open;
+  const bool is_subject = note.connection_id == subject.connection_id;
+  const bool is_after = note.accepted_ns > subject.closed_ns;
+  return {.accepted_ns = note.accepted_ns,
+          .closed_ns = open ? kStillOpen : note.closed_ns,
+          .client = note.client,
+          // What was open before the subject's end and still is has outlived the settle time: it is being served.
+          .outcome = open && !is_after && !is_subject ? Outcome::served : note.outcome,
+          .cut_short = note.cut_short,
+          .only_greeted = note.only_greeted,
+          .beginning_unseen = note.beginning_unseen,
+          .is_subject = is_subject,
+          .idle_ns = note.idle_ns,
+          .words = note.words};
+}
+
 void Ledger::lay_out(const Subject& subject) {
   table_.clear();
   if (servers_.find(subject.server) == nullptr) return;
   const TimeNs since = subject.accepted_ns - options_.window_ns;
   std::uint64_t serial = first_to_read(servers_.touch(subject.server), subject.closed_ns);
+  // Newest first: of those behind the subject's end, the last ones read are the next in time and replace the others.
+  std::array<const Note*, kRowsAfter> notes_after;
   std::size_t after = 0;
   std::size_t before = 0;
   for (std::size_t read = 0; read < kNotesRead; ++read) {
     const Note* note = note_numbered(serial);
     if (note == nullptr) break;
     serial = older_than(serial, note->older_by);
-    // A session of hours holds its place, however long ago it began.
-    const bool open = note->outcome == Outcome::open;
-    const TimeNs closed = open ? kStillOpen : note->closed_ns;
-    if (closed < since) continue;
-    const bool is_subject = note->connection_id == subject.connection_id;
-    const bool is_after = note->accepted_ns > subject.closed_ns;
-    const bool beside = !is_after && closed > subject.accepted_ns;
-    if (!is_subject && !beside && !is_after && ++before > kRowsBefore) continue;
-    // What was open before the subject's end and still is has outlived the settle time: it is being served.
-    const Outcome outcome = open && !is_after && !is_subject ? Outcome::served : note->outcome;
-    const TableRow row{.accepted_ns = note->accepted_ns,
-                       .closed_ns = closed,
-                       .client = note->client,
-                       .outcome = outcome,
-                       .cut_short = note->cut_short,
-                       .only_greeted = note->only_greeted,
-                       .beginning_unseen = note->beginning_unseen,
-                       .is_subject = is_subject,
-                       .idle_ns = note->idle_ns,
-                       .words = note->words};
-    // Newest first: of those behind the subject's end, the last ones read are the next in time and replace the others.
-    if (is_after && after >= kRowsAfter) {
-      table_[after % kRowsAfter] = row;
-    } else {
-      table_.push_back(row);
+    if (note->accepted_ns > subject.closed_ns) {
+      notes_after[after++ % kRowsAfter] = note;
+      continue;
     }
-    after += is_after ? 1 : 0;
+    // A session of hours holds its place, however long ago it began.
+    const TimeNs closed = note->outcome == Outcome::open ? kStillOpen : note->closed_ns;
+    if (closed < since) continue;
+    const bool beside = closed > subject.accepted_ns;
+    if (!beside && note->connection_id != subject.connection_id && ++before > kRowsBefore) continue;
+    table_.push_back(row_of(*note, subject));
+  }
+  std::reverse(table_.begin(), table_.end());
+  for (std::size_t left = std::min(after, kRowsAfter); left-- > 0;) {
+    table_.push_back(row_of(*notes_after[--after % kRowsAfter], subject));
+  }
+  const auto is_earlier = [](const TableRow& a, const TableRow& b) { return a.accepted_ns < b.accepted_ns; };
+  // One that was filed late stands out of order.
+  if (!std::is_sorted(table_.begin(), table_.end(), is_earlier)) {
+    std::stable_sort(table_.begin(), table_.end(), is_earlier);
+  }
+}
+
+/// Gives each client of the table a number, and chains its rows.
+void Ledger::number_clients() {
+  clients_.clear();
+  client_slots_.assign(std::bit_ceil(2 * table_.size() + 1), 0);
+  const std::size_t mask = client_slots_.size() - 1;
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    TableRow& row = table_[i];
+    std::size_t slot = Addresses::hash(row.client) & mask;
+    while (client_slots_[slot] != 0) {
+      const TableClient& other = clients_[client_slots_[slot] - 1];
+      if (Addresses::same(table_[other.latest_row - 1].client, row.client)) break;
+      slot = (slot + 1) & mask;
+    }
+    if (client_slots_[slot] == 0) {
+      clients_.emplace_back();
+      client_slots_[slot] = static_cast<std::uint32_t>(clients_.size());
+    }
+    row.client_number = client_slots_[slot] - 1;
+    TableClient& client = clients_[row.client_number];
+    row.client_before = client.latest_row;
+    client.latest_row = static_cast<std::uint32_t>(i + 1);
   }
 }
 
@@ -291,6 +311,7 @@ void Ledger::lay_out(const Subject& subject) {
 /// gets beyond the greeting (daytime, whois) the greeting is the service.
 void Ledger::find_unusual_greetings() {
   usual_words_.clear();
+  if (std::ranges::none_of(table_, &TableRow::only_greeted)) return;
   for (const TableRow& row : table_) {
     if (row.served() && !row.only_greeted && row.words != 0) usual_words_.push_back(row.words);
   }
@@ -305,32 +326,23 @@ void Ledger::find_unusual_greetings() {
 }
 
 void Ledger::count_clients(const Subject& subject, Contrast& out) {
-  std::sort(table_.begin(), table_.end(), [](const TableRow& a, const TableRow& b) {
-    return std::tie(a.client, a.accepted_ns) < std::tie(b.client, b.accepted_ns);
-  });
-  for (auto row = table_.begin(); row != table_.end();) {
-    const IpAddress client = row->client;
-    std::uint32_t served = 0;
-    std::uint32_t refused = 0;
-    std::uint32_t both_counts_subject = 0;
-    for (; row != table_.end() && row->client == client; ++row) {
-      if (row->is_subject) {
-        both_counts_subject = 1;
-      } else if (row->served()) {
-        ++served;
-      } else if (row->refused()) {
-        ++refused;
-      }
-    }
-    out.served += served;
-    out.refused += refused;
-    out.clients_both += (served > 0 && refused + both_counts_subject > 0) ? 1 : 0;
-    if (client == subject.client) {
-      out.same_client_served = served;
-      out.same_client_refused = refused;
+  for (const TableRow& row : table_) {
+    TableClient& client = clients_[row.client_number];
+    client.is_subject = client.is_subject || row.is_subject;
+    if (row.is_subject) continue;
+    client.served += row.served() ? 1 : 0;
+    client.refused += row.refused() ? 1 : 0;
+  }
+  for (const TableClient& client : clients_) {
+    out.served += client.served;
+    out.refused += client.refused;
+    out.clients_both += (client.served > 0 && client.refused + (client.is_subject ? 1 : 0) > 0) ? 1 : 0;
+    if (Addresses::same(table_[client.latest_row - 1].client, subject.client)) {
+      out.same_client_served = client.served;
+      out.same_client_refused = client.refused;
     } else {
-      out.clients_served += served > 0 ? 1 : 0;
-      out.clients_refused += refused > 0 ? 1 : 0;
+      out.clients_served += client.served > 0 ? 1 : 0;
+      out.clients_refused += client.refused > 0 ? 1 : 0;
     }
   }
 }
@@ -362,27 +374,21 @@ void Ledger::count_endings(const Subject& subject, Contrast& out) const {
   }
 }
 
-/// Expects the table sorted by client and time: each client's run is short and in order.
 void Ledger::measure_client_load() {
-  constexpr std::size_t kLookBack = 64;
-  for (std::size_t first = 0; first < table_.size();) {
-    std::size_t last = first;
-    while (last < table_.size() && table_[last].client == table_[first].client) ++last;
-    for (std::size_t i = first; i < last; ++i) {
-      TableRow& row = table_[i];
-      for (std::size_t j = i; j-- > first && i - j < kLookBack;) {
-        row.open_client += table_[j].is_session() && table_[j].closed_ns > row.accepted_ns ? 1 : 0;
-        row.arrivals_client += row.accepted_ns - table_[j].accepted_ns <= kArrivalsClientNs ? 1 : 0;
-      }
+  constexpr std::size_t kLookBack = 63;
+  for (TableRow& row : table_) {
+    std::uint32_t earlier = row.client_before;
+    for (std::size_t steps = 0; earlier != 0 && steps < kLookBack; ++steps) {
+      const TableRow& other = table_[earlier - 1];
+      row.open_client += other.is_session() && other.closed_ns > row.accepted_ns ? 1 : 0;
+      row.arrivals_client += row.accepted_ns - other.accepted_ns <= kArrivalsClientNs ? 1 : 0;
+      earlier = other.client_before;
     }
-    first = last;
   }
 }
 
-/// Open sessions over all clients: those opened so far less those closed so far. Sorts the table by time.
+/// Open sessions over all clients: those opened so far less those closed so far.
 void Ledger::measure_total_load() {
-  std::sort(table_.begin(), table_.end(),
-            [](const TableRow& a, const TableRow& b) { return a.accepted_ns < b.accepted_ns; });
   closings_.clear();
   for (const TableRow& row : table_) {
     if (row.is_session()) closings_.push_back(row.closed_ns);
@@ -402,15 +408,16 @@ void Ledger::measure_total_load() {
 }
 
 void Ledger::count_load(Contrast& out) const {
-  out.open_total = figure_of(table_, &TableRow::open_total);
-  out.open_client = figure_of(table_, &TableRow::open_client);
-  out.arrivals_total = figure_of(table_, &TableRow::arrivals_total);
-  out.arrivals_client = figure_of(table_, &TableRow::arrivals_client);
+  out.open_total = figure_of(table_, out.served, &TableRow::open_total);
+  out.open_client = figure_of(table_, out.served, &TableRow::open_client);
+  out.arrivals_total = figure_of(table_, out.served, &TableRow::arrivals_total);
+  out.arrivals_client = figure_of(table_, out.served, &TableRow::arrivals_client);
 }
 
 Contrast Ledger::contrast(const Subject& subject) {
   Contrast out;
   lay_out(subject);
+  number_clients();
   find_unusual_greetings();
   count_endings(subject, out);
   count_clients(subject, out);

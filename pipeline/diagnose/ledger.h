@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -125,7 +126,9 @@ struct TableRow {
   bool is_subject = false;
   flowtable::DurationNs idle_ns = 0;
   std::uint32_t words = 0;
-  std::uint32_t open_total = 0;  ///< the four load figures at its acceptance
+  std::uint32_t client_number = 0;  ///< on this table
+  std::uint32_t client_before = 0;  ///< the same client's row before this one, counted from 1; 0: there is none
+  std::uint32_t open_total = 0;     ///< the four load figures at its acceptance
   std::uint32_t open_client = 0;
   std::uint32_t arrivals_total = 0;
   std::uint32_t arrivals_client = 0;
@@ -144,6 +147,11 @@ class Ledger {
 
   void accepted(const tcp::ConnectionSummary& connection, flowtable::TimeNs now_ns);
   void ended(const tcp::ConnectionSummary& connection, const EndedNote& note);
+  /// One of the two will be called soon: fetches what it will look at first.
+  void expect(const tcp::ConnectionSummary& connection) const noexcept {
+    open_notes_.prefetch(connection.id);
+    servers_.prefetch(connection.responder);
+  }
   void syn_was_reset(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   void handshake_was_ignored(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   /// The TTL with which a server host's own SYN-ACKs arrive.
@@ -192,21 +200,45 @@ class Ledger {
     std::uint32_t until_milestone = 0;  ///< notes
     ServerMarks marks;
   };
+  /// Keys as words: comparing addresses octet by octet is slower.
   struct Addresses {
-    static std::uint64_t hash(const flowtable::IpAddress& a) noexcept;
-    static bool same(const flowtable::IpAddress& a, const flowtable::IpAddress& b) noexcept;
+    using Words = std::array<std::uint64_t, 2>;
+    static std::uint64_t mix(std::uint64_t x) noexcept {
+      x ^= x >> 32;
+      x *= 0x9E3779B97F4A7C15ULL;
+      x ^= x >> 29;
+      return x;
+    }
+    static std::uint64_t hash(const flowtable::IpAddress& a) noexcept {
+      const auto [low, high] = std::bit_cast<Words>(a.octets);
+      return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
+    }
+    static bool same(const flowtable::IpAddress& a, const flowtable::IpAddress& b) noexcept {
+      const auto x = std::bit_cast<Words>(a.octets);
+      const auto y = std::bit_cast<Words>(b.octets);
+      return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a.version == b.version;
+    }
   };
   struct Endpoints {
-    static std::uint64_t hash(const flowtable::Endpoint& e) noexcept;
-    static bool same(const flowtable::Endpoint& a, const flowtable::Endpoint& b) noexcept;
+    static std::uint64_t hash(const flowtable::Endpoint& e) noexcept {
+      return Addresses::mix(Addresses::hash(e.address) + e.port);
+    }
+    static bool same(const flowtable::Endpoint& a, const flowtable::Endpoint& b) noexcept {
+      return a.port == b.port && Addresses::same(a.address, b.address);
+    }
   };
 
   /// Null where there is none, or it is forgotten.
-  Note* note_numbered(std::uint64_t serial);
-  std::uint64_t older_than(std::uint64_t serial, std::uint32_t by) const;
+  Note* note_numbered(std::uint64_t serial) {
+    return serial == kNone || next_serial_ - serial > options_.capacity_notes ? nullptr : &notes_[serial & place_mask_];
+  }
+  /// None where `by` is 0.
+  static std::uint64_t older_than(std::uint64_t serial, std::uint32_t by) { return by == 0 ? kNone : serial - by; }
   std::uint64_t provide_note();
   std::uint64_t first_to_read(const Server& server, flowtable::TimeNs closed_ns);
+  TableRow row_of(const Note& note, const Subject& subject) const;
   void lay_out(const Subject& subject);
+  void number_clients();
   void find_unusual_greetings();
   void count_clients(const Subject& subject, Contrast& out);
   void count_endings(const Subject& subject, Contrast& out) const;
@@ -222,7 +254,15 @@ class Ledger {
   RecencyMap<flowtable::Endpoint, Server, Endpoints> servers_;
   IdIndex open_notes_;  ///< connection id → serial number
   RecencyMap<flowtable::IpAddress, std::uint8_t, Addresses> host_ttl_;
-  std::vector<TableRow> table_;
+  struct TableClient {
+    std::uint32_t served = 0;
+    std::uint32_t refused = 0;
+    std::uint32_t latest_row = 0;  ///< counted from 1
+    bool is_subject = false;
+  };
+  std::vector<TableRow> table_;              ///< by time of acceptance
+  std::vector<TableClient> clients_;         ///< of the table, by number
+  std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1
   std::vector<flowtable::TimeNs> closings_;
   std::vector<std::uint32_t> usual_words_;
 };

@@ -48,6 +48,9 @@ class RecencyMap {
   }
   const Value* find(const Key& key) const { return const_cast<RecencyMap*>(this)->find(key); }
 
+  /// Fetches where the search for the key will begin.
+  void prefetch(const Key& key) const noexcept { __builtin_prefetch(&index_[hash_of(key) & (index_.size() - 1)]); }
+
   /// Entries that made place for others.
   std::uint64_t forgotten() const noexcept { return forgotten_; }
   std::size_t size() const noexcept { return entries_.size(); }
