@@ -29,7 +29,8 @@ struct SignatureMatch {
 /// The reading of one connection.
 struct Diagnosis {
   Cause cause = Cause::unknown;
-  double confidence = 0.0;             ///< probability that `cause` is right, 0 to 1
+  double confidence = 0.0;  ///< probability that `cause` is right, 0 to 1: that of the hypothesis `cause`. For
+                            ///< `unknown`: that it was none of the causes that doorslam knows
   std::vector<Hypothesis> hypotheses;  ///< most probable first; empty for plainly served connections
   std::optional<SignatureMatch> signature;
   std::string banner;                ///< the server's first octets, escaped, <= 200 characters

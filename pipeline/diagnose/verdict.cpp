@@ -81,10 +81,12 @@ std::array<double, kCauseCount> probabilities(const Scales& scales) {
 }
 
 void word_hypotheses(Scales& scales, const std::array<double, kCauseCount>& p, Diagnosis& out) {
+  const bool none_stands_out = *std::ranges::max_element(p) < kLeastConfidence;
   for (std::size_t i = 0; i < kCauseCount; ++i) {
     Scale& scale = scales[i];
     const bool spoken_of = scale.suggested || !scale.evidence_against.empty();
-    if (p[i] < kWorthTelling && !spoken_of) continue;
+    const bool may_be_named = static_cast<Cause>(i) == Cause::unknown && none_stands_out;
+    if (p[i] < kWorthTelling && !spoken_of && !may_be_named) continue;
     out.hypotheses.push_back(
         Hypothesis{static_cast<Cause>(i), p[i], std::move(scale.evidence_for), std::move(scale.evidence_against)});
   }
@@ -120,7 +122,7 @@ Diagnosis judge(const Case& c) {
   word_hypotheses(scales, probabilities(scales), out);
   const Hypothesis& best = out.hypotheses.front();
   out.cause = best.probability >= kLeastConfidence ? best.cause : Cause::unknown;
-  out.confidence = best.probability;
+  out.confidence = std::ranges::find(out.hypotheses, out.cause, &Hypothesis::cause)->probability;
   if (!c.server_words.empty()) {
     const Signature& signature = *c.server_words.front().signature;
     out.signature = SignatureMatch{signature.name, signature.program, signature.protocol};

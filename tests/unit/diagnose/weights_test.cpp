@@ -170,6 +170,9 @@ RC_GTEST_PROP(Verdict, IsSoundForAnyCase, ()) {
                            [](const Hypothesis& a, const Hypothesis& b) { return a.probability > b.probability; }));
   const Hypothesis& best = reading.hypotheses.front();
   RC_ASSERT(reading.cause == (best.probability < kLeastConfidence ? Cause::unknown : best.cause));
+  const auto named = std::ranges::find(reading.hypotheses, reading.cause, &Hypothesis::cause);
+  RC_ASSERT(named != reading.hypotheses.end());
+  RC_ASSERT(reading.confidence == named->probability);
 }
 
 TEST(Verdict, NamesNoCauseWhereNoneReachesTheThreshold) {
@@ -179,6 +182,19 @@ TEST(Verdict, NamesNoCauseWhereNoneReachesTheThreshold) {
   const Diagnosis reading = judge(c);
   EXPECT_LT(reading.hypotheses.front().probability, kLeastConfidence);
   EXPECT_EQ(reading.cause, Cause::unknown);
+}
+
+/// That no cause stands out says little for a cause that doorslam does not know.
+TEST(Verdict, IsAsSureOfUnknownAsOfNoKnownCauseBeingRight) {
+  tcp::ConnectionSummary summary;
+  Case c{summary};
+  c.ending = Ending::handshake_reset;
+  const Diagnosis reading = judge(c);
+  ASSERT_EQ(reading.cause, Cause::unknown);
+  const auto unknown = std::ranges::find(reading.hypotheses, Cause::unknown, &Hypothesis::cause);
+  ASSERT_NE(unknown, reading.hypotheses.end());
+  EXPECT_EQ(reading.confidence, unknown->probability);
+  EXPECT_LT(reading.confidence, reading.hypotheses.front().probability);
 }
 
 }  // namespace
