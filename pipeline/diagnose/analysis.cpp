@@ -119,6 +119,11 @@ bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, E
 Analysis::Analysis(const AnalysisOptions& options, SignatureScanner* scanner)
     : options_(options), scanner_(scanner), ledger_(options.ledger) {}
 
+void Analysis::reconfigure(const AnalysisOptions& options, SignatureScanner* scanner) {
+  options_ = options;
+  scanner_ = scanner;
+}
+
 void Analysis::collect(tcp::EventBatch& batch) {
   if (batch.events.empty()) return;
   if (held_count_ == held_.size()) held_.emplace_back();

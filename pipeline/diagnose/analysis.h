@@ -54,6 +54,10 @@ class Analysis {
   /// The source has ended: judges everything that waits with what is known.
   void finish(std::vector<DiagnosedConnection>& out);
 
+  /// From now on other thresholds and signatures; the ledger keeps its size. `scanner` is borrowed as before; the one
+  /// before it must outlive the connections that wait.
+  void reconfigure(const AnalysisOptions& options, SignatureScanner* scanner);
+
   const AnalysisCounters& counters() const noexcept { return counters_; }
   const Ledger& ledger() const noexcept { return ledger_; }
 

@@ -30,6 +30,8 @@ class Worker {
 
   const packet::DecodeCounters& decode_counters() const noexcept { return decoder_.counters(); }
   const tcp::TrackerCounters& tracker_counters() const noexcept { return tracker_.counters(); }
+  std::size_t open_connections() const noexcept { return tracker_.open_connections(); }
+  std::size_t evidence_in_use() const noexcept { return tracker_.evidence_in_use(); }
 
  private:
   packet::Decoder decoder_;

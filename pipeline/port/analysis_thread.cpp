@@ -1,0 +1,145 @@
+#include "pipeline/port/analysis_thread.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace doorslam::port {
+
+namespace {
+
+using flowtable::kNoTime;
+using flowtable::TimeNs;
+using namespace std::chrono_literals;
+
+/// Events of one worker a round: as many as fit into the cache with what is made of them.
+constexpr std::size_t kEventsPerRound = 4096;
+/// Events that wait for the watermark before the others are left in their rings.
+constexpr std::size_t kMostHeld = std::size_t{1} << 18U;
+constexpr auto kNap = 1ms;
+constexpr auto kLongNap = 10ms;
+constexpr unsigned kNapsBeforeLong = 100;
+constexpr auto kFlushInterval = 200ms;
+
+}  // namespace
+
+AnalysisThread::AnalysisThread(std::span<EventRings* const> rings, diagnose::Analysis& analysis, ReadingSink& sink)
+    : sources_(rings.size()), analysis_(analysis), sink_(sink) {
+  for (std::size_t i = 0; i < rings.size(); ++i) sources_[i].rings = rings[i];
+}
+
+AnalysisThread::~AnalysisThread() { finish(); }
+
+void AnalysisThread::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void AnalysisThread::post(Command command) {
+  const std::lock_guard lock(commands_mutex_);
+  commands_.push_back(std::move(command));
+  has_commands_.store(true, std::memory_order_release);
+}
+
+void AnalysisThread::finish() {
+  finishing_.store(true, std::memory_order_release);
+  if (thread_.joinable()) thread_.join();
+}
+
+void AnalysisThread::run() {
+  auto flushed = std::chrono::steady_clock::now();
+  unsigned naps = 0;
+  while (true) {
+    const bool last = finishing_.load(std::memory_order_acquire);
+    if (has_commands_.load(std::memory_order_acquire)) run_commands();
+    const bool idle = round() == 0;
+    rounds_.fetch_add(1, std::memory_order_relaxed);
+    if (const auto now = std::chrono::steady_clock::now(); now - flushed > kFlushInterval) {
+      sink_.flush();
+      flushed = now;
+    }
+    if (!idle) {
+      naps = 0;
+      continue;
+    }
+    if (last) break;
+    std::this_thread::sleep_for(++naps > kNapsBeforeLong ? kLongNap : kNap);
+  }
+  run_commands();
+  analysis_.finish(readings_);
+  give_out();
+  publish();
+}
+
+/// Aims at the time that all workers have covered, and at the events that were in the rings by then.
+void AnalysisThread::take_aim() {
+  aim_ns_ = kAllCovered;
+  for (Source& source : sources_) {
+    source.covered_ns = source.rings->covered_ns.load(std::memory_order_acquire);
+    // Read behind the time: all events before it count.
+    source.refusals_owed = source.rings->refusals.pushed();
+    source.served_owed = source.rings->served.pushed();
+    aim_ns_ = std::min(aim_ns_, source.covered_ns);
+  }
+}
+
+bool AnalysisThread::owes(const Source& source) noexcept {
+  return source.rings->refusals.popped() < source.refusals_owed || source.rings->served.popped() < source.served_owed;
+}
+
+std::size_t AnalysisThread::round() {
+  if (std::none_of(sources_.begin(), sources_.end(), owes)) take_aim();
+  std::size_t taken = 0;
+  for (Source& source : sources_) {
+    // While one worker lags, the others' events cannot be judged, and must not pile up here.
+    if (held_ > kMostHeld && source.covered_ns > aim_ns_) continue;
+    taken += drain(*source.rings, kEventsPerRound, source.batch);
+    analysis_.collect(source.batch);
+  }
+  held_ += taken;
+  counters_.events += taken;
+  const bool known = aim_ns_ != kNoTime && aim_ns_ != kAllCovered;
+  const bool moved =
+      known && aim_ns_ > counters_.watermark_ns + 1 && std::none_of(sources_.begin(), sources_.end(), owes);
+  const bool hurried = known && taken > 0 && judge_as_they_come_.load(std::memory_order_acquire);
+  if (moved || hurried) {
+    // Packets of that very time may still come.
+    counters_.watermark_ns = std::max(counters_.watermark_ns, aim_ns_ - 1);
+    analysis_.advance(counters_.watermark_ns, readings_);
+    held_ = 0;
+    give_out();
+    sink_.advance(counters_.watermark_ns);
+  }
+  if (taken > 0 || moved) publish();
+  return taken;
+}
+
+void AnalysisThread::give_out() {
+  counters_.readings += readings_.size();
+  sink_.take(readings_);
+  readings_.clear();
+}
+
+void AnalysisThread::run_commands() {
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock(commands_mutex_);
+    commands.swap(commands_);
+    has_commands_.store(false, std::memory_order_relaxed);
+  }
+  for (const Command& command : commands) command(analysis_);
+}
+
+void AnalysisThread::publish() {
+  counters_.analysis = analysis_.counters();
+  counters_.waiting_events = 0;
+  TimeNs newest = counters_.watermark_ns;
+  for (const Source& source : sources_) {
+    counters_.waiting_events += source.rings->refusals.size() + source.rings->served.size();
+    const TimeNs covered = source.rings->covered_ns.load(std::memory_order_relaxed);
+    if (covered != kAllCovered) newest = std::max(newest, covered);
+  }
+  counters_.lag_ns = newest - counters_.watermark_ns;
+  published_.publish(counters_);
+}
+
+}  // namespace doorslam::port

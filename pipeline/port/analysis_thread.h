@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "pipeline/diagnose/analysis.h"
+#include "pipeline/port/event_rings.h"
+#include "pipeline/port/live_counters.h"
+#include "pipeline/port/published.h"
+
+namespace doorslam::port {
+
+/// Where the analysis thread's readings go. Called on the analysis thread alone.
+class ReadingSink {
+ public:
+  virtual ~ReadingSink() = default;
+  /// Takes the readings that have become due, in the order of their judgement.
+  virtual void take(const std::vector<diagnose::DiagnosedConnection>& readings) = 0;
+  /// Packet time has come so far: nothing earlier follows.
+  virtual void advance(flowtable::TimeNs watermark_ns) = 0;
+  /// Called now and then: what was written is to be passed on to whoever waits for it.
+  virtual void flush() = 0;
+};
+
+/// Drains all workers' events, merges them by packet time behind the slowest worker, and judges.
+///
+/// Commands (a reload, reopening files) run between two rounds, on the same thread, so that nothing that belongs to
+/// the analysis needs a lock.
+class AnalysisThread {
+ public:
+  using Command = std::function<void(diagnose::Analysis&)>;
+
+  /// Borrows everything; what is borrowed outlives the thread. `rings`: one for each worker.
+  AnalysisThread(std::span<EventRings* const> rings, diagnose::Analysis& analysis, ReadingSink& sink);
+  /// Stops as finish() does.
+  ~AnalysisThread();
+
+  void start();
+  /// Runs `command` on the analysis thread, soon. Thread-safe.
+  void post(Command command);
+  /// The workers are ending their connections, all at one time: judge what comes as it comes, in place of holding a
+  /// million ends to order them. Not for captures, whose records are to be the same in every run.
+  void judge_as_they_come() noexcept { judge_as_they_come_.store(true, std::memory_order_release); }
+  /// All workers have ended: takes what is left in the rings, judges everything that waits, and ends the thread.
+  void finish();
+
+  AnalysisThreadCounters counters() const noexcept { return published_.read(); }
+  /// True while the thread makes progress: the watchdog asks.
+  std::uint64_t rounds() const noexcept { return rounds_.load(std::memory_order_relaxed); }
+
+ private:
+  /// A worker's end, and what of it must be taken out before the watermark may move.
+  struct Source {
+    EventRings* rings = nullptr;
+    flowtable::TimeNs covered_ns = flowtable::kNoTime;
+    std::uint64_t refusals_owed = 0;
+    std::uint64_t served_owed = 0;
+    tcp::EventBatch batch;
+  };
+
+  void run();
+  void take_aim();
+  static bool owes(const Source& source) noexcept;
+  std::size_t round();
+  void give_out();
+  void run_commands();
+  void publish();
+
+  std::vector<Source> sources_;
+  diagnose::Analysis& analysis_;
+  ReadingSink& sink_;
+  flowtable::TimeNs aim_ns_ = flowtable::kNoTime;  ///< the next watermark, once nothing is owed
+  std::size_t held_ = 0;                           ///< events that the analysis holds until then
+  std::vector<diagnose::DiagnosedConnection> readings_;
+  AnalysisThreadCounters counters_;
+  Published<AnalysisThreadCounters> published_;
+  std::atomic<std::uint64_t> rounds_{0};
+  std::atomic<bool> finishing_{false};
+  std::atomic<bool> judge_as_they_come_{false};
+  std::atomic<bool> has_commands_{false};
+  std::mutex commands_mutex_;
+  std::vector<Command> commands_;
+  std::thread thread_;
+};
+
+}  // namespace doorslam::port

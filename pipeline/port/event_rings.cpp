@@ -1,0 +1,159 @@
+#include "pipeline/port/event_rings.h"
+
+#include <ctime>
+
+namespace doorslam::port {
+
+namespace {
+
+using tcp::ConnectionEvent;
+using tcp::EventKind;
+
+/// Ended, and not plainly served: the analysis is to look at it.
+bool may_be_refusal(const ConnectionEvent& event) noexcept {
+  return event.kind == EventKind::ended && (event.evidence >= 0 || !event.summary.plainly_served);
+}
+
+/// Spreads consecutive ids evenly (the finaliser of MurmurHash3).
+std::uint64_t scattered(std::uint64_t id) noexcept {
+  id ^= id >> 33U;
+  id *= 0xff51afd7ed558ccd;
+  id ^= id >> 33U;
+  id *= 0xc4ceb9fe1a85ec53;
+  return id ^ id >> 33U;
+}
+
+void nap() noexcept {
+  constexpr long kNapNs = 20'000;
+  const timespec pause{.tv_sec = 0, .tv_nsec = kNapNs};
+  nanosleep(&pause, nullptr);
+}
+
+}  // namespace
+
+void Sampling::set_level(unsigned level, std::uint64_t from_id) noexcept {
+  ++newest_;
+  changes_[newest_ % kChanges] = {.from_id = from_id, .level = level};
+}
+
+unsigned Sampling::weight_of(std::uint64_t id) const noexcept {
+  const std::size_t oldest = newest_ < kChanges ? 0 : newest_ - kChanges + 1;
+  for (std::size_t i = newest_ + 1; i-- > oldest;) {
+    const Change& change = changes_[i % kChanges];
+    if (id < change.from_id) continue;
+    const unsigned weight = 1U << change.level;
+    return (scattered(id) & (weight - 1)) == 0 ? weight : 0;
+  }
+  return 1;
+}
+
+/// True: there may be room now. False: there will be none in time.
+bool EventOutlet::waits_for(auto& ring) noexcept {
+  if (!wait_) return false;
+  ++counters_.waits;
+  while (ring.room() == 0) nap();
+  return true;
+}
+
+void EventOutlet::put_refusal(const ConnectionEvent& event, const tcp::EventBatch& batch) noexcept {
+  ConnectionEvent sent = event;
+  if (rings_.refusals.room() == 0 && !waits_for(rings_.refusals)) {
+    ++counters_.lost;
+    return;
+  }
+  if (event.evidence >= 0) {
+    const tcp::Evidence& evidence = batch.evidence[static_cast<std::size_t>(event.evidence)];
+    bool sent_along = rings_.evidence.push(evidence);
+    if (!sent_along && waits_for(rings_.evidence)) sent_along = rings_.evidence.push(evidence);
+    if (!sent_along) {
+      ++counters_.evidence_lost;
+      sent.evidence = -1;
+      sent.summary.evidence_missing = true;
+    }
+  }
+  rings_.refusals.push(sent);
+  ++counters_.refusals;
+}
+
+void EventOutlet::put_served(const ConnectionEvent& event) noexcept {
+  if (rings_.served.push(event) || (waits_for(rings_.served) && rings_.served.push(event))) {
+    ++counters_.served;
+  } else {
+    ++counters_.served_lost;
+  }
+}
+
+/// A connection that was left out has come to matter: the analysis must hear of its acceptance before its end.
+void EventOutlet::announce_late(const ConnectionEvent& end, const tcp::EventBatch& batch) noexcept {
+  if (end.summary.stage < tcp::Stage::accepted || end.summary.mid_stream) return;
+  ConnectionEvent accepted = end;
+  accepted.kind = EventKind::established;
+  accepted.evidence = -1;
+  accepted.number = end.summary.id;
+  accepted.time_ns = end.summary.start_ns;
+  if (end.evidence >= 0) {
+    const flowtable::TimeNs seen = batch.evidence[static_cast<std::size_t>(end.evidence)].handshake_ns;
+    if (seen != flowtable::kNoTime) accepted.time_ns = seen;
+  }
+  put_refusal(accepted, batch);
+}
+
+/// Once in a sixteenth of the ring, so that a level shows its effect before the next.
+void EventOutlet::adapt_sampling(std::uint64_t next_id) noexcept {
+  if (wait_) return;
+  const std::uint64_t seen = counters_.served + counters_.sampled_out + counters_.served_lost;
+  if (seen - adapted_at_ < rings_.served.capacity() / 16) return;
+  adapted_at_ = seen;
+  const std::size_t waiting = rings_.served.size();
+  const unsigned level = sampling_.level();
+  if (waiting > rings_.served.capacity() / 2 && level < Sampling::kMostHalvings) {
+    sampling_.set_level(level + 1, next_id);
+  } else if (waiting < rings_.served.capacity() / 8 && level > 0) {
+    sampling_.set_level(level - 1, next_id);
+  }
+}
+
+void EventOutlet::hand_over(tcp::EventBatch& batch, std::uint64_t next_id) noexcept {
+  if (batch.events.empty()) return;
+  for (const ConnectionEvent& event : batch.events) {
+    const unsigned weight = sampling_.weight_of(event.summary.id);
+    if (may_be_refusal(event)) {
+      if (weight == 0) announce_late(event, batch);
+      put_refusal(event, batch);
+    } else if (weight == 0) {
+      ++counters_.sampled_out;
+    } else {
+      put_served(event);
+    }
+  }
+  batch.clear();
+  adapt_sampling(next_id);
+}
+
+std::size_t drain(EventRings& rings, std::size_t most, tcp::EventBatch& out) {
+  std::size_t taken = 0;
+  while (taken < most) {
+    const auto events = rings.refusals.front(most - taken);
+    if (events.empty()) break;
+    for (const ConnectionEvent& event : events) {
+      ConnectionEvent& added = out.events.emplace_back(event);
+      if (event.evidence < 0) continue;
+      added.evidence = static_cast<std::int32_t>(out.evidence.size());
+      out.evidence.push_back(rings.evidence.front(1).front());
+      rings.evidence.pop(1);
+    }
+    taken += events.size();
+    rings.refusals.pop(events.size());
+  }
+  std::size_t others = 0;
+  while (others < most) {
+    const auto events = rings.served.front(most - others);
+    if (events.empty()) break;
+    out.events.insert(out.events.end(), events.begin(), events.end());
+    others += events.size();
+    rings.served.pop(events.size());
+  }
+  return taken + others;
+}
+
+}  // namespace doorslam::port
