@@ -141,19 +141,18 @@ Result<Eal> Eal::start(const EalOptions& options, EalLog log) {
     return data_error("DPDK cannot be started: " + why_not(rte_errno, options));
   }
   const char* const directory = rte_eal_get_runtime_dir();
-  return Eal(directory == nullptr ? "" : directory);
+  return Eal(directory == nullptr || !options.prefix_is_ours ? "" : directory);
 }
 
 Eal::Eal(Eal&& other) noexcept
-    : runtime_directory_(std::move(other.runtime_directory_)), running_(std::exchange(other.running_, false)) {}
+    : to_be_removed_(std::move(other.to_be_removed_)), running_(std::exchange(other.running_, false)) {}
 
 Eal::~Eal() {
   if (!running_) return;
   rte_eal_cleanup();
   LogTap::instance().open(nullptr);
-  // Left empty by DPDK; where something is in it, another process uses it.
-  std::error_code in_use;
-  if (!runtime_directory_.empty()) std::filesystem::remove(runtime_directory_, in_use);
+  std::error_code gone;
+  if (!to_be_removed_.empty()) std::filesystem::remove_all(to_be_removed_, gone);
 }
 
 Result<std::uint16_t> Eal::attach(const std::string& specification) {

@@ -8,15 +8,10 @@
 #include <vector>
 
 #include "pipeline/base/result.h"
+#include "pipeline/port/ethdev/plan.h"
 
 /// The poll-mode shell around the core. This library alone knows DPDK.
 namespace doorslam::ethdev {
-
-/// A DPDK thread and the CPUs it may run on. Two lcores may share a CPU; they then take turns.
-struct LcoreCpus {
-  unsigned lcore = 0;
-  std::vector<unsigned> cpus;
-};
 
 struct EalOptions {
   std::vector<LcoreCpus> lcores;         ///< the first is the caller's own thread
@@ -26,6 +21,7 @@ struct EalOptions {
   bool attachable = true;                ///< dpdk-dumpcap and dpdk-proc-info may attach; needs huge pages
   bool telemetry = true;                 ///< dpdk-telemetry.py may connect
   std::string file_prefix = "doorslam";  ///< of files in hugetlbfs and under /run/dpdk; one for each running instance
+  bool prefix_is_ours = false;           ///< no other process will use those files: they go when the EAL ends
 };
 
 /// A line of the EAL's or a driver's own log, without its end. `level` as RTE_LOG_*: 1 emergency to 8 debug.
@@ -52,9 +48,9 @@ class Eal {
   Result<std::uint16_t> port_at(const std::string& pci_address) const;
 
  private:
-  explicit Eal(std::string runtime_directory) : runtime_directory_(std::move(runtime_directory)) {}
+  explicit Eal(std::string to_be_removed) : to_be_removed_(std::move(to_be_removed)) {}
 
-  std::string runtime_directory_;
+  std::string to_be_removed_;  ///< a folder; empty: none
   bool running_ = true;
 };
 

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "flowtable/time.h"
+#include "pipeline/port/live_counters.h"
+#include "pipeline/port/published.h"
+
+namespace doorslam::ethdev {
+
+/// What the control thread tells all polling threads. A run goes through the phases in order, once.
+struct RunOrders {
+  enum class Phase : std::uint8_t {
+    polling,
+    draining,   ///< take what is in the queues still, and no more after that
+    finishing,  ///< all have drained: end the connections at `end_ns`
+  };
+
+  alignas(64) std::atomic<Phase> phase{Phase::polling};       ///< control: rw, lanes: ro
+  std::atomic<flowtable::TimeNs> end_ns{flowtable::kNoTime};  ///< set before `finishing`
+};
+
+/// One polling thread: a worker, a receiver. run() is its lcore's whole life.
+class Lane {
+ public:
+  virtual ~Lane() = default;
+
+  /// On its own lcore. Returns when the run has ended.
+  virtual void run() noexcept = 0;
+  /// Packets taken so far from the n-th of the queues that it polls. Thread-safe.
+  virtual std::uint64_t polled_from(std::size_t queue) const noexcept {
+    static_cast<void>(queue);
+    return 0;
+  }
+
+  port::LaneCounters counters() const noexcept { return published_.read(); }
+  bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }
+  bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+
+ protected:
+  port::Published<port::LaneCounters> published_;
+  std::atomic<bool> drained_{false};  ///< lane: rw, control: ro
+  std::atomic<bool> done_{false};
+};
+
+}  // namespace doorslam::ethdev

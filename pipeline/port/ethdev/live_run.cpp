@@ -1,0 +1,428 @@
+#include "pipeline/port/ethdev/live_run.h"
+
+#include <fmt/format.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "pipeline/port/ethdev/receiver.h"
+
+namespace doorslam::ethdev {
+
+namespace {
+
+using flowtable::TimeNs;
+using Phase = RunOrders::Phase;
+
+constexpr auto kShortWait = std::chrono::microseconds(200);
+constexpr auto kCalibration = std::chrono::milliseconds(20);
+constexpr std::size_t kMinimumShare = 1024;
+
+std::vector<unsigned> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<unsigned> cpus;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return {0};
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+std::int64_t read_ns(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return now.tv_sec * flowtable::kSecondNs + now.tv_nsec;
+}
+
+/// The three clocks, as near to one moment as can be: of some attempts the quickest.
+port::ClockSample read_clocks() {
+  port::ClockSample best;
+  std::uint64_t best_took = UINT64_MAX;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const std::uint64_t before = rte_rdtsc();
+    const std::int64_t steady = read_ns(CLOCK_MONOTONIC_RAW);
+    const std::int64_t wall = read_ns(CLOCK_REALTIME);
+    const std::uint64_t took = rte_rdtsc() - before;
+    if (took >= best_took) continue;
+    best_took = took;
+    best = {.ticks = before + took / 2, .steady_ns = steady, .wall_ns = wall};
+  }
+  return best;
+}
+
+PoolNeeds pool_needs(const LiveOptions& options, const DeviceFacts& facts, std::size_t queues, bool steered) {
+  return {.queues = queues,
+          .descriptors = fitting_descriptors(facts, options.descriptors),
+          .pollers = steered ? 1 : options.workers,
+          .held = RxSource::kBurst,
+          .in_rings = steered ? options.workers * options.steering_ring : 0,
+          .users = options.workers,
+          .data_octets = buffer_octets(facts, options.frame_octets)};
+}
+
+/// Of ordinary memory, which must be taken before the devices can be asked.
+std::size_t memory_estimate(const LiveOptions& options) {
+  std::size_t octets = std::size_t{64} << 20U;
+  for (const auto& group : options.groups) {
+    DeviceFacts unknown;
+    unknown.most_descriptors = UINT16_MAX;
+    octets +=
+        group.size() * plan_pool(pool_needs(options, unknown, options.workers, options.workers > 1)).octets * 5 / 4;
+  }
+  return octets;
+}
+
+int run_lane(void* lane) {
+  static_cast<Lane*>(lane)->run();
+  return 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LiveRun>> LiveRun::set_up(const LiveOptions& options, EalLog log) {
+  std::unique_ptr<LiveRun> run(new LiveRun(options));
+  if (auto started = run->start_eal(std::move(log)); !started) return tl::unexpected(started.error());
+  if (auto opened = run->open_devices(); !opened) return tl::unexpected(opened.error());
+  return run;
+}
+
+Result<void> LiveRun::start_eal(EalLog log) {
+  const std::vector<unsigned> allowed = allowed_cpus();
+  for (const unsigned cpu : options_.lcores) {
+    if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end()) {
+      return usage_error(
+          fmt::format("run.lcores: CPU {} is not there, or not for this process (`taskset -p {}`)", cpu, getpid()));
+    }
+  }
+  lcores_ = plan_lcores({.workers = options_.workers,
+                         .receivers = options_.workers > 1 ? options_.groups.size() : 0,
+                         .allowed = allowed,
+                         .wanted = options_.lcores});
+  notes_ = lcores_.notes;
+  EalOptions eal;
+  eal.lcores.push_back(lcores_.control);
+  eal.lcores.insert(eal.lcores.end(), lcores_.workers.begin(), lcores_.workers.end());
+  eal.lcores.insert(eal.lcores.end(), lcores_.receivers.begin(), lcores_.receivers.end());
+  for (const auto& group : options_.groups)
+    std::copy_if(group.begin(), group.end(), std::back_inserter(eal.pci), is_pci_address);
+  eal.huge_pages = options_.huge_pages;
+  eal.memory_octets = memory_estimate(options_);
+  eal.attachable = options_.attachable;
+  eal.telemetry = options_.telemetry;
+  // Without huge pages nothing is shared between processes, so that any number of them may run.
+  eal.prefix_is_ours = !options_.huge_pages;
+  eal.file_prefix = options_.huge_pages ? options_.file_prefix : fmt::format("{}-{}", options_.file_prefix, getpid());
+  auto started = Eal::start(eal, std::move(log));
+  if (!started) return tl::unexpected(started.error());
+  eal_.emplace(std::move(*started));
+  return {};
+}
+
+Result<void> LiveRun::open_devices() {
+  auto ports = open_ports(*eal_, options_.groups);
+  if (!ports) return tl::unexpected(ports.error());
+  ports_ = std::move(*ports);
+  replay_ = std::all_of(ports_.begin(), ports_.end(), [](const LivePort& port) { return port.is_file; });
+  std::vector<PortTraits> traits;
+  for (const LivePort& port : ports_) {
+    traits.push_back({.port = port.facts.port,
+                      .name = port.facts.name,
+                      .group = port.group,
+                      .queues = port.facts.most_queues,
+                      .own_queues = port.is_file ? port.facts.most_queues : std::uint16_t{1},
+                      .spreads_evenly = false});
+  }
+  const PollPlan polling = plan_polling(traits, options_.workers);
+  steered_ = polling.steered;
+  notes_.insert(notes_.end(), polling.notes.begin(), polling.notes.end());
+  start_clock();
+  if (auto set_up = set_up_devices(polling); !set_up) return set_up;
+  make_lanes(polling);
+  return {};
+}
+
+Result<void> LiveRun::set_up_devices(const PollPlan& polling) {
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    LivePort& port = ports_[i];
+    const PoolNeeds needs = pool_needs(options_, port.facts, polling.queues[i], steered_);
+    auto pool = BufferPool::make(port.facts, plan_pool(needs), needs.data_octets);
+    if (!pool) return tl::unexpected(pool.error());
+    port.pool = std::move(*pool);
+    DeviceOptions options;
+    options.queues = polling.queues[i];
+    options.descriptors = options_.descriptors;
+    options.frame_octets = options_.frame_octets;
+    options.promiscuous = options_.promiscuous;
+    options.stamp_time = options_.hardware_time;
+    const std::vector<rte_mempool*> pools(options.queues, port.pool.get());
+    auto device = Device::configure(port.facts, options, pools);
+    if (!device) return tl::unexpected(device.error());
+    port.device = std::make_unique<Device>(std::move(*device));
+    notes_.insert(notes_.end(), port.device->remarks().begin(), port.device->remarks().end());
+    port.stamps = stamps_of(port);
+    // Times of files belong to no clock: beside a live port they are not to be used.
+    if (port.is_file && !replay_) port.stamps = Stamps::none;
+    if (port.stamps == Stamps::device_clock) port.device_clock = std::make_unique<port::Published<port::ClockLine>>();
+  }
+  return {};
+}
+
+void LiveRun::start_clock() {
+  const port::ClockSample first = read_clocks();
+  std::this_thread::sleep_for(kCalibration);
+  discipline_.emplace(first, read_clocks());
+  clock_.publish(discipline_->line());
+}
+
+RxOptions LiveRun::rx_options(const std::vector<QueueRef>& queues, std::uint64_t first, std::uint64_t step) const {
+  RxOptions rx;
+  for (const QueueRef& queue : queues) {
+    const auto port =
+        std::find_if(ports_.begin(), ports_.end(), [&queue](const LivePort& p) { return p.facts.port == queue.port; });
+    rx.inputs.push_back({.queue = queue, .stamps = port->stamps, .device_clock = port->device_clock.get()});
+  }
+  rx.clock = &clock_;
+  rx.replay = replay_;
+  rx.frames_may_be_cut = options_.frames_may_be_cut || replay_;
+  rx.first_number = first;
+  rx.number_step = step;
+  return rx;
+}
+
+tcp::TrackerOptions LiveRun::share_of_tables() const {
+  tcp::TrackerOptions share = options_.tracker;
+  if (!replay_) share.hash_key = flowtable::HashKey::random();
+  share.capacity_flows = std::max(share.capacity_flows / options_.workers, kMinimumShare);
+  share.capacity_flows6 = std::max(share.capacity_flows6 / options_.workers, kMinimumShare);
+  share.evidence_capacity =
+      std::max(share.evidence_capacity / static_cast<std::uint32_t>(options_.workers), std::uint32_t{64});
+  return share;
+}
+
+WorkerParts LiveRun::worker_parts(std::size_t worker) const {
+  return {.orders = &orders_,
+          .rings = rings_[worker].get(),
+          .idle = idle_,
+          .wait_for_analysis = options_.events.wait,
+          .tracker = share_of_tables()};
+}
+
+void LiveRun::make_lanes(const PollPlan& polling) {
+  options_.events.wait =
+      options_.when_behind == WhenBehind::wait || (options_.when_behind == WhenBehind::automatic && replay_);
+  const bool shared = lcores_.shared;
+  switch (options_.idle) {
+    case IdleChoice::automatic:
+      idle_ = shared || replay_ ? IdleMode::sleep : IdleMode::pause;
+      break;
+    case IdleChoice::spin:
+      idle_ = IdleMode::spin;
+      break;
+    case IdleChoice::pause:
+      idle_ = IdleMode::pause;
+      break;
+    case IdleChoice::sleep:
+      idle_ = IdleMode::sleep;
+      break;
+  }
+  const std::size_t workers = options_.workers;
+  for (std::size_t i = 0; i < workers; ++i) rings_.push_back(std::make_unique<port::EventRings>(options_.events));
+  std::vector<Steering*> receivers;
+  for (std::size_t i = 0; i < polling.receivers.size(); ++i) {
+    Steering& steering = *steering_.emplace_back(std::make_unique<Steering>());
+    for (std::size_t w = 0; w < workers; ++w) {
+      steering.rings.push_back(std::make_unique<port::DealRing>(options_.steering_ring));
+    }
+    receivers.push_back(&steering);
+    lanes_.push_back({.role = fmt::format("receiver {}", i),
+                      .lcore = lcores_.receivers[i],
+                      .queues = polling.receivers[i],
+                      .receives = true,
+                      .tracks = false,
+                      .lane = std::make_unique<Receiver>(
+                          orders_, options_.decode, rx_options(polling.receivers[i], i + 1, polling.receivers.size()),
+                          steering, options_.tracker.vlan_aware, options_.events.wait, idle_)});
+  }
+  for (std::size_t i = 0; i < workers; ++i) {
+    LaneSlot& slot = lanes_.emplace_back();
+    slot.role = fmt::format("worker {}", i);
+    slot.lcore = lcores_.workers[i];
+    slot.queues = polling.workers[i];
+    slot.receives = !steered_;
+    slot.tracks = true;
+    if (steered_) {
+      slot.lane = std::make_unique<SteeredWorker>(worker_parts(i), i, receivers);
+    } else {
+      slot.lane = std::make_unique<PollingWorker>(worker_parts(i), options_.decode,
+                                                  rx_options(polling.workers[i], i + 1, workers));
+    }
+  }
+}
+
+Result<void> LiveRun::start(diagnose::Analysis& analysis, port::ReadingSink& sink) {
+  sink_ = &sink;
+  std::vector<port::EventRings*> rings;
+  for (const auto& of_worker : rings_) rings.push_back(of_worker.get());
+  analysis_thread_ = std::make_unique<port::AnalysisThread>(rings, analysis, sink);
+  analysis_thread_->start();
+  for (LivePort& port : ports_) {
+    if (auto started = port.device->start(); !started) return started;
+    links_.push_back(port.device->link());
+  }
+  correct_clocks();
+  started_ticks_ = rte_rdtsc();
+  running_ = true;
+  for (LaneSlot& slot : lanes_) {
+    if (rte_eal_remote_launch(run_lane, slot.lane.get(), slot.lcore.lcore) != 0) {
+      return data_error(fmt::format("{} cannot be started on lcore {}", slot.role, slot.lcore.lcore));
+    }
+  }
+  return {};
+}
+
+void LiveRun::correct_clocks() {
+  discipline_->update(read_clocks());
+  clock_.publish(discipline_->line());
+}
+
+News LiveRun::tick() {
+  News news;
+  correct_clocks();
+  note_links(news);
+  note_losses(news);
+  return news;
+}
+
+void LiveRun::note_links(News& news) {
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    const LinkState link = ports_[i].device->link();
+    if (link == links_[i]) continue;
+    if (link.up != links_[i].up) {
+      news.push_back(fmt::format("{}: the link is {}", ports_[i].facts.name, link.up ? "up again" : "down"));
+    }
+    links_[i] = link;
+  }
+}
+
+void LiveRun::note_losses(News& news) {
+  const port::LiveCounters counters = snapshot();
+  std::uint64_t losses = counters.lost_at_ports() + counters.events().lost;
+  for (const port::LaneSnapshot& lane : counters.lanes) losses += lane.counters.steering_lost;
+  if (losses == losses_seen_) return;
+  news.push_back(
+      fmt::format("{} packets or events were lost in the last moment, {} in all", losses - losses_seen_, losses));
+  losses_seen_ = losses;
+}
+
+void LiveRun::wait_until(bool (Lane::*reached)() const noexcept) const {
+  for (const LaneSlot& slot : lanes_) {
+    if (reached == &Lane::drained && !slot.receives) continue;
+    while (!(slot.lane.get()->*reached)()) std::this_thread::sleep_for(kShortWait);
+  }
+}
+
+void LiveRun::stop() {
+  if (!running_) return;
+  running_ = false;
+  orders_.phase.store(Phase::draining, std::memory_order_release);
+  wait_until(&Lane::drained);
+  TimeNs end_ns = replay_ ? 1 : now_ns();
+  for (const LaneSlot& slot : lanes_) end_ns = std::max(end_ns, slot.lane->counters().packet_time_ns);
+  if (!replay_) analysis_thread_->judge_as_they_come();
+  orders_.end_ns.store(end_ns, std::memory_order_relaxed);
+  orders_.phase.store(Phase::finishing, std::memory_order_release);
+  wait_until(&Lane::done);
+  rte_eal_mp_wait_lcore();
+  for (const LivePort& port : ports_) last_counters_.push_back(port.device->counters());
+  analysis_thread_->finish();
+  for (LivePort& port : ports_) port.device->stop();
+  stopped_ = true;
+}
+
+LiveRun::~LiveRun() {
+  stop();
+  if (analysis_thread_) analysis_thread_->finish();
+  // Devices before the buffers that their queues hold, and both before the EAL.
+  for (LivePort& port : ports_) port.device.reset();
+  lanes_.clear();
+}
+
+TimeNs LiveRun::now_ns() const noexcept {
+  if (!replay_) return clock_.read().at(rte_rdtsc());
+  TimeNs latest = flowtable::kNoTime;
+  for (const LaneSlot& slot : lanes_) latest = std::max(latest, slot.lane->counters().packet_time_ns);
+  return latest;
+}
+
+std::uint64_t LiveRun::packets() const noexcept {
+  std::uint64_t sum = 0;
+  for (const LaneSlot& slot : lanes_) sum += slot.lane->counters().polled + slot.lane->counters().taken_segments;
+  return sum;
+}
+
+bool LiveRun::alive() {
+  const std::uint64_t rounds = analysis_thread_->rounds();
+  return std::exchange(rounds_seen_, rounds) != rounds;
+}
+
+port::PortSnapshot LiveRun::port_snapshot(const LivePort& live) const {
+  port::PortSnapshot snapshot;
+  snapshot.name = live.facts.name;
+  snapshot.driver = live.facts.driver;
+  snapshot.group = live.group;
+  const LinkState link = live.device->link();
+  snapshot.link_up = link.up;
+  snapshot.megabits = link.megabits;
+  for (const LaneSlot& slot : lanes_) {
+    for (std::size_t i = 0; i < slot.queues.size(); ++i) {
+      if (slot.queues[i].port == live.facts.port) snapshot.polled += slot.lane->polled_from(i);
+    }
+  }
+  const auto place = static_cast<std::size_t>(&live - ports_.data());
+  const DeviceCounters counters = stopped_ ? last_counters_[place] : live.device->counters();
+  snapshot.received = counters.received;
+  snapshot.received_octets = counters.received_octets;
+  snapshot.missed = counters.missed;
+  snapshot.errors = counters.errors;
+  snapshot.no_buffer = counters.no_buffer;
+  snapshot.received_by_queue = counters.received_by_queue;
+  snapshot.buffers = live.pool.buffers();
+  snapshot.buffers_in_use = live.pool.in_use();
+  return snapshot;
+}
+
+port::LiveCounters LiveRun::snapshot() const {
+  port::LiveCounters counters;
+  counters.replay = replay_;
+  counters.now_ns = now_ns();
+  if (started_ticks_ != 0) {
+    counters.uptime_ns = static_cast<std::int64_t>(static_cast<double>(rte_rdtsc() - started_ticks_) * 1e9 /
+                                                   static_cast<double>(rte_get_tsc_hz()));
+  }
+  // From the last stage to the first, so that none shows more than went into it.
+  if (analysis_thread_) counters.analysis = analysis_thread_->counters();
+  for (auto slot = lanes_.rbegin(); slot != lanes_.rend(); ++slot) {
+    const tcp::TrackerOptions share = share_of_tables();
+    counters.lanes.push_back({.role = slot->role,
+                              .lcore = slot->lcore.lcore,
+                              .cpus = slot->lcore.cpus,
+                              .receives = slot->receives,
+                              .tracks = slot->tracks,
+                              .flow_capacity = slot->tracks ? share.capacity_flows + share.capacity_flows6 : 0,
+                              .counters = slot->lane->counters()});
+  }
+  std::reverse(counters.lanes.begin(), counters.lanes.end());
+  for (const LivePort& live : ports_) counters.ports.push_back(port_snapshot(live));
+  return counters;
+}
+
+}  // namespace doorslam::ethdev

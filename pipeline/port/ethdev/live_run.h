@@ -1,0 +1,103 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/base/result.h"
+#include "pipeline/port/analysis_thread.h"
+#include "pipeline/port/ethdev/eal.h"
+#include "pipeline/port/ethdev/lane.h"
+#include "pipeline/port/ethdev/live_options.h"
+#include "pipeline/port/ethdev/port_set.h"
+#include "pipeline/port/ethdev/worker_lanes.h"
+#include "pipeline/port/live_counters.h"
+
+namespace doorslam::ethdev {
+
+/// What has happened since the last look, one sentence each.
+using News = std::vector<std::string>;
+
+/// A running sensor but for its outputs: ports, polling threads, clock, analysis thread.
+///
+/// set_up() prepares everything, start() lets packets in, tick() is to be called about ten times a second by the
+/// control thread, stop() drains and ends. snapshot() may be called by any thread between set_up() and the end.
+class LiveRun {
+ public:
+  /// Errors (data, usage): what is missing and how to mend it.
+  static Result<std::unique_ptr<LiveRun>> set_up(const LiveOptions& options, EalLog log);
+  ~LiveRun();
+
+  /// `analysis` and `sink` are borrowed until stop() returns. Errors (data): a port cannot be started.
+  Result<void> start(diagnose::Analysis& analysis, port::ReadingSink& sink);
+  /// Corrects the clock, looks at links and losses.
+  News tick();
+  /// Takes what is in the queues, ends all connections, judges everything. To be called once.
+  void stop();
+
+  port::LiveCounters snapshot() const;
+  /// Packets processed so far; for whoever waits for them to cease.
+  std::uint64_t packets() const noexcept;
+  bool replay() const noexcept { return replay_; }
+  /// Packet time: of the clock, or with a replay of the latest packet.
+  flowtable::TimeNs now_ns() const noexcept;
+  port::AnalysisThread& analysis_thread() noexcept { return *analysis_thread_; }
+  /// What a person should know of how the sensor is set up, one sentence each.
+  const std::vector<std::string>& notes() const noexcept { return notes_; }
+  /// True while every thread makes progress: asked once in a while, for the watchdog.
+  bool alive();
+
+ private:
+  struct LaneSlot {
+    std::string role;
+    LcoreCpus lcore;
+    std::vector<QueueRef> queues;
+    bool receives = false;
+    bool tracks = false;
+    std::unique_ptr<Lane> lane;
+  };
+
+  explicit LiveRun(const LiveOptions& options) : options_(options) {}
+  Result<void> start_eal(EalLog log);
+  Result<void> open_devices();
+  Result<void> set_up_devices(const PollPlan& polling);
+  void start_clock();
+  void make_lanes(const PollPlan& polling);
+  RxOptions rx_options(const std::vector<QueueRef>& queues, std::uint64_t first, std::uint64_t step) const;
+  WorkerParts worker_parts(std::size_t worker) const;
+  tcp::TrackerOptions share_of_tables() const;
+  void correct_clocks();
+  void note_links(News& news);
+  void note_losses(News& news);
+  void wait_until(bool (Lane::*reached)() const noexcept) const;
+  port::PortSnapshot port_snapshot(const LivePort& live) const;
+
+  LiveOptions options_;
+  LcorePlan lcores_;
+  std::optional<Eal> eal_;  ///< declared first: goes last
+  std::vector<LivePort> ports_;
+  std::vector<std::string> notes_;
+  bool replay_ = false;
+  bool steered_ = false;
+  IdleMode idle_ = IdleMode::pause;
+  std::optional<port::ClockDiscipline> discipline_;
+  port::Published<port::ClockLine> clock_;
+  RunOrders orders_;
+  std::vector<std::unique_ptr<port::EventRings>> rings_;
+  std::vector<std::unique_ptr<Steering>> steering_;
+  std::vector<LaneSlot> lanes_;
+  std::unique_ptr<port::AnalysisThread> analysis_thread_;
+  port::ReadingSink* sink_ = nullptr;
+  std::vector<LinkState> links_;
+  std::uint64_t losses_seen_ = 0;
+  std::uint64_t rounds_seen_ = 0;
+  std::uint64_t started_ticks_ = 0;
+  bool running_ = false;
+  bool stopped_ = false;
+  std::vector<DeviceCounters> last_counters_;  ///< of the devices, after the end
+};
+
+}  // namespace doorslam::ethdev

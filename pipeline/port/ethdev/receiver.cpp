@@ -1,0 +1,134 @@
+#include "pipeline/port/ethdev/receiver.h"
+
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "flowtable/flow_key.h"
+
+namespace doorslam::ethdev {
+
+namespace {
+
+using flowtable::Endpoint;
+using packet::DecodeOutcome;
+using packet::IcmpError;
+using packet::RawPacket;
+using packet::Segment;
+
+/// As much of a payload as evidence keeps, and some more.
+constexpr std::size_t kPayloadKept = 1024;
+
+/// The payload must lie in the buffer that goes along with the segment. It does not where the frame was put together
+/// out of several buffers, or the datagram out of fragments: then its beginning is moved there.
+void bring_home(Segment& segment, rte_mbuf* buffer) noexcept {
+  if (segment.payload.empty()) return;
+  auto* const home = static_cast<std::uint8_t*>(buffer->buf_addr);
+  const std::size_t room = buffer->buf_len;
+  const std::uint8_t* const at = segment.payload.data();
+  if (at >= home && at < home + room) return;
+  const std::size_t kept = std::min({segment.payload.size(), room, kPayloadKept});
+  std::copy_n(at, kept, home);
+  segment.payload = packet::ByteView(home, kept);
+}
+
+/// To a worker that may have to run on this very CPU.
+void give_way() noexcept {
+  const timespec nap{.tv_sec = 0, .tv_nsec = 20'000};
+  nanosleep(&nap, nullptr);
+}
+
+}  // namespace
+
+Receiver::Receiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues, Steering& steering,
+                   bool vlan_aware, bool wait_for_workers, IdleMode idle)
+    : orders_(orders),
+      source_(queues),
+      decoder_(decode),
+      steering_(steering),
+      hash_(queues.replay ? flowtable::HashKey::fixed() : flowtable::HashKey::random()),
+      vlan_aware_(vlan_aware),
+      wait_(wait_for_workers),
+      idler_(idle, queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr) {}
+
+std::size_t Receiver::owner_of(const Endpoint& a, const Endpoint& b, std::uint16_t vlan) const noexcept {
+  const std::uint16_t vlan_or_0 = vlan_aware_ ? vlan : std::uint16_t{0};
+  const std::uint64_t hash = a.address.version == flowtable::IpVersion::v4
+                                 ? hash_.hash(flowtable::make_key4(a, b, vlan_or_0).key)
+                                 : hash_.hash(flowtable::make_key6(a, b, vlan_or_0).key);
+  // The upper half times the number of workers, in place of a division.
+  return static_cast<std::size_t>(((hash >> 32U) * steering_.rings.size()) >> 32U);
+}
+
+bool Receiver::deal(Segment& segment, rte_mbuf* buffer) noexcept {
+  port::DealRing& ring = *steering_.rings[owner_of(segment.source, segment.destination, segment.vlan)];
+  bring_home(segment, buffer);
+  while (!ring.deal(segment, buffer)) {
+    if (!wait_) {
+      ++counters_.steering_lost;
+      return false;
+    }
+    ++counters_.steering_waits;
+    give_way();
+  }
+  ++counters_.dealt_segments;
+  return true;
+}
+
+bool Receiver::deal(const IcmpError& error) noexcept {
+  port::DealRing& ring = *steering_.rings[owner_of(error.source, error.destination, error.vlan)];
+  while (!ring.deal(error)) {
+    if (!wait_) {
+      ++counters_.steering_lost;
+      return false;
+    }
+    ++counters_.steering_waits;
+    give_way();
+  }
+  ++counters_.dealt_errors;
+  return true;
+}
+
+bool Receiver::turn() noexcept {
+  const std::size_t count = source_.receive();
+  std::array<rte_mbuf*, RxSource::kBurst> unused;
+  std::size_t unused_count = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const RawPacket& packet = source_.packets()[i];
+    rte_mbuf* const buffer = source_.buffers()[i];
+    Segment segment;
+    IcmpError error;
+    const DecodeOutcome outcome = decoder_.decode(packet, segment, error);
+    const bool travels = outcome == DecodeOutcome::tcp && deal(segment, buffer);
+    if (outcome == DecodeOutcome::icmp_error) deal(error);
+    if (!travels) unused[unused_count++] = buffer;
+  }
+  decoder_.recycle();
+  rte_pktmbuf_free_bulk(unused.data(), static_cast<unsigned>(unused_count));
+  source_.forget();
+  const flowtable::TimeNs covered_ns = count == 0 ? source_.passed() : source_.last_ns();
+  steering_.covered_ns.store(covered_ns, std::memory_order_release);
+  publish();
+  return count > 0;
+}
+
+void Receiver::run() noexcept {
+  while (orders_.phase.load(std::memory_order_relaxed) == RunOrders::Phase::polling) {
+    turn() ? idler_.busy() : idler_.idle();
+  }
+  wait_ = true;
+  constexpr unsigned kRoundsToDrain = 4096;
+  for (unsigned round = 0, quiet = 0; round < kRoundsToDrain && quiet < 8; ++round) quiet = turn() ? 0 : quiet + 1;
+  publish();
+  drained_.store(true, std::memory_order_release);
+  done_.store(true, std::memory_order_release);
+}
+
+void Receiver::publish() noexcept {
+  source_.count_into(counters_);
+  counters_.decode = decoder_.counters();
+  published_.publish(counters_);
+}
+
+}  // namespace doorslam::ethdev

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "flowtable/hash_key.h"
+#include "pipeline/packet/decode.h"
+#include "pipeline/port/ethdev/idler.h"
+#include "pipeline/port/ethdev/lane.h"
+#include "pipeline/port/ethdev/rx_source.h"
+#include "pipeline/port/ethdev/worker_lanes.h"
+
+namespace doorslam::ethdev {
+
+/// Polls the queues of a port group, decodes, and deals segments and ICMP errors to the workers by connection.
+///
+/// Because it decodes, the innermost connection decides: tunnelled packets, fragments and ICMP errors reach the worker
+/// of their connection, in order. What is no TCP ends here.
+class Receiver final : public Lane {
+ public:
+  Receiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues, Steering& steering,
+           bool vlan_aware, bool wait_for_workers, IdleMode idle);
+
+  void run() noexcept override;
+  std::uint64_t polled_from(std::size_t queue) const noexcept override { return source_.polled_from(queue); }
+
+ private:
+  bool turn() noexcept;
+  std::size_t owner_of(const flowtable::Endpoint& a, const flowtable::Endpoint& b, std::uint16_t vlan) const noexcept;
+  bool deal(packet::Segment& segment, rte_mbuf* buffer) noexcept;
+  bool deal(const packet::IcmpError& error) noexcept;
+  void publish() noexcept;
+
+  const RunOrders& orders_;
+  RxSource source_;
+  packet::Decoder decoder_;
+  Steering& steering_;
+  flowtable::HashKey hash_;
+  bool vlan_aware_;
+  bool wait_;
+  Idler idler_;
+  port::LaneCounters counters_;
+};
+
+}  // namespace doorslam::ethdev

@@ -1,0 +1,206 @@
+#include "pipeline/port/ethdev/worker_lanes.h"
+
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace doorslam::ethdev {
+
+namespace {
+
+using flowtable::TimeNs;
+using packet::Segment;
+using Phase = RunOrders::Phase;
+
+/// Connections that are ended at a time when the run ends.
+constexpr std::size_t kFinishPortion = 1024;
+/// Events of a burst for which the batch has room from the beginning.
+constexpr std::size_t kEventsReserved = 4096;
+/// After the order to drain: a link that never falls silent must not keep the run from ending.
+constexpr unsigned kMostRoundsToDrain = 4096;
+constexpr unsigned kQuietRounds = 8;
+
+const QueueRef* only_queue(const RxOptions& queues) {
+  return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
+}
+
+void wait_for_finish(const RunOrders& orders) noexcept {
+  while (orders.phase.load(std::memory_order_acquire) != Phase::finishing) rte_pause();
+}
+
+}  // namespace
+
+PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues)
+    : orders_(*parts.orders),
+      rings_(*parts.rings),
+      source_(queues),
+      worker_(decode, parts.tracker),
+      outlet_(rings_, parts.wait_for_analysis),
+      idler_(parts.idle, only_queue(queues)) {
+  batch_.events.reserve(kEventsReserved);
+  batch_.evidence.reserve(kEventsReserved / 4);
+}
+
+void PollingWorker::hand_over(TimeNs covered_ns) noexcept {
+  outlet_.hand_over(batch_, source_.next_number());
+  outlet_.cover(covered_ns);
+  publish();
+}
+
+bool PollingWorker::turn() noexcept {
+  if (source_.receive() == 0) {
+    const TimeNs passed_ns = source_.passed();
+    worker_.advance(passed_ns, batch_);
+    hand_over(passed_ns);
+    return false;
+  }
+  worker_.process(source_.packets(), batch_);
+  source_.give_back();
+  hand_over(source_.last_ns());
+  return true;
+}
+
+void PollingWorker::run() noexcept {
+  while (orders_.phase.load(std::memory_order_relaxed) == Phase::polling) {
+    turn() ? idler_.busy() : idler_.idle();
+  }
+  outlet_.wait_from_now_on();
+  for (unsigned round = 0, quiet = 0; round < kMostRoundsToDrain && quiet < kQuietRounds; ++round) {
+    quiet = turn() ? 0 : quiet + 1;
+  }
+  drained_.store(true, std::memory_order_release);
+  wait_for_finish(orders_);
+  finish();
+}
+
+void PollingWorker::finish() noexcept {
+  const TimeNs end_ns = orders_.end_ns.load(std::memory_order_relaxed);
+  for (bool more = true; more;) {
+    more = worker_.finish(end_ns, kFinishPortion, batch_);
+    hand_over(end_ns);
+  }
+  outlet_.cover(port::kAllCovered);
+  done_.store(true, std::memory_order_release);
+}
+
+void PollingWorker::publish() noexcept {
+  port::LaneCounters counters;
+  source_.count_into(counters);
+  counters.decode = worker_.decode_counters();
+  counters.tracker = worker_.tracker_counters();
+  counters.taken_segments = counters.tracker.segments;
+  counters.taken_errors = counters.tracker.icmp_joined + counters.tracker.icmp_unmatched;
+  counters.open_connections = worker_.open_connections();
+  counters.evidence_in_use = worker_.evidence_in_use();
+  counters.events = outlet_.counters();
+  published_.publish(counters);
+}
+
+SteeredWorker::SteeredWorker(const WorkerParts& parts, std::size_t index, std::vector<Steering*> receivers)
+    : orders_(*parts.orders),
+      rings_(*parts.rings),
+      index_(index),
+      receivers_(std::move(receivers)),
+      tracker_(parts.tracker),
+      outlet_(rings_, parts.wait_for_analysis),
+      idler_(parts.idle, nullptr) {
+  batch_.events.reserve(kEventsReserved);
+  batch_.evidence.reserve(kEventsReserved / 4);
+}
+
+void SteeredWorker::give_back(port::DealRing& ring, std::size_t count) noexcept {
+  std::array<rte_mbuf*, port::Worker::kBurst> buffers;
+  std::size_t copied = 0;
+  for (void* const buffer : ring.buffers(count)) buffers[copied++] = static_cast<rte_mbuf*>(buffer);
+  rte_pktmbuf_free_bulk(buffers.data(), static_cast<unsigned>(copied));
+  ring.pop(count);
+}
+
+std::size_t SteeredWorker::take(port::DealRing& ring) noexcept {
+  const std::span<const Segment> segments = ring.segments(port::Worker::kBurst);
+  std::size_t done = 0;
+  while (const packet::IcmpError* error = ring.error_before(segments.size())) {
+    const std::size_t before = ring.segments_before_error();
+    tracker_.process(segments.subspan(done, before - done), batch_);
+    tracker_.process(*error, batch_);
+    next_number_ = std::max(next_number_, error->number + 1);
+    done = before;
+    ring.pop_error();
+    ++counters_.taken_errors;
+  }
+  tracker_.process(segments.subspan(done), batch_);
+  if (!segments.empty()) {
+    next_number_ = std::max(next_number_, segments.back().number + 1);
+    tracker_.advance(segments.back().time_ns, batch_);
+    give_back(ring, segments.size());
+  }
+  counters_.taken_segments += segments.size();
+  return segments.size();
+}
+
+bool SteeredWorker::turn() noexcept {
+  // Read first: all packets before it are in the rings already.
+  TimeNs covered_ns = std::numeric_limits<TimeNs>::max();
+  for (const Steering* receiver : receivers_) {
+    covered_ns = std::min(covered_ns, receiver->covered_ns.load(std::memory_order_acquire));
+  }
+  std::size_t taken = 0;
+  bool all = true;
+  for (Steering* receiver : receivers_) {
+    port::DealRing& ring = *receiver->rings[index_];
+    const std::uint64_t owed = ring.dealt();
+    taken += take(ring);
+    all = all && ring.taken() >= owed;
+  }
+  if (all && covered_ns > covered_ns_) {
+    covered_ns_ = covered_ns;
+    tracker_.advance(covered_ns_, batch_);
+  }
+  hand_over(covered_ns_);
+  return taken > 0;
+}
+
+void SteeredWorker::hand_over(TimeNs covered_ns) noexcept {
+  outlet_.hand_over(batch_, next_number_);
+  outlet_.cover(covered_ns);
+  publish();
+}
+
+void SteeredWorker::run() noexcept {
+  Phase phase = Phase::polling;
+  while (phase != Phase::finishing) {
+    turn() ? idler_.busy() : idler_.idle();
+    phase = orders_.phase.load(std::memory_order_acquire);
+    if (phase == Phase::draining) outlet_.wait_from_now_on();
+  }
+  // The receivers have drained before: what is in the rings now is all.
+  outlet_.wait_from_now_on();
+  while (turn()) {
+  }
+  drained_.store(true, std::memory_order_release);
+  finish();
+}
+
+void SteeredWorker::finish() noexcept {
+  const TimeNs end_ns = orders_.end_ns.load(std::memory_order_relaxed);
+  for (bool more = true; more;) {
+    more = tracker_.finish(end_ns, kFinishPortion, batch_);
+    hand_over(end_ns);
+  }
+  outlet_.cover(port::kAllCovered);
+  done_.store(true, std::memory_order_release);
+}
+
+void SteeredWorker::publish() noexcept {
+  counters_.tracker = tracker_.counters();
+  counters_.open_connections = tracker_.open_connections();
+  counters_.evidence_in_use = tracker_.evidence_in_use();
+  counters_.events = outlet_.counters();
+  counters_.packet_time_ns = covered_ns_;
+  published_.publish(counters_);
+}
+
+}  // namespace doorslam::ethdev
