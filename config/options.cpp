@@ -2,15 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
+#include <iterator>
 #include <map>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "config/sink_options.h"
+#include "pipeline/base/printable.h"
 #include "pipeline/diagnose/signature_file.h"
+#include "pipeline/host/cpu_list.h"
 
 namespace doorslam::config {
 namespace {
@@ -30,6 +36,17 @@ std::size_t count(const Settings& settings, std::string_view name) {
 
 std::size_t told_banner_length(const Settings& settings) {
   return settings.text("evidence.payload") == "full" ? count(settings, "output.banner_length") : 0;
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+/// The value whose name stands at its place in `names`; the schema allows no other.
+template <class Choice>
+Choice choice_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return static_cast<Choice>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
 }  // namespace
@@ -97,6 +114,31 @@ alert::EncoderOptions encoder_options(const Settings& settings, std::string vers
   return options;
 }
 
+ethdev::LiveOptions live_options(const Settings& settings) {
+  ethdev::LiveOptions options;
+  for (const std::string& group : settings.words("run.ports")) options.groups.push_back(words_of(group));
+  options.workers = worker_count(settings);
+  options.lcores = host::parse_cpu_list(settings.text("run.lcores")).value_or(host::CpuList());
+  options.huge_pages = settings.flag("run.huge_pages");
+  options.attachable = settings.flag("run.attachable");
+  options.telemetry = settings.flag("run.telemetry");
+  options.file_prefix = settings.text("run.file_prefix");
+  options.descriptors = static_cast<std::uint16_t>(settings.number("run.descriptors"));
+  options.frame_octets = static_cast<std::uint32_t>(settings.number("run.frame_octets"));
+  options.promiscuous = settings.flag("run.promiscuous");
+  options.hardware_time = settings.flag("run.hardware_time");
+  options.frames_may_be_cut = settings.flag("run.frames_cut");
+  options.steering_ring = count(settings, "run.steering_ring");
+  options.idle = choice_of<ethdev::IdleChoice>(settings.text("run.idle"), {"auto", "spin", "pause", "sleep"});
+  options.when_behind = choice_of<ethdev::WhenBehind>(settings.text("run.when_behind"), {"auto", "wait", "sample"});
+  options.events.refusals = count(settings, "run.refusal_ring");
+  options.events.evidence = options.events.refusals / 8;
+  options.events.served = count(settings, "run.served_ring");
+  options.decode = decode_options(settings);
+  options.tracker = tracker_options(settings);
+  return options;
+}
+
 std::vector<std::filesystem::path> signature_paths(const Settings& settings) {
   std::vector<std::filesystem::path> paths = {diagnose::default_signature_directory()};
   for (const std::string& path : settings.paths("signatures.paths")) paths.emplace_back(path);
@@ -118,6 +160,12 @@ Result<void> check_together(const Settings& settings) {
   if (key_of_port.size() > packet::UdpTunnels::kMaxPorts) {
     return usage_error(fmt::format("decode.*_ports name {} ports; at most {} are allowed in all", key_of_port.size(),
                                    packet::UdpTunnels::kMaxPorts));
+  }
+  if (const std::string& cpus = settings.text("run.lcores"); !cpus.empty() && !host::parse_cpu_list(cpus)) {
+    return usage_error(fmt::format("run.lcores: \"{}\" is no list of CPUs; write 2-5,8", printable(cpus, 60)));
+  }
+  for (const std::string& group : settings.words("run.ports")) {
+    if (words_of(group).empty()) return usage_error("run.ports: a group without a port; remove it");
   }
   if (settings.number("analysis.settle_seconds") > settings.number("analysis.window_seconds")) {
     return usage_error("analysis.settle_seconds is more than analysis.window_seconds; lower it, or raise the window");

@@ -11,6 +11,7 @@
 #include "pipeline/base/result.h"
 #include "pipeline/diagnose/analysis.h"
 #include "pipeline/packet/decode.h"
+#include "pipeline/port/ethdev/live_options.h"
 #include "pipeline/tcp/tracker_options.h"
 
 /// The narrow options struct of each module, out of the settings. Modules know nothing of the configuration.
@@ -24,6 +25,10 @@ diagnose::AnalysisOptions analysis_options(const Settings& settings);
 alert::IncidentOptions incident_options(const Settings& settings);
 /// `version` is the program's own.
 alert::EncoderOptions encoder_options(const Settings& settings, std::string version);
+
+/// The live sensor, its decoder and tracker included. Ports given on the command line are put in by the caller.
+/// `settings` have passed check_together().
+ethdev::LiveOptions live_options(const Settings& settings);
 
 /// Signature files and folders in the order of reading: those that come with doorslam, then the site's.
 std::vector<std::filesystem::path> signature_paths(const Settings& settings);

@@ -19,6 +19,7 @@ constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 constexpr std::int64_t kMillion = 1'000'000;
 
 constexpr auto kSections = std::to_array<Section>({
+    {"run", "The live sensor: ports, threads, memory. `doorslam check` tells whether the host is fit for it."},
     {"decode", "From frames to TCP segments."},
     {"flows", "The table of connections."},
     {"flows.timeout", "How long a connection may be silent before it is taken to be over."},
@@ -40,6 +41,106 @@ constexpr auto kKeys = std::to_array<Key>({
      .most = 64,
      .help = "Worker threads. Connections are spread over them; the results do not depend on "
              "their number as long as flows.capacity and evidence.capacity suffice."},
+
+    {.name = "run.ports",
+     .kind = words,
+     .fallback = "",
+     .help =
+         "Port groups to listen on, for doorslam run. A group is one text: PCI addresses (0000:3b:00.0) or "
+         "specifications of DPDK's virtual devices (net_af_packet0,iface=eth1), separated by blanks. The two ports of "
+         "a passive tap form one group."},
+    {.name = "run.lcores",
+     .kind = text,
+     .fallback = "",
+     .help = "CPUs of the workers, then of receiving threads: 2-5,8. Empty: any that the process may use."},
+    {.name = "run.huge_pages",
+     .kind = flag,
+     .fallback = "true",
+     .help =
+         "Packet buffers lie in huge pages, which have to be reserved. Off (or --no-huge): in ordinary memory, which "
+         "only virtual devices can use."},
+    {.name = "run.attachable",
+     .kind = flag,
+     .fallback = "true",
+     .help =
+         "dpdk-dumpcap may attach to see the packets as they come. Needs huge pages, and leaves files under /run/dpdk "
+         "while it runs."},
+    {.name = "run.telemetry",
+     .kind = flag,
+     .fallback = "true",
+     .help = "dpdk-telemetry.py may connect and ask for counters."},
+    {.name = "run.file_prefix",
+     .kind = text,
+     .fallback = "doorslam",
+     .help = "Names this instance among DPDK's files; every instance on a host needs its own."},
+    {.name = "run.descriptors",
+     .kind = count,
+     .fallback = "1024",
+     .least = 64,
+     .most = 32'768,
+     .help =
+         "Packets that a port can hold for each receive queue. More survive a longer pause of the worker; fewer stay "
+         "in the cache."},
+    {.name = "run.frame_octets",
+     .kind = count,
+     .fallback = "9018",
+     .least = 1'518,
+     .most = 65'535,
+     .help = "The longest frame on the link, with its Ethernet header and FCS."},
+    {.name = "run.promiscuous",
+     .kind = flag,
+     .fallback = "true",
+     .help = "Take frames that are not addressed to the port: all of a mirror's are not."},
+    {.name = "run.hardware_time",
+     .kind = flag,
+     .fallback = "true",
+     .help = "Take the card's time stamps where it has them. Off: the processor's clock, read once a burst."},
+    {.name = "run.frames_cut",
+     .kind = flag,
+     .fallback = "false",
+     .help = "The mirror truncates frames: their length is what their IP header says."},
+    {.name = "run.steering_ring",
+     .kind = count,
+     .fallback = "4096",
+     .least = 256,
+     .most = 262'144,
+     .help = "Packets that may wait between a receiving thread and a worker, where a port cannot spread connections "
+             "over the workers itself."},
+    {.name = "run.idle",
+     .kind = choice,
+     .fallback = "auto",
+     .choices = "auto|spin|pause|sleep",
+     .help = "What a polling thread does when no packet comes. spin: it looks again at once. pause: it rests a few "
+             "microseconds, as the processor can. sleep: after some milliseconds it sleeps for 50 us at a time. auto: "
+             "sleep "
+             "where threads share CPUs, else pause."},
+    {.name = "run.when_behind",
+     .kind = choice,
+     .fallback = "auto",
+     .choices = "auto|sample|wait",
+     .help =
+         "When the analysis does not keep up. sample: of plainly served connections, some are left out and counted. "
+         "wait: the workers wait for it, and ports lose packets. auto: wait for capture files, else sample."},
+    {.name = "run.refusal_ring",
+     .kind = count,
+     .fallback = "131072",
+     .least = 1'024,
+     .most = 16 * kMillion,
+     .help =
+         "Ended connections that may have been refused, and wait for the analysis, for each worker; about 300 octets "
+         "each, and 2 KiB for one in eight."},
+    {.name = "run.served_ring",
+     .kind = count,
+     .fallback = "65536",
+     .least = 1'024,
+     .most = 16 * kMillion,
+     .help = "The same for other events."},
+    {.name = "run.log_seconds",
+     .kind = duration,
+     .fallback = "60",
+     .least = 0,
+     .most = kDay,
+     .help = "A status line is logged at this interval; 0: none."},
 
     {.name = "decode.verify_checksums",
      .kind = flag,

@@ -101,6 +101,9 @@ const std::vector<std::int64_t>& Settings::numbers(std::string_view name) const 
 const std::vector<std::string>& Settings::paths(std::string_view name) const {
   return std::get<std::vector<std::string>>(at(name));
 }
+const std::vector<std::string>& Settings::words(std::string_view name) const {
+  return std::get<std::vector<std::string>>(at(name));
+}
 
 Result<void> Settings::override_with(std::string_view assignment) {
   const std::size_t equals = assignment.find('=');

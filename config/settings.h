@@ -26,6 +26,7 @@ class Settings {
   const std::string& text(std::string_view name) const;
   const std::vector<std::int64_t>& numbers(std::string_view name) const;
   const std::vector<std::string>& paths(std::string_view name) const;
+  const std::vector<std::string>& words(std::string_view name) const;
 
   const Value& value(const Key& key) const;
   void assign(const Key& key, Value value);

@@ -20,6 +20,8 @@ constexpr const char* kExamples =
     "  doorslam read big.pcap --quiet --flows flows.ndjson --alerts alerts.ndjson\n"
     "                                                   records for a SIEM (ECS, one JSON object a line)\n"
     "  doorslam read x.pcap --flows - --quiet | jq 'select(.doorslam.cause == \"acl_denied\")'\n"
+    "  doorslam run --vdev net_af_packet0,iface=eth1 --no-huge --alerts -\n"
+    "                                                   live, on an interface of the kernel\n"
     "  doorslam check -c doorslam.yaml                  is the configuration right, and the host fit for it?\n"
     "  doorslam explain connection_limit                what a cause means and what to do about it\n"
     "\nExit codes: 0 done; 1 something could not be read (what could be is reported); 2 wrong usage or configuration.";
@@ -46,6 +48,41 @@ void add_read(CLI::App& app, CommandLine& line) {
       ->take_all();
   read->footer(kExamples);
   read->callback([&line] { line.command = CommandLine::Command::read; });
+}
+
+void add_run(CLI::App& app, CommandLine& line) {
+  CLI::App* run = app.add_subcommand("run", "Listen on ports and report refused connections as they happen");
+  run->add_option("--port", line.ports, "PCI address of a port to listen on; several form one port group, as a tap's")
+      ->type_name("ADDRESS")
+      ->expected(1)
+      ->take_all();
+  run->add_option("--vdev", line.vdevs, "DPDK virtual device to listen on (net_af_packet0,iface=eth1); may be repeated")
+      ->type_name("SPEC")
+      ->expected(1)
+      ->take_all();
+  run->add_option("-w,--workers", line.workers, "Worker threads, 1 to 64")->type_name("N");
+  run->add_option("--lcores", line.lcores, "CPUs for the workers, then for receiving threads: 2-5,8")
+      ->type_name("LIST");
+  run->add_flag("--no-huge", line.no_huge, "Do without huge pages (virtual devices only)");
+  run->add_option("--flows", line.flows,
+                  "Append a record of every connection (NDJSON, ECS) to FILE; - is standard output")
+      ->type_name("FILE");
+  run->add_option("--alerts", line.alerts, "Append the alerts (NDJSON, ECS) to FILE; - is standard output")
+      ->type_name("FILE");
+  run->add_option("--stop-when-idle", line.stop_when_idle, "End after so long without a packet")
+      ->type_name("SECONDS")
+      ->check(CLI::NonNegativeNumber);
+  run->add_flag("-q,--quiet", line.quiet, "Log warnings and errors only");
+  run->add_flag("-C,--ignore-checksums", line.ignore_checksums, "Take packets with wrong checksums");
+  run->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
+  run->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  run->footer(
+      "\nSIGTERM and SIGINT drain and end; SIGHUP reads settings and signatures again; SIGUSR1 opens the output files "
+      "again.\nExit codes: 0 done; 1 a port, an output or the host failed; 2 wrong usage or configuration.");
+  run->callback([&line] { line.command = CommandLine::Command::run; });
 }
 
 void add_check(CLI::App& app, CommandLine& line) {
@@ -121,7 +158,8 @@ Result<void> complete(CommandLine& line, const std::string& cause) {
   if (!line.json.empty() && !line.config_file.empty() && same_file(line.json, line.config_file)) {
     return usage_error(line.json + ": is the configuration file and would be overwritten; name another file");
   }
-  if ((line.flows == "-" || line.alerts == "-") && !line.quiet) line.quiet = true;
+  const bool to_standard_output = line.flows == "-" || line.alerts == "-";
+  if (to_standard_output && line.command == CommandLine::Command::read) line.quiet = true;
   if (line.workers && (*line.workers < 1 || *line.workers > 64)) {
     return usage_error("--workers: 1 to 64 are possible");
   }
@@ -142,6 +180,7 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
   CommandLine line;
   std::string cause;
   add_read(app, line);
+  add_run(app, line);
   add_check(app, line);
   add_explain(app, line, cause);
   add_print_config(app, line);

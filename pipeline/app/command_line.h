@@ -11,7 +11,7 @@ namespace doorslam::app {
 
 /// What the user asked for.
 struct CommandLine {
-  enum class Command { read, check, explain, print_config };
+  enum class Command { read, run, check, explain, print_config };
 
   Command command = Command::read;
   std::vector<std::string> captures;     ///< read: files, "-" is standard input
@@ -22,6 +22,11 @@ struct CommandLine {
   std::string alerts;                    ///< likewise for alerts
   std::string json;                      ///< check: file for the findings, "-" is standard output, empty: none
   std::optional<unsigned> workers;
+  std::vector<std::string> ports;        ///< run: PCI addresses; with `vdevs` one port group
+  std::vector<std::string> vdevs;        ///< run: specifications of virtual devices
+  std::string lcores;                    ///< run: CPUs for workers and receivers, empty: as configured
+  bool no_huge = false;                  ///< run: ordinary memory in place of huge pages
+  std::optional<double> stop_when_idle;  ///< run: seconds without a packet after which to end
   bool ignore_checksums = false;
   bool quiet = false;
 };

@@ -8,6 +8,7 @@
 #include "pipeline/app/command_line.h"
 #include "pipeline/app/output_file.h"
 #include "pipeline/app/read_command.h"
+#include "pipeline/app/run_command.h"
 #include "pipeline/diagnose/guide.h"
 
 namespace {
@@ -56,6 +57,8 @@ int run(const CommandLine& line) {
       return print_config(line);
     case CommandLine::Command::check:
       return exit_code(doorslam::app::check(line));
+    case CommandLine::Command::run:
+      return exit_code(doorslam::app::run_sensor(line));
     case CommandLine::Command::read:
       break;
   }

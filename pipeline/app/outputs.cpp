@@ -21,13 +21,15 @@ Outputs::Outputs(const config::Settings& settings)
 
 Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings) {
   Outputs outputs(settings);
+  // A capture read again gives the same records again; what a live link showed does not come twice.
+  const auto mode = line.command == CommandLine::Command::run ? OutputFile::Mode::append : OutputFile::Mode::overwrite;
   if (!line.flows.empty()) {
-    auto file = OutputFile::open(line.flows);
+    auto file = OutputFile::open(line.flows, mode);
     if (!file) return tl::unexpected(file.error());
     outputs.flows_.emplace(std::move(*file));
   }
   if (!line.alerts.empty()) {
-    auto file = OutputFile::open(line.alerts);
+    auto file = OutputFile::open(line.alerts, mode);
     if (!file) return tl::unexpected(file.error());
     outputs.alerts_.emplace(std::move(*file));
   }
@@ -40,7 +42,7 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
     outputs.feed_ = std::move(*feed);
     outputs.drain_ns_ = settings.number("store.drain_seconds");
   }
-  if (!line.quiet) {
+  if (!line.quiet && line.command == CommandLine::Command::read) {
     const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     outputs.report_.emplace(alert::ReportOptions{.colour = colour});
   }
@@ -60,6 +62,27 @@ void Outputs::take(const std::vector<DiagnosedConnection>& readings) {
     if (wants_incidents) incidents_.observe(reading, events_);
   }
   pass_on_events();
+}
+
+void Outputs::advance(flowtable::TimeNs now_ns) {
+  if (!alerts_ && !report_ && !feed_) return;
+  incidents_.advance(now_ns, events_);
+  pass_on_events();
+}
+
+void Outputs::flush() {
+  for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
+    if (*file) (*file)->flush();
+  }
+}
+
+Result<void> Outputs::reopen() {
+  if (feed_) feed_->reopen();
+  for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
+    if (!*file) continue;
+    if (auto reopened = (*file)->reopen(); !reopened) return reopened;
+  }
+  return {};
 }
 
 void Outputs::finish(const alert::CaptureSummary& summary) {

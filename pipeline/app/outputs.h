@@ -25,9 +25,18 @@ class Outputs {
   static Result<Outputs> open(const CommandLine& line, const config::Settings& settings);
 
   /// Whether anybody reads of plainly served connections.
-  bool wants_served() const noexcept { return flows_ || alerts_ || report_; }
+  bool wants_served() const noexcept { return flows_ || alerts_ || report_ || feed_; }
 
   void take(const std::vector<diagnose::DiagnosedConnection>& readings);
+  /// Packet time has come so far: incidents that are due are updated and closed.
+  void advance(flowtable::TimeNs now_ns);
+  /// Passes on what was written.
+  void flush();
+  /// Opens the files again by their names: they were moved away. Errors (data): one cannot be; records go on to the
+  /// old.
+  Result<void> reopen();
+  /// Packets lost at the ports so far: alerts tell.
+  void note_port_drops(std::uint64_t total) { incidents_.note_port_drops(total); }
   /// The source has ended: closes the incidents and prints the report.
   void finish(const alert::CaptureSummary& summary);
   /// Says on standard error what could not be written. False: something could not.

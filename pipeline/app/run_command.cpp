@@ -1,0 +1,225 @@
+#include "pipeline/app/run_command.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "config/options.h"
+#include "pipeline/app/log.h"
+#include "pipeline/app/outputs.h"
+#include "pipeline/app/privileges.h"
+#include "pipeline/app/service_manager.h"
+#include "pipeline/app/set_up.h"
+#include "pipeline/app/signals.h"
+#include "pipeline/port/ethdev/live_run.h"
+#include "pipeline/port/reconciliation.h"
+
+namespace doorslam::app {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr auto kTick = 100ms;
+/// A reading may still refer to the signatures that it was made with.
+constexpr std::size_t kScannersKept = 8;
+
+/// The analysis thread's way to the outputs.
+class OutputSink final : public port::ReadingSink {
+ public:
+  explicit OutputSink(Outputs& outputs) : outputs_(outputs) {}
+
+  void take(const std::vector<diagnose::DiagnosedConnection>& readings) override { outputs_.take(readings); }
+  void advance(flowtable::TimeNs watermark_ns) override { outputs_.advance(watermark_ns); }
+  void flush() override { outputs_.flush(); }
+
+ private:
+  Outputs& outputs_;
+};
+
+ethdev::EalLog eal_log(spdlog::logger& log) {
+  return [&log](unsigned level, std::string_view line) {
+    constexpr unsigned kWorstThree = 3;  // emergency, alert, critical
+    log.log(level <= kWorstThree ? spdlog::level::err : spdlog::level::debug, "{}", line);
+  };
+}
+
+/// The ports of the command line, if any, in place of the configuration's: one group.
+Result<ethdev::LiveOptions> live_options(const CommandLine& line, const config::Settings& settings) {
+  ethdev::LiveOptions options = config::live_options(settings);
+  ethdev::PortGroup given = line.ports;
+  given.insert(given.end(), line.vdevs.begin(), line.vdevs.end());
+  if (!given.empty()) options.groups = {given};
+  if (options.groups.empty()) {
+    return usage_error(
+        "run: no port to listen on; give --port 0000:3b:00.0 or --vdev net_af_packet0,iface=eth1, or name "
+        "ports in the configuration (run.ports)");
+  }
+  return options;
+}
+
+/// One sensor from set-up to end.
+class Sensor {
+ public:
+  Sensor(const CommandLine& line, const config::Settings& settings, Log& log)
+      : line_(line), settings_(settings), log_(log) {}
+
+  Result<int> run(Signals& signals);
+
+ private:
+  Result<void> set_up();
+  diagnose::AnalysisOptions analysis_options(const config::Settings& settings) const;
+  void listen(Signals& signals);
+  void obey(int signal);
+  void reload();
+  bool has_idled();
+  void tell_now_and_then();
+  Result<int> end();
+
+  const CommandLine& line_;
+  config::Settings settings_;
+  Log& log_;
+  ServiceManager manager_;
+  std::deque<std::unique_ptr<diagnose::SignatureScanner>> scanners_;  ///< the newest last
+  std::optional<Outputs> outputs_;
+  std::optional<OutputSink> sink_;
+  std::optional<diagnose::Analysis> analysis_;
+  std::unique_ptr<ethdev::LiveRun> live_;
+  bool stopping_ = false;
+  std::uint64_t packets_seen_ = 0;
+  Clock::time_point last_packet_;
+  Clock::time_point last_status_;
+};
+
+Result<void> Sensor::set_up() {
+  auto options = live_options(line_, settings_);
+  if (!options) return tl::unexpected(options.error());
+  auto scanner = make_scanner(settings_);
+  if (!scanner) return tl::unexpected(scanner.error());
+  scanners_.push_back(std::make_unique<diagnose::SignatureScanner>(std::move(*scanner)));
+  keep_set_up_privileges();
+  auto live = ethdev::LiveRun::set_up(*options, eal_log(*log_));
+  if (!live) return tl::unexpected(live.error());
+  live_ = std::move(*live);
+  auto outputs = Outputs::open(line_, settings_);
+  if (!outputs) return tl::unexpected(outputs.error());
+  outputs_.emplace(std::move(*outputs));
+  sink_.emplace(*outputs_);
+  analysis_.emplace(analysis_options(settings_), scanners_.back().get());
+  return {};
+}
+
+diagnose::AnalysisOptions Sensor::analysis_options(const config::Settings& settings) const {
+  diagnose::AnalysisOptions options = config::analysis_options(settings);
+  options.tells_served = outputs_->wants_served();
+  return options;
+}
+
+Result<int> Sensor::run(Signals& signals) {
+  if (auto set_up_done = set_up(); !set_up_done) return tl::unexpected(set_up_done.error());
+  if (auto started = live_->start(*analysis_, *sink_); !started) return tl::unexpected(started.error());
+  drop_privileges();
+  for (const std::string& note : live_->notes()) log_->info("{}", note);
+  const port::LiveCounters at_start = live_->snapshot();
+  for (const port::PortSnapshot& port : at_start.ports) {
+    log_->info("listening on {} ({}), {}", port.name, port.driver, port.link_up ? "link up" : "link down");
+  }
+  manager_.ready("listening");
+  listen(signals);
+  return end();
+}
+
+void Sensor::listen(Signals& signals) {
+  last_packet_ = last_status_ = Clock::now();
+  while (!stopping_) {
+    if (const auto signal = signals.wait(kTick)) obey(*signal);
+    for (const std::string& piece : live_->tick()) log_->warn("{}", piece);
+    if (live_->alive()) manager_.alive();
+    if (has_idled()) {
+      log_->info("no packet for {:g} s", *line_.stop_when_idle);
+      stopping_ = true;
+    }
+    tell_now_and_then();
+  }
+}
+
+void Sensor::obey(int signal) {
+  switch (signal) {
+    case SIGHUP:
+      reload();
+      break;
+    case SIGUSR1:
+      live_->analysis_thread().post([this](diagnose::Analysis&) {
+        if (const auto reopened = outputs_->reopen(); !reopened) log_->error("{}", reopened.error().message);
+      });
+      break;
+    default:
+      stopping_ = true;
+  }
+}
+
+void Sensor::reload() {
+  manager_.reloading();
+  auto settings = settings_of(line_);
+  auto scanner = settings ? make_scanner(*settings) : tl::unexpected(settings.error());
+  if (!scanner) {
+    log_->error("not reloaded, the old settings stay: {}", scanner.error().message);
+  } else {
+    scanners_.push_back(std::make_unique<diagnose::SignatureScanner>(std::move(*scanner)));
+    if (scanners_.size() > kScannersKept) scanners_.pop_front();
+    const diagnose::AnalysisOptions options = analysis_options(*settings);
+    live_->analysis_thread().post([options, newest = scanners_.back().get()](diagnose::Analysis& analysis) {
+      analysis.reconfigure(options, newest);
+    });
+    log_->info("signatures and thresholds were read again");
+  }
+  manager_.ready("listening");
+}
+
+bool Sensor::has_idled() {
+  const std::uint64_t packets = live_->packets();
+  if (packets != packets_seen_) {
+    packets_seen_ = packets;
+    last_packet_ = Clock::now();
+  }
+  return line_.stop_when_idle && Clock::now() - last_packet_ > std::chrono::duration<double>(*line_.stop_when_idle);
+}
+
+void Sensor::tell_now_and_then() {
+  const std::chrono::nanoseconds interval(settings_.number("run.log_seconds"));
+  if (interval == 0ns || Clock::now() - last_status_ < interval) return;
+  last_status_ = Clock::now();
+  log_->info("{}", port::status_line(live_->snapshot()));
+}
+
+Result<int> Sensor::end() {
+  manager_.stopping("draining");
+  const auto began = Clock::now();
+  live_->stop();
+  outputs_->finish({});
+  const bool complete = outputs_->close();
+  const port::LiveCounters counters = live_->snapshot();
+  const auto balances = port::reconcile(counters);
+  log_->info("stopped within {} ms\n{}",
+             std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began).count(),
+             port::reconciliation_text(balances));
+  log_->info("{}", port::status_line(counters));
+  return complete ? 0 : 1;
+}
+
+}  // namespace
+
+Result<int> run_sensor(const CommandLine& line) {
+  const auto settings = settings_of(line);
+  if (!settings) return tl::unexpected(settings.error());
+  Signals signals;
+  Log log(line.quiet);
+  return Sensor(line, *settings, log).run(signals);
+}
+
+}  // namespace doorslam::app
