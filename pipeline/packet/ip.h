@@ -56,10 +56,10 @@ struct IpHeader {
 /// Copies 4 or 16 octets out of the packet.
 inline void assign(flowtable::IpAddress& address, ByteView octets) noexcept {
   if (octets.size() == 4) {
-    // One store of sixteen octets: a reader of them all would wait for two that overlap.
-    std::array<std::uint32_t, 4> words{};
-    std::memcpy(words.data(), octets.data(), 4);
-    address.octets = std::bit_cast<std::array<std::uint8_t, 16>>(words);
+    // Made whole first: one store of sixteen octets, as a reader of them all would wait for two that overlap.
+    std::uint32_t word = 0;
+    std::memcpy(&word, octets.data(), 4);
+    address.octets = std::bit_cast<std::array<std::uint8_t, 16>>(std::array<std::uint32_t, 4>{word, 0, 0, 0});
     address.version = flowtable::IpVersion::v4;
   } else {
     std::memcpy(address.octets.data(), octets.data(), 16);

@@ -99,10 +99,10 @@ inline bool decode_plain_frame(const RawPacket& packet, bool verify_checksums, S
   segment.dont_fragment = (fragment_ttl_protocol & 0x40000000U) != 0;
   segment.checksum_bad = false;
   segment.tunneled = false;
-  segment.payload = reader.captured().subspan(20 + tcp_octets, captured_octets - 20 - tcp_octets);
+  segment.payload = reader.captured().first(captured_octets).subspan(20 + tcp_octets);
   sum += read_plain_options(reader, tcp_octets, segment.options);
   if (verify_checksums && captured_octets == total_octets) [[likely]] {
-    if (!segment.payload.empty()) sum += checksum_of(segment.payload);
+    if (captured_octets > 20 + tcp_octets) sum += checksum_of(segment.payload);
     segment.checksum_bad = !checksum_holds(sum);
   }
   return true;

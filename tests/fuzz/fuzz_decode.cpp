@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "pipeline/packet/decode.h"
+#include "pipeline/packet/plain_frame.h"
 
 /// Any octets, as frames of any link type, through one decoder with little memory for fragments.
 ///
@@ -28,7 +29,7 @@ void require(bool holds) {
 
 class Session {
  public:
-  explicit Session(std::uint32_t link_type) : link_type_(link_type), decoder_(options()) {}
+  explicit Session(std::uint32_t link_type) : link_type_(link_type), decoder_(options()), general_(options()) {}
 
   void feed(ByteView frame) {
     decode(frame, frame.size());
@@ -57,6 +58,7 @@ class Session {
                                    .number = ++number_};
     packet::Segment segment;
     packet::IcmpError error;
+    check_short_cut(raw);
     const packet::DecodeOutcome outcome = decoder_.decode(raw, segment, error);
     require(decoder_.counters().received() == number_);
     if (outcome != packet::DecodeOutcome::tcp) return;
@@ -64,8 +66,29 @@ class Session {
     for (const std::uint8_t octet : segment.payload) touched_ = static_cast<std::uint8_t>(touched_ ^ octet);
   }
 
+  /// What the straight line for plain frames reads, the general path reads from the datagram alone.
+  void check_short_cut(const packet::RawPacket& raw) {
+    packet::Segment plain;
+    if (!packet::decode_plain_frame(raw, true, plain)) return;
+    const std::size_t link_octets = raw.captured[12] == 0x08 ? 14 : 18;
+    packet::RawPacket datagram = raw;
+    datagram.link_type = packet::link_type::kRaw;
+    datagram.captured = raw.captured.subspan(link_octets);
+    datagram.wire_length -= static_cast<std::uint32_t>(link_octets);
+    packet::Segment general;
+    packet::IcmpError error;
+    require(general_.decode(datagram, general, error) == packet::DecodeOutcome::tcp);
+    require(plain.source == general.source && plain.destination == general.destination);
+    require(plain.seq == general.seq && plain.ack == general.ack && plain.flags == general.flags);
+    require(plain.window == general.window && plain.ip_id == general.ip_id && plain.ttl == general.ttl);
+    require(plain.options == general.options && plain.dont_fragment == general.dont_fragment);
+    require(plain.checksum_bad == general.checksum_bad && plain.payload_length == general.payload_length);
+    require(plain.payload.data() == general.payload.data() && plain.payload.size() == general.payload.size());
+  }
+
   std::uint32_t link_type_;
   packet::Decoder decoder_;
+  packet::Decoder general_;
   flowtable::TimeNs time_ns_ = 1;
   std::uint64_t number_ = 0;
   volatile std::uint8_t touched_ = 0;
