@@ -1,7 +1,5 @@
 #include "pipeline/tcp/evidence_policy.h"
 
-#include <algorithm>
-
 namespace doorslam::tcp {
 namespace {
 
@@ -71,35 +69,7 @@ bool is_over_the_trouble(const SegmentContext& context) {
          !is_over(states.of(Side::responder)) && context.advances;
 }
 
-/// payload_octets() of a connection that is not served yet, and so far from the 4 GiB at which this would be wrong.
-std::uint32_t early_payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) {
-  const std::size_t i = index_of(side);
-  const SideDetails& own = details.side[i];
-  if (flow.state_of(side) == EndState::inactive) return 0;
-  const std::uint32_t space = std::max(flow.next_seq[i] - own.start_seq, flow.acked[i] - own.start_seq);
-  const std::uint32_t control = own.fin_end != 0 ? 2 : 1;
-  return space - std::min(space, control);
-}
-
 }  // namespace
-
-bool is_plainly_served(const FlowRecord& flow, const FlowDetails& details) noexcept {
-  // Login dialogues (FTP, SMTP, PostgreSQL, TLS) refuse after two to four exchanges of short lines.
-  constexpr std::uint32_t kShortDialogue = 1024;
-  constexpr std::uint32_t kLongTalk = 4096;
-  constexpr std::uint32_t kDownload = 64 * 1024;
-  constexpr std::uint32_t kBulk = 1024 * 1024;
-  if (!flow.has(FlowFlag::open)) return false;
-  const unsigned exchanges = flow.exchanges();
-  if (exchanges >= 6) return true;
-  const std::uint32_t from_originator = early_payload_octets(flow, details, Side::originator);
-  const std::uint32_t from_responder = early_payload_octets(flow, details, Side::responder);
-  const std::uint32_t most = std::max(from_originator, from_responder);
-  if (most >= kBulk) return true;
-  if (exchanges >= 1 && most >= kDownload) return true;
-  if (from_responder < kShortDialogue) return false;
-  return exchanges >= 3 || (exchanges == 2 && most > kLongTalk);
-}
 
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
   FlowRecord& flow = context.flow;
@@ -118,14 +88,10 @@ void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   if (resumed) catch_up(context, *context.evidence);
 }
 
-Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side, EvidencePool& pool,
-                                    EvidenceCounters& counters) noexcept {
-  if (!flow.has(FlowFlag::recording)) {
-    if (flow.has(FlowFlag::served) || flow.has(FlowFlag::evidence_missing)) return nullptr;
-    if (is_due_evidence(flow, side, pool)) acquire(flow, details, pool, counters);
-    if (!flow.has(FlowFlag::recording)) return nullptr;
-  }
-  return &pool[details.evidence];
+Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side side, EvidencePool& pool,
+                                 EvidenceCounters& counters) noexcept {
+  if (is_due_evidence(flow, side, pool)) acquire(flow, details, pool, counters);
+  return flow.has(FlowFlag::recording) ? &pool[details.evidence] : nullptr;
 }
 
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
@@ -146,9 +112,7 @@ void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   suspend_or_release(flow, context.details, pool, counters);
 }
 
-void reclaim_evidence_if_served(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
-                                EvidenceCounters& counters) noexcept {
-  if (!is_plainly_served(flow, details)) return;
+void suspend_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, EvidenceCounters& counters) noexcept {
   flow.set(FlowFlag::served);
   suspend_or_release(flow, details, pool, counters);
 }

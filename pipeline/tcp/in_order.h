@@ -126,8 +126,8 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
 }  // namespace detail
 
 /// Any later segment.
-inline InOrder continue_in_order(FlowRecord& flow, FlowDetails& details, Side side,
-                                 const packet::Segment& segment) noexcept {
+[[gnu::always_inline]] inline InOrder continue_in_order(FlowRecord& flow, FlowDetails& details, Side side,
+                                                        const packet::Segment& segment) noexcept {
   using namespace packet::tcp_flag;
   const std::size_t own = index_of(side);
   const std::uint8_t flags = order_flags(segment);

@@ -78,7 +78,7 @@ void summarize(const FlowRecord& flow, const FlowDetails& details, ConnectionSum
     totals.packets = std::uint64_t{own.packet_carries} << 16U | flow.packets[index_of(side)];
     totals.payload_bytes = payload_octets(flow, details, side);
     // A side that was never captured has no gaps: it is missing altogether.
-    if (flow.states().of(side) != EndState::inactive) totals.gap_bytes = own.gap_bytes;
+    if (flow.state_of(side) != EndState::inactive) totals.gap_bytes = own.gap_bytes;
     totals.retransmissions = own.retransmissions;
     totals.zero_windows = own.zero_windows;
   }

@@ -261,8 +261,11 @@ void watch_window(SegmentContext& context) noexcept {
 std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept {
   const std::size_t i = index_of(side);
   const SideDetails& own = details.of(side);
-  const EndStates states = flow.states();
-  if (states.of(side) == EndState::inactive) return 0;
+  if (flow.state_of(side) == EndState::inactive) return 0;
+  if ((own.seq_wraps | own.ack_wraps) == 0) {
+    const std::uint32_t space = std::max(flow.next_seq[i], flow.acked[i]) - own.start_seq;
+    return space - std::min(space, own.fin_end != 0 ? 2U : 1U);
+  }
   const std::uint64_t sent = std::uint64_t{own.seq_wraps} << 32U | flow.next_seq[i];
   const std::uint64_t acked = std::uint64_t{own.ack_wraps} << 32U | flow.acked[i];
   std::int64_t octets = static_cast<std::int64_t>(std::max(sent, acked)) - std::int64_t{own.start_seq};

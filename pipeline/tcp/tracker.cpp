@@ -187,6 +187,12 @@ template <class Key>
   advance_segment(table, slot, side, segment, hash, out);
 }
 
+inline void Tracker::record_if_due(FlowRecord& flow, Side side, const Segment& segment, InOrder step) noexcept {
+  FlowDetails& details = details_of(flow);
+  Evidence* const evidence = provide_evidence_in_order(flow, details, side, evidence_, counters_.evidence);
+  if (evidence != nullptr) record_in_order(*evidence, details, side, segment, step == InOrder::opens);
+}
+
 template <class Key>
 [[gnu::noinline]] void Tracker::begin_and_advance(Table<Key>& table, const Lookup<Key>& lookup,
                                                   EventBatch& out) noexcept {
@@ -225,12 +231,6 @@ template <class Key>
   }
   if (step == InOrder::opens) flow.put(FlowFlag::quick, is_in_mid_flow(flow));
   return true;
-}
-
-void Tracker::record_if_due(FlowRecord& flow, Side side, const Segment& segment, InOrder step) noexcept {
-  FlowDetails& details = details_of(flow);
-  Evidence* const evidence = provide_evidence_in_order(flow, details, side, evidence_, counters_.evidence);
-  if (evidence != nullptr) record_in_order(*evidence, details, side, segment, step == InOrder::opens);
 }
 
 /// The next segment in order, of a healthy connection in mid-flow. Once it is plainly served, nothing but its own cache
