@@ -109,6 +109,83 @@ Result<sink::SyslogOptions> syslog_options(const SinkSettings& sink) {
   return options;
 }
 
+Result<sink::HttpOptions> http_options(const SinkSettings& sink) {
+  sink::HttpOptions options;
+  options.url = sink.text("url");
+  if (options.url.empty()) return usage_error("url is missing; name the receiver as http://host:port or https://");
+  if (auto checked = sink::check_url(options.url); !checked) return tl::unexpected(checked.error());
+  options.tls = tls_options(sink);
+  options.user = sink.text("user");
+  options.password = sink.text("password");
+  options.token = sink.text("token");
+  options.timeout = duration(sink, "timeout_seconds");
+  return options;
+}
+
+/// What becomes part of a URL or of SQL. Errors (usage): it holds something else than such names do.
+Result<std::string> plain_name(const SinkSettings& sink, std::string_view key, std::string_view also) {
+  const std::string& name = sink.text(key);
+  for (const char c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    if (!plain && also.find(c) == std::string_view::npos) {
+      return usage_error(fmt::format("{}: \"{}\" is no such name", key, printable(name, 80)));
+    }
+  }
+  return name;
+}
+
+Result<sink::ElasticOptions> elastic_options(const SinkSettings& sink) {
+  sink::ElasticOptions options;
+  auto http = http_options(sink);
+  if (!http) return tl::unexpected(http.error());
+  options.http = std::move(*http);
+  const auto index = plain_name(sink, "index", "-.{}");
+  if (!index) return tl::unexpected(index.error());
+  if (!index->empty()) options.index = *index;
+  const std::string& format = sink.text("format");
+  if (format == "cef" || format == "leef") return usage_error("format: Elasticsearch takes JSON: ecs, ocsf or eve");
+  return options;
+}
+
+Result<sink::SplunkOptions> splunk_options(const SinkSettings& sink) {
+  sink::SplunkOptions options;
+  auto http = http_options(sink);
+  if (!http) return tl::unexpected(http.error());
+  options.http = std::move(*http);
+  if (options.http.token.empty())
+    return usage_error("token is missing; name where HEC's stands: file:PATH or env:NAME");
+  const auto index = plain_name(sink, "index", "-.");
+  if (!index) return tl::unexpected(index.error());
+  options.index = *index;
+  return options;
+}
+
+Result<sink::ClickHouseOptions> clickhouse_options(const SinkSettings& sink) {
+  sink::ClickHouseOptions options;
+  auto http = http_options(sink);
+  if (!http) return tl::unexpected(http.error());
+  options.http = std::move(*http);
+  for (const auto& [key, place] : {std::pair<const char*, std::string*>{"database", &options.database},
+                                   {"alert_table", &options.alert_table},
+                                   {"flow_table", &options.flow_table}}) {
+    auto name = plain_name(sink, key, "");
+    if (!name || name->empty())
+      return name ? usage_error(fmt::format("{} is empty", key)) : tl::unexpected(name.error());
+    *place = std::move(*name);
+  }
+  return options;
+}
+
+Result<sink::KafkaOptions> kafka_options(const SinkSettings& sink) {
+  sink::KafkaOptions options;
+  options.brokers = sink.words("brokers");
+  if (options.brokers.empty()) return usage_error("brokers is missing; name some as [host:port, ...]");
+  options.topic = sink.text("topic");
+  options.options = sink.words("options");
+  options.timeout = duration(sink, "timeout_seconds");
+  return options;
+}
+
 Result<sink::SinkOptions> one_sink(const SinkSettings& sink) {
   auto runner = runner_options(sink);
   if (!runner) return tl::unexpected(runner.error());
@@ -118,6 +195,13 @@ Result<sink::SinkOptions> one_sink(const SinkSettings& sink) {
   };
   const std::string& type = sink.text("type");
   if (type == "syslog") return with(syslog_options(sink));
+  if (type == "elasticsearch") return with(elastic_options(sink));
+  if (type == "splunk") return with(splunk_options(sink));
+  if (type == "kafka") return with(kafka_options(sink));
+  if (type == "clickhouse") {
+    runner->format = format::Format::clickhouse;
+    return with(clickhouse_options(sink));
+  }
   return with(file_options(sink));
 }
 

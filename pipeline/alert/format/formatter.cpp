@@ -1,5 +1,7 @@
 #include "pipeline/alert/format/formatter.h"
 
+#include "pipeline/alert/format/formatters.h"
+
 namespace doorslam::format {
 
 namespace {
@@ -12,6 +14,22 @@ class EcsFormatter final : public Formatter {
 
 }  // namespace
 
-std::unique_ptr<Formatter> Formatter::make(Format) { return std::make_unique<EcsFormatter>(); }
+std::unique_ptr<Formatter> Formatter::make(Format format) {
+  switch (format) {
+    case Format::ocsf:
+      return make_ocsf_formatter();
+    case Format::eve:
+      return make_eve_formatter();
+    case Format::cef:
+      return make_cef_formatter();
+    case Format::leef:
+      return make_leef_formatter();
+    case Format::clickhouse:
+      return make_clickhouse_formatter();
+    case Format::ecs:
+      break;
+  }
+  return std::make_unique<EcsFormatter>();
+}
 
 }  // namespace doorslam::format

@@ -12,14 +12,15 @@ namespace doorslam::format {
 
 /// What a receiver wants to read. docs/siem.md has the tables of fields.
 enum class Format : std::uint8_t {
-  ecs,   ///< Elastic Common Schema 8.17, JSON
-  ocsf,  ///< Open Cybersecurity Schema Framework 1.3, JSON
-  eve,   ///< Suricata's EVE, JSON
-  cef,   ///< ArcSight Common Event Format 0
-  leef,  ///< QRadar Log Event Extended Format 2.0
+  ecs,         ///< Elastic Common Schema 8.17, JSON
+  ocsf,        ///< Open Cybersecurity Schema Framework 1.3, JSON
+  eve,         ///< Suricata's EVE, JSON
+  cef,         ///< ArcSight Common Event Format 0
+  leef,        ///< QRadar Log Event Extended Format 2.0
+  clickhouse,  ///< rows of doorslam's own tables in ClickHouse; nothing else reads it
 };
 
-inline constexpr std::array<std::string_view, 5> kFormatNames = {"ecs", "ocsf", "eve", "cef", "leef"};
+inline constexpr std::array<std::string_view, 6> kFormatNames = {"ecs", "ocsf", "eve", "cef", "leef", "clickhouse"};
 
 constexpr std::string_view name_of(Format format) { return kFormatNames[static_cast<std::size_t>(format)]; }
 

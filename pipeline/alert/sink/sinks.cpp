@@ -6,6 +6,10 @@ namespace {
 
 Result<std::unique_ptr<Receiver>> make(const FileOptions& options) { return make_file_receiver(options); }
 Result<std::unique_ptr<Receiver>> make(const SyslogOptions& options) { return make_syslog_receiver(options); }
+Result<std::unique_ptr<Receiver>> make(const ElasticOptions& options) { return make_elastic_receiver(options); }
+Result<std::unique_ptr<Receiver>> make(const SplunkOptions& options) { return make_splunk_receiver(options); }
+Result<std::unique_ptr<Receiver>> make(const ClickHouseOptions& options) { return make_clickhouse_receiver(options); }
+Result<std::unique_ptr<Receiver>> make(const KafkaOptions& options) { return make_kafka_receiver(options); }
 
 }  // namespace
 

@@ -5,8 +5,12 @@
 #include <variant>
 #include <vector>
 
+#include "pipeline/alert/sink/clickhouse_receiver.h"
+#include "pipeline/alert/sink/elastic_receiver.h"
 #include "pipeline/alert/sink/file_receiver.h"
+#include "pipeline/alert/sink/kafka_receiver.h"
 #include "pipeline/alert/sink/sink_runner.h"
+#include "pipeline/alert/sink/splunk_receiver.h"
 #include "pipeline/alert/sink/syslog_receiver.h"
 #include "pipeline/alert/store/alert_store.h"
 
@@ -14,7 +18,7 @@ namespace doorslam::sink {
 
 struct SinkOptions {
   RunnerOptions runner;
-  std::variant<FileOptions, SyslogOptions> receiver;
+  std::variant<FileOptions, SyslogOptions, ElasticOptions, SplunkOptions, ClickHouseOptions, KafkaOptions> receiver;
 };
 
 /// All sinks of a store. thread-safe.

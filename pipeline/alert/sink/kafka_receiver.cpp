@@ -1,0 +1,264 @@
+#include "pipeline/alert/sink/kafka_receiver.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+
+#include "pipeline/alert/sink/secret.h"
+#include "pipeline/alert/text.h"
+#include "pipeline/base/printable.h"
+
+namespace doorslam::sink {
+
+namespace {
+
+struct ConfDeleter {
+  void operator()(rd_kafka_conf_t* conf) const noexcept { rd_kafka_conf_destroy(conf); }
+};
+using Conf = std::unique_ptr<rd_kafka_conf_t, ConfDeleter>;
+
+/// What delivery reports write to: the batch in flight. A report that comes late finds another batch's number.
+struct Flight {
+  std::vector<Fate> fates;
+  std::size_t open = 0;  ///< messages without a report
+  std::string trouble;
+  std::string refusal;
+  std::uint64_t number = 0;
+};
+
+/// librdkafka's latest word on brokers; its threads write it.
+struct BrokerWords {
+  std::mutex mutex;
+  std::string latest;
+};
+
+struct Shared {
+  Flight flight;
+  BrokerWords words;
+};
+
+void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+  Flight& flight = static_cast<Shared*>(opaque)->flight;
+  const auto tag = reinterpret_cast<std::uintptr_t>(message->_private);
+  const std::size_t index = tag & 0xFFFFFFFF;
+  if (tag >> 32 != (flight.number & 0xFFFFFFFF) || index >= flight.fates.size()) return;
+  --flight.open;
+  switch (message->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      flight.fates[index] = Fate::delivered;
+      break;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+      flight.fates[index] = Fate::refused;
+      if (flight.refusal.empty()) flight.refusal = rd_kafka_err2str(message->err);
+      break;
+    default:
+      if (flight.trouble.empty()) flight.trouble = rd_kafka_err2str(message->err);
+  }
+}
+
+void on_error(rd_kafka_t*, int, const char* reason, void* opaque) {
+  BrokerWords& words = static_cast<Shared*>(opaque)->words;
+  const std::lock_guard lock(words.mutex);
+  words.latest = reason;
+}
+
+/// librdkafka's log repeats what the reports and on_error say.
+void on_log(const rd_kafka_t*, int, const char*, const char*) {}
+
+class Producer {
+ public:
+  explicit Producer(rd_kafka_t* handle) : handle_(handle) {}
+  Producer(Producer&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Producer& operator=(Producer&&) = delete;
+  ~Producer() {
+    if (handle_ == nullptr) return;
+    rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_destroy(handle_);
+  }
+  rd_kafka_t* get() const noexcept { return handle_; }
+
+ private:
+  rd_kafka_t* handle_;
+};
+
+Result<void> set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  std::array<char, 512> words{};
+  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), words.data(), words.size()) == RD_KAFKA_CONF_OK) return {};
+  return usage_error(fmt::format("options: {}", words.data()));
+}
+
+Result<Conf> make_conf(const KafkaOptions& options) {
+  Conf conf(rd_kafka_conf_new());
+  std::string brokers;
+  for (const std::string& broker : options.brokers) brokers.append(brokers.empty() ? "" : ",").append(broker);
+  const std::vector<std::pair<std::string, std::string>> ours = {
+      {"bootstrap.servers", brokers},
+      {"enable.idempotence", "true"},  // acks=all and order follow from it
+      {"client.id", "doorslam"},
+      {"linger.ms", "5"},
+      {"message.timeout.ms", std::to_string(options.timeout.count())},
+      {"queue.buffering.max.messages", "200000"},
+      {"queue.buffering.max.kbytes", "1048576"},
+  };
+  for (const auto& [name, value] : ours) {
+    if (auto done = set(conf.get(), name, value); !done) return tl::unexpected(done.error());
+  }
+  for (const std::string& option : options.options) {
+    const std::size_t equals = option.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return usage_error("options: write name=value, as in security.protocol=ssl");
+    }
+    const std::string name = option.substr(0, equals);
+    std::string value = option.substr(equals + 1);
+    if (value.starts_with("file:") || value.starts_with("env:")) {
+      auto secret = read_secret(value);
+      if (!secret) return usage_error(fmt::format("options: {}: {}", name, secret.error().message));
+      value = std::move(*secret);
+    } else if (name.find("password") != std::string::npos || name == "ssl.key.pem") {
+      return usage_error(
+          fmt::format("options: {}: secrets stand in files or in the environment; write {}=file:PATH or "
+                      "{}=env:NAME",
+                      name, name, name));
+    }
+    if (name == "enable.idempotence" && value != "true") {
+      return usage_error("options: enable.idempotence must stay true: without it records could be lost or reordered");
+    }
+    if (auto done = set(conf.get(), name, value); !done) return tl::unexpected(done.error());
+  }
+  rd_kafka_conf_set_dr_msg_cb(conf.get(), on_report);
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  rd_kafka_conf_set_log_cb(conf.get(), on_log);
+  return conf;
+}
+
+std::string topic_name(std::string pattern, store::RecordKind kind) {
+  constexpr std::string_view kPlace = "{kind}";
+  if (const std::size_t at = pattern.find(kPlace); at != std::string::npos) {
+    pattern.replace(at, kPlace.size(), name_of(kind));
+  }
+  return pattern;
+}
+
+class KafkaReceiver final : public Receiver {
+ public:
+  KafkaReceiver(const KafkaOptions& options, Conf conf)
+      : options_(options),
+        conf_(std::move(conf)),
+        alerts_(topic_name(options.topic, store::RecordKind::alert)),
+        flows_(topic_name(options.topic, store::RecordKind::flow)) {
+    rd_kafka_conf_set_opaque(conf_.get(), &shared_);
+  }
+
+  /// librdkafka checks some options only together: when a producer is made.
+  Result<void> try_out() {
+    return make_producer().map([] {});
+  }
+
+  Delivery deliver(std::span<const Message> messages, const std::stop_token& stop) override {
+    if (!producer_) {
+      if (auto made = make_producer(); !made) return Delivery::all(messages.size(), Fate::again, made.error().message);
+    }
+    Flight& flight = shared_.flight;
+    flight = {std::vector<Fate>(messages.size(), Fate::again), 0, {}, {}, flight.number + 1};
+    for (std::size_t i = 0; i < messages.size() && produce(messages[i], i); ++i) {
+    }
+    await_reports(stop);
+    Delivery delivery;
+    delivery.fates = flight.fates;
+    delivery.refusal = flight.refusal;
+    const bool all = std::find(flight.fates.begin(), flight.fates.end(), Fate::again) == flight.fates.end();
+    if (!all) delivery.trouble = trouble();
+    // The idempotent producer cannot go on after a gap in its sequence.
+    if (!all) producer_.reset();
+    return delivery;
+  }
+
+ private:
+  Result<void> make_producer() {
+    std::array<char, 512> words{};
+    Conf copy(rd_kafka_conf_dup(conf_.get()));
+    rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_PRODUCER, copy.get(), words.data(), words.size());
+    if (handle == nullptr) return usage_error(fmt::format("Kafka: {}", words.data()));
+    (void)copy.release();  // the producer owns it now
+    producer_.emplace(handle);
+    return {};
+  }
+
+  /// False: no more can be queued now.
+  bool produce(const Message& message, std::size_t index) {
+    const store::Record& record = *message.record;
+    const std::string key = alert::text_of(record.server);
+    const std::string& topic = record.kind == store::RecordKind::alert ? alerts_ : flows_;
+    Flight& flight = shared_.flight;
+    const std::uintptr_t tag = (flight.number & 0xFFFFFFFF) << 32 | index;
+    // The variadic rd_kafka_producev() has macros with casts that our warnings forbid.
+    std::array<rd_kafka_vu_t, 6> parts{};
+    parts[0].vtype = RD_KAFKA_VTYPE_TOPIC;
+    parts[0].u.cstr = topic.c_str();
+    parts[1].vtype = RD_KAFKA_VTYPE_KEY;
+    parts[1].u.mem = {const_cast<char*>(key.data()), key.size()};
+    parts[2].vtype = RD_KAFKA_VTYPE_VALUE;
+    parts[2].u.mem = {const_cast<char*>(message.body.data()), message.body.size()};
+    parts[3].vtype = RD_KAFKA_VTYPE_HEADER;
+    parts[3].u.header = {"event.id", record.id.data(), static_cast<ssize_t>(record.id.size())};
+    parts[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+    parts[4].u.i = RD_KAFKA_MSG_F_COPY;
+    parts[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    parts[5].u.ptr = reinterpret_cast<void*>(tag);
+    rd_kafka_error_t* failure = rd_kafka_produceva(producer_->get(), parts.data(), parts.size());
+    const rd_kafka_resp_err_t error = failure == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(failure);
+    if (failure != nullptr) rd_kafka_error_destroy(failure);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      ++flight.open;
+      return true;
+    }
+    if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+      flight.fates[index] = Fate::refused;
+      if (flight.refusal.empty()) flight.refusal = rd_kafka_err2str(error);
+      return true;
+    }
+    flight.trouble = rd_kafka_err2str(error);
+    return false;
+  }
+
+  void await_reports(const std::stop_token& stop) {
+    constexpr int kNap = 50;
+    Flight& flight = shared_.flight;
+    // librdkafka gives a message up at its own time-out; this one is for what hangs all the same.
+    const Clock::time_point deadline = Clock::now() + options_.timeout + std::chrono::seconds(2);
+    while (flight.open > 0 && !stop.stop_requested() && Clock::now() < deadline) rd_kafka_poll(producer_->get(), kNap);
+  }
+
+  std::string trouble() {
+    std::string where;
+    for (const std::string& broker : options_.brokers) where.append(where.empty() ? "" : ",").append(broker);
+    const std::lock_guard lock(shared_.words.mutex);
+    const std::string& said = shared_.words.latest;
+    const std::string& reason = shared_.flight.trouble;
+    return fmt::format("{}: {}{}", where, reason.empty() ? "no acknowledgement in time" : reason,
+                       said.empty() ? "" : fmt::format(" ({})", printable(said, 200)));
+  }
+
+  const KafkaOptions options_;
+  const Conf conf_;
+  const std::string alerts_;  ///< topic of alerts
+  const std::string flows_;
+  Shared shared_;  ///< outlives the producer, whose threads write to it
+  std::optional<Producer> producer_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Receiver>> make_kafka_receiver(const KafkaOptions& options) {
+  auto conf = make_conf(options);
+  if (!conf) return tl::unexpected(conf.error());
+  auto receiver = std::make_unique<KafkaReceiver>(options, std::move(*conf));
+  if (auto tried = receiver->try_out(); !tried) return tl::unexpected(tried.error());
+  return receiver;
+}
+
+}  // namespace doorslam::sink

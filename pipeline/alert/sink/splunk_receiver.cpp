@@ -1,0 +1,138 @@
+#include "pipeline/alert/sink/splunk_receiver.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
+
+#include "pipeline/alert/sink/http_batch.h"
+#include "pipeline/base/printable.h"
+
+namespace doorslam::sink {
+
+namespace {
+
+using nlohmann::json;
+
+/// Splunk's own codes: https://docs.splunk.com/Documentation/Splunk/latest/Data/TroubleshootHTTPEventCollector
+constexpr int kInvalidData = 6;
+
+/// A random UUID (RFC 4122, version 4): the channel on which Splunk counts acknowledgements.
+std::string channel_name() {
+  std::random_device random;
+  const auto word = [&] { return static_cast<std::uint64_t>(random()) << 32 | random(); };
+  const std::uint64_t a = (word() & ~0xF000ULL) | 0x4000ULL;
+  const std::uint64_t b = (word() & ~(3ULL << 62)) | (2ULL << 62);
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, a >> 16 & 0xFFFF, a & 0xFFFF, b >> 48,
+                     b & 0xFFFFFFFFFFFF);
+}
+
+std::string this_host() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : std::string();
+}
+
+class SplunkReceiver final : public Receiver {
+ public:
+  SplunkReceiver(const SplunkOptions& options, std::unique_ptr<HttpClient> client)
+      : client_(std::move(client)), channel_(channel_name()) {
+    headers_ = {"Content-Type: application/json", "Authorization: Splunk " + client_->token(),
+                "X-Splunk-Request-Channel: " + channel_};
+    const json host = options.host.empty() ? this_host() : options.host;
+    about_ = fmt::format(R"("host":{},"source":"doorslam")", host.dump(-1, ' ', false, json::error_handler_t::replace));
+    if (!options.index.empty()) about_ += ",\"index\":" + json(options.index).dump();
+  }
+
+  Delivery deliver(std::span<const Message> messages, const std::stop_token& stop) override {
+    return send_by_halves(messages,
+                          [&](auto part, auto fates, Delivery& delivery) { return send(part, fates, delivery, stop); });
+  }
+
+ private:
+  void append_event(const Message& message) {
+    const store::Record& record = *message.record;
+    fmt::format_to(std::back_inserter(body_), R"({{"time":{}.{:09},{},"sourcetype":"doorslam:{}","event":)",
+                   record.time_ns / flowtable::kSecondNs, record.time_ns % flowtable::kSecondNs, about_,
+                   name_of(record.kind));
+    if (message.body.starts_with('{')) {
+      body_.append(message.body);
+    } else {
+      body_.append(json(std::string(message.body)).dump(-1, ' ', false, json::error_handler_t::replace));
+    }
+    fmt::format_to(std::back_inserter(body_), R"(,"fields":{{"event_id":"{}"}}}})", record.id);
+    body_.push_back('\n');
+  }
+
+  bool send(std::span<const Message> part, std::span<Fate> fates, Delivery& delivery, const std::stop_token& stop) {
+    body_.clear();
+    for (const Message& message : part) append_event(message);
+    const auto answer = client_->post("/services/collector/event", headers_, body_, stop);
+    if (!answer) {
+      note_failure(delivery, answer.error().message);
+      return true;
+    }
+    const json words = json::parse(answer->body, nullptr, false);
+    const bool understood = words.is_object();
+    constexpr long kBadRequest = 400;
+    constexpr long kTooLarge = 413;
+    const bool invalid = answer->status == kBadRequest && understood && words.value("code", 0) == kInvalidData;
+    if (invalid || answer->status == kTooLarge) {
+      delivery.refusal = describe(*client_, *answer);
+      return false;
+    }
+    if (answer->status / 100 != 2) {
+      note_failure(delivery, describe(*client_, *answer), answer->retry_after);
+      return true;
+    }
+    const bool asks_for_patience = understood && words.contains("ackId") && words["ackId"].is_number_integer();
+    if (asks_for_patience && !is_indexed(words["ackId"].get<std::int64_t>(), delivery, stop)) return true;
+    std::fill(fates.begin(), fates.end(), Fate::delivered);
+    return true;
+  }
+
+  bool is_indexed(std::int64_t number, Delivery& delivery, const std::stop_token& stop) {
+    constexpr milliseconds kAskAgain{200};
+    const Clock::time_point deadline = Clock::now() + client_->options().timeout;
+    const std::string question = fmt::format(R"({{"acks":[{}]}})", number);
+    while (!stop.stop_requested() && Clock::now() < deadline) {
+      const auto answer = client_->post("/services/collector/ack?channel=" + channel_, headers_, question, stop);
+      if (!answer) {
+        note_failure(delivery, answer.error().message);
+        return false;
+      }
+      const json words = json::parse(answer->body, nullptr, false);
+      if (words.is_object() && words.contains("acks") && words["acks"].is_object()) {
+        const json verdict = words["acks"].value(std::to_string(number), json());
+        if (verdict.is_boolean() && verdict.get<bool>()) return true;
+      } else {
+        note_failure(delivery, describe(*client_, *answer));
+        return false;
+      }
+      std::this_thread::sleep_for(kAskAgain);
+    }
+    note_failure(delivery, client_->options().url + " did not confirm in time that the records are indexed");
+    return false;
+  }
+
+  std::unique_ptr<HttpClient> client_;
+  std::string channel_;
+  std::vector<std::string> headers_;
+  std::string about_;
+  std::string body_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Receiver>> make_splunk_receiver(const SplunkOptions& options) {
+  auto client = HttpClient::make(options.http);
+  if (!client) return tl::unexpected(client.error());
+  if ((*client)->token().empty()) return usage_error("token is missing; name where HEC's token stands");
+  return std::make_unique<SplunkReceiver>(options, std::move(*client));
+}
+
+}  // namespace doorslam::sink
