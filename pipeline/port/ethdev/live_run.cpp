@@ -37,6 +37,19 @@ std::vector<unsigned> allowed_cpus() {
   return cpus;
 }
 
+/// Whether the process may choose a CPU outside its affinity, as it may an isolated one: `isolcpus` takes those out of
+/// every process's affinity, so that nothing comes there unasked. Only a cpuset forbids.
+bool may_choose(unsigned cpu) {
+  cpu_set_t before;
+  if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(before), &before) != 0) return false;
+  cpu_set_t alone;
+  CPU_ZERO(&alone);
+  CPU_SET(cpu, &alone);
+  const bool may = sched_setaffinity(0, sizeof(alone), &alone) == 0;
+  sched_setaffinity(0, sizeof(before), &before);
+  return may;
+}
+
 std::int64_t read_ns(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);
@@ -59,16 +72,6 @@ port::ClockSample read_clocks() {
   return best;
 }
 
-PoolNeeds pool_needs(const LiveOptions& options, const DeviceFacts& facts, std::size_t queues, bool steered) {
-  return {.queues = queues,
-          .descriptors = fitting_descriptors(facts, options.descriptors),
-          .pollers = steered ? 1 : options.workers,
-          .held = RxSource::kBurst,
-          .in_rings = steered ? options.workers * options.steering_ring : 0,
-          .users = options.workers,
-          .data_octets = buffer_octets(facts, options.frame_octets)};
-}
-
 /// Of ordinary memory, which must be taken before the devices can be asked.
 std::size_t memory_estimate(const LiveOptions& options) {
   std::size_t octets = std::size_t{64} << 20U;
@@ -88,6 +91,16 @@ int run_lane(void* lane) {
 
 }  // namespace
 
+PoolNeeds pool_needs(const LiveOptions& options, const DeviceFacts& facts, std::size_t queues, bool steered) {
+  return {.queues = queues,
+          .descriptors = fitting_descriptors(facts, options.descriptors),
+          .pollers = steered ? 1 : options.workers,
+          .held = RxSource::kBurst,
+          .in_rings = steered ? options.workers * options.steering_ring : 0,
+          .users = options.workers,
+          .data_octets = buffer_octets(facts, options.frame_octets)};
+}
+
 Result<std::unique_ptr<LiveRun>> LiveRun::set_up(const LiveOptions& options, EalLog log) {
   std::unique_ptr<LiveRun> run(new LiveRun(options));
   if (auto started = run->start_eal(std::move(log)); !started) return tl::unexpected(started.error());
@@ -96,9 +109,12 @@ Result<std::unique_ptr<LiveRun>> LiveRun::set_up(const LiveOptions& options, Eal
 }
 
 Result<void> LiveRun::start_eal(EalLog log) {
-  const std::vector<unsigned> allowed = allowed_cpus();
+  std::vector<unsigned> allowed = allowed_cpus();
   for (const unsigned cpu : options_.lcores) {
-    if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end()) {
+    if (std::find(allowed.begin(), allowed.end(), cpu) != allowed.end()) continue;
+    if (may_choose(cpu)) {
+      allowed.insert(std::lower_bound(allowed.begin(), allowed.end(), cpu), cpu);
+    } else {
       return usage_error(
           fmt::format("run.lcores: CPU {} is not there, or not for this process (`taskset -p {}`)", cpu, getpid()));
     }
