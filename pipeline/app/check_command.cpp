@@ -11,6 +11,7 @@
 
 #include "config/loader.h"
 #include "config/options.h"
+#include "pipeline/app/check_devices.h"
 #include "pipeline/app/check_report.h"
 #include "pipeline/app/host_needs.h"
 #include "pipeline/app/output_file.h"
@@ -75,7 +76,10 @@ Result<int> check(const CommandLine& line) {
   check_signatures(settings, findings);
   host::Facts facts = host::read_facts("/");
   facts.system.time_synchronised = host::clock_is_synchronised();
-  host::judge(facts, host_needs(settings), findings);
+  const ethdev::LiveOptions options = config::live_options(settings);
+  const host::Needs needs = host_needs(options, facts);
+  host::judge(facts, needs, findings);
+  check_devices(options, needs, findings);
 
   if (!line.json.empty()) {
     if (auto written = write_json(line.json, findings_json(findings, DOORSLAM_VERSION)); !written) {

@@ -1,11 +1,16 @@
 #pragma once
 
-#include "config/settings.h"
+#include "pipeline/host/facts.h"
 #include "pipeline/host/needs.h"
+#include "pipeline/port/ethdev/live_run.h"
 
 namespace doorslam::app {
 
-/// What the settings ask of the host, with the arithmetic of its memory.
-host::Needs host_needs(const config::Settings& settings);
+/// What a run with these options asks of the host, with the arithmetic of its memory. `facts` tell which CPUs there are
+/// and at which NUMA node a card is.
+host::Needs host_needs(const ethdev::LiveOptions& options, const host::Facts& facts);
+
+/// A port as run.ports names it: what of the host it stands on.
+host::PortNeed port_need(const std::string& name);
 
 }  // namespace doorslam::app

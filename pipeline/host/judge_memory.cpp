@@ -62,7 +62,7 @@ void judge_node(const NumaNode& node, const Sum& need, Findings& out) {
 void judge_huge_pages(const MemoryFacts& memory, const Needs& needs, Findings& out) {
   if (!needs.huge_pages) {
     return out.should("huge pages", "the configuration does without: more TLB misses, and no card can be used",
-                      "remove no_huge from the configuration");
+                      "--set run.huge_pages=true");
   }
   bool first = true;
   for (const NumaNode& node : memory.nodes) {

@@ -204,6 +204,17 @@ TEST_F(Program, ChecksToTheEndAndNamesEveryPlace) {
   EXPECT_EQ(run("check --nonsense").exit_code, 2);
 }
 
+TEST_F(Program, ChecksTheHostForItsPorts) {
+  const Finished wrong = run("check --set run.ports=0000:00:00.9");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.out.find("port 0000:00:00.9"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("there is no such PCI device"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("packet buffers of 0000:00:00.9"), std::string::npos) << "the arithmetic is shown";
+  const Finished null = run("check --set run.ports=net_null0 --set run.huge_pages=false");
+  EXPECT_NE(null.out.find("a virtual device without hardware"), std::string::npos) << null.out;
+  EXPECT_EQ(null.out.find("there is no such"), std::string::npos) << null.out;
+}
+
 // --- captures that cannot be read, or only in part: exit 1 ----------------------------------------------------------
 
 TEST_F(Program, ReadsTheOthersWhereACaptureIsMissing) {

@@ -1,0 +1,58 @@
+#include "pipeline/port/ethdev/device_check.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace doorslam::ethdev {
+namespace {
+
+DeviceFacts good_card() {
+  DeviceFacts facts;
+  facts.most_queues = 64;
+  facts.least_descriptors = 64;
+  facts.most_descriptors = 4096;
+  facts.descriptors_multiple_of = 32;
+  facts.hash_functions = tcp_hash_functions();
+  facts.most_frame_octets = 9728;
+  facts.stamps_time = true;
+  return facts;
+}
+
+constexpr DeviceWishes kWishes{.workers = 4, .descriptors = 1024, .frame_octets = 9018};
+
+/// What is wanting, one advice a line.
+std::string wanting(const DeviceFacts& facts, const DeviceWishes& wishes = kWishes) {
+  std::string advice;
+  for (const DeviceRemark& remark : remarks_on(facts, wishes)) {
+    EXPECT_EQ(remark.wanting, !remark.advice.empty()) << remark.text;
+    if (remark.wanting) advice += remark.advice + "\n";
+  }
+  return advice;
+}
+
+TEST(DeviceCheck, AGoodCardWantsNothing) { EXPECT_EQ(wanting(good_card()), ""); }
+
+TEST(DeviceCheck, TellsWhenPacketsMustBeSteered) {
+  DeviceFacts few = good_card();
+  few.most_queues = 2;
+  EXPECT_EQ(wanting(few), "--set workers=2, or a card with more queues\n");
+  EXPECT_EQ(wanting(few, {.workers = 1}), "") << "one worker needs no spreading";
+  DeviceFacts no_ipv6 = good_card();
+  no_ipv6.hash_functions &= ~(tcp_hash_functions() & (tcp_hash_functions() - 1));
+  EXPECT_EQ(wanting(no_ipv6), "--set workers=1, or a card with RSS\n") << "both IP versions must be spread";
+}
+
+TEST(DeviceCheck, TellsTheDescriptorsThatFit) {
+  EXPECT_EQ(wanting(good_card(), {.descriptors = 8192}), "--set run.descriptors=4096\n");
+  EXPECT_EQ(wanting(good_card(), {.descriptors = 1000}), "--set run.descriptors=1024\n") << "a multiple of 32";
+}
+
+TEST(DeviceCheck, TellsFramesThatAreTooLong) {
+  DeviceFacts small = good_card();
+  small.most_frame_octets = 1518;
+  EXPECT_EQ(wanting(small), "--set run.frame_octets=1518 where the link has no longer ones\n");
+}
+
+}  // namespace
+}  // namespace doorslam::ethdev
