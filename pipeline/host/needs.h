@@ -35,7 +35,7 @@ struct MemoryNeed {
 struct Needs {
   std::vector<PortNeed> ports;            ///< none: captures are read from files, and little matters
   CpuList worker_cpus;                    ///< those on which threads poll without pause
-  CpuList other_cpus;           ///< those for the threads that do not poll
+  CpuList other_cpus;                     ///< those for the threads that do not poll
   std::size_t threads = 0;                ///< polling threads; more than worker_cpus where several share a CPU
   bool huge_pages = true;                 ///< DPDK's memory lies in huge pages
   bool hugetlbfs_files = false;           ///< and in files on a hugetlbfs, which must be mounted
