@@ -6,142 +6,30 @@
 // what they do with it alone, and are sized beforehand, so that none grows. The maps cannot be full: their "100 %" is
 // as many entries as fill the table. Read ratios between lines of one run, not nanoseconds.
 
-#include <absl/container/flat_hash_map.h>
 #include <benchmark/benchmark.h>
 #include <time.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <numeric>
 #include <random>
-#include <unordered_map>
 #include <vector>
 
-#include "flowtable/flow_table.h"
+#include "bench/support/containers.h"
 
-namespace doorslam::flowtable {
+namespace doorslam::bench {
 namespace {
 
-constexpr std::size_t kBurst = 64;
-constexpr TimeNs kStart = 1'700'000'000 * kSecondNs;
+using flowtable::DurationNs;
+using flowtable::kMillisecondNs;
+using flowtable::kSecondNs;
+using flowtable::PageMemory;
+using flowtable::Pages;
+using flowtable::TimeNs;
 
-struct Conn {
-  TimeNs seen = 0;
-  std::array<std::uint64_t, 4> more{};
-  std::uint32_t details = 0;
-  EvictionClass kind = EvictionClass::embryonic;
-
-  TimeNs last_seen() const noexcept { return seen; }
-  EvictionClass eviction_class() const noexcept { return kind; }
-};
-
-using Table = FlowTable<FlowKey4, Conn>;
-static_assert(sizeof(Table::Slot) == 64);
-
-/// The n-th connection of a made-up network: clients of a few /16s, ephemeral ports, a hundred servers.
-FlowKey4 key_of(std::uint32_t n) {
-  return {0x0a000000 + n % 100, 0xac100000 + n / 3000, 443, static_cast<std::uint16_t>(32768 + n % 28000), 0, 0};
-}
-
-std::vector<FlowKey4> shuffled_keys(std::size_t from, std::size_t count) {
-  std::vector<FlowKey4> keys(count);
-  for (std::size_t i = 0; i < count; ++i) keys[i] = key_of(static_cast<std::uint32_t>(from + i));
-  std::shuffle(keys.begin(), keys.end(), std::mt19937_64(from + count));
-  return keys;
-}
-
-struct KeyedHash {
-  HashKey secret = HashKey::fixed();
-  std::size_t operator()(const FlowKey4& key) const noexcept { return secret.hash(key); }
-};
-
-/// The table behind the two calls that the benchmarks make of each container.
-struct OurTable {
-  explicit OurTable(std::size_t capacity) : table(capacity, HashKey::fixed(), Pages::huge) {
-    std::array<std::uint32_t, 1> none;
-    table.due(kStart, none);
-  }
-
-  std::size_t find_burst(const FlowKey4* keys, TimeNs now) {
-    locate_burst(keys);
-    std::size_t found = 0;
-    for (std::size_t i = 0; i < kBurst; ++i) {
-      if (auto* const slot = table.find(keys[i], places[i])) {
-        slot->state.seen = now;
-        ++found;
-      }
-    }
-    return found;
-  }
-
-  void insert_burst(const FlowKey4* keys, TimeNs now) {
-    locate_burst(keys);
-    Table::Slot evicted;
-    for (std::size_t i = 0; i < kBurst; ++i) {
-      if (table.find(keys[i], places[i]) != nullptr) continue;
-      const auto [slot, inserted] = table.insert(keys[i], places[i], evicted);
-      slot->state.seen = now;
-      table.schedule(table.index_of(*slot), now + 5 * kSecondNs);
-      evictions += inserted != Inserted::fresh;
-    }
-  }
-
-  void erase(const FlowKey4& key) {
-    if (auto* const slot = table.find(key, table.place_of(key))) table.erase(slot);
-  }
-
-  void locate_burst(const FlowKey4* keys) {
-    for (std::size_t i = 0; i < kBurst; ++i) {
-      places[i] = table.place_of(keys[i]);
-      table.prefetch(places[i]);
-    }
-    for (std::size_t i = 0; i < kBurst; ++i) table.prefetch_slot(places[i]);
-  }
-
-  Table table;
-  std::array<Table::Place, kBurst> places{};
-  std::size_t evictions = 0;
-};
-
-template <class Map>
-struct MapTable {
-  explicit MapTable(std::size_t capacity) { map.reserve(capacity); }
-
-  std::size_t find_burst(const FlowKey4* keys, TimeNs now) {
-    if constexpr (requires { map.prefetch(keys[0]); }) {
-      for (std::size_t i = 0; i < kBurst; ++i) map.prefetch(keys[i]);
-    }
-    std::size_t found = 0;
-    for (std::size_t i = 0; i < kBurst; ++i) {
-      if (const auto entry = map.find(keys[i]); entry != map.end()) {
-        entry->second.seen = now;
-        ++found;
-      }
-    }
-    return found;
-  }
-
-  void insert_burst(const FlowKey4* keys, TimeNs now) {
-    if constexpr (requires { map.prefetch(keys[0]); }) {
-      for (std::size_t i = 0; i < kBurst; ++i) map.prefetch(keys[i]);
-    }
-    for (std::size_t i = 0; i < kBurst; ++i) map.try_emplace(keys[i]).first->second.seen = now;
-  }
-
-  void erase(const FlowKey4& key) { map.erase(key); }
-
-  Map map;
-};
-
-using AbslTable = MapTable<absl::flat_hash_map<FlowKey4, Conn, KeyedHash>>;
-using StdTable = MapTable<std::unordered_map<FlowKey4, Conn, KeyedHash>>;
-
-template <class Container>
-void fill(Container& container, const std::vector<FlowKey4>& keys) {
-  for (std::size_t i = 0; i + kBurst <= keys.size(); i += kBurst) container.insert_burst(&keys[i], kStart);
-}
+constexpr std::size_t kBurst = kKeyBurst;
+constexpr TimeNs kStart = kTableStart;
 
 /// What this thread has used of its processor: others on the machine do not count.
 double cpu_seconds() {
@@ -231,7 +119,7 @@ void expire(benchmark::State& state) {
   std::array<std::uint32_t, kBurst> out;
   for (auto _ : state) {
     fill(container, keys);
-    Table& table = container.table;
+    OurTable::Table& table = container.table;
     for (std::size_t i = table.next_occupied(0); i < table.capacity(); i = table.next_occupied(i + 1)) {
       table.schedule(static_cast<std::uint32_t>(i), now + static_cast<DurationNs>(random() % (60 * kSecondNs)));
     }
@@ -264,4 +152,4 @@ BENCHMARK(insert_at<StdTable>)->Name("insert/std")->Arg(50)->Arg(90)->Arg(100)->
 BENCHMARK(expire)->Arg(kMillion)->Unit(benchmark::kMillisecond)->UseManualTime();
 
 }  // namespace
-}  // namespace doorslam::flowtable
+}  // namespace doorslam::bench
