@@ -1,0 +1,174 @@
+#include "pipeline/port/event_rings.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+namespace doorslam::port {
+namespace {
+
+using tcp::ConnectionEvent;
+using tcp::EventBatch;
+using tcp::EventKind;
+
+constexpr std::uint64_t kLaterThanAll = 1'000'000;
+
+ConnectionEvent accepted(std::uint64_t id) {
+  ConnectionEvent event;
+  event.kind = EventKind::established;
+  event.summary.id = id;
+  event.summary.stage = tcp::Stage::accepted;
+  return event;
+}
+
+ConnectionEvent served(std::uint64_t id) {
+  ConnectionEvent event = accepted(id);
+  event.kind = EventKind::ended;
+  event.summary.plainly_served = true;
+  return event;
+}
+
+/// With evidence whose handshake was at `handshake_ns`.
+ConnectionEvent refused(std::uint64_t id, EventBatch& batch, flowtable::TimeNs handshake_ns) {
+  ConnectionEvent event = accepted(id);
+  event.kind = EventKind::ended;
+  event.evidence = static_cast<std::int32_t>(batch.evidence.size());
+  batch.evidence.emplace_back().handshake_ns = handshake_ns;
+  return event;
+}
+
+EventBatch drained(EventRings& rings) {
+  EventBatch all;
+  while (drain(rings, 64, all) > 0) {
+  }
+  return all;
+}
+
+TEST(EventRings, EventsKeepTheirEvidence) {
+  EventRings rings({.refusals = 16, .evidence = 16, .served = 16});
+  EventOutlet outlet(rings, false);
+  EventBatch batch;
+  batch.events.push_back(accepted(1));
+  batch.events.push_back(refused(2, batch, 20));
+  batch.events.push_back(served(3));
+  batch.events.push_back(refused(4, batch, 40));
+  outlet.hand_over(batch, 5);
+  EXPECT_TRUE(batch.events.empty());
+  const EventBatch all = drained(rings);
+  ASSERT_EQ(all.events.size(), 4U);
+  for (const ConnectionEvent& event : all.events) {
+    if (event.evidence < 0) continue;
+    EXPECT_EQ(all.evidence[static_cast<std::size_t>(event.evidence)].handshake_ns,
+              static_cast<flowtable::TimeNs>(event.summary.id * 10));
+  }
+  EXPECT_EQ(outlet.counters().refusals, 2U);
+  EXPECT_EQ(outlet.counters().served, 2U);
+}
+
+TEST(EventRings, AFloodOfServedConnectionsPushesOutNoRefusal) {
+  EventRings rings({.refusals = 64, .evidence = 64, .served = 64});
+  EventOutlet outlet(rings, false);
+  for (std::uint64_t id = 1; id <= 1000; ++id) {
+    EventBatch batch;
+    batch.events.push_back(served(2 * id));
+    if (id % 20 == 0) batch.events.push_back(refused(2 * id + 1, batch, 1));
+    outlet.hand_over(batch, 2 * id + 2);
+  }
+  const EventCounters& counters = outlet.counters();
+  EXPECT_EQ(counters.refusals, 50U);
+  EXPECT_EQ(counters.lost, 0U);
+  EXPECT_EQ(counters.served + counters.sampled_out + counters.served_lost, 1000U) << "an event went uncounted";
+  EXPECT_GT(counters.sampled_out, 0U);
+  EXPECT_EQ(drained(rings).events.size(), counters.refusals + counters.served);
+}
+
+TEST(EventRings, WhatFindsNoRoomIsCounted) {
+  EventRings rings({.refusals = 8, .evidence = 4, .served = 8});
+  EventOutlet outlet(rings, false);
+  EventBatch batch;
+  for (std::uint64_t id = 1; id <= 20; ++id) batch.events.push_back(refused(id, batch, 1));
+  outlet.hand_over(batch, 21);
+  EXPECT_EQ(outlet.counters().refusals, 8U);
+  EXPECT_EQ(outlet.counters().evidence_lost, 4U);
+  EXPECT_EQ(outlet.counters().lost, 12U);
+  const EventBatch all = drained(rings);
+  ASSERT_EQ(all.events.size(), 8U);
+  EXPECT_TRUE(all.events.back().summary.evidence_missing) << "a connection without its evidence must say so";
+}
+
+TEST(EventRings, AWaitingWorkerLosesNothing) {
+  EventRings rings({.refusals = 8, .evidence = 8, .served = 8});
+  std::thread worker([&rings] {
+    EventOutlet outlet(rings, true);
+    for (std::uint64_t id = 1; id <= 400; ++id) {
+      EventBatch batch;
+      batch.events.push_back(accepted(2 * id));
+      batch.events.push_back(refused(2 * id, batch, static_cast<flowtable::TimeNs>(id)));
+      outlet.hand_over(batch, kLaterThanAll);
+    }
+  });
+  EventBatch all;
+  while (all.events.size() < 800) drain(rings, 4, all);
+  worker.join();
+  EXPECT_EQ(all.evidence.size(), 400U);
+}
+
+TEST(EventRings, AConnectionThatWasLeftOutIsAnnouncedWhenItComesToMatter) {
+  EventRings rings({.refusals = 1024, .evidence = 1024, .served = 16});
+  EventOutlet outlet(rings, false);
+  // Full enough for sampling to begin, with connections that start after the change.
+  for (std::uint64_t id = 1; id <= 200; ++id) {
+    EventBatch batch;
+    batch.events.push_back(accepted(id));
+    outlet.hand_over(batch, id + 1);
+  }
+  drained(rings);
+  ASSERT_GT(outlet.counters().sampled_out, 0U);
+  EventBatch batch;
+  for (std::uint64_t id = 300; id < 332; ++id) batch.events.push_back(refused(id, batch, 777));
+  outlet.hand_over(batch, 400);
+  const EventBatch all = drained(rings);
+  std::set<std::uint64_t> announced;
+  std::size_t ended = 0;
+  for (const ConnectionEvent& event : all.events) {
+    if (event.kind == EventKind::established) {
+      EXPECT_EQ(event.time_ns, 777);
+      announced.insert(event.summary.id);
+    } else {
+      ++ended;
+    }
+  }
+  EXPECT_EQ(ended, 32U);
+  EXPECT_FALSE(announced.empty());
+}
+
+TEST(Sampling, AcceptanceAndEndShareOneFateAcrossChanges) {
+  Sampling sampling;
+  std::vector<unsigned> at_acceptance;
+  for (std::uint64_t id = 0; id < 1000; ++id) {
+    if (id == 300) sampling.set_level(1, id);
+    if (id == 600) sampling.set_level(3, id);
+    if (id == 900) sampling.set_level(0, id);
+    at_acceptance.push_back(sampling.weight_of(id));
+  }
+  for (std::uint64_t id = 0; id < 1000; ++id) EXPECT_EQ(sampling.weight_of(id), at_acceptance[id]) << id;
+}
+
+TEST(Sampling, TheSampleStandsForAll) {
+  Sampling sampling;
+  sampling.set_level(3, 0);
+  unsigned represented = 0;
+  for (std::uint64_t id = 0; id < 80'000; ++id) represented += sampling.weight_of(id);
+  EXPECT_NEAR(represented, 80'000, 4'000);
+}
+
+TEST(Sampling, OldChangesAreForgottenAndTheirConnectionsKept) {
+  Sampling sampling;
+  sampling.set_level(6, 10);
+  for (std::uint64_t i = 1; i <= 100; ++i) sampling.set_level(i % 2 == 0 ? 6 : 0, i * 1000);
+  EXPECT_EQ(sampling.weight_of(20), 1U);
+}
+
+}  // namespace
+}  // namespace doorslam::port

@@ -1,0 +1,77 @@
+#include "pipeline/port/reconciliation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace doorslam::port {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// A receiver and a worker, every packet of whose is accounted for.
+LiveCounters balanced() {
+  LiveCounters counters;
+  PortSnapshot& port = counters.ports.emplace_back();
+  port.name = "tap0";
+  port.received = port.polled = 100;
+  port.missed = 7;
+  LaneSnapshot& receiver = counters.lanes.emplace_back();
+  receiver.counters.polled = 100;
+  receiver.counters.decode.packets[packet::index_of(packet::DecodeOutcome::tcp)] = 80;
+  receiver.counters.decode.packets[packet::index_of(packet::DecodeOutcome::icmp_error)] = 3;
+  receiver.counters.decode.packets[packet::index_of(packet::DecodeOutcome::udp)] = 15;
+  receiver.counters.held = 2;
+  receiver.counters.steering_lost = 1;
+  LaneSnapshot& worker = counters.lanes.emplace_back();
+  worker.counters.taken_segments = 79;
+  worker.counters.taken_errors = 3;
+  worker.counters.tracker.connections = 9;
+  worker.counters.tracker.ended[static_cast<std::size_t>(tcp::EndReason::closed)] = 5;
+  worker.counters.open_connections = 4;
+  worker.counters.events.refusals = 2;
+  worker.counters.events.served = 10;
+  counters.analysis.events = 11;
+  counters.analysis.waiting_events = 1;
+  return counters;
+}
+
+bool exact(const LiveCounters& counters) {
+  const auto balances = reconcile(counters);
+  return std::all_of(balances.begin(), balances.end(), [](const Balance& balance) { return balance.holds(); });
+}
+
+TEST(Reconciliation, HoldsWhereEveryPacketIsAccountedFor) {
+  EXPECT_TRUE(exact(balanced()));
+  EXPECT_THAT(status_line(balanced()), HasSubstr("every packet is accounted for"));
+  EXPECT_THAT(status_line(balanced()), HasSubstr("lost 7 at the ports"));
+  EXPECT_THAT(reconciliation_text(reconcile(balanced())), Not(HasSubstr("off by")));
+}
+
+TEST(Reconciliation, OneLostPacketAtAnyStageShows) {
+  const auto breaks = [](auto change) {
+    LiveCounters counters = balanced();
+    change(counters);
+    return !exact(counters);
+  };
+  EXPECT_TRUE(breaks([](LiveCounters& c) { --c.ports[0].polled; }));
+  EXPECT_TRUE(breaks([](LiveCounters& c) { ++c.ports[0].received; }));
+  EXPECT_TRUE(breaks([](LiveCounters& c) { --c.lanes[0].counters.held; }));
+  EXPECT_TRUE(breaks([](LiveCounters& c) { --c.lanes[0].counters.decode.packets[0]; }));
+  EXPECT_TRUE(breaks([](LiveCounters& c) { --c.lanes[0].counters.steering_lost; }));
+  EXPECT_TRUE(breaks([](LiveCounters& c) { --c.lanes[1].counters.taken_segments; }));
+  EXPECT_TRUE(breaks([](LiveCounters& c) { ++c.lanes[1].counters.open_connections; }));
+  EXPECT_TRUE(breaks([](LiveCounters& c) { --c.analysis.events; }));
+}
+
+TEST(Reconciliation, SaysByHowMuchItIsOff) {
+  LiveCounters counters = balanced();
+  counters.lanes[1].counters.taken_segments -= 5;
+  EXPECT_THAT(reconciliation_text(reconcile(counters)), HasSubstr("off by 5"));
+  EXPECT_THAT(status_line(counters), HasSubstr("do not add up"));
+}
+
+}  // namespace
+}  // namespace doorslam::port
