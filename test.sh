@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the tests and runs them.
-#   test.sh [SUITE...]    suites: unit, golden, property, sinks (all of them without an argument)
+#   test.sh [SUITE...]    suites: unit, golden, property, live, sinks (all of them without an argument)
 # Ends with the line "N passed, M failed"; exit code 1 where a test failed.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$root/build/test
 suites=("$@")
-if ((${#suites[@]} == 0)); then suites=(unit golden property sinks); fi
+if ((${#suites[@]} == 0)); then suites=(unit golden property live sinks); fi
 for suite in "${suites[@]}"; do
   case $suite in
-    unit | golden | property | sinks) ;;
+    unit | golden | property | live | sinks) ;;
     *)
-      printf 'test: no suite %s; there are unit, golden, property and sinks\n' "$suite" >&2
+      printf 'test: no suite %s; there are unit, golden, property, live and sinks\n' "$suite" >&2
       exit 2
       ;;
   esac

@@ -31,7 +31,8 @@ TEST(LcorePlan, WorkersHaveCpusOfTheirOwnAndLeaveTheFirstToTheRest) {
 }
 
 TEST(LcorePlan, TheCpusAskedForAreTaken) {
-  const LcorePlan plan = plan_lcores({.workers = 2, .receivers = 1, .allowed = {0, 1, 2, 3, 4, 5}, .wanted = {5, 3, 2}});
+  const LcorePlan plan =
+      plan_lcores({.workers = 2, .receivers = 1, .allowed = {0, 1, 2, 3, 4, 5}, .wanted = {5, 3, 2}});
   EXPECT_THAT(plan.workers[0].cpus, ElementsAre(5));
   EXPECT_THAT(plan.workers[1].cpus, ElementsAre(3));
   EXPECT_THAT(plan.receivers[0].cpus, ElementsAre(2));
