@@ -86,6 +86,7 @@ diagnose::AnalysisOptions analysis_options(const Settings& settings) {
   options.settle_ns = settings.number("analysis.settle_seconds");
   options.capacity_pending = count(settings, "analysis.capacity_pending");
   options.banner_length = told_banner_length(settings);
+  options.contributions = settings.flag("output.contributions");
   options.ledger.window_ns = settings.number("analysis.window_seconds");
   options.ledger.capacity_notes = count(settings, "ledger.capacity_connections");
   options.ledger.capacity_servers = count(settings, "ledger.capacity_servers");

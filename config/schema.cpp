@@ -393,6 +393,12 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = 0,
      .most = 200,
      .help = "Characters of the server's first words in a record; 0: none."},
+    {.name = "output.contributions",
+     .kind = flag,
+     .fallback = "false",
+     .help =
+         "Write with each connection what every piece of evidence added to the log-odds of every cause: for those who "
+         "fit the weights."},
     {.name = "output.observer_name",
      .kind = text,
      .fallback = "",

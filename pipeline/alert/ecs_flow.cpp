@@ -93,6 +93,7 @@ void add_doorslam(EcsRecord& record, const diagnose::DiagnosedConnection& connec
   record.word("conn_state", name_of(summary.conn_state));
   if (summary.history.length != 0) record.word("history", summary.history.view());
   record.add_hypotheses(connection.diagnosis.hypotheses);
+  if (!connection.diagnosis.contributions.empty()) record.add_contributions(connection.diagnosis.contributions);
   record.add_findings(connection.diagnosis);
   record.flag("mid_stream", summary.mid_stream);
   record.flag("one_sided", summary.one_sided);

@@ -1,5 +1,7 @@
 #include "pipeline/alert/ecs_record.h"
 
+#include <fmt/format.h>
+
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -68,6 +70,19 @@ void EcsRecord::add_hypotheses(const std::vector<diagnose::Hypothesis>& hypothes
     ratio("probability", hypothesis.probability);
     texts("for", hypothesis.evidence_for);
     texts("against", hypothesis.evidence_against);
+    close();
+  }
+  close_list();
+}
+
+void EcsRecord::add_contributions(const std::vector<diagnose::Contribution>& contributions) {
+  open_list("contributions");
+  for (const diagnose::Contribution& contribution : contributions) {
+    open();
+    word("evidence", contribution.evidence);
+    word("cause", name_of(contribution.cause));
+    json("weight", fmt::format("{:.4f}", contribution.weight));
+    json("strength", fmt::format("{:.4f}", contribution.strength));
     close();
   }
   close_list();

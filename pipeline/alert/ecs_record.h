@@ -28,6 +28,7 @@ class EcsRecord : public JsonLine {
   void add_hypotheses(const std::vector<diagnose::Hypothesis>& hypotheses);
   /// signature, banner (where the options let it) and caveats; absent ones are left out.
   void add_findings(const diagnose::Diagnosis& diagnosis);
+  void add_contributions(const std::vector<diagnose::Contribution>& contributions);
   bool shows_banner() const noexcept { return banner_; }
   /// observer.* and ecs.version, which close every record.
   void add_observer() { json("observer", observer_); }

@@ -294,6 +294,7 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
                                         .words = pending.words.digest});
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);
+  if (options_.contributions) judged.diagnosis.contributions = contributions_of(c);
   judged.diagnosis.caveats = caveats_of(pending.summary, e);
   if (e != nullptr) {
     judged.diagnosis.banner = banner_of(e->of(Side::responder).head, options_.banner_length);

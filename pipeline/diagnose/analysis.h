@@ -27,6 +27,7 @@ struct AnalysisOptions {
   std::size_t capacity_pending = 16'384;  ///< connections that wait; beyond it the oldest is judged early
   std::size_t banner_length = 200;        ///< characters of the server's first words that are told, 0: none
   bool tells_served = true;               ///< plainly served connections get readings; else they are only counted
+  bool contributions = false;             ///< keep with each reading what was added up for it
   LedgerOptions ledger;
 };
 

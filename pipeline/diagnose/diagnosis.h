@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/diagnose/cause.h"
@@ -26,6 +27,14 @@ struct SignatureMatch {
   std::string protocol;  ///< e.g. "ftp"
 };
 
+/// What one thing added to the log-odds of one cause. Their sum, evened out, makes its probability.
+struct Contribution {
+  std::string_view evidence;  ///< name in the table of weights, name of the ending, or whose words; a literal
+  Cause cause = Cause::unknown;
+  double weight = 0.0;    ///< log-odds
+  double strength = 1.0;  ///< how strongly the evidence holds; multiplies the weight
+};
+
 /// The reading of one connection.
 struct Diagnosis {
   Cause cause = Cause::unknown;
@@ -33,8 +42,9 @@ struct Diagnosis {
                             ///< `unknown`: that it was none of the causes that doorslam knows
   std::vector<Hypothesis> hypotheses;  ///< most probable first; empty for plainly served connections
   std::optional<SignatureMatch> signature;
-  std::string banner;                ///< the server's first octets, escaped, <= 200 characters
-  std::vector<std::string> caveats;  ///< what the capture lacks: one-sided, gaps, late start
+  std::string banner;                       ///< the server's first octets, escaped, <= 200 characters
+  std::vector<std::string> caveats;         ///< what the capture lacks: one-sided, gaps, late start
+  std::vector<Contribution> contributions;  ///< only where AnalysisOptions asks for them
 };
 
 /// A connection with its reading; what flow records, alerts and the report are made of.

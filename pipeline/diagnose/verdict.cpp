@@ -45,7 +45,9 @@ std::string quoted(const SignatureHit& hit) {
 }
 
 /// Words are the strongest witness: their weights become log-odds against a small rest of doubt.
-void weigh_words(Scales& scales, std::span<const SignatureHit> words) {
+/// Calls take(cause, log-odds, sentence).
+template <class Take>
+void weigh_words(std::span<const SignatureHit> words, const Take& take) {
   if (words.empty()) return;
   const Signature& signature = *words.front().signature;
   const std::string sentence = quoted(words.front());
@@ -55,16 +57,16 @@ void weigh_words(Scales& scales, std::span<const SignatureHit> words) {
   constexpr double kOrdinaryWords = 1.0;  // an ordinary greeting does not say how the session went on
   for (const CauseWeight& weight : signature.causes) {
     if (weight.cause == Cause::served) {
-      weigh(scales, weight.cause, kOrdinaryWords, sentence);
+      take(weight.cause, kOrdinaryWords, sentence);
     } else {
       const double sureness = 0.8 + 0.4 * signature.specificity;
-      weigh(scales, weight.cause, sureness * std::log(weight.weight / kDoubt) - kUnlisted / 2, sentence);
+      take(weight.cause, sureness * std::log(weight.weight / kDoubt) - kUnlisted / 2, sentence);
     }
   }
   if (!is_refusal(signature.main_cause())) return;
   // A refusal that was not the last word may have been of one request among others.
   const double gravity = words.front().in_last_words ? kLastWord : kEarlierWord;
-  weigh(scales, Cause::served, -gravity * signature.specificity, sentence);
+  take(Cause::served, -gravity * signature.specificity, sentence);
 }
 
 std::array<double, kCauseCount> probabilities(const Scales& scales) {
@@ -115,8 +117,11 @@ Diagnosis judge(const Case& c) {
       weigh(scales, weight.cause, weight.log_odds * finding->strength, finding->sentence);
     }
   }
-  weigh_words(scales, c.server_words);
-  weigh_words(scales, c.client_words);
+  const auto take_words = [&](Cause cause, double log_odds, const std::string& sentence) {
+    weigh(scales, cause, log_odds, sentence);
+  };
+  weigh_words(c.server_words, take_words);
+  weigh_words(c.client_words, take_words);
 
   Diagnosis out;
   word_hypotheses(scales, probabilities(scales), out);
@@ -127,6 +132,28 @@ Diagnosis judge(const Case& c) {
     const Signature& signature = *c.server_words.front().signature;
     out.signature = SignatureMatch{signature.name, signature.program, signature.protocol};
   }
+  return out;
+}
+
+std::vector<Contribution> contributions_of(const Case& c) {
+  std::vector<Contribution> out;
+  out.push_back({"doubt", Cause::unknown, kUnknown - kUnlisted, 1.0});
+  for (const Weight& prior : prior_of(c.ending)) {
+    out.push_back({name_of(c.ending), prior.cause, prior.log_odds - kUnlisted, 1.0});
+  }
+  for (const EvidenceRow& row : evidence_table()) {
+    const std::optional<Finding> finding = row.find(c);
+    if (!finding) continue;
+    for (const Weight& weight : row.weights) {
+      out.push_back({row.name, weight.cause, weight.log_odds, finding->strength});
+    }
+  }
+  weigh_words(c.server_words, [&](Cause cause, double log_odds, const std::string&) {
+    out.push_back({"server-words", cause, log_odds, 1.0});
+  });
+  weigh_words(c.client_words, [&](Cause cause, double log_odds, const std::string&) {
+    out.push_back({"client-words", cause, log_odds, 1.0});
+  });
   return out;
 }
 

@@ -8,7 +8,10 @@ namespace doorslam::diagnose {
 /// Weighs all evidence and words the hypotheses. Below this probability a cause is not named: `unknown` is.
 inline constexpr double kLeastConfidence = 0.35;
 
-/// The reading of one connection. Deterministic; no clock. Fills everything but banner and caveats.
+/// The reading of one connection. Deterministic; no clock. Fills everything but banner, caveats and contributions.
 Diagnosis judge(const Case& c);
+
+/// All that judge() adds to kUnlisted for the same case, in its order. For those who fit the weights.
+std::vector<Contribution> contributions_of(const Case& c);
 
 }  // namespace doorslam::diagnose

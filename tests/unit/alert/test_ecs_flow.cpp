@@ -127,6 +127,17 @@ TEST(FlowEncoder, LeavesTheBannerOutWhereToldTo) {
   EXPECT_FALSE(encoded(connection, {.banner = false})["doorslam"].contains("banner"));
 }
 
+TEST(FlowEncoder, WritesContributionsWhereThereAreAny) {
+  auto connection = sample::classic();
+  EXPECT_FALSE(encoded(connection)["doorslam"].contains("contributions"));
+  connection.diagnosis.contributions = {{"no-session-open", diagnose::Cause::connection_limit, -4.0, 0.5}};
+  const json written = encoded(connection)["doorslam"]["contributions"][0];
+  EXPECT_EQ(written["evidence"], "no-session-open");
+  EXPECT_EQ(written["cause"], "connection_limit");
+  EXPECT_EQ(written["weight"], -4.0);
+  EXPECT_EQ(written["strength"], 0.5);
+}
+
 TEST(FlowEncoder, NamesEveryOutcome) {
   for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
     const auto cause = static_cast<diagnose::Cause>(i);

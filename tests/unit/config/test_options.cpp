@@ -51,6 +51,7 @@ TEST(Options, AnalysisDefaultsAreTheModulesOwn) {
   EXPECT_EQ(made.settle_ns, own.settle_ns);
   EXPECT_EQ(made.capacity_pending, own.capacity_pending);
   EXPECT_EQ(made.banner_length, own.banner_length);
+  EXPECT_EQ(made.contributions, own.contributions);
   EXPECT_EQ(made.ledger.window_ns, own.ledger.window_ns);
   EXPECT_EQ(made.ledger.capacity_notes, own.ledger.capacity_notes);
   EXPECT_EQ(made.ledger.capacity_servers, own.ledger.capacity_servers);
@@ -109,6 +110,7 @@ TEST(Options, EveryKeyReachesItsModule) {
                                   "alerts.fold_servers=26",
                                   "alerts.max_open=27",
                                   "output.banner_length=28",
+                                  "output.contributions=true",
                                   "output.observer_name=tap",
                                   "community_id.seed=29",
                                   "workers=30"});
@@ -144,6 +146,7 @@ TEST(Options, EveryKeyReachesItsModule) {
   EXPECT_EQ(analysis.ledger.capacity_servers, 190U);
   EXPECT_EQ(analysis.ledger.capacity_hosts, 200U);
   EXPECT_EQ(analysis.banner_length, 28U);
+  EXPECT_TRUE(analysis.contributions);
 
   const alert::IncidentOptions incidents = incident_options(settings);
   EXPECT_EQ(incidents.update_interval_ns, 21 * flowtable::kSecondNs);

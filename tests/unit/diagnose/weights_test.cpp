@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <regex>
 #include <set>
@@ -121,6 +122,16 @@ Contrast any_contrast() {
   return contrast;
 }
 
+/// What the contributions add up to orders the hypotheses as the reading does.
+void expect_sums_in_order(const Diagnosis& reading, const std::vector<Contribution>& contributions) {
+  std::map<Cause, double> log_odds;
+  for (const Contribution& one : contributions) log_odds[one.cause] += one.weight * one.strength;
+  for (std::size_t i = 1; i < reading.hypotheses.size(); ++i) {
+    const double higher = log_odds[reading.hypotheses[i - 1].cause];
+    RC_ASSERT(higher >= log_odds[reading.hypotheses[i].cause] - 1e-9);
+  }
+}
+
 /// Whatever the figures, a reading is one: probabilities, in order, and a name only where it is earned.
 RC_GTEST_PROP(Verdict, IsSoundForAnyCase, ()) {
   const auto any_time = [] { return *rc::gen::element<flowtable::TimeNs>(0, 1, 1000, 2'000'000'000, 9'000'000'000); };
@@ -173,6 +184,7 @@ RC_GTEST_PROP(Verdict, IsSoundForAnyCase, ()) {
   const auto named = std::ranges::find(reading.hypotheses, reading.cause, &Hypothesis::cause);
   RC_ASSERT(named != reading.hypotheses.end());
   RC_ASSERT(reading.confidence == named->probability);
+  expect_sums_in_order(reading, contributions_of(c));
 }
 
 TEST(Verdict, NamesNoCauseWhereNoneReachesTheThreshold) {
