@@ -384,8 +384,8 @@ constexpr auto kKeys = std::to_array<Key>({
      .fallback = "10",
      .least = 0,
      .most = kDay,
-     .help = "How long to wait at the end until the sinks have sent everything. What they have not is sent by the next "
-             "run."},
+     .help = "How long to wait at the end until the sinks have sent everything. At most 3 s of it "
+             "where doorslam run ends. What they have not sent is sent after the next start."},
 
     {.name = "output.banner_length",
      .kind = count,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -41,6 +42,9 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
     if (!feed) return tl::unexpected(feed.error());
     outputs.feed_ = std::move(*feed);
     outputs.drain_ns_ = settings.number("store.drain_seconds");
+    // A service has to end within the time that it is given; what is left goes with the next start.
+    constexpr flowtable::DurationNs kLiveDrain = 3 * flowtable::kSecondNs;
+    if (line.command == CommandLine::Command::run) outputs.drain_ns_ = std::min(outputs.drain_ns_, kLiveDrain);
   }
   if (!line.quiet && line.command == CommandLine::Command::read) {
     const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;

@@ -68,12 +68,12 @@ class OcsfFormatter final : public Formatter {
     line_.word("protocol_name", "tcp");
     line_.number("protocol_ver_id", event.network_type == "ipv6" ? 6 : 4);
     if (!event.flow_id.empty()) line_.text("uid", event.flow_id);
-    if (!event.community_id.empty()) line_.text("community_uid", event.community_id);
     line_.close();
   }
 
   void add_detail(const EventFields& event) {
     line_.open("unmapped");
+    if (!event.community_id.empty()) line_.text("community_id", event.community_id);
     if (!event.detail.empty()) line_.json("doorslam", event.detail);
     line_.close();
   }

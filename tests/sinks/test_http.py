@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""Elasticsearch's _bulk and Splunk's event collector: a receiver on loopback that answers as it is told."""
+import base64
+import http.server
+import json
+import os
+import re
+import ssl
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import SinkTest, make_certificates, reset  # noqa: E402
+
+
+class HttpServer:
+    """`answer(path, headers, body)` gives (status, headers, body), or None: the connection is cut without an answer."""
+
+    def __init__(self, answer, context=None):
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with outer.lock:
+                    outer.requests.append((self.path, dict(self.headers), body))
+                    reply = answer(self.path, self.headers, body)
+                if reply is None:
+                    reset(self.connection)
+                    self.close_connection = True
+                    return
+                status, headers, text = reply
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self.lock = threading.Lock()
+        self.requests = []
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if context:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Elastic:
+    """An index that takes `create`: what is there already is a conflict. Faults are functions of the request's number."""
+
+    def __init__(self):
+        self.documents = {}
+        self.order = []
+        self.bulks = 0
+        self.conflicts = 0
+        self.told_to_wait = 0
+        self.whole = lambda number: None  # status of the whole answer; 0: cut
+        self.item = lambda number, index, source: None  # status of an item
+        self.indexes = set()
+
+    def answer(self, path, _headers, body):
+        assert path.startswith("/_bulk?"), path
+        self.bulks += 1
+        status = self.whole(self.bulks)
+        if status == 0:
+            return None
+        if status:
+            return status, {"Retry-After": "1"} if status == 429 else {}, b'{"error":"told to"}'
+        lines = body.split(b"\n")
+        assert lines.pop() == b"", "a bulk ends with a line break"
+        items = []
+        for index in range(0, len(lines), 2):
+            action, source = json.loads(lines[index])["create"], json.loads(lines[index + 1])
+            assert action["_id"] == source["event"]["id"]
+            self.indexes.add(action["_index"])
+            code = self.item(self.bulks, index // 2, source) or (409 if action["_id"] in self.documents else 201)
+            self.conflicts += code == 409
+            self.told_to_wait += code == 429
+            if code == 201:
+                self.documents[action["_id"]] = lines[index + 1]
+                self.order.append(action["_id"])
+                items.append({"create": {"status": code}})
+            else:
+                items.append({"create": {"status": code, "error": {"type": "told_to", "reason": f"item {code}"}}})
+        return 200, {}, json.dumps({"errors": any("error" in i["create"] for i in items), "items": items}).encode()
+
+
+class ElasticTest(SinkTest):
+    def setUp(self):
+        super().setUp()
+        self.elastic = Elastic()
+        self.server = HttpServer(self.elastic.answer)
+        self.addCleanup(self.server.close)
+
+    def sink(self, **more):
+        return {"name": "es", "type": "elasticsearch", "url": f"http://127.0.0.1:{self.server.port}",
+                "retry_first_seconds": "10ms", "retry_most_seconds": "100ms", "batch": 100, **more}
+
+    def check_indexed(self, capture, in_order=True):
+        expected = self.expected(capture)
+        self.assertEqual(self.elastic.documents, expected)
+        if in_order:
+            self.assertEqual(self.elastic.order, list(expected))
+
+    def test_every_alert_is_created_under_its_event_id(self):
+        capture = self.capture(500)
+        self.assertEqual(self.run_doorslam(capture, [self.sink()]), (0, ""))
+        self.check_indexed(capture)
+        self.assertEqual(self.elastic.indexes, {"logs-doorslam.alert-default"})
+
+    def test_flow_records_go_to_an_index_of_their_own(self):
+        capture = self.capture(20)
+        sink = self.sink(records="all", index="site-{kind}")
+        self.assertEqual(self.run_doorslam(capture, [sink], settings=["store.flows=all"]), (0, ""))
+        self.assertEqual(self.elastic.indexes, {"site-alert", "site-flow"})
+        self.assertEqual(len(self.elastic.documents), 60)
+
+    def test_half_accepted_bulk_sends_only_the_rest_again(self):
+        capture = self.capture(200)
+        self.elastic.item = lambda number, index, _: 429 if number % 2 == 1 and index % 2 == 1 else None
+        code, words = self.run_doorslam(capture, [self.sink()])
+        self.assertEqual(code, 0, words)
+        self.check_indexed(capture, in_order=False)
+        self.assertEqual(self.elastic.conflicts, 0, "an item that was accepted was sent again")
+        self.assertGreater(self.elastic.told_to_wait, 0)
+
+    def test_item_that_does_not_fit_the_mapping_is_refused_once_and_the_rest_goes_on(self):
+        capture = self.capture(100)
+        unloved = list(self.expected(capture))[57]
+        self.elastic.item = lambda _, __, source: 400 if source["event"]["id"] == unloved else None
+        code, words = self.run_doorslam(capture, [self.sink()])
+        self.assertEqual(code, 0)
+        self.assertIn("refused for good", words)
+        self.assertIn("item 400", words)
+        self.assertIn("sink es: 1 records were refused for good", words)
+        expected = self.expected(capture)
+        del expected[unloved]
+        self.assertEqual(self.elastic.documents, expected)
+        self.assertEqual(self.elastic.conflicts, 0)
+
+    def test_whole_answers_429_503_and_cut_connections_are_tried_again(self):
+        capture = self.capture(200)
+        self.elastic.whole = lambda number: {1: 503, 2: 429, 4: 0, 5: 500}.get(number)
+        began = time.monotonic()
+        code, words = self.run_doorslam(capture, [self.sink()])
+        self.assertEqual(code, 0, words)
+        self.check_indexed(capture)
+        self.assertGreaterEqual(time.monotonic() - began, 1, "Retry-After was not kept")
+        self.assertIn("answered 503", words)
+        self.assertIn("delivers again", words)
+
+    def test_request_that_is_too_large_is_sent_in_halves(self):
+        capture = self.capture(100)
+        answer = self.elastic.answer
+        self.elastic.answer = None
+
+        def limited(path, headers, body):
+            return (413, {}, b"too large") if len(body) > 60_000 else answer(path, headers, body)
+
+        server = HttpServer(limited)
+        self.addCleanup(server.close)
+        code, words = self.run_doorslam(capture, [self.sink(url=f"http://127.0.0.1:{server.port}")])
+        self.assertEqual((code, words), (0, ""))
+        self.check_indexed(capture)
+
+    def test_wrong_credentials_lose_nothing(self):
+        capture = self.capture(20)
+        self.elastic.whole = lambda _: 401
+        code, words = self.run_doorslam(capture, [self.sink()], drain=1)
+        self.assertEqual(code, 0)
+        self.assertIn("answered 401", words)
+        self.assertIn("40 records behind", words)
+        self.elastic.whole = lambda _: None
+        self.assertEqual(self.run_doorslam(capture, [self.sink()]), (0, ""))
+        self.check_indexed(capture)
+
+    def test_secrets_come_from_files_and_the_environment_and_are_never_shown(self):
+        capture = self.capture(10)
+        with open(self.path("password"), "w", encoding="utf-8") as file:
+            file.write("se:cret1\n")
+        os.environ["DOORSLAM_TEST_TOKEN"] = "se:cret2"
+        self.elastic.whole = lambda number: 403 if number == 1 else None
+        process = self.start(capture, [self.sink(user="feed", password="file:password")])
+        with open(f"/proc/{process.pid}/cmdline", "rb") as file:
+            self.assertNotIn(b"se:cret", file.read())
+        _, words = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, words)
+        self.assertNotIn("se:cret", words)
+        sent = self.server.requests[-1][1]["Authorization"]
+        self.assertEqual(base64.b64decode(sent.split()[1]), b"feed:se:cret1")
+        sink = self.sink(name="again", token="env:DOORSLAM_TEST_TOKEN")
+        self.assertEqual(self.run_doorslam(capture, [sink])[0], 0)
+        self.assertEqual(self.server.requests[-1][1]["Authorization"], "ApiKey se:cret2")
+        for setting, reason in (({"password": "se:cret3"}, "file:PATH or env:NAME"),
+                                ({"password": "env:DOORSLAM_NOT_THERE"}, "DOORSLAM_NOT_THERE"),
+                                ({"token": "file:not-there"}, "not-there"),
+                                ({"url": "http://feed:se:cret3@localhost:1"}, "before the @")):
+            code, words = self.run_doorslam(capture, [self.sink(**setting)])
+            self.assertEqual(code, 2, words)
+            self.assertEqual(words.count("\n"), 1)
+            self.assertNotIn("se:cret", words)
+            self.assertIn(reason, words)
+
+
+class ElasticOverTls(SinkTest):
+    def test_certificates_are_verified(self):
+        make_certificates(self.folder)
+        capture = self.capture(20)
+        for name, trusted, reason in (("server", True, ""), ("expired", False, "expired"),
+                                      ("othername", False, "subject name"), ("stranger", False, "certificate")):
+            with self.subTest(name=name):
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(self.path(f"{name}.pem"), self.path(f"{name}.key"))
+                context.load_verify_locations(self.path("ca.pem"))
+                context.verify_mode = ssl.CERT_REQUIRED
+                elastic = Elastic()
+                server = HttpServer(elastic.answer, context)
+                sink = {"name": name, "type": "elasticsearch", "url": f"https://localhost:{server.port}",
+                        "ca": "ca.pem", "certificate": "client.pem", "key": "client.key"}
+                code, words = self.run_doorslam(capture, [sink], drain=20 if trusted else 1)
+                self.assertEqual(code, 0)
+                self.assertEqual(len(elastic.documents), 40 if trusted else 0, words)
+                self.assertIn(reason, words)
+                server.close()
+
+
+class Splunk:
+    def __init__(self, acknowledges):
+        self.acknowledges = acknowledges
+        self.events = []
+        self.pending = {}
+        self.asked = {}
+        self.never = set()
+        self.status = lambda number: None
+        self.number = 0
+
+    def answer(self, path, headers, body):
+        assert headers["Authorization"] == "Splunk 0d5f3a1c", headers["Authorization"]
+        channel = headers["X-Splunk-Request-Channel"]
+        assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", channel), channel
+        if path.startswith("/services/collector/ack"):
+            assert path.endswith("channel=" + channel)
+            acks = {}
+            for number in json.loads(body)["acks"]:
+                self.asked[number] = self.asked.get(number, 0) + 1
+                acks[str(number)] = number not in self.never and self.asked[number] >= 2
+                if acks[str(number)]:
+                    self.events += self.pending.pop(number)
+            return 200, {}, json.dumps({"acks": acks}).encode()
+        assert path == "/services/collector/event", path
+        self.number += 1
+        status = self.status(self.number)
+        if status:
+            return status, {}, json.dumps({"text": "Server is busy", "code": 9}).encode()
+        events = [json.loads(line) for line in body.splitlines()]
+        if not self.acknowledges:
+            self.events += events
+            return 200, {}, b'{"text":"Success","code":0}'
+        self.pending[self.number] = events
+        return 200, {}, json.dumps({"text": "Success", "code": 0, "ackId": self.number}).encode()
+
+
+class SplunkTest(SinkTest):
+    def deliver(self, splunk, drain=60, **more):
+        server = HttpServer(splunk.answer)
+        self.addCleanup(server.close)
+        with open(self.path("token"), "w", encoding="utf-8") as file:
+            file.write("0d5f3a1c\n")
+        sink = {"name": "hec", "type": "splunk", "url": f"http://127.0.0.1:{server.port}", "token": "file:token",
+                "retry_first_seconds": "10ms", "retry_most_seconds": "100ms", "batch": 100, **more}
+        capture = self.capture(150)
+        code, words = self.run_doorslam(capture, [sink], drain=drain)
+        self.assertEqual(code, 0, words)
+        return capture, words
+
+    def check_arrived(self, capture, events):
+        expected = self.expected(capture)
+        self.assertEqual([event["fields"]["event_id"] for event in events], list(expected))
+        for event in events:
+            self.assertEqual(event["event"], json.loads(expected[event["fields"]["event_id"]]))
+            self.assertEqual(event["sourcetype"], "doorslam:alert")
+
+    def test_without_acknowledgement(self):
+        splunk = Splunk(acknowledges=False)
+        splunk.status = lambda number: 503 if number == 1 else None
+        capture, words = self.deliver(splunk, index="security")
+        self.check_arrived(capture, splunk.events)
+        self.assertIn("Server is busy", words)
+        self.assertEqual({event["index"] for event in splunk.events}, {"security"})
+
+    def test_waits_until_the_indexer_has_it(self):
+        splunk = Splunk(acknowledges=True)
+        capture, words = self.deliver(splunk)
+        self.assertEqual(words, "")
+        self.check_arrived(capture, splunk.events)
+        self.assertEqual(set(splunk.asked.values()), {2})
+
+    def test_sends_again_what_is_never_acknowledged(self):
+        splunk = Splunk(acknowledges=True)
+        splunk.never = {1}
+        capture, words = self.deliver(splunk, timeout_seconds="500ms")
+        self.check_arrived(capture, splunk.events)
+        self.assertIn("did not confirm", words)
+
+    def test_other_formats_are_quoted(self):
+        splunk = Splunk(acknowledges=False)
+        self.deliver(splunk, format="cef")
+        self.assertTrue(all(event["event"].startswith("CEF:0|doorslam|") for event in splunk.events))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
