@@ -21,7 +21,7 @@ packages=(build-essential g++ meson ninja-build pkgconf libhyperscan-dev libpcap
 for option in "$@"; do
   case $option in
     --tests) packages+=(libgtest-dev libgmock-dev librapidcheck-dev python3) ;;
-    --sinks) packages+=(openssl rsyslog rsyslog-openssl) ;;
+    --sinks) packages+=(openssl rsyslog rsyslog-openssl clickhouse-server) ;;
     --lint) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14) ;;
     --bench) packages+=(libbenchmark-dev libabsl-dev tcpdump argus-server) ;;
     -h | --help)

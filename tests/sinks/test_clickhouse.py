@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""ClickHouse: Debian's server with the shipped schema, fed by doorslam, asked by the shipped queries."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import SinkTest, free_port  # noqa: E402
+
+SQL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "config", "clickhouse")
+
+CONFIG = """<yandex>
+  <logger><level>warning</level><log>{folder}/log</log><errorlog>{folder}/errors</errorlog></logger>
+  <http_port>{http}</http_port><tcp_port>{tcp}</tcp_port><interserver_http_port>{inter}</interserver_http_port>
+  <listen_host>127.0.0.1</listen_host><path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path>
+  <user_files_path>{folder}/files/</user_files_path><format_schema_path>{folder}/formats/</format_schema_path>
+  <users_config>users.xml</users_config><default_profile>default</default_profile>
+  <default_database>default</default_database><mark_cache_size>67108864</mark_cache_size>
+  <max_connections>64</max_connections>
+</yandex>"""
+
+USERS = """<yandex>
+  <profiles><default><max_memory_usage>2000000000</max_memory_usage></default></profiles>
+  <users>
+    <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile>
+      <quota>default</quota></default>
+    <feed><password>se:cret</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile>
+      <quota>default</quota></feed>
+  </users>
+  <quotas><default/></quotas>
+</yandex>"""
+
+
+class Server:
+    def __init__(self, folder):
+        self.folder = folder
+        self.http = free_port()
+        for name in ("data", "tmp", "files", "formats"):
+            os.makedirs(os.path.join(folder, name))
+        with open(os.path.join(folder, "config.xml"), "w", encoding="utf-8") as file:
+            file.write(CONFIG.format(folder=folder, http=self.http, tcp=free_port(), inter=free_port()))
+        with open(os.path.join(folder, "users.xml"), "w", encoding="utf-8") as file:
+            file.write(USERS)
+        self.start()
+
+    def start(self):
+        program = shutil.which("clickhouse-server", path=os.environ["PATH"] + ":/usr/sbin")
+        with open(os.path.join(self.folder, "words"), "a", encoding="utf-8") as words:
+            self.process = subprocess.Popen([program, f"--config-file={self.folder}/config.xml"], stdout=words,
+                                            stderr=words, cwd=self.folder)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.ask("SELECT 1")
+                return
+            except (urllib.error.URLError, ConnectionError):
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    with open(os.path.join(self.folder, "words"), encoding="utf-8") as words:
+                        raise AssertionError("clickhouse-server does not start: " + words.read()[-2000:]) from None
+                time.sleep(0.1)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, query):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}/", data=query.encode())
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{query}\n{error.read().decode()}") from None
+
+    def rows(self, query):
+        return [json.loads(line) for line in self.ask(query + " FORMAT JSONEachRow").splitlines()]
+
+    def number(self, query):
+        return int(self.ask(query))
+
+
+def statements(name):
+    with open(os.path.join(SQL, name), encoding="utf-8") as file:
+        text = re.sub(r"--[^\n]*", "", file.read())
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
+
+
+@unittest.skipUnless(shutil.which("clickhouse-server", path=os.environ.get("PATH", "") + ":/usr/sbin"),
+                     "clickhouse-server is not installed")
+class ClickHouse(SinkTest):
+    def setUp(self):
+        super().setUp()
+        self.server = Server(self.path("clickhouse-server"))
+        self.addCleanup(self.server.kill)
+        for statement in statements("single.sql"):
+            self.server.ask(statement)
+
+    def sink(self, **more):
+        return {"name": "ch", "type": "clickhouse", "url": f"http://127.0.0.1:{self.server.http}", "batch": 5000,
+                "records": "all", "retry_first_seconds": "10ms", "retry_most_seconds": "300ms", **more}
+
+    def test_alerts_and_flows_arrive_and_the_queries_work(self):
+        capture = self.capture(300)
+        expected = self.expected(capture)
+        sink = self.sink(user="feed", password="env:DOORSLAM_TEST_CLICKHOUSE")
+        os.environ["DOORSLAM_TEST_CLICKHOUSE"] = "se:cret"
+        settings = ["store.flows=all", "output.observer_name=tap1"]
+        self.assertEqual(self.run_doorslam(capture, [sink], settings=settings), (0, ""))
+        self.assertEqual(self.server.number("SELECT count() FROM doorslam.flows"), 300)
+        rows = self.server.rows("SELECT * FROM doorslam.alerts ORDER BY time_ns, id")
+        self.assertEqual({row["id"] for row in rows}, set(expected))
+        for row in rows:
+            record = json.loads(row["record"])
+            self.assertEqual(record["event"]["id"], row["id"])
+            self.assertEqual(record["doorslam"]["cause"], row["cause"])
+            self.assertEqual(row["sensor"], "tap1")
+            self.assertEqual(row["server"], record["destination"]["ip"])
+        flow = self.server.rows("SELECT * FROM doorslam.flows WHERE server = '10.0.0.5'")[0]
+        self.assertEqual((flow["client"], flow["port"], flow["cause"], flow["outcome"]),
+                         ("192.0.2.7", 7000, "acl_denied", "failure"))
+        queries = statements("dashboard.sql")
+        self.assertGreaterEqual(len(queries), 7)
+        for query in queries:
+            self.server.ask(query)
+
+    def test_the_fleet_view_merges_sensors_and_does_not_count_copies(self):
+        capture = self.capture(50)
+        for sensor in ("tap1", "tap2"):
+            os.makedirs(self.path(sensor))
+            settings = [f"output.observer_name={sensor}", f"store.path={self.path(sensor)}/alerts.db"]
+            self.assertEqual(self.run_doorslam(capture, [self.sink()], settings=settings), (0, ""))
+        query = "SELECT * FROM doorslam.fleet ORDER BY server"
+        fleet = self.server.rows(query)
+        self.assertEqual(len(fleet), 50)
+        self.assertEqual({(row["sensors"], row["refused"], row["refused_most"], row["incidents"], row["open"])
+                          for row in fleet}, {("2", "2", "1", "2", "0")})
+        # A crash between insert and cursor: everything comes once more.
+        for sensor in ("tap1", "tap2"):
+            settings = [f"output.observer_name={sensor}", f"store.path={self.path(sensor)}/alerts.db"]
+            self.assertEqual(self.run_doorslam(capture, [self.sink(name="once more")], settings=settings)[0], 2)
+            again = self.sink(name="once-more")
+            self.assertEqual(self.run_doorslam(capture, [again], settings=settings), (0, ""))
+        self.assertEqual(self.server.number("SELECT count() FROM doorslam.alerts"), 400)
+        self.assertEqual(self.server.rows(query), fleet)
+        self.server.ask("OPTIMIZE TABLE doorslam.alerts FINAL")
+        self.assertEqual(self.server.number("SELECT count() FROM doorslam.alerts"), 100)
+
+    def test_server_killed_in_mid_stream(self):
+        capture = self.capture(3000)
+        process = self.start(capture, [self.sink(batch=100)], drain=60)
+        time.sleep(0.8)
+        self.server.kill()
+        time.sleep(0.5)
+        self.server.start()
+        _, words = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 0, words)
+        self.assertEqual(self.server.number("SELECT uniqExact(id) FROM doorslam.alerts"), 6000)
+
+    def test_a_table_that_is_not_there_loses_nothing(self):
+        capture = self.capture(20)
+        self.server.ask("RENAME TABLE doorslam.alerts TO doorslam.away")
+        code, words = self.run_doorslam(capture, [self.sink()], drain=1)
+        self.assertEqual(code, 0)
+        self.assertIn("doesn't exist", words)
+        self.server.ask("RENAME TABLE doorslam.away TO doorslam.alerts")
+        self.assertEqual(self.run_doorslam(capture, [self.sink()]), (0, ""))
+        self.assertEqual(self.server.number("SELECT count() FROM doorslam.alerts"), 40)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
