@@ -8,6 +8,7 @@
 
 #include "flowtable/page_memory.h"
 #include "flowtable/prefetch.h"
+#include "flowtable/stamp_group.h"
 #include "flowtable/time.h"
 
 namespace doorslam::flowtable {
@@ -58,10 +59,10 @@ class Deadlines {
   /// may have something due.
   std::size_t due(TimeNs now, std::span<std::uint32_t> out) noexcept;
 
-  /// Order of the deadlines of scheduled slots: less is sooner. 0 if the slot is not scheduled.
-  std::uint32_t urgency(std::uint32_t slot) const noexcept {
-    const Stamp stamp = stamps()[slot];
-    return stamp == kNotFiled ? 0U : distance(stamp);
+  /// Of the sixteen slots from `first_slot` on (a multiple of 16), those whose bit is set in `wanted`: which deadline
+  /// is the soonest. A slot that is not scheduled comes first of all.
+  SoonestStamp soonest(std::uint32_t first_slot, std::uint32_t wanted) const noexcept {
+    return soonest_stamp(stamps() + first_slot, static_cast<Stamp>(swept_), wanted);
   }
   /// Eight slots' stamps are read together: brings them near. Thread-neutral.
   void prefetch(std::uint32_t slot) const noexcept { prefetch_line(stamps() + slot); }

@@ -15,6 +15,7 @@
 #include "flowtable/hash_key.h"
 #include "flowtable/page_memory.h"
 #include "flowtable/prefetch.h"
+#include "flowtable/stamp_group.h"
 #include "flowtable/tag_group.h"
 #include "flowtable/time.h"
 
@@ -224,6 +225,7 @@ class FlowTable {
   static constexpr std::uint32_t kAllSlots = 0xffffffff;
   static constexpr std::uint32_t kFirstBucket = 0x0000ffff;
   static_assert(2 * kBucketSlots == std::numeric_limits<std::uint32_t>::digits, "a bit for each slot of a pair");
+  static_assert(kBucketSlots == kStampGroup, "a bucket's deadlines are looked at together");
   static constexpr std::size_t kMaxSlots = std::size_t{1} << 32;
 
   static constexpr std::size_t bucket_count(std::size_t capacity_flows) noexcept {
@@ -274,15 +276,9 @@ class FlowTable {
     std::uint32_t candidates = matching(place, kClassMask, static_cast<std::uint16_t>(EvictionClass::embryonic));
     if (candidates == 0) candidates = matching(place, kClassMask, static_cast<std::uint16_t>(EvictionClass::closed));
     if (candidates == 0) return place.first;
-    std::uint32_t soonest = 0;
-    std::uint32_t least = std::numeric_limits<std::uint32_t>::max();
-    for (; candidates != 0; candidates &= candidates - 1) {
-      const std::uint32_t candidate = number(place, candidates);
-      const std::uint32_t urgency = deadlines_.urgency(candidate);
-      soonest = urgency < least ? candidate : soonest;
-      least = std::min(urgency, least);
-    }
-    return soonest;
+    const SoonestStamp first = deadlines_.soonest(place.first, candidates & kFirstBucket);
+    const SoonestStamp second = deadlines_.soonest(place.second, candidates >> kBucketSlots);
+    return second.distance < first.distance ? place.second + second.position : place.first + first.position;
   }
 
   void prefetch_at(std::uint32_t index) const noexcept {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <limits>
+#include <random>
 #include <vector>
 
 namespace doorslam::flowtable {
@@ -145,6 +146,37 @@ TEST_F(DeadlinesTest, EveryTickOfTheSpanWorks) {
       ASSERT_EQ(all_due(deadlines_, now).size(), 1U) << "at tick " << (now >> Deadlines::kTickShift);
     }
   }
+}
+
+/// What a full bucket gives up is found by looking at sixteen deadlines at once; here, one by one.
+TEST_F(DeadlinesTest, SoonestOfSomeIsTheFirstOfTheLeast) {
+  constexpr std::uint32_t kFirst = 32;
+  constexpr std::uint32_t kSlots = 16;
+  std::mt19937 random(7);
+  for (int trial = 0; trial < 2000; ++trial) {
+    std::array<TimeNs, kSlots> deadlines{};  // 0: not scheduled, before all others
+    for (std::uint32_t i = 0; i < kSlots; ++i) {
+      deadlines_.cancel(kFirst + i);
+      if (random() % 8 == 0) continue;
+      const std::uint32_t ticks = trial % 2 == 0 ? 1 + random() % 4 : 1 + random() % 60'000;
+      deadlines[i] = kStart + ticks * Deadlines::kTickNs;
+      deadlines_.schedule(kFirst + i, deadlines[i]);
+    }
+    const std::uint32_t wanted = random() & 0xffff;
+    if (wanted == 0) continue;
+    std::uint32_t expected = kSlots;
+    for (std::uint32_t i = 0; i < kSlots; ++i) {
+      if ((wanted >> i & 1U) != 0 && (expected == kSlots || deadlines[i] < deadlines[expected])) expected = i;
+    }
+    const SoonestStamp soonest = deadlines_.soonest(kFirst, wanted);
+    ASSERT_EQ(soonest.position, expected) << "trial " << trial;
+    ASSERT_NE(soonest.distance, kFarthestStamp);
+  }
+}
+
+TEST_F(DeadlinesTest, SoonestOfNoneIsTheFarthest) {
+  deadlines_.schedule(3, kStart + kSecondNs);
+  EXPECT_EQ(deadlines_.soonest(0, 0).distance, kFarthestStamp);
 }
 
 }  // namespace
