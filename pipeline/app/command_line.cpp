@@ -23,6 +23,8 @@ constexpr const char* kExamples =
     "  doorslam run --vdev net_af_packet0,iface=eth1 --no-huge --alerts -\n"
     "                                                   live, on an interface of the kernel\n"
     "  doorslam check -c doorslam.yaml                  is the configuration right, and the host fit for it?\n"
+    "  doorslam alerts -c doorslam.yaml --cause app_crash\n"
+    "                                                   what is in the store of alerts\n"
     "  doorslam explain connection_limit                what a cause means and what to do about it\n"
     "\nExit codes: 0 done; 1 something could not be read (what could be is reported); 2 wrong usage or configuration.";
 
@@ -100,6 +102,40 @@ void add_check(CLI::App& app, CommandLine& line) {
       "\nEach line says fine, skipped, should or must. Exit codes: 0 nothing must be mended; 1 something must; "
       "2 wrong usage.");
   check->callback([&line] { line.command = CommandLine::Command::check; });
+}
+
+void add_alerts(CLI::App& app, CommandLine& line) {
+  AlertsQuestion& question = line.question;
+  CLI::App* alerts = app.add_subcommand("alerts", "List and show stored alerts, have them sent once more");
+  alerts->add_option("id", question.id, "Show the record whose event.id begins so, with its ladder")->type_name("ID");
+  alerts->add_option("--store", question.store, "The store, in place of the configuration's store.path")
+      ->type_name("FILE");
+  alerts->add_option("--cause", question.causes, "Only of this cause; may be repeated")
+      ->type_name("CAUSE")
+      ->expected(1)
+      ->take_all();
+  alerts->add_option("--server", question.servers, "Only about servers in this network; may be repeated")
+      ->type_name("NETWORK")
+      ->expected(1)
+      ->take_all();
+  alerts->add_option("--min-severity", question.least_severity, "Only of this severity at least: 21, 47, 73, 99")
+      ->type_name("N")
+      ->check(CLI::Range(0, 99));
+  alerts->add_option("-n,--limit", question.limit, "So many, the newest; 0: all")->type_name("N");
+  alerts->add_flag("--flows", question.flows, "Flow records as well");
+  alerts->add_flag("--json", question.json, "The records as they are (NDJSON, ECS)");
+  CLI::Option* sinks = alerts->add_flag("--sinks", question.sinks, "How far each sink is");
+  alerts->add_option("--resend", question.resend, "Have what is chosen sent once more by this sink")
+      ->type_name("SINK")
+      ->excludes(sinks);
+  alerts->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
+  alerts->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  alerts->footer(
+      "\nExit codes: 0 done; 1 there is no store, or not all could be sent; 2 wrong usage or configuration.");
+  alerts->callback([&line] { line.command = CommandLine::Command::alerts; });
 }
 
 void add_explain(CLI::App& app, CommandLine& line, std::string& cause) {
@@ -182,6 +218,7 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
   add_read(app, line);
   add_run(app, line);
   add_check(app, line);
+  add_alerts(app, line);
   add_explain(app, line, cause);
   add_print_config(app, line);
   try {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,9 +10,23 @@
 
 namespace doorslam::app {
 
+/// What `doorslam alerts` is asked.
+struct AlertsQuestion {
+  std::string id;                    ///< the beginning of an event.id; empty: a list
+  std::string store;                 ///< file, over the settings'; empty: theirs
+  std::vector<std::string> causes;   ///< empty: any
+  std::vector<std::string> servers;  ///< networks; empty: any
+  int least_severity = 0;
+  std::size_t limit = 100;  ///< 0: all
+  bool flows = false;       ///< flow records as well
+  bool json = false;
+  bool sinks = false;  ///< how far the sinks are
+  std::string resend;  ///< sink that is to send the chosen once more
+};
+
 /// What the user asked for.
 struct CommandLine {
-  enum class Command { read, run, check, explain, print_config };
+  enum class Command { read, run, check, alerts, explain, print_config };
 
   Command command = Command::read;
   std::vector<std::string> captures;     ///< read: files, "-" is standard input
@@ -27,6 +42,7 @@ struct CommandLine {
   std::string lcores;                    ///< run: CPUs for workers and receivers, empty: as configured
   bool no_huge = false;                  ///< run: ordinary memory in place of huge pages
   std::optional<double> stop_when_idle;  ///< run: seconds without a packet after which to end
+  AlertsQuestion question;               ///< alerts
   bool ignore_checksums = false;
   bool quiet = false;
 };

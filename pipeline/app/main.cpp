@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "config/loader.h"
+#include "pipeline/app/alerts_command.h"
 #include "pipeline/app/check_command.h"
 #include "pipeline/app/command_line.h"
 #include "pipeline/app/output_file.h"
@@ -57,6 +58,8 @@ int run(const CommandLine& line) {
       return print_config(line);
     case CommandLine::Command::check:
       return exit_code(doorslam::app::check(line));
+    case CommandLine::Command::alerts:
+      return exit_code(doorslam::app::show_alerts(line));
     case CommandLine::Command::run:
       return exit_code(doorslam::app::run_sensor(line));
     case CommandLine::Command::read:
