@@ -44,9 +44,7 @@ class LogTap {
   /// What was complained of since the last call, in one line; empty: nothing.
   std::string complaints() {
     const std::lock_guard lock(mutex_);
-    std::string all;
-    for (const std::string& line : std::exchange(kept_, {})) all += (all.empty() ? "" : "; ") + line;
-    return all;
+    return fmt::format("{}", fmt::join(std::exchange(kept_, {}), "; "));
   }
 
  private:
@@ -76,12 +74,6 @@ class LogTap {
   std::FILE* stream_ = nullptr;
 };
 
-std::string joined(const std::vector<unsigned>& numbers) {
-  std::string text;
-  for (const unsigned number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
-  return text;
-}
-
 std::string why_not(int error, const EalOptions& options) {
   const std::string said = LogTap::instance().complaints();
   const auto speaks_of = [&said](std::string_view words) { return said.find(words) != std::string::npos; };
@@ -110,7 +102,7 @@ std::string why_not(int error, const EalOptions& options) {
 std::vector<std::string> eal_arguments(const EalOptions& options) {
   std::string lcores;
   for (const LcoreCpus& lcore : options.lcores) {
-    lcores += fmt::format("{}{}@({})", lcores.empty() ? "" : ",", lcore.lcore, joined(lcore.cpus));
+    lcores += fmt::format("{}{}@({})", lcores.empty() ? "" : ",", lcore.lcore, fmt::join(lcore.cpus, ","));
   }
   std::vector<std::string> arguments = {"doorslam", "--lcores=" + lcores,
                                         fmt::format("--main-lcore={}", options.lcores.front().lcore),
@@ -159,7 +151,7 @@ Result<std::uint16_t> Eal::attach(const std::string& specification) {
   const std::string name = specification.substr(0, specification.find(','));
   std::uint16_t port = 0;
   if (rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) {
-    return usage_error(fmt::format("{}: there are two devices of this name; number them ({})", name, name + "1"));
+    return usage_error(fmt::format("{}: there are two devices of this name; number them apart", name));
   }
   LogTap::instance().complaints();
   const int failed = rte_dev_probe(specification.c_str());
