@@ -101,6 +101,12 @@ Ending ending_of(const ConnectionEvent& event, const Evidence* evidence) {
   return cut_off && event.time_ns - event.summary.end_ns < patience_with(ending) ? Ending::let_go : ending;
 }
 
+/// Nothing remarkable is known of it but that it was open when the following ended: what else the server did tells
+/// nothing of that, and there may be a million of them at the end.
+bool may_contrast(Ending ending, const Evidence* evidence) {
+  return evidence != nullptr || (ending != Ending::still_open && ending != Ending::let_go);
+}
+
 /// Served, and closed in good order: nothing that further evidence could change.
 bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending, Outcome outcome) {
   const bool orderly = ending == Ending::left_after_reply || ending == Ending::closed_after_reply;
@@ -285,13 +291,15 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
   c.server_words = pending.words.server.view();
   c.client_words = pending.words.client.view();
   if (const ServerMarks* marks = ledger_.marks_of(pending.summary.responder)) c.marks = *marks;
-  c.contrast = ledger_.contrast(Subject{.server = pending.summary.responder,
-                                        .client = pending.summary.originator.address,
-                                        .connection_id = pending.summary.id,
-                                        .accepted_ns = c.accepted_ns,
-                                        .closed_ns = c.closed_ns,
-                                        .idle_ns = idle_time(e),
-                                        .words = pending.words.digest});
+  if (may_contrast(pending.ending, e)) {
+    c.contrast = ledger_.contrast(Subject{.server = pending.summary.responder,
+                                          .client = pending.summary.originator.address,
+                                          .connection_id = pending.summary.id,
+                                          .accepted_ns = c.accepted_ns,
+                                          .closed_ns = c.closed_ns,
+                                          .idle_ns = idle_time(e),
+                                          .words = pending.words.digest});
+  }
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);
   if (options_.contributions) judged.diagnosis.contributions = contributions_of(c);
