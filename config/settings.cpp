@@ -47,10 +47,11 @@ std::string headings(std::string_view section, std::string_view section_before) 
 /// The keys of a sink stand in comments: there is no default sink that could show them.
 std::string print_sinks(const Settings& settings) {
   constexpr std::size_t kHang = 6;
-  std::string out = "\n" + comment(
-                               "Receivers of what is in the store, any number at once, each with a place of its own in "
-                               "it: at least once and in order, also over restarts. A list of entries, as in",
-                               0);
+  std::string out(1, '\n');
+  out += comment(
+      "Receivers of what is in the store, any number at once, each with a place of its own in it: at least once and in "
+      "order, also over restarts. A list of entries, as in",
+      0);
   out +=
       "#   - {name: siem, type: syslog, address: siem.example, ca: siem-ca.pem, min_severity: 47}\n"
       "#   - {name: archive, type: file, path: /var/log/doorslam/alerts.ndjson, rotate_bytes: 100MiB}\n"
