@@ -36,6 +36,7 @@ class OutputSink final : public port::ReadingSink {
 
   void take(const std::vector<diagnose::DiagnosedConnection>& readings) override { outputs_.take(readings); }
   void advance(flowtable::TimeNs watermark_ns) override { outputs_.advance(watermark_ns); }
+  void note_port_losses(std::uint64_t packets) override { outputs_.note_port_drops(packets); }
   void flush() override { outputs_.flush(); }
 
  private:

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "pipeline/diagnose/capture_quality.h"
+#include "pipeline/diagnose/evidence_capture.h"
 #include "pipeline/diagnose/protocol_marks.h"
 #include "pipeline/diagnose/verdict.h"
 
@@ -25,6 +26,8 @@ constexpr double kPlainConfidence = 0.99;
 constexpr double kCoarseConfidence = 0.9;
 /// Events between a fetch and its use: enough to have arrived, few enough not to be pushed out again.
 constexpr std::size_t kLookAhead = 3;
+/// Behind its last packet, one more may have been on its way.
+constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
 /// As much of the first words as two sessions with different refusal texts differ in, and time stamps do not.
 constexpr std::size_t kDigestedWords = 12;
 
@@ -287,6 +290,7 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
   c.outcome = pending.outcome;
   c.accepted_ns = e != nullptr && e->handshake_ns != kNoTime ? e->handshake_ns : pending.summary.start_ns;
   c.closed_ns = closed != kNoTime ? closed : pending.summary.end_ns;
+  c.packets_lost = losses_.packets_between(pending.summary.start_ns, pending.summary.end_ns + kAnswerAwaitedNs);
   c.host_ttl = ledger_.syn_ack_ttl(pending.summary.responder.address);
   c.server_words = pending.words.server.view();
   c.client_words = pending.words.client.view();
@@ -304,6 +308,7 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
   judged.diagnosis = judge(c);
   if (options_.contributions) judged.diagnosis.contributions = contributions_of(c);
   judged.diagnosis.caveats = caveats_of(pending.summary, e);
+  if (const auto lost = evidence::packets_lost_meanwhile(c)) judged.diagnosis.caveats.push_back(lost->sentence);
   if (e != nullptr) {
     judged.diagnosis.banner = banner_of(e->of(Side::responder).head, options_.banner_length);
   }

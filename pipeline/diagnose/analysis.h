@@ -11,6 +11,7 @@
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/loss_log.h"
 #include "pipeline/diagnose/signature_database.h"
 #include "pipeline/tcp/event.h"
 
@@ -58,6 +59,10 @@ class Analysis {
   /// From now on other thresholds and signatures; the ledger keeps its size. `scanner` is borrowed as before; the one
   /// before it must outlive the connections that wait.
   void reconfigure(const AnalysisOptions& options, SignatureScanner* scanner);
+
+  /// The sensor lost packets: connections that were under way then are judged with that in mind. To be told before the
+  /// settle time of those connections is over.
+  void note_loss(const CaptureLoss& loss) { losses_.note(loss); }
 
   const AnalysisCounters& counters() const noexcept { return counters_; }
   const Ledger& ledger() const noexcept { return ledger_; }
@@ -113,6 +118,7 @@ class Analysis {
   AnalysisOptions options_;
   SignatureScanner* scanner_;
   Ledger ledger_;
+  LossLog losses_;
   AnalysisCounters counters_;
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;

@@ -24,6 +24,7 @@ struct Case {
   Contrast contrast;
   std::optional<ServerMarks> marks;            ///< absent where the server endpoint is unknown
   std::uint8_t host_ttl = 0;                   ///< TTL of the server host's SYN-ACKs, 0: unknown
+  std::uint64_t packets_lost = 0;              ///< by the sensor, while the connection was under way
   Outcome outcome = Outcome::served;           ///< by its own packets
   std::span<const SignatureHit> server_words;  ///< most telling first
   std::span<const SignatureHit> client_words;

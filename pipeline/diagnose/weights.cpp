@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "pipeline/diagnose/evidence_capture.h"
 #include "pipeline/diagnose/evidence_handshake.h"
 #include "pipeline/diagnose/evidence_ledger.h"
 #include "pipeline/diagnose/evidence_speech.h"
@@ -142,6 +143,17 @@ constexpr Weights<2> kNotAcked = {{{client_vanished, 3.0}, {served, -2.0}}};
 constexpr Weights<1> kWindowClosed = {{{client_zero_window, 2.0}}};
 }  // namespace speech_weights
 
+namespace capture_weights {
+/// Causes that are read from something not being there.
+constexpr Weights<7> kLostMeanwhile = {{{silent_drop, -2.0},
+                                        {server_no_reply, -2.0},
+                                        {client_vanished, -2.0},
+                                        {accept_queue_overflow, -1.0},
+                                        {client_abort, -1.0},
+                                        {acl_denied, -0.5},
+                                        {connection_limit, -0.5}}};
+}  // namespace capture_weights
+
 namespace h = handshake_weights;
 namespace l = ledger_weights;
 namespace s = speech_weights;
@@ -194,6 +206,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"client-said-nothing", evidence::client_said_nothing, s::kSaidNothing},
     {"server-data-not-acked", evidence::server_data_not_acked, s::kNotAcked},
     {"client-window-closed", evidence::client_window_closed, s::kWindowClosed},
+    {"packets-lost-meanwhile", evidence::packets_lost_meanwhile, capture_weights::kLostMeanwhile},
 });
 
 }  // namespace

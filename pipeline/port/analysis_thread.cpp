@@ -40,6 +40,14 @@ void AnalysisThread::post(Command command) {
   has_commands_.store(true, std::memory_order_release);
 }
 
+void AnalysisThread::note_loss(const diagnose::CaptureLoss& loss, std::uint64_t at_ports) {
+  post([this, loss, at_ports](diagnose::Analysis& analysis) {
+    analysis.note_loss(loss);
+    sink_.note_port_losses(at_ports);
+    ++counters_.losses_noted;
+  });
+}
+
 void AnalysisThread::finish() {
   finishing_.store(true, std::memory_order_release);
   if (thread_.joinable()) thread_.join();

@@ -22,6 +22,8 @@ class ReadingSink {
   virtual void take(const std::vector<diagnose::DiagnosedConnection>& readings) = 0;
   /// Packet time has come so far: nothing earlier follows.
   virtual void advance(flowtable::TimeNs watermark_ns) = 0;
+  /// All packets that the ports lost so far.
+  virtual void note_port_losses(std::uint64_t packets) = 0;
   /// Called now and then: what was written is to be passed on to whoever waits for it.
   virtual void flush() = 0;
 };
@@ -40,6 +42,8 @@ class AnalysisThread {
   ~AnalysisThread();
 
   void start();
+  /// Packets were lost: the analysis and the sink are to know. `at_ports`: all that the ports lost so far. Thread-safe.
+  void note_loss(const diagnose::CaptureLoss& loss, std::uint64_t at_ports);
   /// Runs `command` on the analysis thread, soon. Thread-safe.
   void post(Command command);
   /// The workers are ending their connections, all at one time: judge what comes as it comes, in place of holding a

@@ -1,14 +1,17 @@
 #include "pipeline/port/ethdev/eal.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_log.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <deque>
 #include <filesystem>
@@ -47,25 +50,25 @@ class LogTap {
     return fmt::format("{}", fmt::join(std::exchange(kept_, {}), "; "));
   }
 
- private:
-  static ssize_t write(void* self, const char* text, std::size_t length) {
-    static_cast<LogTap*>(self)->take({text, length});
-    return static_cast<ssize_t>(length);
-  }
-
-  void take(std::string_view text) {
-    const int level = rte_log_cur_msg_loglevel();
+  void take(std::string_view text, int level) {
     const std::lock_guard lock(mutex_);
     while (!text.empty()) {
       const std::size_t end = std::min(text.find('\n'), text.size());
       const std::string_view line = text.substr(0, end);
       text.remove_prefix(std::min(end + 1, text.size()));
       if (line.empty()) continue;
-      if (log_) log_(level < 0 ? unsigned{RTE_LOG_INFO} : static_cast<unsigned>(level), line);
-      if (level < 0 || level > static_cast<int>(RTE_LOG_WARNING)) continue;
+      if (log_) log_(static_cast<unsigned>(level), line);
+      if (level > static_cast<int>(RTE_LOG_WARNING)) continue;
       kept_.emplace_back(line);
       if (kept_.size() > kLinesKept) kept_.pop_front();
     }
+  }
+
+ private:
+  static ssize_t write(void* self, const char* text, std::size_t length) {
+    const int level = rte_log_cur_msg_loglevel();
+    static_cast<LogTap*>(self)->take({text, length}, level < 0 ? int{RTE_LOG_INFO} : level);
+    return static_cast<ssize_t>(length);
   }
 
   std::mutex mutex_;
@@ -73,6 +76,57 @@ class LogTap {
   std::deque<std::string> kept_;
   std::FILE* stream_ = nullptr;
 };
+
+/// What the EAL prints past its own log when it gives up goes into the log as well.
+class StandardErrorTap {
+ public:
+  StandardErrorTap() : catch_(memfd_create("stderr", MFD_CLOEXEC)), saved_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
+    std::fflush(stderr);
+    if (catch_ >= 0 && saved_ >= 0) dup2(catch_, STDERR_FILENO);
+  }
+  ~StandardErrorTap() {
+    std::fflush(stderr);
+    if (catch_ >= 0 && saved_ >= 0) dup2(saved_, STDERR_FILENO);
+    std::array<char, 4096> text;
+    const ssize_t length = catch_ < 0 ? 0 : pread(catch_, text.data(), text.size(), 0);
+    if (length > 0) LogTap::instance().take({text.data(), static_cast<std::size_t>(length)}, RTE_LOG_DEBUG);
+    for (const int descriptor : {catch_, saved_}) {
+      if (descriptor >= 0) close(descriptor);
+    }
+  }
+  StandardErrorTap(const StandardErrorTap&) = delete;
+  StandardErrorTap& operator=(const StandardErrorTap&) = delete;
+
+ private:
+  int catch_;
+  int saved_;
+};
+
+/// The first complaint that is about the device and not about its loss.
+std::string first_complaint(const std::string& all) {
+  for (std::size_t begin = 0; begin < all.size();) {
+    const std::size_t end = std::min(all.find("; ", begin), all.size());
+    const std::string line = all.substr(begin, end - begin);
+    if (line.find("cannot attach") == std::string::npos && line.find("Failed to attach") == std::string::npos)
+      return line;
+    begin = end + 2;
+  }
+  return {};
+}
+
+std::string why_no_port(int error, const std::string& name, const std::string& all) {
+  const std::string said = first_complaint(all);
+  if (said.find("failed to parse device") != std::string::npos) {
+    return fmt::format(
+        "DPDK knows no driver for {}; there are net_pcap, net_af_packet, net_memif, net_ring and others, "
+        "each with a number behind it",
+        name);
+  }
+  if (said.find("Could not open AF_PACKET socket") != std::string::npos) {
+    return "no permission to listen on an interface: this needs the capability CAP_NET_RAW, or root";
+  }
+  return said.empty() ? rte_strerror(-error) : said;
+}
 
 std::string why_not(int error, const EalOptions& options) {
   const std::string said = LogTap::instance().complaints();
@@ -129,7 +183,11 @@ Result<Eal> Eal::start(const EalOptions& options, EalLog log) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   LogTap::instance().complaints();
-  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
+  const int initialised = [&argv] {
+    const StandardErrorTap tap;
+    return rte_eal_init(static_cast<int>(argv.size()), argv.data());
+  }();
+  if (initialised < 0) {
     return data_error("DPDK cannot be started: " + why_not(rte_errno, options));
   }
   const char* const directory = rte_eal_get_runtime_dir();
@@ -156,9 +214,8 @@ Result<std::uint16_t> Eal::attach(const std::string& specification) {
   LogTap::instance().complaints();
   const int failed = rte_dev_probe(specification.c_str());
   if (failed == 0 && rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) return port;
-  const std::string said = LogTap::instance().complaints();
-  return data_error(fmt::format("{}: no port could be made of it: {}{}", specification, rte_strerror(-failed),
-                                said.empty() ? "" : fmt::format(" (DPDK: {})", said)));
+  return data_error(fmt::format("{}: no port could be made of it: {}", specification,
+                                why_no_port(failed, name, LogTap::instance().complaints())));
 }
 
 Result<std::uint16_t> Eal::port_at(const std::string& pci_address) const {

@@ -24,6 +24,7 @@ using Phase = RunOrders::Phase;
 
 constexpr auto kShortWait = std::chrono::microseconds(200);
 constexpr auto kCalibration = std::chrono::milliseconds(20);
+constexpr auto kLossReportInterval = std::chrono::seconds(10);
 constexpr std::size_t kMinimumShare = 1024;
 
 std::vector<unsigned> allowed_cpus() {
@@ -296,6 +297,7 @@ Result<void> LiveRun::start(diagnose::Analysis& analysis, port::ReadingSink& sin
   }
   correct_clocks();
   started_ticks_ = rte_rdtsc();
+  looked_for_losses_ns_ = now_ns();
   running_ = true;
   for (LaneSlot& slot : lanes_) {
     if (rte_eal_remote_launch(run_lane, slot.lane.get(), slot.lcore.lcore) != 0) {
@@ -331,12 +333,20 @@ void LiveRun::note_links(News& news) {
 
 void LiveRun::note_losses(News& news) {
   const port::LiveCounters counters = snapshot();
-  std::uint64_t losses = counters.lost_at_ports() + counters.events().lost;
+  const std::uint64_t at_ports = counters.lost_at_ports();
+  std::uint64_t losses = at_ports + counters.events().lost;
   for (const port::LaneSnapshot& lane : counters.lanes) losses += lane.counters.steering_lost;
-  if (losses == losses_seen_) return;
-  news.push_back(
-      fmt::format("{} packets or events were lost in the last moment, {} in all", losses - losses_seen_, losses));
-  losses_seen_ = losses;
+  const TimeNs from_ns = std::exchange(looked_for_losses_ns_, counters.now_ns);
+  if (losses != losses_seen_) {
+    const diagnose::CaptureLoss loss{.from_ns = from_ns, .to_ns = counters.now_ns, .packets = losses - losses_seen_};
+    analysis_thread_->note_loss(loss, at_ports);
+    losses_seen_ = losses;
+  }
+  if (losses_seen_ == losses_told_ || std::chrono::steady_clock::now() < tell_losses_after_) return;
+  news.push_back(fmt::format("{} packets or events were lost since the last report, {} in all",
+                             losses_seen_ - losses_told_, losses_seen_));
+  losses_told_ = losses_seen_;
+  tell_losses_after_ = std::chrono::steady_clock::now() + kLossReportInterval;
 }
 
 void LiveRun::wait_until(bool (Lane::*reached)() const noexcept) const {
@@ -351,6 +361,8 @@ void LiveRun::stop() {
   running_ = false;
   orders_.phase.store(Phase::draining, std::memory_order_release);
   wait_until(&Lane::drained);
+  News too_late;
+  note_losses(too_late);
   TimeNs end_ns = replay_ ? 1 : now_ns();
   for (const LaneSlot& slot : lanes_) end_ns = std::max(end_ns, slot.lane->counters().packet_time_ns);
   if (!replay_) analysis_thread_->judge_as_they_come();

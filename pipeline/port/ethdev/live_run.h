@@ -1,6 +1,6 @@
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -96,6 +96,9 @@ class LiveRun {
   port::ReadingSink* sink_ = nullptr;
   std::vector<LinkState> links_;
   std::uint64_t losses_seen_ = 0;
+  std::uint64_t losses_told_ = 0;
+  flowtable::TimeNs looked_for_losses_ns_ = flowtable::kNoTime;
+  std::chrono::steady_clock::time_point tell_losses_after_;
   std::uint64_t rounds_seen_ = 0;
   std::uint64_t started_ticks_ = 0;
   bool running_ = false;

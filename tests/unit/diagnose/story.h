@@ -36,9 +36,10 @@ inline constexpr std::string_view kGreeting = "220 ready\r\n";
 struct ReadOptions {
   AnalysisOptions analysis;
   SignatureScanner* scanner = nullptr;
-  std::size_t burst = 64;   ///< segments between two advances of the analysis
-  std::size_t shards = 1;   ///< trackers, whose batches the analysis merges
-  bool last_first = false;  ///< the batches are collected in the other order
+  std::size_t burst = 64;             ///< segments between two advances of the analysis
+  std::size_t shards = 1;             ///< trackers, whose batches the analysis merges
+  std::vector<CaptureLoss> losses{};  ///< what the sensor lost
+  bool last_first = false;            ///< the batches are collected in the other order
 };
 
 struct Readings {
@@ -142,6 +143,7 @@ inline Readings Story::read(const ReadOptions& options) const {
   };
 
   Analysis analysis(options.analysis, options.scanner);
+  for (const CaptureLoss& loss : options.losses) analysis.note_loss(loss);
   Readings readings;
   std::vector<tcp::EventBatch> batches(options.shards);
   const auto collect = [&] {

@@ -1,0 +1,15 @@
+#include "pipeline/diagnose/evidence_capture.h"
+
+#include <fmt/format.h>
+
+#include "pipeline/diagnose/figures.h"
+
+namespace doorslam::diagnose::evidence {
+
+std::optional<Finding> packets_lost_meanwhile(const Case& c) {
+  if (c.packets_lost == 0) return std::nullopt;
+  return Finding{fmt::format("the sensor lost {} meanwhile: what seems missing may only not have been seen",
+                             counted(c.packets_lost, "packet", "packets"))};
+}
+
+}  // namespace doorslam::diagnose::evidence
