@@ -46,9 +46,9 @@ constexpr std::array<std::string_view, 11> kSql = {
 
 constexpr std::size_t index_of(Sql sql) { return static_cast<std::size_t>(sql); }
 
-constexpr std::int64_t kPageOctets = 8192;
+constexpr std::int64_t kPageOctets = 32768;
 /// The log is moved into the database at this length, and waits for readers to let it begin anew at the second one.
-constexpr int kLongLogPages = 4'096;
+constexpr int kLongLogPages = 1024;
 constexpr int kTooLongLogPages = 4 * kLongLogPages;
 /// Trimming makes a little more room than is asked for, or every commit would trim.
 constexpr std::uint64_t kTrimShare = 64;

@@ -60,7 +60,7 @@ Result<void> make_schema(Database& database) {
   const std::string marks =
       fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplicationId, kVersion);
   // The page size is fixed by the first table.
-  if (auto done = database.execute("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE"); !done) {
+  if (auto done = database.execute("PRAGMA page_size = 32768; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE"); !done) {
     return done;
   }
   if (auto done = database.execute(kTables); !done) return done;
