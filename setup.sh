@@ -16,7 +16,7 @@ die() {
 
 packages=(build-essential g++ meson ninja-build pkgconf libhyperscan-dev libpcap-dev libyaml-cpp-dev libcli11-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev libexpected-dev rapidjson-dev libxxhash-dev
-  libdpdk-dev
+  libdpdk-dev prometheus-cpp-dev libncurses-dev
   libsqlite3-dev libcurl4-openssl-dev librdkafka-dev)
 for option in "$@"; do
   case $option in

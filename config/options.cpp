@@ -17,6 +17,7 @@
 #include "pipeline/base/printable.h"
 #include "pipeline/diagnose/signature_file.h"
 #include "pipeline/host/cpu_list.h"
+#include "pipeline/metrics/listen_address.h"
 
 namespace doorslam::config {
 namespace {
@@ -164,6 +165,11 @@ Result<void> check_together(const Settings& settings) {
   }
   if (const std::string& cpus = settings.text("run.lcores"); !cpus.empty() && !host::parse_cpu_list(cpus)) {
     return usage_error(fmt::format("run.lcores: \"{}\" is no list of CPUs; write 2-5,8", printable(cpus, 60)));
+  }
+  if (const std::string& where = settings.text("run.metrics_address"); !where.empty()) {
+    if (const auto address = metrics::parse_listen_address(where, "run.metrics_address"); !address) {
+      return tl::unexpected(address.error());
+    }
   }
   for (const std::string& group : settings.words("run.ports")) {
     if (words_of(group).empty()) return usage_error("run.ports: a group without a port; remove it");

@@ -69,6 +69,11 @@ constexpr auto kKeys = std::to_array<Key>({
      .kind = flag,
      .fallback = "true",
      .help = "dpdk-telemetry.py may connect and ask for counters."},
+    {.name = "run.metrics_address",
+     .kind = text,
+     .fallback = "",
+     .help = "Prometheus may ask for metrics here, such as 127.0.0.1:9477 or [::1]:9477; empty: nowhere. There is no "
+             "password: use the loopback, or an address that only the collector reaches."},
     {.name = "run.file_prefix",
      .kind = text,
      .fallback = "doorslam",

@@ -18,7 +18,8 @@ using diagnose::DiagnosedConnection;
 Outputs::Outputs(const config::Settings& settings)
     : flow_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       alert_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
-      incidents_(config::incident_options(settings)) {}
+      incidents_(config::incident_options(settings)),
+      published_figures_(std::make_unique<port::Published<metrics::AlertFigures>>()) {}
 
 Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings) {
   Outputs outputs(settings);
@@ -74,6 +75,14 @@ void Outputs::advance(flowtable::TimeNs now_ns) {
   pass_on_events();
 }
 
+void Outputs::observe(metrics::Observation& seen) const {
+  seen.alerts = published_figures_->read();
+  if (!feed_) return;
+  AlertFeedCounters counters = feed_->counters();
+  seen.store = counters.store;
+  seen.sinks = std::move(counters.sinks);
+}
+
 void Outputs::flush() {
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
     if (*file) (*file)->flush();
@@ -126,6 +135,12 @@ void Outputs::pass_on_events() {
       if (feed_) feed_->take(event, record);
     }
     if (report_) report_->observe(event);
+    ++figures_.events[static_cast<std::size_t>(event.action)];
+  }
+  const std::uint64_t open = incidents_.open_count();
+  if (!events_.empty() || open != figures_.open) {
+    figures_.open = open;
+    published_figures_->publish(figures_);
   }
   events_.clear();
 }

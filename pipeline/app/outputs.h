@@ -14,6 +14,8 @@
 #include "pipeline/app/output_file.h"
 #include "pipeline/base/result.h"
 #include "pipeline/diagnose/diagnosis.h"
+#include "pipeline/metrics/observation.h"
+#include "pipeline/port/published.h"
 
 namespace doorslam::app {
 
@@ -30,6 +32,8 @@ class Outputs {
   void take(const std::vector<diagnose::DiagnosedConnection>& readings);
   /// Packet time has come so far: incidents that are due are updated and closed.
   void advance(flowtable::TimeNs now_ns);
+  /// Writes down what came of the readings so far: alerts, store, sinks. Thread-safe.
+  void observe(metrics::Observation& seen) const;
   /// Passes on what was written.
   void flush();
   /// Opens the files again by their names: they were moved away. Errors (data): one cannot be; records go on to the
@@ -50,6 +54,8 @@ class Outputs {
   alert::AlertEncoder alert_encoder_;
   alert::IncidentLog incidents_;
   std::vector<alert::AlertEvent> events_;
+  metrics::AlertFigures figures_;
+  std::unique_ptr<port::Published<metrics::AlertFigures>> published_figures_;
   std::optional<OutputFile> flows_;
   std::optional<OutputFile> alerts_;
   std::unique_ptr<AlertFeed> feed_;  ///< null: there is no store

@@ -10,6 +10,7 @@
 
 #include "config/options.h"
 #include "pipeline/app/log.h"
+#include "pipeline/app/observability.h"
 #include "pipeline/app/outputs.h"
 #include "pipeline/app/privileges.h"
 #include "pipeline/app/service_manager.h"
@@ -32,15 +33,19 @@ constexpr std::size_t kScannersKept = 8;
 /// The analysis thread's way to the outputs.
 class OutputSink final : public port::ReadingSink {
  public:
-  explicit OutputSink(Outputs& outputs) : outputs_(outputs) {}
+  OutputSink(Outputs& outputs, Observability& observability) : outputs_(outputs), observability_(observability) {}
 
-  void take(const std::vector<diagnose::DiagnosedConnection>& readings) override { outputs_.take(readings); }
+  void take(const std::vector<diagnose::DiagnosedConnection>& readings) override {
+    observability_.note(readings);
+    outputs_.take(readings);
+  }
   void advance(flowtable::TimeNs watermark_ns) override { outputs_.advance(watermark_ns); }
   void note_port_losses(std::uint64_t packets) override { outputs_.note_port_drops(packets); }
   void flush() override { outputs_.flush(); }
 
  private:
   Outputs& outputs_;
+  Observability& observability_;
 };
 
 ethdev::EalLog eal_log(spdlog::logger& log) {
@@ -69,6 +74,10 @@ class Sensor {
  public:
   Sensor(const CommandLine& line, const config::Settings& settings, Log& log)
       : line_(line), settings_(settings), log_(log) {}
+  /// Nobody may be answered out of what is about to go.
+  ~Sensor() { observability_.stop(); }
+  Sensor(const Sensor&) = delete;
+  Sensor& operator=(const Sensor&) = delete;
 
   Result<int> run(Signals& signals);
 
@@ -88,6 +97,7 @@ class Sensor {
   ServiceManager manager_;
   std::deque<std::unique_ptr<diagnose::SignatureScanner>> scanners_;  ///< the newest last
   std::optional<Outputs> outputs_;
+  Observability observability_;
   std::optional<OutputSink> sink_;
   std::optional<diagnose::Analysis> analysis_;
   std::unique_ptr<ethdev::LiveRun> live_;
@@ -110,7 +120,7 @@ Result<void> Sensor::set_up() {
   auto outputs = Outputs::open(line_, settings_);
   if (!outputs) return tl::unexpected(outputs.error());
   outputs_.emplace(std::move(*outputs));
-  sink_.emplace(*outputs_);
+  sink_.emplace(*outputs_, observability_);
   analysis_.emplace(analysis_options(settings_), scanners_.back().get());
   return {};
 }
@@ -129,6 +139,12 @@ Result<int> Sensor::run(Signals& signals) {
   const port::LiveCounters at_start = live_->snapshot();
   for (const port::PortSnapshot& port : at_start.ports) {
     log_->info("listening on {} ({}), {}", port.name, port.driver, port.link_up ? "link up" : "link down");
+  }
+  if (auto observed = observability_.start(*live_, *outputs_, settings_); !observed) {
+    return tl::unexpected(observed.error());
+  }
+  if (const std::string& address = observability_.metrics_address(); !address.empty()) {
+    log_->info("metrics are at http://{}/metrics", address);
   }
   manager_.ready("listening");
   listen(signals);
@@ -169,6 +185,7 @@ void Sensor::reload() {
   auto settings = settings_of(line_);
   auto scanner = settings ? make_scanner(*settings) : tl::unexpected(settings.error());
   if (!scanner) {
+    observability_.note_refused_reload();
     log_->error("not reloaded, the old settings stay: {}", scanner.error().message);
   } else {
     scanners_.push_back(std::make_unique<diagnose::SignatureScanner>(std::move(*scanner)));
@@ -177,6 +194,7 @@ void Sensor::reload() {
     live_->analysis_thread().post([options, newest = scanners_.back().get()](diagnose::Analysis& analysis) {
       analysis.reconfigure(options, newest);
     });
+    observability_.note_reload(*settings);
     log_->info("signatures and thresholds were read again");
   }
   manager_.ready("listening");
@@ -201,6 +219,7 @@ void Sensor::tell_now_and_then() {
 Result<int> Sensor::end() {
   manager_.stopping("draining");
   const auto began = Clock::now();
+  observability_.stop();
   live_->stop();
   outputs_->finish({});
   const bool complete = outputs_->close();

@@ -123,6 +123,9 @@ std::size_t AnalysisThread::round() {
 
 void AnalysisThread::give_out() {
   counters_.readings += readings_.size();
+  for (const diagnose::DiagnosedConnection& reading : readings_) {
+    ++counters_.readings_by_cause[static_cast<std::size_t>(reading.diagnosis.cause)];
+  }
   sink_.take(readings_);
   readings_.clear();
 }

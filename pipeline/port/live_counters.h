@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "pipeline/diagnose/analysis.h"
+#include "pipeline/diagnose/cause.h"
 #include "pipeline/packet/decode_outcome.h"
 #include "pipeline/port/event_rings.h"
 #include "pipeline/tcp/tracker.h"
@@ -71,7 +73,8 @@ struct PortSnapshot {
 struct AnalysisThreadCounters {
   std::uint64_t events = 0;  ///< taken out of the rings
   diagnose::AnalysisCounters analysis;
-  std::uint64_t readings = 0;        ///< given to the outputs
+  std::uint64_t readings = 0;  ///< given to the outputs
+  std::array<std::uint64_t, diagnose::kCauseCount> readings_by_cause{};
   std::uint64_t losses_noted = 0;    ///< intervals in which packets or events were lost
   std::int64_t watermark_ns = 0;     ///< packet time up to which all is judged that can be
   std::int64_t lag_ns = 0;           ///< how far that is behind the newest packet

@@ -429,6 +429,7 @@ port::PortSnapshot LiveRun::port_snapshot(const LivePort& live) const {
 }
 
 port::LiveCounters LiveRun::snapshot() const {
+  const std::lock_guard lock(snapshot_mutex_);
   port::LiveCounters counters;
   counters.replay = replay_;
   counters.now_ns = now_ns();

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -104,6 +105,8 @@ class LiveRun {
   bool running_ = false;
   bool stopped_ = false;
   std::vector<DeviceCounters> last_counters_;  ///< of the devices, after the end
+  /// Drivers add up registers that are cleared by reading: one reads at a time.
+  mutable std::mutex snapshot_mutex_;
 };
 
 }  // namespace doorslam::ethdev

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "pipeline/base/result.h"
+#include "pipeline/metrics/listen_address.h"
+#include "pipeline/metrics/observation.h"
+
+namespace doorslam::metrics {
+
+/// Answers `GET /metrics` in Prometheus' text format with what is observed at that time. Threads of its own; no
+/// authentication: it is for the loopback, or a network that only the collector reaches.
+class MetricsServer {
+ public:
+  /// `observe` is called by the server's threads until the destructor has returned.
+  /// Errors (data): the address cannot be listened on.
+  static Result<std::unique_ptr<MetricsServer>> start(const ListenAddress& address, Observe observe);
+  ~MetricsServer();
+
+ private:
+  class Impl;
+  explicit MetricsServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace doorslam::metrics
