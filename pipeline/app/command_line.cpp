@@ -22,6 +22,7 @@ constexpr const char* kExamples =
     "  doorslam read x.pcap --flows - --quiet | jq 'select(.doorslam.cause == \"acl_denied\")'\n"
     "  doorslam run --vdev net_af_packet0,iface=eth1 --no-huge --alerts -\n"
     "                                                   live, on an interface of the kernel\n"
+    "  doorslam top                                     watch the sensor that runs\n"
     "  doorslam check -c doorslam.yaml                  is the configuration right, and the host fit for it?\n"
     "  doorslam alerts -c doorslam.yaml --cause app_crash\n"
     "                                                   what is in the store of alerts\n"
@@ -85,6 +86,20 @@ void add_run(CLI::App& app, CommandLine& line) {
       "\nSIGTERM and SIGINT drain and end; SIGHUP reads settings and signatures again; SIGUSR1 opens the output files "
       "again.\nExit codes: 0 done; 1 a port, an output or the host failed; 2 wrong usage or configuration.");
   run->callback([&line] { line.command = CommandLine::Command::run; });
+}
+
+void add_top(CLI::App& app, CommandLine& line) {
+  constexpr double kLeastSeconds = 0.1;
+  constexpr double kMostSeconds = 3600.0;
+  CLI::App* top = app.add_subcommand("top", "Watch a running sensor: rates, losses, table, refusals, worst servers");
+  top->add_option("--file-prefix", line.file_prefix, "The sensor's run.file_prefix, where several run")
+      ->type_name("NAME");
+  top->add_option("--interval", line.interval_seconds, "Between two looks, 0.1 to 3600 (default 1)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(kLeastSeconds, kMostSeconds));
+  top->add_flag("--once", line.once, "Print plain text once and end, as without a terminal");
+  top->footer("\nq quits. Needs the permission to reach the sensor's telemetry socket: its user, or root.");
+  top->callback([&line] { line.command = CommandLine::Command::top; });
 }
 
 void add_check(CLI::App& app, CommandLine& line) {
@@ -217,6 +232,7 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
   std::string cause;
   add_read(app, line);
   add_run(app, line);
+  add_top(app, line);
   add_check(app, line);
   add_alerts(app, line);
   add_explain(app, line, cause);

@@ -26,7 +26,7 @@ struct AlertsQuestion {
 
 /// What the user asked for.
 struct CommandLine {
-  enum class Command { read, run, check, alerts, explain, print_config };
+  enum class Command { read, run, top, check, alerts, explain, print_config };
 
   Command command = Command::read;
   std::vector<std::string> captures;     ///< read: files, "-" is standard input
@@ -43,6 +43,9 @@ struct CommandLine {
   bool no_huge = false;                  ///< run: ordinary memory in place of huge pages
   std::optional<double> stop_when_idle;  ///< run: seconds without a packet after which to end
   AlertsQuestion question;               ///< alerts
+  std::string file_prefix;               ///< top: of the sensor to watch; empty: the only one
+  double interval_seconds = 1.0;         ///< top: between two looks
+  bool once = false;                     ///< top: plain text, once
   bool ignore_checksums = false;
   bool quiet = false;
 };

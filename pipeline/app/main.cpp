@@ -10,6 +10,7 @@
 #include "pipeline/app/output_file.h"
 #include "pipeline/app/read_command.h"
 #include "pipeline/app/run_command.h"
+#include "pipeline/app/top_command.h"
 #include "pipeline/diagnose/guide.h"
 
 namespace {
@@ -62,6 +63,8 @@ int run(const CommandLine& line) {
       return exit_code(doorslam::app::show_alerts(line));
     case CommandLine::Command::run:
       return exit_code(doorslam::app::run_sensor(line));
+    case CommandLine::Command::top:
+      return exit_code(doorslam::app::watch_sensor(line));
     case CommandLine::Command::read:
       break;
   }
