@@ -22,6 +22,8 @@ FILES = [
     "usr/local/share/doorslam/signatures/common.yaml",
     "usr/local/share/doorslam/signatures.cache",
     "usr/local/share/doc/doorslam/deploy.md",
+    "usr/local/share/doorslam/monitoring/doorslam.json",
+    "usr/local/share/doorslam/monitoring/doorslam.rules.yml",
     UNIT,
     "usr/local/lib/sysusers.d/doorslam.conf",
     "usr/local/lib/udev/rules.d/70-doorslam.rules",
