@@ -231,9 +231,9 @@ constexpr auto kKeys = std::to_array<Key>({
          "does not count."},
     {.name = "flows.huge_pages",
      .kind = flag,
-     .fallback = "false",
-     .help = "Ask the kernel for huge pages for the table: faster with a million connections, and resident in steps of "
-             "2 MiB."},
+     .fallback = "true",
+     .help = "Ask the kernel for huge pages for the table (transparent ones, nothing has to be reserved). Off: slower, "
+             "and a few connections in a large table take less memory."},
     {.name = "flows.timeout.embryonic_seconds",
      .kind = duration,
      .fallback = "10",

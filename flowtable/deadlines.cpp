@@ -6,6 +6,9 @@
 
 namespace doorslam::flowtable {
 
+/// Looked ahead in a sweep: far enough for the stamps to have arrived.
+static constexpr std::size_t kAheadBlocks = 4 * kStampGroup;
+
 namespace {
 constexpr std::size_t round_up(std::size_t number, std::size_t step) { return (number + step - 1) / step * step; }
 }  // namespace
@@ -46,6 +49,7 @@ bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcep
   const auto base = static_cast<Stamp>(swept_);
   const auto window = static_cast<std::uint16_t>(target_ - swept_);
   for (; cursor_ < blocks_; cursor_ += kStampGroup) {
+    prefetch_due(cursor_ + kAheadBlocks, base, window);
     const Stamp* const group = block_earliest() + cursor_;
     std::uint16_t nearest = nearest_stamp(group, base);
     if (nearest <= window) {
@@ -58,6 +62,16 @@ bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcep
   }
   swept_ = target_;
   return true;
+}
+
+/// The stamps of those of a group of blocks that the sweep will look into.
+void Deadlines::prefetch_due(std::size_t first_block, Stamp base, std::uint16_t window) const noexcept {
+  if (first_block >= blocks_) return;
+  for (std::uint32_t due = stamps_within(block_earliest() + first_block, base, window); due != 0; due &= due - 1) {
+    const Stamp* const block = stamps() + (first_block + static_cast<std::size_t>(std::countr_zero(due))) * kBlockSlots;
+    prefetch_line(block);
+    prefetch_line(block + kBlockSlots / 2);
+  }
 }
 
 /// False when `out` got full before the block was through.

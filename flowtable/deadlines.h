@@ -88,6 +88,7 @@ class Deadlines {
   Stamp* block_earliest() const noexcept { return static_cast<Stamp*>(block_memory_.data()); }
   bool begin_sweep(std::int64_t now_tick) noexcept;
   bool sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcept;
+  void prefetch_due(std::size_t first_block, Stamp base, std::uint16_t window) const noexcept;
   bool pop_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& popped) noexcept;
 
   PageMemory stamp_memory_;  ///< a Stamp a slot, padded to whole blocks

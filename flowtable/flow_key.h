@@ -29,6 +29,8 @@ struct FlowKey4 {
   std::array<std::uint64_t, 2> words() const noexcept { return std::bit_cast<std::array<std::uint64_t, 2>>(*this); }
   Endpoint lo() const noexcept;
   Endpoint hi() const noexcept;
+  /// Both ends, written where they are to stand.
+  void write_ends(Endpoint& lo, Endpoint& hi) const noexcept;
 
   friend bool operator==(const FlowKey4& a, const FlowKey4& b) noexcept {
     const auto x = a.words();
@@ -58,6 +60,8 @@ struct FlowKey6 {
   std::array<std::uint64_t, 5> words() const noexcept { return std::bit_cast<std::array<std::uint64_t, 5>>(*this); }
   Endpoint lo() const noexcept;
   Endpoint hi() const noexcept;
+  /// Both ends, written where they are to stand.
+  void write_ends(Endpoint& lo, Endpoint& hi) const noexcept;
 
   friend bool operator==(const FlowKey6& a, const FlowKey6& b) noexcept {
     const auto x = a.words();
@@ -95,32 +99,52 @@ inline std::uint64_t load_big_endian64(const std::uint8_t* octets) noexcept {
   return value;
 }
 
-inline void store_big_endian(std::uint64_t value, std::size_t octets, std::uint8_t* out) noexcept {
-  for (std::size_t i = octets; i-- > 0; value >>= 8) out[i] = static_cast<std::uint8_t>(value);
+/// In place and in whole words: what is put together octet by octet and then copied has to wait for the octets.
+inline void write_address4(std::uint32_t address, IpAddress& out) noexcept {
+  std::uint32_t word = address;
+  if constexpr (std::endian::native == std::endian::little) word = __builtin_bswap32(word);
+  std::memcpy(out.octets.data(), &word, sizeof(word));
+  std::memset(out.octets.data() + sizeof(word), 0, out.octets.size() - sizeof(word));
+  out.version = IpVersion::v4;
 }
 
-inline Endpoint endpoint4(std::uint32_t address, std::uint16_t port) noexcept {
-  Endpoint end;
-  store_big_endian(address, 4, end.address.octets.data());
-  end.port = port;
-  return end;
-}
-
-inline Endpoint endpoint6(const Address6& address, std::uint16_t port) noexcept {
-  Endpoint end;
-  end.address.version = IpVersion::v6;
-  store_big_endian(address.high, 8, end.address.octets.data());
-  store_big_endian(address.low, 8, end.address.octets.data() + 8);
-  end.port = port;
-  return end;
+inline void write_address6(const Address6& address, IpAddress& out) noexcept {
+  std::array<std::uint64_t, 2> words = {address.high, address.low};
+  if constexpr (std::endian::native == std::endian::little) {
+    words = {__builtin_bswap64(words[0]), __builtin_bswap64(words[1])};
+  }
+  std::memcpy(out.octets.data(), words.data(), sizeof(words));
+  out.version = IpVersion::v6;
 }
 
 }  // namespace detail
 
-inline Endpoint FlowKey4::lo() const noexcept { return detail::endpoint4(lo_address, lo_port); }
-inline Endpoint FlowKey4::hi() const noexcept { return detail::endpoint4(hi_address, hi_port); }
-inline Endpoint FlowKey6::lo() const noexcept { return detail::endpoint6(lo_address, lo_port); }
-inline Endpoint FlowKey6::hi() const noexcept { return detail::endpoint6(hi_address, hi_port); }
+inline void FlowKey4::write_ends(Endpoint& lo, Endpoint& hi) const noexcept {
+  detail::write_address4(lo_address, lo.address);
+  detail::write_address4(hi_address, hi.address);
+  lo.port = lo_port;
+  hi.port = hi_port;
+}
+inline void FlowKey6::write_ends(Endpoint& lo, Endpoint& hi) const noexcept {
+  detail::write_address6(lo_address, lo.address);
+  detail::write_address6(hi_address, hi.address);
+  lo.port = lo_port;
+  hi.port = hi_port;
+}
+
+namespace detail {
+template <class Key>
+inline std::array<Endpoint, 2> ends_of(const Key& key) noexcept {
+  std::array<Endpoint, 2> ends;
+  key.write_ends(ends[0], ends[1]);
+  return ends;
+}
+}  // namespace detail
+
+inline Endpoint FlowKey4::lo() const noexcept { return detail::ends_of(*this)[0]; }
+inline Endpoint FlowKey4::hi() const noexcept { return detail::ends_of(*this)[1]; }
+inline Endpoint FlowKey6::lo() const noexcept { return detail::ends_of(*this)[0]; }
+inline Endpoint FlowKey6::hi() const noexcept { return detail::ends_of(*this)[1]; }
 
 /// Key of a packet between two IPv4 ends. `vlan_or_0`: 0 unless connections are told apart by VLAN.
 /// Where both ends are the same (address, port), the source counts as `lo`.

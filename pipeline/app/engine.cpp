@@ -12,6 +12,9 @@ using diagnose::DiagnosedConnection;
 /// Connections that are ended at a time when the source has ended; a million at once would need their memory twice.
 constexpr std::size_t kFinishPortion = 4096;
 
+/// The analysis fetches ahead of what it follows: the events of one burst alone are too few for that.
+constexpr std::size_t kBurstsPerStep = 8;
+
 /// Everything in the calling thread, burst by burst.
 class InlineEngine final : public Engine {
  public:
@@ -19,13 +22,18 @@ class InlineEngine final : public Engine {
 
   bool step(port::CaptureSource& source, diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) override {
     std::array<packet::RawPacket, port::Worker::kBurst> packets;
-    const std::span burst(packets.data(), source.next_burst(packets));
-    if (burst.empty()) return false;
-    note_times(burst);
+    std::uint64_t last_number = 0;
     batch_.clear();
-    worker_.process(burst, batch_);
+    for (std::size_t i = 0; i < kBurstsPerStep; ++i) {
+      const std::span burst(packets.data(), source.next_burst(packets));
+      if (burst.empty()) break;
+      note_times(burst);
+      worker_.process(burst, batch_);
+      last_number = burst.back().number;
+    }
+    if (last_number == 0) return false;
     analysis.collect(batch_);
-    analysis.advance(last_ns(), out, burst.back().number);
+    analysis.advance(last_ns(), out, last_number);
     return true;
   }
 

@@ -82,6 +82,19 @@ Result<config::Settings> settings_of(const CommandLine& line) {
   return config::load_settings(file, overrides);
 }
 
+/// No larger a table than the captures can fill, however small their packets: to set it up and to look through it at
+/// the end takes longer than to read a small capture.
+tcp::TrackerOptions tracker_options(const config::Settings& settings, const port::CaptureProgress& captures) {
+  constexpr std::uint64_t kLeastOctetsPerPacket = 16 + 20 + 20;  // record, IP and TCP header
+  constexpr std::size_t kLeastCapacity = 65'536;                 // a capture may still be growing
+  tcp::TrackerOptions options = config::tracker_options(settings);
+  if (!captures.octets_total) return options;
+  const std::size_t enough = std::max<std::size_t>(2 * *captures.octets_total / kLeastOctetsPerPacket, kLeastCapacity);
+  options.capacity_flows = std::min(options.capacity_flows, enough);
+  options.capacity_flows6 = std::min(options.capacity_flows6, enough);
+  return options;
+}
+
 }  // namespace
 
 Result<int> read_captures(const CommandLine& line) {
@@ -98,7 +111,7 @@ Result<int> read_captures(const CommandLine& line) {
 
   const auto engine = Engine::make(EngineOptions{.workers = config::worker_count(*settings),
                                                  .decode = config::decode_options(*settings),
-                                                 .tracker = config::tracker_options(*settings)});
+                                                 .tracker = tracker_options(*settings, source.progress())});
   diagnose::AnalysisOptions analysis_options = config::analysis_options(*settings);
   analysis_options.tells_served = outputs->wants_served();
   diagnose::Analysis analysis(analysis_options, &*scanner);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "flowtable/prefetch.h"
 #include "pipeline/diagnose/capture_quality.h"
 #include "pipeline/diagnose/evidence_capture.h"
 #include "pipeline/diagnose/protocol_marks.h"
@@ -25,7 +26,7 @@ constexpr double kPlainConfidence = 0.99;
 /// The same, but its words were not kept.
 constexpr double kCoarseConfidence = 0.9;
 /// Events between a fetch and its use: enough to have arrived, few enough not to be pushed out again.
-constexpr std::size_t kLookAhead = 3;
+constexpr std::size_t kLookAhead = 8;
 /// Behind its last packet, one more may have been on its way.
 constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
 /// As much of the first words as two sessions with different refusal texts differ in, and time stamps do not.
@@ -154,6 +155,7 @@ void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& ou
   };
   for (; next < arrivals_.size() && is_final(arrivals_[next]); ++next) {
     if (next + kLookAhead < arrivals_.size()) expect(arrivals_[next + kLookAhead]);
+    if (next + kLookAhead / 2 < arrivals_.size()) expect_note(arrivals_[next + kLookAhead / 2]);
     follow(arrivals_[next], out);
   }
   keep_late(next);
@@ -164,12 +166,16 @@ void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& ou
 void Analysis::expect(const Arrival& arrival) const noexcept {
   ledger_.expect(arrival.event->summary);
   if (arrival.evidence == nullptr) return;
-  __builtin_prefetch(arrival.evidence);
+  flowtable::prefetch_line(arrival.evidence);
   for (const SideEvidence& side : arrival.evidence->side) {
     // The facts, and the beginning of the words.
     const char* line = reinterpret_cast<const char*>(&side);
-    for (std::size_t i = 0; i < 4; ++i) __builtin_prefetch(line + i * 64);
+    for (std::size_t i = 0; i < 4; ++i) flowtable::prefetch_line(line + i * 64);
   }
+}
+
+void Analysis::expect_note(const Arrival& arrival) const noexcept {
+  if (arrival.event->kind == tcp::EventKind::ended) ledger_.expect_end(arrival.event->summary);
 }
 
 /// What is later than the watermark goes on to the next advance; the batches' memory is used again.

@@ -106,6 +106,7 @@ class Analysis {
   };
 
   void expect(const Arrival& arrival) const noexcept;
+  void expect_note(const Arrival& arrival) const noexcept;
   void follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void keep_late(std::size_t first);

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "flowtable/prefetch.h"
+
 namespace doorslam::diagnose {
 
 /// A map from connection ids to note numbers: one array that grows with use, linear probing, no tombstones. For the
@@ -24,6 +26,9 @@ class IdIndex {
     slots_[place] = {id, value};
   }
 
+  /// The id's value, or kAbsent.
+  std::uint64_t find(std::uint64_t id) const noexcept { return slots_[place_of(id)].value; }
+
   /// The id's value, or kAbsent; it is no longer in the index.
   std::uint64_t take(std::uint64_t id) {
     std::size_t hole = place_of(id);
@@ -43,7 +48,7 @@ class IdIndex {
   }
 
   /// Fetches where the search for the id will begin.
-  void prefetch(std::uint64_t id) const noexcept { __builtin_prefetch(&slots_[home_of(id)]); }
+  void prefetch(std::uint64_t id) const noexcept { flowtable::prefetch_line(&slots_[home_of(id)]); }
 
  private:
   static constexpr std::size_t kFirstSlots = 16;
@@ -53,12 +58,12 @@ class IdIndex {
     std::uint64_t value = kAbsent;
   };
 
-  std::size_t home_of(std::uint64_t id) const {
+  std::size_t home_of(std::uint64_t id) const noexcept {
     return (id * 0x9E3779B97F4A7C15ULL) >> (64 - std::countr_zero(slots_.size()));
   }
 
   /// Where the id is, or the free slot where it belongs.
-  std::size_t place_of(std::uint64_t id) const {
+  std::size_t place_of(std::uint64_t id) const noexcept {
     const std::size_t mask = slots_.size() - 1;
     std::size_t i = home_of(id);
     while (slots_[i].value != kAbsent && slots_[i].id != id) i = (i + 1) & mask;

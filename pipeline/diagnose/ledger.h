@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flowtable/ip_address.h"
+#include "flowtable/prefetch.h"
 #include "flowtable/time.h"
 #include "pipeline/diagnose/id_index.h"
 #include "pipeline/diagnose/recency_map.h"
@@ -151,6 +152,11 @@ class Ledger {
   void expect(const tcp::ConnectionSummary& connection) const noexcept {
     open_notes_.prefetch(connection.id);
     servers_.prefetch(connection.responder);
+  }
+  /// ended() will be called next but few, and expect() was: fetches the note.
+  void expect_end(const tcp::ConnectionSummary& connection) const noexcept {
+    const std::uint64_t serial = open_notes_.find(connection.id);
+    if (serial != IdIndex::kAbsent) flowtable::prefetch_line(&notes_[serial & place_mask_]);
   }
   void syn_was_reset(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   void handshake_was_ignored(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);

@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "flowtable/prefetch.h"
+
 namespace doorslam::diagnose {
 
 /// A hash map of at most `capacity` entries; a new one beyond that takes the place of the one longest untouched.
@@ -49,7 +51,9 @@ class RecencyMap {
   const Value* find(const Key& key) const { return const_cast<RecencyMap*>(this)->find(key); }
 
   /// Fetches where the search for the key will begin.
-  void prefetch(const Key& key) const noexcept { __builtin_prefetch(&index_[hash_of(key) & (index_.size() - 1)]); }
+  void prefetch(const Key& key) const noexcept {
+    flowtable::prefetch_line(&index_[hash_of(key) & (index_.size() - 1)]);
+  }
 
   /// Entries that made place for others.
   std::uint64_t forgotten() const noexcept { return forgotten_; }

@@ -78,6 +78,7 @@ class FlowRecord {
   bool has(SideFlag flag, Side side) const noexcept { return (flags_ >> bit(flag, side) & 1U) != 0; }
   void set(SideFlag flag, Side side) noexcept { flags_ |= 1U << bit(flag, side); }
   void clear(SideFlag flag, Side side) noexcept { flags_ &= ~(1U << bit(flag, side)); }
+  bool has_both(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) == 3; }
   bool has_any(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) != 0; }
   void put(SideFlag flag, Side side, bool value) noexcept { value ? set(flag, side) : clear(flag, side); }
 

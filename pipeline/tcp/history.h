@@ -57,11 +57,17 @@ class PackedHistory {
 
   std::size_t size() const noexcept { return in_word(words_[0]) + in_word(words_[1]); }
 
+  /// Writes the letters to where they are to stand; `text` is as it was made.
+  void unpack(History& text) const noexcept {
+    std::uint8_t length = 0;
+    for (const std::uint64_t word : words_) {
+      for (std::uint64_t left = word; left != 0; left >>= kBits) text.letters[length++] = kByCode[left & 0x1fU];
+    }
+    text.length = length;
+  }
   History unpack() const noexcept {
     History text;
-    for (const std::uint64_t word : words_) {
-      for (std::uint64_t left = word; left != 0; left >>= kBits) text.letters[text.length++] = kByCode[left & 0x1fU];
-    }
+    unpack(text);
     return text;
   }
 

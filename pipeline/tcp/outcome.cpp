@@ -82,7 +82,7 @@ void summarize(const FlowRecord& flow, const FlowDetails& details, ConnectionSum
     totals.retransmissions = own.retransmissions;
     totals.zero_windows = own.zero_windows;
   }
-  summary.history = details.history.unpack();
+  details.history.unpack(summary.history);
   summary.conn_state = conn_state_of(flow, details);
   summary.stage = stage_of(flow);
   summary.vlan = details.vlan;

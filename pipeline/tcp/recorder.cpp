@@ -102,7 +102,8 @@ void record_head(PayloadHead& head, const Segment& segment, std::int32_t offset)
 
 /// Payload that was not seen before. `latest`: it goes beyond all that was.
 void record_words(SideEvidence& own, const SideDetails& details, const Segment& segment, bool latest) {
-  set_once(own.first_payload_ns, segment.time_ns);
+  // Told by the count, which lies with what is written anyway.
+  if (own.payload_segments == 0) own.first_payload_ns = segment.time_ns;
   own.last_payload_ns = segment.time_ns;
   count_up(own.payload_segments);
   const std::uint32_t first_octet = segment.seq + (segment.has(kSyn) ? 1U : 0U);

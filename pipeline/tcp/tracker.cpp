@@ -132,12 +132,15 @@ template <class Key>
 inline bool Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
   if (lookup.slot == nullptr || !(lookup.slot->key == lookup.key)) return false;
   const FlowRecord& flow = lookup.slot->state;
-  const bool quick = flow.has(FlowFlag::quick);
+  using namespace packet::tcp_flag;
+  const bool quick = flow.has(FlowFlag::quick) && (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
   const bool recording = flow.has(FlowFlag::recording);
-  if (quick && !recording) return false;
+  // The history is written to until it has the letters of both sides.
+  const bool lettered = flow.has_both(SideFlag::letter_ack) && flow.has_both(SideFlag::letter_data);
+  if (quick && lettered && flow.has(FlowFlag::served) && !recording) return false;
   const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
   flowtable::prefetch_line(details);
-  if (!quick) flowtable::prefetch_line(details + kLine);
+  if (!quick || !lettered) flowtable::prefetch_line(details + kLine);
   return recording;
 }
 
@@ -145,8 +148,10 @@ template <class Key>
 inline void Tracker::prefetch_evidence(const Lookup<Key>& lookup) const noexcept {
   const FlowRecord& flow = lookup.slot->state;
   const Evidence& evidence = evidence_[details_[flow.details].evidence];
+  const SideEvidence& own = evidence.of(side_of(flow, lookup.source_is_lo));
   flowtable::prefetch_line(&evidence);
-  flowtable::prefetch_line(&evidence.of(side_of(flow, lookup.source_is_lo)).last_ns);
+  flowtable::prefetch_line(&own.last_ns);
+  if (lookup.segment->has(packet::tcp_flag::kFin)) flowtable::prefetch_line(&own.fin_ns);
   flowtable::prefetch_line(&evidence.place_of(std::uint32_t{flow.packets[0]} + flow.packets[1]));
 }
 
@@ -378,8 +383,8 @@ template <class Slot>
 inline void Tracker::describe(const Slot& slot, ConnectionSummary& summary) const noexcept {
   const FlowRecord& flow = slot.state;
   const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
-  summary.originator = originator_is_lo ? slot.key.lo() : slot.key.hi();
-  summary.responder = originator_is_lo ? slot.key.hi() : slot.key.lo();
+  slot.key.write_ends(originator_is_lo ? summary.originator : summary.responder,
+                      originator_is_lo ? summary.responder : summary.originator);
   summarize(flow, details_[flow.details], summary);
 }
 
@@ -461,6 +466,16 @@ void Tracker::expire(Table<Key>& table, TimeNs now, EventBatch& out) noexcept {
 }
 
 /// Brings near what expire() is going to look at, so that the misses overlap.
+/// For the copy that the last event of a connection takes along; of the words and the rungs only the first.
+static void prefetch_whole(const Evidence& evidence) noexcept {
+  const auto prefetch_some = [](const void* place, std::size_t lines) {
+    for (std::size_t i = 0; i < lines; ++i) flowtable::prefetch_line(static_cast<const std::byte*>(place) + i * kLine);
+  };
+  prefetch_some(&evidence, 1);
+  for (const SideEvidence& side : evidence.side) prefetch_some(&side, 3);
+  prefetch_some(evidence.first_rungs.data(), 4);
+}
+
 template <class Key>
 void Tracker::prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept {
   for (const std::uint32_t index : slots) table.prefetch_due(index);
@@ -469,6 +484,10 @@ void Tracker::prefetch_due(const Table<Key>& table, std::span<const std::uint32_
     const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
     flowtable::prefetch_line(details);
     flowtable::prefetch_line(details + kLine);
+  }
+  for (const std::uint32_t index : slots) {
+    const FlowRecord& flow = table.at(index).state;
+    if (flow.has(FlowFlag::recording)) prefetch_whole(evidence_[details_[flow.details].evidence]);
   }
 }
 

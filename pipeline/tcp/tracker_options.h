@@ -28,7 +28,7 @@ struct TrackerOptions {
   std::size_t capacity_flows6 = std::size_t{1} << 18U;  ///< IPv6 connections
   std::uint32_t evidence_capacity = 24576;              ///< connections with Evidence at a time
   flowtable::HashKey hash_key = flowtable::HashKey::fixed();
-  flowtable::Pages pages = flowtable::Pages::normal;
+  flowtable::Pages pages = flowtable::Pages::huge;
   bool vlan_aware = false;  ///< the same addresses in two VLANs are two connections
   Timeouts timeouts;
   std::vector<std::uint16_t> server_ports = common_server_ports();
