@@ -43,7 +43,7 @@ std::string_view severity_word(int severity) {
 }
 
 std::string headline_of(const store::Record& record, const json& event) {
-  const std::string message = text(event, "message");
+  std::string message = text(event, "message");
   if (!message.empty()) return message;
   return fmt::format("{} {}:{} → {}:{}", name_of(record.cause), text(event, "source/ip"), number(event, "source/port"),
                      text(event, "destination/ip"), number(event, "destination/port"));

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "pipeline/alert/format/event_fields.h"
 #include "pipeline/alert/format/formatters.h"
 #include "pipeline/alert/format/scales.h"
@@ -84,7 +86,7 @@ class OcsfFormatter final : public Formatter {
     add_class(2, 2004, opened ? 1 : closed ? 3 : 2, opened ? "Create" : closed ? "Close" : "Update");
     add_base(record, event);
     line_.number("status_id", opened ? 1 : closed ? 4 : 2);
-    line_.number("confidence_score", static_cast<int>(event.confidence * 100 + 0.5));
+    line_.number("confidence_score", std::lround(event.confidence * 100));
     line_.number("count", event.refused);
     line_.open("finding_info");
     line_.text("uid", event.incident);

@@ -95,14 +95,14 @@ class FileReceiver final : public Receiver {
       }
       if (errno == EINTR) continue;
       if (errno == EAGAIN && !stop.stop_requested() && wait_until_writable(file_.get())) continue;
-      const std::string trouble = system_words("cannot be written");
+      std::string trouble = system_words("cannot be written");
       if (regular_) shorten_to(octets_);
       file_.reset();
       return trouble;
     }
     if (!regular_) return {};
     if (::fdatasync(file_.get()) != 0) {
-      const std::string trouble = system_words("does not reach the disk");
+      std::string trouble = system_words("does not reach the disk");
       shorten_to(octets_);
       file_.reset();
       return trouble;

@@ -20,13 +20,13 @@ struct ConfDeleter {
 };
 using Conf = std::unique_ptr<rd_kafka_conf_t, ConfDeleter>;
 
-/// What delivery reports write to: the batch in flight. A report that comes late finds another batch's number.
+/// What delivery reports write to: the batch in flight. A message's opaque pointer is that to its fate. A batch with
+/// open messages ends with its producer, so that no report comes late.
 struct Flight {
   std::vector<Fate> fates;
   std::size_t open = 0;  ///< messages without a report
   std::string trouble;
   std::string refusal;
-  std::uint64_t number = 0;
 };
 
 /// librdkafka's latest word on brokers; its threads write it.
@@ -42,17 +42,15 @@ struct Shared {
 
 void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   Flight& flight = static_cast<Shared*>(opaque)->flight;
-  const auto tag = reinterpret_cast<std::uintptr_t>(message->_private);
-  const std::size_t index = tag & 0xFFFFFFFF;
-  if (tag >> 32 != (flight.number & 0xFFFFFFFF) || index >= flight.fates.size()) return;
+  Fate& fate = *static_cast<Fate*>(message->_private);
   --flight.open;
   switch (message->err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
-      flight.fates[index] = Fate::delivered;
+      fate = Fate::delivered;
       break;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-      flight.fates[index] = Fate::refused;
+      fate = Fate::refused;
       if (flight.refusal.empty()) flight.refusal = rd_kafka_err2str(message->err);
       break;
     default:
@@ -163,7 +161,7 @@ class KafkaReceiver final : public Receiver {
       if (auto made = make_producer(); !made) return Delivery::all(messages.size(), Fate::again, made.error().message);
     }
     Flight& flight = shared_.flight;
-    flight = {std::vector<Fate>(messages.size(), Fate::again), 0, {}, {}, flight.number + 1};
+    flight = {std::vector<Fate>(messages.size(), Fate::again), 0, {}, {}};
     for (std::size_t i = 0; i < messages.size() && produce(messages[i], i); ++i) {
     }
     await_reports(stop);
@@ -194,7 +192,6 @@ class KafkaReceiver final : public Receiver {
     const std::string key = alert::text_of(record.server);
     const std::string& topic = record.kind == store::RecordKind::alert ? alerts_ : flows_;
     Flight& flight = shared_.flight;
-    const std::uintptr_t tag = (flight.number & 0xFFFFFFFF) << 32 | index;
     // The variadic rd_kafka_producev() has macros with casts that our warnings forbid.
     std::array<rd_kafka_vu_t, 6> parts{};
     parts[0].vtype = RD_KAFKA_VTYPE_TOPIC;
@@ -208,7 +205,7 @@ class KafkaReceiver final : public Receiver {
     parts[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
     parts[4].u.i = RD_KAFKA_MSG_F_COPY;
     parts[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
-    parts[5].u.ptr = reinterpret_cast<void*>(tag);
+    parts[5].u.ptr = &flight.fates[index];
     rd_kafka_error_t* failure = rd_kafka_produceva(producer_->get(), parts.data(), parts.size());
     const rd_kafka_resp_err_t error = failure == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(failure);
     if (failure != nullptr) rd_kafka_error_destroy(failure);

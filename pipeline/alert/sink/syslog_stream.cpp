@@ -103,13 +103,13 @@ class SyslogStream final : public Receiver {
         delivery.trouble = options_.target.text() + ": " + trouble;
         return delivery;
       }
-      std::fill(delivery.fates.begin() + done, delivery.fates.begin() + end, Fate::delivered);
+      std::fill_n(delivery.fates.data() + done, end - done, Fate::delivered);
       done = end;
       piece_octets_ = 2 * piece_octets_ > kLongestPiece ? 0 : 2 * piece_octets_;
     }
     if (done == messages.size() || stop.stop_requested()) return delivery;
     Delivery rest = deliver_in_stream(messages.subspan(done), stop);
-    std::copy(rest.fates.begin(), rest.fates.end(), delivery.fates.begin() + done);
+    std::copy(rest.fates.begin(), rest.fates.end(), delivery.fates.data() + done);
     delivery.trouble = std::move(rest.trouble);
     delivery.resend_from = rest.resend_from;
     return delivery;
