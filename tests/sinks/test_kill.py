@@ -27,23 +27,38 @@ class Kill(SinkTest):
         self.assertTrue(content.endswith(b"\n"), "the file ends within a line")
         return content.splitlines()
 
+    def wait_for_arrivals(self, process, share, octets_in_all):
+        """Until this share of what is not yet in the file has come to it, or the process has ended."""
+
+        def arrived():
+            try:
+                return os.path.getsize(self.path("alerts.ndjson"))
+            except FileNotFoundError:
+                return 0
+
+        wanted = arrived() + share * (octets_in_all - arrived())
+        while arrived() <= wanted and process.poll() is None:
+            time.sleep(0.001)
+
     def test_doorslam_killed_at_random_points(self):
         syslog, elastic = SyslogServer(), Elastic()
         http = HttpServer(elastic.answer)
         self.addCleanup(http.close)
         capture = self.capture(SERVERS)
-        sinks = [{"name": "file", "type": "file", "path": self.path("alerts.ndjson")},
+        sinks = [{"name": "file", "type": "file", "path": self.path("alerts.ndjson"), "batch": 50},
                  {"name": "tcp", "type": "syslog", "transport": "tcp", "address": f"127.0.0.1:{syslog.port}"},
                  {"name": "http", "type": "elasticsearch", "url": f"http://127.0.0.1:{http.port}"}]
         expected = self.expected(capture)
         chance = random.Random(int(os.environ.get("SEED", "1")))
-        # Progress is kept from run to run, so the kills are spread over what a run begins with and goes on with.
-        length = 0.3 + SERVERS / 10_000
         began = time.monotonic()
         struck = 0
-        for _ in range(KILLS):
+        for kills_left in range(KILLS, 0, -1):
             process = self.start(capture, sinks, drain=600)
-            time.sleep(chance.uniform(0, length))
+            if chance.random() < 0.5:
+                time.sleep(chance.uniform(0, 0.2))  # while it starts, reads and stores
+            else:
+                share = chance.uniform(0, 1) / kills_left  # of what has yet to arrive
+                self.wait_for_arrivals(process, share, sum(len(line) + 1 for line in expected.values()))
             struck += process.poll() is None
             process.send_signal(signal.SIGKILL)
             process.wait()
