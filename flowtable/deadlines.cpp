@@ -18,6 +18,12 @@ Deadlines::Deadlines(std::size_t slots, Pages pages)
       block_memory_(round_up(slots, kBlockSlots * kStampGroup) / kBlockSlots * sizeof(Stamp), Pages::normal),
       blocks_(round_up(slots, kBlockSlots * kStampGroup) / kBlockSlots) {}
 
+Deadlines::Deadlines(std::size_t slots, Pages pages, const Deadlines& earlier) : Deadlines(slots, pages) {
+  // A sweep under way there begins anew here: what it has not come to is still filed.
+  swept_ = earlier.swept_;
+  target_ = swept_;
+}
+
 std::size_t Deadlines::due(TimeNs now, std::span<std::uint32_t> out) noexcept {
   if (out.empty()) return 0;
   const std::int64_t now_tick = now >> kTickShift;

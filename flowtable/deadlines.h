@@ -39,6 +39,8 @@ class Deadlines {
 
   /// Throws std::bad_alloc.
   Deadlines(std::size_t slots, Pages pages);
+  /// Goes on from where `earlier` is in time, with nothing filed. Throws std::bad_alloc.
+  Deadlines(std::size_t slots, Pages pages, const Deadlines& earlier);
 
   /// Files a slot, whatever it was filed under before. Slot numbers count from 0.
   void schedule(std::uint32_t slot, TimeNs deadline_ns) noexcept {
@@ -48,6 +50,12 @@ class Deadlines {
     Stamp& earliest = block_earliest()[slot / kBlockSlots];
     if (earliest == kNotFiled || distance(stamp) < distance(earliest)) earliest = stamp;
     earliest_ = std::min(earliest_, tick);
+  }
+
+  /// Files a slot as `other_slot` of `other` is, or not at all. For one that goes on from `other`.
+  void take_over(std::uint32_t slot, const Deadlines& other, std::uint32_t other_slot) noexcept {
+    const Stamp stamp = other.stamps()[other_slot];
+    if (stamp != kNotFiled) schedule(slot, (other.swept_ + other.distance(stamp)) << kTickShift);
   }
 
   /// The slot will not come out of due(). Fine for one that is not scheduled.

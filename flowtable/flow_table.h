@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "flowtable/deadlines.h"
 #include "flowtable/flow_key.h"
@@ -55,7 +56,8 @@ enum class Inserted : std::uint8_t { fresh, evicted_embryonic, evicted_closed, e
 /// it or schedule() it again. See Deadlines for why packets need not move their deadlines.
 ///
 /// Worker-bound. Pointers to slots and the numbers that due() gave are valid until the next insert() or erase() (of
-/// another slot: an eviction may take any slot of the two buckets). No call allocates or throws but the constructor.
+/// another slot: an eviction may take any slot of the two buckets). No call allocates or throws but the constructor and
+/// grow().
 template <class Key, FlowState State>
 class FlowTable {
  public:
@@ -83,12 +85,8 @@ class FlowTable {
 
   /// Room for `capacity_flows` or up to 31 more. Throws std::bad_alloc.
   explicit FlowTable(std::size_t capacity_flows, const HashKey& hash_key, Pages pages = Pages::normal)
-      : hash_key_(hash_key),
-        buckets_(bucket_count(capacity_flows)),
-        crowd_(capacity() - capacity() / 8),
-        tag_memory_(buckets_ * kBucketSlots * sizeof(std::uint16_t), pages),
-        slot_memory_(buckets_ * kBucketSlots * sizeof(Slot), pages),
-        deadlines_(buckets_ * kBucketSlots, pages) {}
+      : FlowTable(bucket_count(capacity_flows), hash_key,
+                  Deadlines(bucket_count(capacity_flows) * kBucketSlots, pages), pages) {}
 
   /// The largest capacity whose memory stays within the budget; 0 if not even the smallest table does.
   static constexpr std::size_t capacity_for(std::size_t budget_octets) noexcept {
@@ -100,6 +98,31 @@ class FlowTable {
     const std::size_t budget = budget_octets - kRounding;
     const std::size_t slots = budget / kBlockOctets * kBlock + budget % kBlockOctets * kBlock / kBlockOctets;
     return std::min(slots, kMaxSlots) / kStep * kStep;
+  }
+
+  /// What capacity() is of a table that was asked for so many.
+  static constexpr std::size_t rounded_capacity(std::size_t capacity_flows) noexcept {
+    return bucket_count(capacity_flows) * kBucketSlots;
+  }
+
+  /// Moves all connections, with their deadlines, into a table of more room. False, and nothing has changed: they do
+  /// not fit in there, as too many want the same two buckets. Slots and their numbers are others afterwards. Takes time
+  /// in proportion to the capacity; throws std::bad_alloc.
+  bool grow(std::size_t capacity_flows, Pages pages) {
+    const std::size_t buckets = bucket_count(capacity_flows);
+    FlowTable larger(buckets, hash_key_, Deadlines(buckets * kBucketSlots, pages, deadlines_), pages);
+    Slot evicted;
+    for (std::size_t i = next_occupied(0); i < capacity(); i = next_occupied(i + 1)) {
+      const auto index = static_cast<std::uint32_t>(i);
+      const Slot& slot = at(index);
+      const InsertResult moved = larger.insert(slot.key, larger.place_of(slot.key), evicted);
+      if (moved.inserted != Inserted::fresh) return false;
+      moved.slot->state = slot.state;
+      larger.reclassify(*moved.slot);
+      larger.deadlines_.take_over(larger.index_of(*moved.slot), deadlines_, index);
+    }
+    *this = std::move(larger);
+    return true;
   }
 
   std::size_t size() const noexcept { return size_; }
@@ -227,6 +250,14 @@ class FlowTable {
   static_assert(2 * kBucketSlots == std::numeric_limits<std::uint32_t>::digits, "a bit for each slot of a pair");
   static_assert(kBucketSlots == kStampGroup, "a bucket's deadlines are looked at together");
   static constexpr std::size_t kMaxSlots = std::size_t{1} << 32;
+
+  FlowTable(std::size_t buckets, const HashKey& hash_key, Deadlines deadlines, Pages pages)
+      : hash_key_(hash_key),
+        buckets_(buckets),
+        crowd_(capacity() - capacity() / 8),
+        tag_memory_(buckets_ * kBucketSlots * sizeof(std::uint16_t), pages),
+        slot_memory_(buckets_ * kBucketSlots * sizeof(Slot), pages),
+        deadlines_(std::move(deadlines)) {}
 
   static constexpr std::size_t bucket_count(std::size_t capacity_flows) noexcept {
     const std::size_t pairs = (std::min(capacity_flows, kMaxSlots) + 2 * kBucketSlots - 1) / (2 * kBucketSlots);

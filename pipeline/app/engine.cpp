@@ -24,6 +24,7 @@ class InlineEngine final : public Engine {
     std::array<packet::RawPacket, port::Worker::kBurst> packets;
     std::uint64_t last_number = 0;
     batch_.clear();
+    worker_.make_room(kBurstsPerStep * port::Worker::kBurst);
     for (std::size_t i = 0; i < kBurstsPerStep; ++i) {
       const std::span burst(packets.data(), source.next_burst(packets));
       if (burst.empty()) break;

@@ -82,12 +82,14 @@ Result<config::Settings> settings_of(const CommandLine& line) {
   return config::load_settings(file, overrides);
 }
 
-/// No larger a table than the captures can fill, however small their packets: to set it up and to look through it at
-/// the end takes longer than to read a small capture.
+/// A table that grows with the connections, and no larger than the captures can fill, however small their packets: to
+/// set a large one up and to look through it at the end takes longer than to read a small capture.
 tcp::TrackerOptions tracker_options(const config::Settings& settings, const port::CaptureProgress& captures) {
   constexpr std::uint64_t kLeastOctetsPerPacket = 16 + 20 + 20;  // record, IP and TCP header
   constexpr std::size_t kLeastCapacity = 65'536;                 // a capture may still be growing
+  constexpr std::size_t kInitialFlows = 32'768;
   tcp::TrackerOptions options = config::tracker_options(settings);
+  options.initial_flows = kInitialFlows;
   if (!captures.octets_total) return options;
   const std::size_t enough = std::max<std::size_t>(2 * *captures.octets_total / kLeastOctetsPerPacket, kLeastCapacity);
   options.capacity_flows = std::min(options.capacity_flows, enough);

@@ -102,6 +102,7 @@ void ShardedEngine::work(std::size_t index) {
     const Hand& hand = tracking_->hands[index];
     shard.events.clear();
     const std::span<const Segment> segments(hand.segments);
+    shard.tracker.make_room(segments.size());
     std::size_t done = 0;
     for (const Hand::Interjection& interjection : hand.errors) {
       shard.tracker.process(segments.subspan(done, interjection.before - done), shard.events);

@@ -19,6 +19,8 @@ class Worker {
 
   Worker(const packet::DecodeOptions& decode, const tcp::TrackerOptions& tracker);
 
+  /// See tcp::Tracker::make_room(). Cold path: allocates.
+  void make_room(std::size_t connections) { tracker_.make_room(connections); }
   /// A burst of at most kBurst packets goes in, its events are appended to `out`.
   void process(std::span<const packet::RawPacket> burst, tcp::EventBatch& out) noexcept;
   /// Nothing came, but time has passed.

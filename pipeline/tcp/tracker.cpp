@@ -45,10 +45,27 @@ Tracker::Tracker(const TrackerOptions& options)
       vlan_aware_(options.vlan_aware),
       short_paths_(options.short_paths),
       server_ports_(options.server_ports),
-      flows4_(options.capacity_flows, options.hash_key, options.pages),
-      flows6_(options.capacity_flows6, options.hash_key, options.pages),
-      details_(static_cast<std::uint32_t>(flows4_.capacity() + flows6_.capacity())),
+      pages_(options.pages),
+      capacity_flows4_(Table<FlowKey4>::rounded_capacity(options.capacity_flows)),
+      capacity_flows6_(Table<FlowKey6>::rounded_capacity(options.capacity_flows6)),
+      flows4_(std::min(capacity_flows4_, options.initial_flows), options.hash_key, options.pages),
+      flows6_(std::min(capacity_flows6_, options.initial_flows), options.hash_key, options.pages),
+      details_(static_cast<std::uint32_t>(capacity_flows4_ + capacity_flows6_)),
       evidence_(options.evidence_capacity) {}
+
+template <class Key>
+void Tracker::make_room(Table<Key>& table, std::size_t& most, std::size_t connections) {
+  // Beyond three quarters, full buckets would begin to evict.
+  const auto has_room = [&] { return table.size() + connections <= table.capacity() - table.capacity() / 4; };
+  while (table.capacity() < most && !has_room()) {
+    if (!table.grow(std::min(2 * table.capacity(), most), pages_)) most = table.capacity();
+  }
+}
+
+void Tracker::make_room(std::size_t connections) {
+  make_room(flows4_, capacity_flows4_, connections);
+  make_room(flows6_, capacity_flows6_, connections);
+}
 
 TrackerCounters& TrackerCounters::operator+=(const TrackerCounters& more) noexcept {
   segments += more.segments;

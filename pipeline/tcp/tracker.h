@@ -43,11 +43,15 @@ struct TrackerCounters {
 /// After process() of a burst and advance(T), T being the time of its last packet, every event before T has been
 /// given out; later ones are of packets at T or after, or of deadlines after T.
 ///
-/// No call allocates, but for the growth of the batch, or throws, but the constructor.
+/// No call allocates, but for the growth of the batch, or throws, but the constructor, make_room() and finish().
 class Tracker {
  public:
   /// Throws std::bad_alloc.
   explicit Tracker(const TrackerOptions& options);
+
+  /// Makes room for so many connections more than are open, within the capacities of the options, where the tables
+  /// began with less. Cold path: allocates, throws std::bad_alloc.
+  void make_room(std::size_t connections);
 
   /// Advances the connections of a burst, in order. Segments and ICMP errors are to be given in packet order.
   void process(std::span<const packet::Segment> burst, EventBatch& out) noexcept;
@@ -92,6 +96,8 @@ class Tracker {
     flowtable::IpVersion version;
   };
 
+  template <class Key>
+  void make_room(Table<Key>& table, std::size_t& most, std::size_t connections);
   void process_part(std::span<const packet::Segment> part, EventBatch& out) noexcept;
   template <class Key>
   void look_up(const Table<Key>& table, const packet::Segment& segment, Lookup<Key>& lookup) const noexcept;
@@ -155,6 +161,9 @@ class Tracker {
   bool vlan_aware_;
   bool short_paths_;
   ServerPorts server_ports_;
+  flowtable::Pages pages_;
+  std::size_t capacity_flows4_;  ///< what the table may grow to
+  std::size_t capacity_flows6_;
   Table<flowtable::FlowKey4> flows4_;
   Table<flowtable::FlowKey6> flows6_;
   BoundedPool<FlowDetails> details_;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "flowtable/hash_key.h"
@@ -26,6 +27,9 @@ std::vector<std::uint16_t> common_server_ports();
 struct TrackerOptions {
   std::size_t capacity_flows = std::size_t{1} << 20U;   ///< IPv4 connections
   std::size_t capacity_flows6 = std::size_t{1} << 18U;  ///< IPv6 connections
+  /// Connections of either kind to have room for before make_room() is called for more. A small table stays in the
+  /// cache, but growing takes time: a sensor begins with all it may have.
+  std::size_t initial_flows = std::numeric_limits<std::size_t>::max();
   std::uint32_t evidence_capacity = 24576;              ///< connections with Evidence at a time
   flowtable::HashKey hash_key = flowtable::HashKey::fixed();
   flowtable::Pages pages = flowtable::Pages::huge;

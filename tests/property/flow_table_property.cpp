@@ -28,7 +28,7 @@ struct Conn {
   friend bool operator==(const Conn&, const Conn&) = default;
 };
 
-enum class Action { insert, find, touch, reclassify, erase, wait };
+enum class Action { insert, find, touch, reclassify, erase, wait, grow };
 
 struct TableStep {
   Action action = Action::insert;
@@ -49,7 +49,8 @@ rc::Gen<TableStep> table_step(std::uint32_t flows) {
                                                                          {4, Action::touch},
                                                                          {4, Action::reclassify},
                                                                          {1, Action::erase},
-                                                                         {1, Action::wait}})),
+                                                                         {1, Action::wait},
+                                                                         {1, Action::grow}})),
       rc::gen::set(&TableStep::flow, rc::gen::inRange<std::uint32_t>(0, flows)),
       rc::gen::set(&TableStep::kind,
                    rc::gen::map(rc::gen::inRange(0, 3), [](int i) { return static_cast<EvictionClass>(i); })),
@@ -84,6 +85,7 @@ class TableAgainstMap {
       RC_ASSERT(slot->state == known->second);
     }
     if (step.action == Action::wait) return wait(step.length / 10);
+    if (step.action == Action::grow) return grow();
     if (slot == nullptr) {
       if (step.action == Action::insert) insert(step, key, place);
       return;
@@ -166,6 +168,15 @@ class TableAgainstMap {
       for (std::size_t i = 0; i < count; ++i) expire(out[i]);
     }
     for (const auto& [flow, conn] : model_) RC_ASSERT(conn.deadline > now_ - 2 * Deadlines::kTickNs);
+  }
+
+  /// All are there afterwards, whether or not there was a larger table that holds them; wait() sees to the deadlines.
+  void grow() {
+    if (table_.capacity() > 2000) return;
+    const std::size_t before = table_.capacity();
+    const bool grown = table_.grow(before * 3 / 2, Pages::normal);
+    RC_ASSERT((grown ? table_.capacity() > before : table_.capacity() == before));
+    compare_all();
   }
 
   void expire(std::uint32_t index) {

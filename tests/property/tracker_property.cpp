@@ -180,6 +180,24 @@ RC_GTEST_PROP(TrackerProperty, BurstsDoNotChangeTheEvents, ()) {
             describe(track(capture, small_options(), other).batch));
 }
 
+RC_GTEST_PROP(TrackerProperty, ATableThatGrowsDoesNotChangeTheEvents, ()) {
+  const Capture source = any_capture();
+  const std::span<const Segment> capture(source.segments);
+  const auto burst = *rc::gen::inRange<std::size_t>(1, 65);
+  TrackerOptions options = small_options();
+  options.initial_flows = 32;
+  Tracker tracker(options);
+  EventBatch batch;
+  for (std::size_t begin = 0; begin < capture.size(); begin += burst) {
+    tracker.make_room(*rc::gen::element<std::size_t>(0, 12, 30, 60, 200));
+    const auto part = capture.subspan(begin, std::min(burst, capture.size() - begin));
+    tracker.process(part, batch);
+    tracker.advance(part.back().time_ns, batch);
+  }
+  tracker.finish(capture.empty() ? kStart : capture.back().time_ns, batch);
+  RC_ASSERT(describe(batch) == describe(track(source.segments, small_options(), burst).batch));
+}
+
 RC_GTEST_PROP(TrackerProperty, ShortPathsDoNotChangeTheEvents, ()) {
   const Capture source = any_capture();
   TrackerOptions shortened = small_options();

@@ -130,6 +130,47 @@ TEST_F(FlowTableTest, AnErasedConnectionsDeadlineDiesWithIt) {
   EXPECT_EQ(table_.due(kStart + 10 * kSecondNs, out), 0U);
 }
 
+TEST_F(FlowTableTest, GrowingKeepsConnectionsClassesAndDeadlines) {
+  std::array<std::uint32_t, 64> out;
+  table_.due(kStart, out);
+  for (std::uint32_t i = 0; i < kSmallest; ++i) {
+    const auto kind = i < 8 ? EvictionClass::embryonic : EvictionClass::established;
+    table_.schedule(table_.index_of(*add(i, kind, kStart + i).slot), kStart + (i % 4 + 1) * kSecondNs);
+  }
+  ASSERT_TRUE(table_.grow(4 * kSmallest, Pages::normal));
+  EXPECT_EQ(table_.capacity(), 4 * kSmallest);
+  EXPECT_EQ(table_.size(), kSmallest);
+  for (std::uint32_t i = 0; i < kSmallest; ++i) {
+    ASSERT_NE(find(i), nullptr) << i;
+    EXPECT_EQ(find(i)->state.seen, kStart + i);
+  }
+  EXPECT_EQ(table_.due(kStart + 2 * kSecondNs + Deadlines::kTickNs, out), kSmallest / 2);
+  EXPECT_EQ(table_.due(kStart + 4 * kSecondNs + Deadlines::kTickNs, out), kSmallest / 2);
+  // The classes went along: of a full table, the embryonic make way first.
+  for (std::uint32_t i = 1000; table_.size() < table_.capacity(); ++i) add(i, EvictionClass::established);
+  for (std::uint32_t i = 0; i < 2000; ++i) add(10'000 + i, EvictionClass::established);
+  for (std::uint32_t i = 0; i < 8; ++i) EXPECT_EQ(find(i), nullptr) << i;
+}
+
+TEST_F(FlowTableTest, DoesNotGrowWhereItWouldLoseAConnection) {
+  // In a table of six buckets these all want the same two, 33 of them; in one of four they have room.
+  Table four(64, HashKey::fixed());
+  const Table six(96, HashKey::fixed());
+  const auto wants_second_and_fifth = [&six](const FlowKey4& key) {
+    const Table::Place place = six.place_of(key);
+    return std::min(place.first, place.second) == 16 && std::max(place.first, place.second) == 64;
+  };
+  std::vector<FlowKey4> keys;
+  for (std::uint32_t i = 0; keys.size() < 33; ++i) {
+    if (!wants_second_and_fifth(key_of(i))) continue;
+    keys.push_back(key_of(i));
+    ASSERT_EQ(four.insert(keys.back(), four.place_of(keys.back()), evicted_).inserted, Inserted::fresh);
+  }
+  EXPECT_FALSE(four.grow(96, Pages::normal));
+  EXPECT_EQ(four.capacity(), 64U);
+  for (const FlowKey4& key : keys) EXPECT_NE(four.find(key, four.place_of(key)), nullptr);
+}
+
 TEST_F(FlowTableTest, WalksThroughWhatIsThere) {
   for (std::uint32_t i = 0; i < 10; ++i) add(i);
   table_.erase(find(4));
