@@ -64,7 +64,7 @@ class SinkTest(unittest.TestCase):
 
     def expected(self, capture):
         """event.id and body of every alert, in order."""
-        path = capture + ".alerts"
+        path = self.path(os.path.basename(capture) + ".alerts")
         if not os.path.exists(path):
             subprocess.run([DOORSLAM, "read", "--quiet", "--set", "alerts.max_open=1000000", "--alerts", path, capture],
                            check=True)
