@@ -85,8 +85,8 @@ class FlowTable {
 
   /// Room for `capacity_flows` or up to 31 more. Throws std::bad_alloc.
   explicit FlowTable(std::size_t capacity_flows, const HashKey& hash_key, Pages pages = Pages::normal)
-      : FlowTable(bucket_count(capacity_flows), hash_key,
-                  Deadlines(bucket_count(capacity_flows) * kBucketSlots, pages), pages) {}
+      : FlowTable(bucket_count(capacity_flows), hash_key, Deadlines(bucket_count(capacity_flows) * kBucketSlots, pages),
+                  pages) {}
 
   /// The largest capacity whose memory stays within the budget; 0 if not even the smallest table does.
   static constexpr std::size_t capacity_for(std::size_t budget_octets) noexcept {
@@ -149,8 +149,9 @@ class FlowTable {
     }
   }
 
-  /// Brings the slot near that find() or insert() will look at. The heads should be near already. Returns the slot if
-  /// it is the one that find() will look at first: a hint for find(), to be read only once its key has been compared.
+  /// Brings the slot near that find() or insert() will look at. The heads should be near already. Returns the slot that
+  /// find() will look at first, or that insert() would take from another connection; nullptr if it would take an empty
+  /// one. A hint: whose slot it is shows the key.
   Slot* prefetch_slot(const Place& place) noexcept {
     const std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
     if (candidates != 0) [[likely]] {
@@ -159,8 +160,9 @@ class FlowTable {
       return slots() + candidate;
     }
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
-    prefetch_at(empty != 0 ? vacancy(place, empty) : victim_without_established(place));
-    return nullptr;
+    const std::uint32_t taken = empty != 0 ? vacancy(place, empty) : victim_without_established(place);
+    prefetch_at(taken);
+    return empty != 0 ? nullptr : slots() + taken;
   }
 
   /// The key's slot, or nullptr. `place` is place_of(key).

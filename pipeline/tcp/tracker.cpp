@@ -147,11 +147,12 @@ inline void Tracker::process_lookups(Table<Key>& table, std::span<LookupMemory<K
 /// True: the segment will be recorded.
 template <class Key>
 inline bool Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
-  if (lookup.slot == nullptr || !(lookup.slot->key == lookup.key)) return false;
+  if (lookup.slot == nullptr) return false;
   const FlowRecord& flow = lookup.slot->state;
   using namespace packet::tcp_flag;
-  const bool quick = flow.has(FlowFlag::quick) && (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
-  const bool recording = flow.has(FlowFlag::recording);
+  const bool is_own = lookup.slot->key == lookup.key;  // else a full table will give this one up for it
+  const bool quick = is_own && flow.has(FlowFlag::quick) && (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
+  const bool recording = is_own && flow.has(FlowFlag::recording);
   // The history is written to until it has the letters of both sides.
   const bool lettered = flow.has_both(SideFlag::letter_ack) && flow.has_both(SideFlag::letter_data);
   if (quick && lettered && flow.has(FlowFlag::served) && !recording) return false;

@@ -30,7 +30,7 @@ struct TrackerOptions {
   /// Connections of either kind to have room for before make_room() is called for more. A small table stays in the
   /// cache, but growing takes time: a sensor begins with all it may have.
   std::size_t initial_flows = std::numeric_limits<std::size_t>::max();
-  std::uint32_t evidence_capacity = 24576;              ///< connections with Evidence at a time
+  std::uint32_t evidence_capacity = 24576;  ///< connections with Evidence at a time
   flowtable::HashKey hash_key = flowtable::HashKey::fixed();
   flowtable::Pages pages = flowtable::Pages::huge;
   bool vlan_aware = false;  ///< the same addresses in two VLANs are two connections
