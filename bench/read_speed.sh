@@ -34,7 +34,8 @@ for program in tcpdump argus; do
   [[ $(PATH=$PATH:/usr/sbin command -v $program) ]] || die "$program is not installed; run ./setup.sh --bench"
 done
 
-"$root/presets/build" bench bench/make_capture pipeline/app/doorslam
+"$root/presets/build" release pipeline/app/doorslam
+"$root/presets/build" bench bench/make_capture
 tree=$root/build/bench
 if [[ -z $capture ]]; then
   capture=$tree/read_speed.pcap
@@ -42,7 +43,7 @@ if [[ -z $capture ]]; then
 fi
 [[ -r $capture ]] || die "$capture cannot be read"
 
-run_doorslam() { "$tree/pipeline/app/doorslam" read "$capture" --quiet --workers 1; }
+run_doorslam() { "$root/build/release/pipeline/app/doorslam" read "$capture" --quiet --workers 1; }
 run_tcpdump() { tcpdump -nr "$capture" -w /dev/null; }
 # Without its system-wide configuration, which would make a daemon of it.
 run_argus() { PATH=$PATH:/usr/sbin argus -F /dev/null -r "$capture" -w /dev/null; }

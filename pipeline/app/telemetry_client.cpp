@@ -58,8 +58,8 @@ std::string why_none(const std::string& wanted, const std::vector<std::filesyste
   if (!forbidden.empty()) {
     return fmt::format("no permission to ask {}; become its user, or root", fmt::join(forbidden, ", "));
   }
-  std::vector<std::string> places;
-  for (const auto& folder : folders) places.push_back(folder.string());
+  std::vector<std::string> places(folders.size());
+  std::transform(folders.begin(), folders.end(), places.begin(), [](const auto& folder) { return folder.string(); });
   return fmt::format("no running doorslam{} is found below {}; `doorslam run` starts one (with run.telemetry: true)",
                      wanted.empty() ? "" : fmt::format(" with run.file_prefix \"{}\"", wanted),
                      fmt::join(places, ", "));

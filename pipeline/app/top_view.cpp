@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 
@@ -73,7 +74,8 @@ struct Section {
 };
 
 std::string bar(double share) {
-  const auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(kBarColumns) + 0.5);
+  const auto filled =
+      static_cast<std::size_t>(std::lround(std::clamp(share, 0.0, 1.0) * static_cast<double>(kBarColumns)));
   return "[" + std::string(filled, '#') + std::string(kBarColumns - filled, '.') + "]";
 }
 

@@ -9,11 +9,11 @@ namespace doorslam::app {
 
 /// What a running doorslam answered at one time: the objects of the commands of these names below /doorslam/.
 struct TopSample {
-  nlohmann::json stats;
-  nlohmann::json workers;
-  nlohmann::json ports;
-  nlohmann::json servers;
-  nlohmann::json alerts;
+  nlohmann::json stats = nlohmann::json::object();
+  nlohmann::json workers = nlohmann::json::object();
+  nlohmann::json ports = nlohmann::json::object();
+  nlohmann::json servers = nlohmann::json::object();
+  nlohmann::json alerts = nlohmann::json::object();
 };
 
 enum class TopTone { plain, heading, good, warning, bad };

@@ -18,7 +18,7 @@ std::vector<HugePages> huge_pages_in(const fs::path& root, const std::string& fo
     if (!name.starts_with(kPrefix) || !name.ends_with("kB")) continue;
     const auto kib = number_of(std::string_view(name).substr(kPrefix.size(), name.size() - kPrefix.size() - 2));
     if (!kib) continue;
-    const std::string pages = folder + "/" + name;
+    const std::string pages = (fs::path(folder) / name).string();
     HugePages found;
     found.page_octets = *kib * kKiB;
     found.total = read_number(root / pages / "nr_hugepages").value_or(0);
@@ -46,7 +46,7 @@ std::vector<NumaNode> read_nodes(const fs::path& root) {
     NumaNode node;
     node.id = static_cast<unsigned>(*id);
     node.cpus = parse_cpu_list(read_text(root / base / name / "cpulist")).value_or(CpuList());
-    node.huge_pages = huge_pages_in(root, base + "/" + name + "/hugepages");
+    node.huge_pages = huge_pages_in(root, (fs::path(base) / name / "hugepages").string());
     const std::string meminfo = read_text(root / base / name / "meminfo");
     node.memory_octets = node_field(meminfo, node.id, "MemTotal");
     node.free_octets = node_field(meminfo, node.id, "MemFree");

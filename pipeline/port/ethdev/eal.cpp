@@ -106,7 +106,7 @@ class StandardErrorTap {
 std::string first_complaint(const std::string& all) {
   for (std::size_t begin = 0; begin < all.size();) {
     const std::size_t end = std::min(all.find("; ", begin), all.size());
-    const std::string line = all.substr(begin, end - begin);
+    std::string line = all.substr(begin, end - begin);
     if (line.find("cannot attach") == std::string::npos && line.find("Failed to attach") == std::string::npos)
       return line;
     begin = end + 2;
@@ -180,8 +180,9 @@ std::vector<std::string> eal_arguments(const EalOptions& options) {
 Result<Eal> Eal::start(const EalOptions& options, EalLog log) {
   if (!LogTap::instance().open(std::move(log))) return data_error("DPDK's log cannot be taken");
   std::vector<std::string> arguments = eal_arguments(options);
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
+  std::vector<char*> argv(arguments.size());
+  std::transform(arguments.begin(), arguments.end(), argv.begin(),
+                 [](std::string& argument) { return argument.data(); });
   LogTap::instance().complaints();
   const int initialised = [&argv] {
     const StandardErrorTap tap;

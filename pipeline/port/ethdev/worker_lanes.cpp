@@ -33,7 +33,7 @@ void wait_for_finish(const RunOrders& orders) noexcept {
 
 }  // namespace
 
-PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues)
+PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, const RxOptions& queues)
     : orders_(*parts.orders),
       rings_(*parts.rings),
       source_(queues),

@@ -28,7 +28,7 @@ struct WorkerParts {
 class PollingWorker final : public Lane {
  public:
   /// Throws std::bad_alloc.
-  PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues);
+  PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, const RxOptions& queues);
 
   void run() noexcept override;
   std::uint64_t polled_from(std::size_t queue) const noexcept override { return source_.polled_from(queue); }
