@@ -130,6 +130,7 @@ ethdev::LiveOptions live_options(const Settings& settings) {
   options.promiscuous = settings.flag("run.promiscuous");
   options.hardware_time = settings.flag("run.hardware_time");
   options.frames_may_be_cut = settings.flag("run.frames_cut");
+  options.steering = choice_of<ethdev::SteeringChoice>(settings.text("run.steering"), {"auto", "receiver", "workers"});
   options.steering_ring = count(settings, "run.steering_ring");
   options.idle = choice_of<ethdev::IdleChoice>(settings.text("run.idle"), {"auto", "spin", "pause", "sleep"});
   options.when_behind = choice_of<ethdev::WhenBehind>(settings.text("run.when_behind"), {"auto", "wait", "sample"});

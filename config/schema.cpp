@@ -104,6 +104,13 @@ constexpr auto kKeys = std::to_array<Key>({
      .kind = flag,
      .fallback = "false",
      .help = "The mirror truncates frames: their length is what their IP header says."},
+    {.name = "run.steering",
+     .kind = choice,
+     .fallback = "auto",
+     .choices = "auto|receiver|workers",
+     .help = "How several workers share the packets. auto: by the card's hash where it brings both directions of a "
+             "connection to one queue, else by a receiving thread. workers: each polls a queue of its own, however the "
+             "device fills it, and passes on what belongs to another (net_af_packet with qpairs)."},
     {.name = "run.steering_ring",
      .kind = count,
      .fallback = "4096",

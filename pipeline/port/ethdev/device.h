@@ -81,6 +81,9 @@ class Device {
   Result<void> start();
   void stop() noexcept;
 
+  /// Not to be closed by this object: it is going to be configured anew.
+  void let_go() noexcept { open_ = false; }
+
   LinkState link() const noexcept;
   DeviceCounters counters() const;
   const DeviceFacts& facts() const noexcept { return facts_; }

@@ -16,6 +16,10 @@ enum class WhenBehind : std::uint8_t { automatic, wait, sample };
 /// See IdleMode. automatic: sleeps where threads share CPUs, else pauses.
 enum class IdleChoice : std::uint8_t { automatic, spin, pause, sleep };
 
+/// How packets reach the worker of their connection. automatic: by the card's hash where that brings both directions
+/// together, else by a receiver. workers: each polls a queue and passes on what belongs to another.
+enum class SteeringChoice : std::uint8_t { automatic, receiver, workers };
+
 /// A port group: ports that carry the two directions of the same connections. PCI addresses, and specifications of
 /// virtual devices.
 using PortGroup = std::vector<std::string>;
@@ -31,8 +35,9 @@ struct LiveOptions {
   std::uint16_t descriptors = 1024;   ///< of each receive queue
   std::uint32_t frame_octets = 9018;  ///< longest frame, with its Ethernet header and FCS
   bool promiscuous = true;
-  bool hardware_time = true;         ///< packets get the card's time stamps where it has them
-  bool frames_may_be_cut = false;    ///< the mirror truncates frames
+  bool hardware_time = true;       ///< packets get the card's time stamps where it has them
+  bool frames_may_be_cut = false;  ///< the mirror truncates frames
+  SteeringChoice steering = SteeringChoice::automatic;
   std::size_t steering_ring = 4096;  ///< packets between a receiver and a worker
   IdleChoice idle = IdleChoice::automatic;
   WhenBehind when_behind = WhenBehind::automatic;

@@ -14,6 +14,9 @@
 #include <utility>
 
 #include "pipeline/port/ethdev/receiver.h"
+#include "pipeline/port/ethdev/rss.h"
+#include "pipeline/port/ethdev/spread_worker.h"
+#include "pipeline/port/symmetric_hash.h"
 
 namespace doorslam::ethdev {
 
@@ -26,6 +29,10 @@ constexpr auto kShortWait = std::chrono::microseconds(200);
 constexpr auto kCalibration = std::chrono::milliseconds(20);
 constexpr auto kLossReportInterval = std::chrono::seconds(10);
 constexpr std::size_t kMinimumShare = 1024;
+/// Of a redirection table that no card has.
+constexpr std::size_t kSoftwareEntries = 128;
+/// Of an RSS key, where the driver does not say.
+constexpr std::size_t kUsualKeyOctets = 40;
 
 std::vector<unsigned> allowed_cpus() {
   cpu_set_t set;
@@ -97,7 +104,7 @@ PoolNeeds pool_needs(const LiveOptions& options, const DeviceFacts& facts, std::
           .descriptors = fitting_descriptors(facts, options.descriptors),
           .pollers = steered ? 1 : options.workers,
           .held = RxSource::kBurst,
-          .in_rings = steered ? options.workers * options.steering_ring : 0,
+          .in_rings = options.workers > 1 ? options.workers * options.steering_ring : 0,
           .users = options.workers,
           .data_octets = buffer_octets(facts, options.frame_octets)};
 }
@@ -144,26 +151,68 @@ Result<void> LiveRun::start_eal(EalLog log) {
   return {};
 }
 
+PollPlan LiveRun::poll_plan(bool may_spread) {
+  const bool by_workers = options_.steering == SteeringChoice::workers;
+  std::vector<PortTraits> traits;
+  for (const LivePort& port : ports_) {
+    // These bring packets in all of their queues whether or not one is polled: a file each, or a packet socket.
+    const bool all_queues = port.is_file || port.facts.driver == "net_af_packet";
+    traits.push_back({.port = port.facts.port,
+                      .name = port.facts.name,
+                      .group = port.group,
+                      .queues = port.facts.most_queues,
+                      .own_queues = all_queues ? port.facts.most_queues : std::uint16_t{1},
+                      .spreads_evenly = may_spread && (by_workers || lacks_for_spreading(port.facts).empty())});
+  }
+  return plan_polling(traits, options_.workers);
+}
+
 Result<void> LiveRun::open_devices() {
   auto ports = open_ports(*eal_, options_.groups);
   if (!ports) return tl::unexpected(ports.error());
   ports_ = std::move(*ports);
   replay_ = std::all_of(ports_.begin(), ports_.end(), [](const LivePort& port) { return port.is_file; });
-  std::vector<PortTraits> traits;
-  for (const LivePort& port : ports_) {
-    traits.push_back({.port = port.facts.port,
-                      .name = port.facts.name,
-                      .group = port.group,
-                      .queues = port.facts.most_queues,
-                      .own_queues = port.is_file ? port.facts.most_queues : std::uint16_t{1},
-                      .spreads_evenly = false});
-  }
-  const PollPlan polling = plan_polling(traits, options_.workers);
-  steered_ = polling.steered;
-  notes_.insert(notes_.end(), polling.notes.begin(), polling.notes.end());
   start_clock();
+  PollPlan polling = poll_plan(options_.steering != SteeringChoice::receiver);
+  steered_ = polling.steered;
   if (auto set_up = set_up_devices(polling); !set_up) return set_up;
+  if (!steered_ && options_.workers > 1) {
+    if (const auto spread_out = spread(polling); !spread_out) {
+      notes_.push_back(spread_out.error().message);
+      for (LivePort& port : ports_) {
+        port.device->let_go();
+        port.device.reset();
+        port.pool = BufferPool();
+      }
+      polling = poll_plan(false);
+      steered_ = polling.steered;
+      if (auto set_up = set_up_devices(polling); !set_up) return set_up;
+    } else {
+      notes_.push_back(
+          fmt::format("the cards spread both directions of a connection to one of {} queues", options_.workers));
+    }
+  }
+  notes_.insert(notes_.end(), polling.notes.begin(), polling.notes.end());
   make_lanes(polling);
+  return {};
+}
+
+Result<void> LiveRun::spread(const PollPlan& polling) {
+  if (options_.steering == SteeringChoice::workers) {
+    worker_of_.emplace(port::even_redirection(kSoftwareEntries, options_.workers));
+    return {};
+  }
+  std::uint16_t entries = 0;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (auto even = spread_evenly(ports_[i].facts, polling.queues[i]); !even) return even;
+    // A worker's share must be the same on all ports of a group.
+    if (entries != 0 && entries != ports_[i].facts.redirection_entries) {
+      return data_error(
+          fmt::format("{}: its redirection table is of another size than the other ports'", ports_[i].facts.name));
+    }
+    entries = ports_[i].facts.redirection_entries;
+  }
+  worker_of_.emplace(port::even_redirection(entries, options_.workers));
   return {};
 }
 
@@ -180,6 +229,10 @@ Result<void> LiveRun::set_up_devices(const PollPlan& polling) {
     options.frame_octets = options_.frame_octets;
     options.promiscuous = options_.promiscuous;
     options.stamp_time = options_.hardware_time;
+    if (!steered_ && options_.workers > 1 && lacks_for_spreading(port.facts).empty()) {
+      options.hash_functions = hash_functions_wanted(port.facts);
+      options.hash_key = port::SymmetricHash::key(std::max<std::size_t>(port.facts.hash_key_octets, kUsualKeyOctets));
+    }
     const std::vector<rte_mempool*> pools(options.queues, port.pool.get());
     auto device = Device::configure(port.facts, options, pools);
     if (!device) return tl::unexpected(device.error());
@@ -251,24 +304,39 @@ void LiveRun::make_lanes(const PollPlan& polling) {
       idle_ = IdleMode::sleep;
       break;
   }
-  const std::size_t workers = options_.workers;
-  for (std::size_t i = 0; i < workers; ++i) rings_.push_back(std::make_unique<port::EventRings>(options_.events));
-  std::vector<Steering*> receivers;
-  for (std::size_t i = 0; i < polling.receivers.size(); ++i) {
-    Steering& steering = *steering_.emplace_back(std::make_unique<Steering>());
-    for (std::size_t w = 0; w < workers; ++w) {
-      steering.rings.push_back(std::make_unique<port::DealRing>(options_.steering_ring));
-    }
-    receivers.push_back(&steering);
-    lanes_.push_back({.role = fmt::format("receiver {}", i),
-                      .lcore = lcores_.receivers[i],
-                      .queues = polling.receivers[i],
-                      .receives = true,
-                      .tracks = false,
-                      .lane = std::make_unique<Receiver>(
-                          orders_, options_.decode, rx_options(polling.receivers[i], i + 1, polling.receivers.size()),
-                          steering, options_.tracker.vlan_aware, options_.events.wait, idle_)});
+  for (std::size_t i = 0; i < options_.workers; ++i) {
+    rings_.push_back(std::make_unique<port::EventRings>(options_.events));
   }
+  const std::size_t dealers = steered_ ? polling.receivers.size() : worker_of_ ? options_.workers : 0;
+  for (std::size_t i = 0; i < dealers; ++i) {
+    steering_.push_back(std::make_unique<Steering>(options_.workers, options_.steering_ring));
+  }
+  add_receivers(polling);
+  add_workers(polling);
+}
+
+void LiveRun::add_receivers(const PollPlan& polling) {
+  const std::size_t receivers = polling.receivers.size();
+  for (std::size_t i = 0; i < receivers; ++i) {
+    LaneSlot& slot = lanes_.emplace_back();
+    slot.role = fmt::format("receiver {}", i);
+    slot.lcore = lcores_.receivers[i];
+    slot.queues = polling.receivers[i];
+    slot.receives = true;
+    slot.lane = std::make_unique<Receiver>(orders_, options_.decode, rx_options(slot.queues, i + 1, receivers),
+                                           *steering_[i], options_.tracker.vlan_aware, options_.events.wait, idle_);
+  }
+}
+
+void LiveRun::add_workers(const PollPlan& polling) {
+  const std::size_t workers = options_.workers;
+  const auto all_but = [this](std::size_t index) {
+    std::vector<Steering*> others;
+    for (std::size_t i = 0; i < steering_.size(); ++i) {
+      if (i != index) others.push_back(steering_[i].get());
+    }
+    return others;
+  };
   for (std::size_t i = 0; i < workers; ++i) {
     LaneSlot& slot = lanes_.emplace_back();
     slot.role = fmt::format("worker {}", i);
@@ -276,11 +344,14 @@ void LiveRun::make_lanes(const PollPlan& polling) {
     slot.queues = polling.workers[i];
     slot.receives = !steered_;
     slot.tracks = true;
+    const RxOptions queues = rx_options(slot.queues, i + 1, workers);
     if (steered_) {
-      slot.lane = std::make_unique<SteeredWorker>(worker_parts(i), i, receivers);
+      slot.lane = std::make_unique<SteeredWorker>(worker_parts(i), i, all_but(steering_.size()));
+    } else if (worker_of_) {
+      slot.lane = std::make_unique<SpreadWorker>(worker_parts(i), options_.decode, queues, i, *worker_of_,
+                                                 *steering_[i], all_but(i));
     } else {
-      slot.lane = std::make_unique<PollingWorker>(worker_parts(i), options_.decode,
-                                                  rx_options(polling.workers[i], i + 1, workers));
+      slot.lane = std::make_unique<PollingWorker>(worker_parts(i), options_.decode, queues);
     }
   }
 }

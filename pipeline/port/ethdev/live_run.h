@@ -16,6 +16,7 @@
 #include "pipeline/port/ethdev/port_set.h"
 #include "pipeline/port/ethdev/worker_lanes.h"
 #include "pipeline/port/live_counters.h"
+#include "pipeline/port/symmetric_hash.h"
 
 namespace doorslam::ethdev {
 
@@ -67,7 +68,11 @@ class LiveRun {
   explicit LiveRun(const LiveOptions& options) : options_(options) {}
   Result<void> start_eal(EalLog log);
   Result<void> open_devices();
+  PollPlan poll_plan(bool may_spread);
   Result<void> set_up_devices(const PollPlan& polling);
+  Result<void> spread(const PollPlan& polling);
+  void add_workers(const PollPlan& polling);
+  void add_receivers(const PollPlan& polling);
   void start_clock();
   void make_lanes(const PollPlan& polling);
   RxOptions rx_options(const std::vector<QueueRef>& queues, std::uint64_t first, std::uint64_t step) const;
@@ -91,7 +96,8 @@ class LiveRun {
   port::Published<port::ClockLine> clock_;
   RunOrders orders_;
   std::vector<std::unique_ptr<port::EventRings>> rings_;
-  std::vector<std::unique_ptr<Steering>> steering_;
+  std::vector<std::unique_ptr<Steering>> steering_;  ///< of the receivers, or of workers that poll side by side
+  std::optional<port::WorkerOfConnection> worker_of_;
   std::vector<LaneSlot> lanes_;
   std::unique_ptr<port::AnalysisThread> analysis_thread_;
   port::ReadingSink* sink_ = nullptr;

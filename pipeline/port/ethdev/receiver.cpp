@@ -2,8 +2,7 @@
 
 #include <rte_mbuf.h>
 
-#include <algorithm>
-#include <ctime>
+#include <array>
 
 #include "flowtable/flow_key.h"
 
@@ -17,28 +16,6 @@ using packet::IcmpError;
 using packet::RawPacket;
 using packet::Segment;
 
-/// As much of a payload as evidence keeps, and some more.
-constexpr std::size_t kPayloadKept = 1024;
-
-/// The payload must lie in the buffer that goes along with the segment. It does not where the frame was put together
-/// out of several buffers, or the datagram out of fragments: then its beginning is moved there.
-void bring_home(Segment& segment, rte_mbuf* buffer) noexcept {
-  if (segment.payload.empty()) return;
-  auto* const home = static_cast<std::uint8_t*>(buffer->buf_addr);
-  const std::size_t room = buffer->buf_len;
-  const std::uint8_t* const at = segment.payload.data();
-  if (at >= home && at < home + room) return;
-  const std::size_t kept = std::min({segment.payload.size(), room, kPayloadKept});
-  std::copy_n(at, kept, home);
-  segment.payload = packet::ByteView(home, kept);
-}
-
-/// To a worker that may have to run on this very CPU.
-void give_way() noexcept {
-  const timespec nap{.tv_sec = 0, .tv_nsec = 20'000};
-  nanosleep(&nap, nullptr);
-}
-
 }  // namespace
 
 Receiver::Receiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues, Steering& steering,
@@ -49,7 +26,7 @@ Receiver::Receiver(const RunOrders& orders, const packet::DecodeOptions& decode,
       steering_(steering),
       hash_(queues.replay ? flowtable::HashKey::fixed() : flowtable::HashKey::random()),
       vlan_aware_(vlan_aware),
-      wait_(wait_for_workers),
+      dealer_(steering, wait_for_workers, counters_),
       idler_(idle, queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr) {}
 
 std::size_t Receiver::owner_of(const Endpoint& a, const Endpoint& b, std::uint16_t vlan) const noexcept {
@@ -59,35 +36,6 @@ std::size_t Receiver::owner_of(const Endpoint& a, const Endpoint& b, std::uint16
                                  : hash_.hash(flowtable::make_key6(a, b, vlan_or_0).key);
   // The upper half times the number of workers, in place of a division.
   return static_cast<std::size_t>(((hash >> 32U) * steering_.rings.size()) >> 32U);
-}
-
-bool Receiver::deal(Segment& segment, rte_mbuf* buffer) noexcept {
-  port::DealRing& ring = *steering_.rings[owner_of(segment.source, segment.destination, segment.vlan)];
-  bring_home(segment, buffer);
-  while (!ring.deal(segment, buffer)) {
-    if (!wait_) {
-      ++counters_.steering_lost;
-      return false;
-    }
-    ++counters_.steering_waits;
-    give_way();
-  }
-  ++counters_.dealt_segments;
-  return true;
-}
-
-bool Receiver::deal(const IcmpError& error) noexcept {
-  port::DealRing& ring = *steering_.rings[owner_of(error.source, error.destination, error.vlan)];
-  while (!ring.deal(error)) {
-    if (!wait_) {
-      ++counters_.steering_lost;
-      return false;
-    }
-    ++counters_.steering_waits;
-    give_way();
-  }
-  ++counters_.dealt_errors;
-  return true;
 }
 
 bool Receiver::turn() noexcept {
@@ -100,8 +48,11 @@ bool Receiver::turn() noexcept {
     Segment segment;
     IcmpError error;
     const DecodeOutcome outcome = decoder_.decode(packet, segment, error);
-    const bool travels = outcome == DecodeOutcome::tcp && deal(segment, buffer);
-    if (outcome == DecodeOutcome::icmp_error) deal(error);
+    const bool travels = outcome == DecodeOutcome::tcp &&
+                         dealer_.deal(segment, buffer, owner_of(segment.source, segment.destination, segment.vlan));
+    if (outcome == DecodeOutcome::icmp_error) {
+      dealer_.deal(error, owner_of(error.source, error.destination, error.vlan));
+    }
     if (!travels) unused[unused_count++] = buffer;
   }
   decoder_.recycle();
@@ -117,7 +68,7 @@ void Receiver::run() noexcept {
   while (orders_.phase.load(std::memory_order_relaxed) == RunOrders::Phase::polling) {
     turn() ? idler_.busy() : idler_.idle();
   }
-  wait_ = true;
+  dealer_.wait_from_now_on();
   constexpr unsigned kRoundsToDrain = 4096;
   for (unsigned round = 0, quiet = 0; round < kRoundsToDrain && quiet < 8; ++round) quiet = turn() ? 0 : quiet + 1;
   publish();

@@ -2,10 +2,10 @@
 
 #include "flowtable/hash_key.h"
 #include "pipeline/packet/decode.h"
+#include "pipeline/port/ethdev/dealer.h"
 #include "pipeline/port/ethdev/idler.h"
 #include "pipeline/port/ethdev/lane.h"
 #include "pipeline/port/ethdev/rx_source.h"
-#include "pipeline/port/ethdev/worker_lanes.h"
 
 namespace doorslam::ethdev {
 
@@ -24,8 +24,6 @@ class Receiver final : public Lane {
  private:
   bool turn() noexcept;
   std::size_t owner_of(const flowtable::Endpoint& a, const flowtable::Endpoint& b, std::uint16_t vlan) const noexcept;
-  bool deal(packet::Segment& segment, rte_mbuf* buffer) noexcept;
-  bool deal(const packet::IcmpError& error) noexcept;
   void publish() noexcept;
 
   const RunOrders& orders_;
@@ -34,9 +32,9 @@ class Receiver final : public Lane {
   Steering& steering_;
   flowtable::HashKey hash_;
   bool vlan_aware_;
-  bool wait_;
-  Idler idler_;
   port::LaneCounters counters_;
+  Dealer dealer_;
+  Idler idler_;
 };
 
 }  // namespace doorslam::ethdev

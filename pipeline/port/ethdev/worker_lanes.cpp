@@ -1,6 +1,5 @@
 #include "pipeline/port/ethdev/worker_lanes.h"
 
-#include <rte_mbuf.h>
 #include <rte_pause.h>
 
 #include <algorithm>
@@ -26,6 +25,11 @@ constexpr unsigned kQuietRounds = 8;
 const QueueRef* only_queue(const RxOptions& queues) {
   return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
 }
+
+std::uint64_t last_number_of(std::span<const Segment> segments) noexcept {
+  return segments.empty() ? 0 : segments.back().number;
+}
+std::uint64_t last_number_of(const packet::IcmpError& error) noexcept { return error.number; }
 
 void wait_for_finish(const RunOrders& orders) noexcept {
   while (orders.phase.load(std::memory_order_acquire) != Phase::finishing) rte_pause();
@@ -99,63 +103,28 @@ void PollingWorker::publish() noexcept {
   published_.publish(counters);
 }
 
-SteeredWorker::SteeredWorker(const WorkerParts& parts, std::size_t index, std::vector<Steering*> receivers)
+SteeredWorker::SteeredWorker(const WorkerParts& parts, std::size_t index, const std::vector<Steering*>& receivers)
     : orders_(*parts.orders),
       rings_(*parts.rings),
-      index_(index),
-      receivers_(std::move(receivers)),
       tracker_(parts.tracker),
       outlet_(rings_, parts.wait_for_analysis),
       idler_(parts.idle, nullptr) {
+  for (Steering* receiver : receivers) inputs_.emplace_back(*receiver, index);
   batch_.events.reserve(kEventsReserved);
   batch_.evidence.reserve(kEventsReserved / 4);
 }
 
-void SteeredWorker::give_back(port::DealRing& ring, std::size_t count) noexcept {
-  std::array<rte_mbuf*, port::Worker::kBurst> buffers;
-  std::size_t copied = 0;
-  for (void* const buffer : ring.buffers(count)) buffers[copied++] = static_cast<rte_mbuf*>(buffer);
-  rte_pktmbuf_free_bulk(buffers.data(), static_cast<unsigned>(copied));
-  ring.pop(count);
-}
-
-std::size_t SteeredWorker::take(port::DealRing& ring) noexcept {
-  const std::span<const Segment> segments = ring.segments(port::Worker::kBurst);
-  std::size_t done = 0;
-  while (const packet::IcmpError* error = ring.error_before(segments.size())) {
-    const std::size_t before = ring.segments_before_error();
-    tracker_.process(segments.subspan(done, before - done), batch_);
-    tracker_.process(*error, batch_);
-    next_number_ = std::max(next_number_, error->number + 1);
-    done = before;
-    ring.pop_error();
-    ++counters_.taken_errors;
-  }
-  tracker_.process(segments.subspan(done), batch_);
-  if (!segments.empty()) {
-    next_number_ = std::max(next_number_, segments.back().number + 1);
-    tracker_.advance(segments.back().time_ns, batch_);
-    give_back(ring, segments.size());
-  }
-  counters_.taken_segments += segments.size();
-  return segments.size();
-}
-
 bool SteeredWorker::turn() noexcept {
-  // Read first: all packets before it are in the rings already.
-  TimeNs covered_ns = std::numeric_limits<TimeNs>::max();
-  for (const Steering* receiver : receivers_) {
-    covered_ns = std::min(covered_ns, receiver->covered_ns.load(std::memory_order_acquire));
-  }
   std::size_t taken = 0;
-  bool all = true;
-  for (Steering* receiver : receivers_) {
-    port::DealRing& ring = *receiver->rings[index_];
-    const std::uint64_t owed = ring.dealt();
-    taken += take(ring);
-    all = all && ring.taken() >= owed;
+  TimeNs covered_ns = std::numeric_limits<TimeNs>::max();
+  for (DealtInput& input : inputs_) {
+    taken += input.take(counters_, [this](const auto& dealt) {
+      tracker_.process(dealt, batch_);
+      next_number_ = std::max(next_number_, last_number_of(dealt) + 1);
+    });
+    covered_ns = std::min(covered_ns, input.covered_ns());
   }
-  if (all && covered_ns > covered_ns_) {
+  if (covered_ns > covered_ns_) {
     covered_ns_ = covered_ns;
     tracker_.advance(covered_ns_, batch_);
   }

@@ -1,12 +1,9 @@
 #pragma once
 
-#include <array>
-#include <atomic>
-#include <memory>
 #include <vector>
 
 #include "pipeline/packet/decode.h"
-#include "pipeline/port/deal_ring.h"
+#include "pipeline/port/ethdev/dealer.h"
 #include "pipeline/port/ethdev/idler.h"
 #include "pipeline/port/ethdev/lane.h"
 #include "pipeline/port/ethdev/rx_source.h"
@@ -48,33 +45,23 @@ class PollingWorker final : public Lane {
   tcp::EventBatch batch_;
 };
 
-/// A receiver's side of steering: one ring to each worker, and the time up to which it has dealt.
-struct Steering {
-  std::vector<std::unique_ptr<port::DealRing>> rings;  ///< by worker
-  /// All packets before it are in the rings. receiver: rw, workers: ro.
-  alignas(64) std::atomic<flowtable::TimeNs> covered_ns{flowtable::kNoTime};
-};
-
 /// Tracks what receivers deal to it.
 class SteeredWorker final : public Lane {
  public:
   /// Throws std::bad_alloc. `index` is its place in each Steering's rings.
-  SteeredWorker(const WorkerParts& parts, std::size_t index, std::vector<Steering*> receivers);
+  SteeredWorker(const WorkerParts& parts, std::size_t index, const std::vector<Steering*>& receivers);
 
   void run() noexcept override;
 
  private:
   bool turn() noexcept;
-  std::size_t take(port::DealRing& ring) noexcept;
-  void give_back(port::DealRing& ring, std::size_t count) noexcept;
   void hand_over(flowtable::TimeNs covered_ns) noexcept;
   void finish() noexcept;
   void publish() noexcept;
 
   const RunOrders& orders_;
   port::EventRings& rings_;
-  std::size_t index_;
-  std::vector<Steering*> receivers_;
+  std::vector<DealtInput> inputs_;
   tcp::Tracker tracker_;
   port::EventOutlet outlet_;
   Idler idler_;

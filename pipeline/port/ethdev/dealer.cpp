@@ -1,0 +1,79 @@
+#include "pipeline/port/ethdev/dealer.h"
+
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+namespace doorslam::ethdev {
+
+namespace {
+
+using packet::Segment;
+
+/// As much of a payload as evidence keeps, and some more.
+constexpr std::size_t kPayloadKept = 1024;
+
+/// The payload must lie in the buffer that goes along with the segment. It does not where the frame was put together
+/// out of several buffers, or the datagram out of fragments: then its beginning is moved there.
+void bring_home(Segment& segment, rte_mbuf* buffer) noexcept {
+  if (segment.payload.empty()) return;
+  auto* const home = static_cast<std::uint8_t*>(buffer->buf_addr);
+  const std::size_t room = buffer->buf_len;
+  const std::uint8_t* const at = segment.payload.data();
+  if (at >= home && at < home + room) return;
+  const std::size_t kept = std::min({segment.payload.size(), room, kPayloadKept});
+  std::copy_n(at, kept, home);
+  segment.payload = packet::ByteView(home, kept);
+}
+
+/// To a worker that may have to run on this very CPU.
+void give_way() noexcept {
+  const timespec nap{.tv_sec = 0, .tv_nsec = 20'000};
+  nanosleep(&nap, nullptr);
+}
+
+}  // namespace
+
+Steering::Steering(std::size_t workers, std::size_t ring_capacity) {
+  for (std::size_t i = 0; i < workers; ++i) rings.push_back(std::make_unique<port::DealRing>(ring_capacity));
+}
+
+template <class Deal>
+bool Dealer::deal_or_wait(const Deal& deal_one) noexcept {
+  while (!deal_one()) {
+    if (!wait_) {
+      ++counters_.steering_lost;
+      return false;
+    }
+    ++counters_.steering_waits;
+    give_way();
+  }
+  return true;
+}
+
+bool Dealer::deal(Segment& segment, rte_mbuf* buffer, std::size_t worker) noexcept {
+  bring_home(segment, buffer);
+  port::DealRing& ring = *steering_.rings[worker];
+  if (!deal_or_wait([&] { return ring.deal(segment, buffer); })) return false;
+  ++counters_.dealt_segments;
+  return true;
+}
+
+bool Dealer::deal(const packet::IcmpError& error, std::size_t worker) noexcept {
+  port::DealRing& ring = *steering_.rings[worker];
+  if (!deal_or_wait([&] { return ring.deal(error); })) return false;
+  ++counters_.dealt_errors;
+  return true;
+}
+
+void DealtInput::give_back(std::size_t segments) noexcept {
+  std::array<rte_mbuf*, port::Worker::kBurst> buffers;
+  std::size_t copied = 0;
+  for (void* const buffer : ring_->buffers(segments)) buffers[copied++] = static_cast<rte_mbuf*>(buffer);
+  rte_pktmbuf_free_bulk(buffers.data(), static_cast<unsigned>(copied));
+  ring_->pop(segments);
+}
+
+}  // namespace doorslam::ethdev

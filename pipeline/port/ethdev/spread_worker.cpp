@@ -1,0 +1,156 @@
+#include "pipeline/port/ethdev/spread_worker.h"
+
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace doorslam::ethdev {
+
+namespace {
+
+using flowtable::TimeNs;
+using packet::DecodeOutcome;
+using packet::Segment;
+using Phase = RunOrders::Phase;
+
+constexpr std::size_t kFinishPortion = 1024;
+constexpr std::size_t kEventsReserved = 4096;
+constexpr unsigned kMostRoundsToDrain = 4096;
+constexpr unsigned kQuietRounds = 8;
+
+}  // namespace
+
+SpreadWorker::SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues,
+                           std::size_t index, const port::WorkerOfConnection& worker_of, Steering& own,
+                           const std::vector<Steering*>& others)
+    : orders_(*parts.orders),
+      rings_(*parts.rings),
+      source_(queues),
+      decoder_(decode),
+      tracker_(parts.tracker),
+      index_(index),
+      worker_of_(worker_of),
+      own_(own),
+      dealer_(own, false, counters_),  // two workers that waited for each other would wait for ever
+      outlet_(rings_, parts.wait_for_analysis),
+      idler_(parts.idle, queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr) {
+  for (Steering* other : others) others_.emplace_back(*other, index);
+  batch_.events.reserve(kEventsReserved);
+  batch_.evidence.reserve(kEventsReserved / 4);
+}
+
+void SpreadWorker::track_own(std::size_t segments) noexcept {
+  tracker_.process(std::span<const Segment>(segments_.data(), segments), batch_);
+  counters_.taken_segments += segments;
+}
+
+bool SpreadWorker::receive() noexcept {
+  const std::size_t count = source_.receive();
+  std::array<rte_mbuf*, RxSource::kBurst> staying;
+  std::size_t staying_count = 0;
+  std::size_t run = 0;  // own segments since the last own ICMP error
+  for (std::size_t i = 0; i < count; ++i) {
+    rte_mbuf* const buffer = source_.buffers()[i];
+    Segment& segment = segments_[run];
+    packet::IcmpError error;
+    bool travels = false;
+    switch (decoder_.decode(source_.packets()[i], segment, error)) {
+      case DecodeOutcome::tcp:
+        if (const std::size_t owner = worker_of_(segment.source, segment.destination); owner == index_) {
+          ++run;
+        } else {
+          ++counters_.wrong_worker;
+          travels = dealer_.deal(segment, buffer, owner);
+        }
+        break;
+      case DecodeOutcome::icmp_error:
+        if (const std::size_t owner = worker_of_(error.source, error.destination); owner == index_) {
+          track_own(std::exchange(run, 0));
+          tracker_.process(error, batch_);
+          ++counters_.taken_errors;
+        } else {
+          ++counters_.wrong_worker;
+          dealer_.deal(error, owner);
+        }
+        break;
+      default:
+        break;  // counted by its outcome
+    }
+    if (!travels) staying[staying_count++] = buffer;
+  }
+  track_own(run);
+  decoder_.recycle();
+  rte_pktmbuf_free_bulk(staying.data(), static_cast<unsigned>(staying_count));
+  source_.forget();
+  own_.covered_ns.store(count == 0 ? source_.passed() : source_.last_ns(), std::memory_order_release);
+  return count > 0;
+}
+
+bool SpreadWorker::take_from_others() noexcept {
+  TimeNs covered_ns = own_.covered_ns.load(std::memory_order_relaxed);
+  std::size_t taken = 0;
+  for (DealtInput& other : others_) {
+    taken += other.take(counters_, [this](const auto& dealt) { tracker_.process(dealt, batch_); });
+    covered_ns = std::min(covered_ns, other.covered_ns());
+  }
+  if (covered_ns > covered_ns_) {
+    covered_ns_ = covered_ns;
+    tracker_.advance(covered_ns_, batch_);
+  }
+  return taken > 0;
+}
+
+bool SpreadWorker::turn() noexcept {
+  const bool received = receive();
+  const bool taken = take_from_others();
+  hand_over();
+  return received || taken;
+}
+
+void SpreadWorker::hand_over() noexcept {
+  outlet_.hand_over(batch_, source_.next_number());
+  outlet_.cover(covered_ns_);
+  publish();
+}
+
+void SpreadWorker::run() noexcept {
+  while (orders_.phase.load(std::memory_order_relaxed) == Phase::polling) {
+    turn() ? idler_.busy() : idler_.idle();
+  }
+  outlet_.wait_from_now_on();
+  for (unsigned round = 0, quiet = 0; round < kMostRoundsToDrain && quiet < kQuietRounds; ++round) {
+    quiet = turn() ? 0 : quiet + 1;
+  }
+  drained_.store(true, std::memory_order_release);
+  // Others may be dealing still.
+  while (orders_.phase.load(std::memory_order_acquire) != Phase::finishing) {
+    take_from_others();
+    hand_over();
+  }
+  while (take_from_others()) hand_over();
+  finish();
+}
+
+void SpreadWorker::finish() noexcept {
+  const TimeNs end_ns = orders_.end_ns.load(std::memory_order_relaxed);
+  for (bool more = true; more;) {
+    more = tracker_.finish(end_ns, kFinishPortion, batch_);
+    covered_ns_ = end_ns;
+    hand_over();
+  }
+  outlet_.cover(port::kAllCovered);
+  done_.store(true, std::memory_order_release);
+}
+
+void SpreadWorker::publish() noexcept {
+  source_.count_into(counters_);
+  counters_.decode = decoder_.counters();
+  counters_.tracker = tracker_.counters();
+  counters_.open_connections = tracker_.open_connections();
+  counters_.evidence_in_use = tracker_.evidence_in_use();
+  counters_.events = outlet_.counters();
+  published_.publish(counters_);
+}
+
+}  // namespace doorslam::ethdev

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "pipeline/packet/decode.h"
+#include "pipeline/port/ethdev/dealer.h"
+#include "pipeline/port/ethdev/worker_lanes.h"
+#include "pipeline/port/symmetric_hash.h"
+
+namespace doorslam::ethdev {
+
+/// Polls queues of its own beside other workers. The card has put both directions of a connection into one queue, by
+/// the outermost header; what belongs to another worker all the same (tunnelled, in fragments, an ICMP error) is passed
+/// on to it, decoded, and counted as having reached the wrong worker.
+class SpreadWorker final : public Lane {
+ public:
+  /// `index`: its place in each Steering's rings. `own` is its way to the others, `others` are theirs to it.
+  /// Throws std::bad_alloc.
+  SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues, std::size_t index,
+               const port::WorkerOfConnection& worker_of, Steering& own, const std::vector<Steering*>& others);
+
+  void run() noexcept override;
+  std::uint64_t polled_from(std::size_t queue) const noexcept override { return source_.polled_from(queue); }
+
+ private:
+  bool turn() noexcept;
+  bool receive() noexcept;
+  bool take_from_others() noexcept;
+  void track_own(std::size_t segments) noexcept;
+  void hand_over() noexcept;
+  void finish() noexcept;
+  void publish() noexcept;
+
+  const RunOrders& orders_;
+  port::EventRings& rings_;
+  RxSource source_;
+  packet::Decoder decoder_;
+  tcp::Tracker tracker_;
+  std::size_t index_;
+  const port::WorkerOfConnection& worker_of_;
+  Steering& own_;
+  std::vector<DealtInput> others_;
+  port::LaneCounters counters_;
+  Dealer dealer_;
+  port::EventOutlet outlet_;
+  Idler idler_;
+  tcp::EventBatch batch_;
+  std::array<packet::Segment, RxSource::kBurst> segments_;
+  flowtable::TimeNs covered_ns_ = flowtable::kNoTime;  ///< by itself and by the others
+};
+
+}  // namespace doorslam::ethdev
