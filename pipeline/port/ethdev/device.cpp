@@ -14,6 +14,12 @@ namespace {
 /// Ethernet header and FCS, which the MTU does not count.
 constexpr std::uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
 
+/// As rte_eth_dev_configure() reckons it, which refuses an MTU that with this exceeds the longest frame.
+std::uint32_t frame_overhead(const DeviceFacts& facts) {
+  const bool told = facts.most_mtu != 0 && facts.most_mtu != UINT16_MAX && facts.most_frame_octets > facts.most_mtu;
+  return told ? facts.most_frame_octets - facts.most_mtu : kFrameOverhead;
+}
+
 tl::unexpected<Error> refused(const DeviceFacts& facts, int error, const std::string& what) {
   return data_error(fmt::format("{} ({}): {}: {}", facts.name, facts.driver, what, rte_strerror(-error)));
 }
@@ -63,6 +69,13 @@ std::uint16_t fitting_descriptors(const DeviceFacts& facts, std::uint16_t wanted
   return static_cast<std::uint16_t>(std::clamp(rounded, least, std::max(least, most)));
 }
 
+std::uint32_t fitting_mtu(const DeviceFacts& facts, std::uint32_t frame_octets) {
+  std::uint32_t mtu = frame_octets - kFrameOverhead;
+  if (facts.most_mtu != 0) mtu = std::min<std::uint32_t>(mtu, facts.most_mtu);
+  if (facts.most_frame_octets != 0) mtu = std::min(mtu, facts.most_frame_octets - frame_overhead(facts));
+  return mtu;
+}
+
 Result<Device> Device::configure(const DeviceFacts& facts, const DeviceOptions& options,
                                  std::span<rte_mempool* const> pools) {
   if (options.queues > facts.most_queues || pools.size() < options.queues) {
@@ -77,11 +90,10 @@ Result<Device> Device::configure(const DeviceFacts& facts, const DeviceOptions& 
 Result<void> Device::set_up(std::span<rte_mempool* const> pools) {
   rte_eth_conf conf{};
   conf.rxmode.offloads = wanted_offloads(facts_, options_);
-  const std::uint32_t mtu = options_.frame_octets - kFrameOverhead;
-  conf.rxmode.mtu = std::min<std::uint32_t>(mtu, facts_.most_mtu == 0 ? mtu : facts_.most_mtu);
-  if (conf.rxmode.mtu < mtu) {
-    remarks_.push_back(fmt::format("{}: takes frames of {} octets at most, longer ones are lost as errors", facts_.name,
-                                   conf.rxmode.mtu + kFrameOverhead));
+  conf.rxmode.mtu = fitting_mtu(facts_, options_.frame_octets);
+  if (conf.rxmode.mtu + kFrameOverhead < options_.frame_octets) {
+    remarks_.push_back(fmt::format("{}: promises to take frames of {} octets at most, longer ones may be lost",
+                                   facts_.name, conf.rxmode.mtu + frame_overhead(facts_)));
   }
   if (options_.queues > 1 && options_.hash_functions != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;

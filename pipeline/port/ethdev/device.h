@@ -65,6 +65,10 @@ Result<DeviceFacts> facts_of(std::uint16_t port);
 /// The number of descriptors nearest to `wanted` that the device can have.
 std::uint16_t fitting_descriptors(const DeviceFacts& facts, std::uint16_t wanted);
 
+/// The largest MTU that the device accepts up to the one of frames of `frame_octets`, which count Ethernet header and
+/// FCS. A device that names only its longest frame may have a smaller MTU than it says.
+std::uint32_t fitting_mtu(const DeviceFacts& facts, std::uint32_t frame_octets);
+
 /// One port, set up to receive and never to send. Owned and used by the control thread; the queues are polled by others
 /// between start() and stop().
 class Device {
