@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Real servers, a real kernel, a real mirror: refusals that vsftpd and Mosquitto hand out to clients of other
+namespaces, seen by `doorslam run` on a packet socket at a bridge's monitor port, get their right causes.
+
+Protects the whole way from the port to the records, over IPv4 and IPv6, and that the link may go down and come again.
+"""
+import os
+import time
+
+from harness import LiveTest, NotHere, main, records
+from mirror import SERVER, SERVER6, Mirror, client_address
+
+FTP, MQTT = 21, 1883
+BARRED = 66
+MQTT_CONNECT = bytes.fromhex("100c00044d5154540402003c0000")  # MQTT 3.1.1, 3.1: protocol level 4, clean session, no id
+MQTT_CONNACK = b"\x20\x02\0\0"
+SETTLED_S = 1.0
+
+
+class MirrorTest(LiveTest):
+    def setUp(self):
+        super().setUp()
+        self.folder.chmod(0o755)
+        self.mirror = Mirror(self.folder)
+        try:
+            self.mirror.__enter__()
+        except NotHere as reason:
+            self.skipTest(str(reason))
+        self.addCleanup(self.mirror.__exit__, None, None, None)
+        self.expected = {}  # (client address, client port): causes that are right
+
+    def listen(self, *arguments):
+        sensor = self.sensor("--vdev", "net_af_packet0,iface=mon", "--workers", 2, "--flows", self.path("flows"),
+                             "--alerts", self.path("alerts"), *arguments, namespace=self.mirror.monitor)
+        # What the devices say to each other when they come up.
+        time.sleep(0.2)
+        return sensor
+
+    def label(self, talk, *causes):
+        self.expected[talk.getsockname()[:2]] = causes
+
+    def judged(self):
+        return {(flow["source"]["ip"], flow["source"]["port"]): flow["doorslam"]["cause"]
+                for flow in records(self.path("flows"))}
+
+    def check_causes(self):
+        judged = self.judged()
+        wrong = {ends: (judged.get(ends), causes) for ends, causes in self.expected.items()
+                 if judged.get(ends) not in causes}
+        self.assertFalse(wrong, "client: (what it was taken for, what it was)")
+        self.assertEqual(len(judged), len(self.expected), "connections that nobody made")
+
+    def check_alert(self, cause, server, port):
+        found = [alert for alert in records(self.path("alerts"))
+                 if (alert["doorslam"]["cause"], alert["destination"]["ip"], alert["destination"]["port"]) ==
+                 (cause, server, port)]
+        self.assertTrue(found, f"no alert of {cause} at {server}, port {port}")
+
+    # vsftpd
+
+    def start_vsftpd(self, **settings):
+        empty = self.path("empty")
+        os.mkdir(empty)
+        options = {"listen": "NO", "listen_ipv6": "YES", "background": "NO", "anonymous_enable": "YES",
+                   "no_anon_password": "YES", "secure_chroot_dir": empty, "anon_root": empty,
+                   "ftp_username": "nobody", "xferlog_enable": "NO", "seccomp_sandbox": "NO", **settings}
+        text = "".join(f"{key}={value}\n" for key, value in options.items())
+        barred = f"vsftpd: {client_address(BARRED)} [{client_address(BARRED, True)}]\n"
+        self.mirror.start(["vsftpd", self.mirror.file("vsftpd.conf", text)], FTP, hosts_deny=barred)
+
+    def ftp(self, client, six=False):
+        """A session that the server has greeted."""
+        talk = self.mirror.connect(client, FTP, six)
+        self.addCleanup(talk.close)
+        greeting = talk.recv(200)
+        self.assertTrue(greeting.startswith(b"220"), greeting)
+        self.label(talk, "served")
+        return talk
+
+    def ftp_quit(self, talk):
+        talk.sendall(b"QUIT\r\n")
+        while talk.recv(200):
+            pass
+        talk.close()
+
+    def ftp_refused(self, client, cause, six=False):
+        talk = self.mirror.connect(client, FTP, six)
+        self.label(talk, cause)
+        said = b""
+        while part := talk.recv(200):
+            said += part
+        self.assertFalse(said.startswith(b"220"), said)
+        talk.close()
+
+    def test_vsftpd_tcp_wrappers(self):
+        """One client's address is in hosts.deny."""
+        self.start_vsftpd(tcp_wrappers="YES")
+        sensor = self.listen()
+        for six in (False, True):
+            for client in (11, 12, 13):
+                self.ftp_quit(self.ftp(client, six))
+                self.ftp_refused(BARRED, "acl_denied", six)
+        time.sleep(SETTLED_S)
+        sensor.end()
+        self.assert_exact(sensor)
+        self.check_causes()
+        for server in (SERVER, SERVER6):
+            self.check_alert("acl_denied", server, FTP)
+
+    def test_vsftpd_max_clients(self):
+        """Two sessions are open, and more are not allowed."""
+        self.start_vsftpd(max_clients=2)
+        sensor = self.listen()
+        for six in (False, True):
+            first, second = self.ftp(11, six), self.ftp(12, six)
+            for client in (13, 14, 15):
+                self.ftp_refused(client, "connection_limit", six)
+            self.ftp_quit(first)
+            time.sleep(0.3)  # the master process must have buried the session
+            self.ftp_quit(self.ftp(13, six))
+            self.ftp_quit(second)
+            time.sleep(0.3)
+        time.sleep(SETTLED_S)
+        sensor.end()
+        self.assert_exact(sensor)
+        self.check_causes()
+        for server in (SERVER, SERVER6):
+            self.check_alert("connection_limit", server, FTP)
+
+    # Mosquitto
+
+    def mqtt(self, client, six=False):
+        talk = self.mirror.connect(client, MQTT, six)
+        self.addCleanup(talk.close)
+        talk.sendall(MQTT_CONNECT)
+        self.assertEqual(talk.recv(10), MQTT_CONNACK)
+        return talk
+
+    def mqtt_refused(self, client, six=False):
+        talk = self.mirror.connect(client, MQTT, six)
+        self.label(talk, "connection_limit")
+        try:
+            talk.sendall(MQTT_CONNECT)
+            self.assertEqual(talk.recv(10), b"")
+        except ConnectionError:
+            pass  # it was reset, as its words were not read
+        talk.close()
+
+    def limit_then_killed(self, six):
+        broker = self.mirror.start(["mosquitto", "-c", self.mirror.file(
+            "mosquitto.conf", f"user nobody\nlistener {MQTT}\nallow_anonymous true\nmax_connections 3\n")], MQTT)
+        sensor = self.listen()
+        sessions = [self.mqtt(client, six) for client in (21, 22, 23)]
+        for client in (24, 25, 26, 24):
+            time.sleep(0.2)
+            self.mqtt_refused(client, six)
+        self.label(sessions[0], "served")
+        sessions.pop(0).sendall(b"\xe0\0")  # DISCONNECT
+        time.sleep(0.3)
+        sessions.append(self.mqtt(24, six))
+        for session in sessions:
+            self.label(session, "app_crash")
+        broker.kill()
+        broker.wait()
+        for client in (25, 26):
+            with self.assertRaises(ConnectionRefusedError):
+                self.mirror.connect(client, MQTT, six)
+        time.sleep(SETTLED_S)
+        sensor.end()
+        self.assert_exact(sensor)
+        closed = [ends for ends, cause in self.judged().items() if cause == "port_closed"]
+        self.assertEqual(sorted(address for address, _ in closed), [client_address(n, six) for n in (25, 26)])
+        self.expected.update(dict.fromkeys(closed, ("port_closed",)))
+        self.check_causes()
+        for cause in ("connection_limit", "app_crash"):
+            self.check_alert(cause, SERVER6 if six else SERVER, MQTT)
+
+    def test_mosquitto_limit_then_killed(self):
+        """A broker that is full says nothing; then it is killed, and its port is closed."""
+        self.limit_then_killed(six=False)
+
+    def test_mosquitto_limit_then_killed_ipv6(self):
+        """The same over IPv6."""
+        self.limit_then_killed(six=True)
+
+    # The link
+
+    def test_link_down_and_up(self):
+        """The monitor port goes down and comes again: what comes then is seen, and the counters hold. (DPDK's driver of
+        packet sockets tells nothing of the link: that its state is told is tested on another device.)"""
+        self.start_vsftpd(tcp_wrappers="YES")
+        sensor = self.listen()
+        self.ftp_quit(self.ftp(11))
+        for state in ("down", "up"):
+            self.mirror.run_in(self.mirror.monitor, "ip", "link", "set", "mon", state)
+            time.sleep(0.5)
+        self.ftp_quit(self.ftp(12))
+        self.ftp_refused(BARRED, "acl_denied")
+        time.sleep(SETTLED_S)
+        sensor.end()
+        self.assertEqual(sensor.process.returncode, 0)
+        self.assert_exact(sensor)
+        self.check_causes()
+
+
+if __name__ == "__main__":
+    main()
