@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "flowtable/time.h"
@@ -45,6 +47,12 @@ class Dealer {
   bool wait_;
   port::LaneCounters& counters_;
 };
+
+/// Of what was dealt; 0: of nothing. Connections are numbered by the packet that they begin with.
+inline std::uint64_t last_number_of(std::span<const packet::Segment> segments) noexcept {
+  return segments.empty() ? 0 : segments.back().number;
+}
+inline std::uint64_t last_number_of(const packet::IcmpError& error) noexcept { return error.number; }
 
 /// What one dealing thread brings to one worker. Bound to that worker.
 class DealtInput {

@@ -91,7 +91,10 @@ bool SpreadWorker::take_from_others() noexcept {
   TimeNs covered_ns = own_.covered_ns.load(std::memory_order_relaxed);
   std::size_t taken = 0;
   for (DealtInput& other : others_) {
-    taken += other.take(counters_, [this](const auto& dealt) { tracker_.process(dealt, batch_); });
+    taken += other.take(counters_, [this](const auto& dealt) {
+      tracker_.process(dealt, batch_);
+      above_dealt_ = std::max(above_dealt_, last_number_of(dealt) + 1);
+    });
     covered_ns = std::min(covered_ns, other.covered_ns());
   }
   if (covered_ns > covered_ns_) {
@@ -109,7 +112,7 @@ bool SpreadWorker::turn() noexcept {
 }
 
 void SpreadWorker::hand_over() noexcept {
-  outlet_.hand_over(batch_, source_.next_number());
+  outlet_.hand_over(batch_, std::max(source_.next_number(), above_dealt_));
   outlet_.cover(covered_ns_);
   publish();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <vector>
 
 #include "pipeline/packet/decode.h"
@@ -48,6 +49,7 @@ class SpreadWorker final : public Lane {
   tcp::EventBatch batch_;
   std::array<packet::Segment, RxSource::kBurst> segments_;
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;  ///< by itself and by the others
+  std::uint64_t above_dealt_ = 0;                      ///< above the number of every packet that came from the others
 };
 
 }  // namespace doorslam::ethdev

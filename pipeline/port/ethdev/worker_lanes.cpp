@@ -11,7 +11,6 @@ namespace doorslam::ethdev {
 namespace {
 
 using flowtable::TimeNs;
-using packet::Segment;
 using Phase = RunOrders::Phase;
 
 /// Connections that are ended at a time when the run ends.
@@ -25,11 +24,6 @@ constexpr unsigned kQuietRounds = 8;
 const QueueRef* only_queue(const RxOptions& queues) {
   return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
 }
-
-std::uint64_t last_number_of(std::span<const Segment> segments) noexcept {
-  return segments.empty() ? 0 : segments.back().number;
-}
-std::uint64_t last_number_of(const packet::IcmpError& error) noexcept { return error.number; }
 
 void wait_for_finish(const RunOrders& orders) noexcept {
   while (orders.phase.load(std::memory_order_acquire) != Phase::finishing) rte_pause();
