@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "pipeline/port/published.h"
+#include "pipeline/port/tsc_clock.h"
+
+namespace doorslam::port {
+
+/// A counter of ticks that is brought to time: the processor's, or a card's own that stamps packets. Belongs to the
+/// control thread; the polling threads read line().
+class TickClock {
+ public:
+  /// Reads the counter. False: it could not be read.
+  using Ticks = std::function<bool(std::uint64_t& ticks)>;
+
+  /// Measures the counter's rate, for 20 ms.
+  explicit TickClock(Ticks ticks);
+
+  /// To be called several times a second: measures again, and keeps the line near the wall clock. A counter that cannot
+  /// be read goes on as it went.
+  void correct();
+  /// Thread-safe.
+  const Published<ClockLine>& line() const noexcept { return line_; }
+
+ private:
+  bool sample(ClockSample& out) const;
+
+  Ticks ticks_;
+  ClockDiscipline discipline_;
+  Published<ClockLine> line_;
+};
+
+}  // namespace doorslam::port

@@ -1,0 +1,50 @@
+#include "pipeline/port/tick_clock.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace doorslam::port {
+namespace {
+
+std::int64_t wall_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// A card's counter of 125 MHz, which began anywhere.
+std::uint64_t card_ticks() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return 77'000'000'000 +
+         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()) / 8;
+}
+
+TEST(TickClock, BringsACardsOwnTicksToTheTimeOfDay) {
+  TickClock clock([](std::uint64_t& ticks) {
+    ticks = card_ticks();
+    return true;
+  });
+  clock.correct();
+  const std::int64_t before = wall_ns();
+  const flowtable::TimeNs told = clock.line().read().at(card_ticks());
+  // A stamp of a minute later is a minute later, to the accuracy of 20 ms of measuring.
+  const flowtable::TimeNs later = clock.line().read().at(card_ticks() + std::uint64_t{60} * 125'000'000);
+  EXPECT_NEAR(static_cast<double>(told), static_cast<double>(before), 1e9);
+  EXPECT_NEAR(static_cast<double>(later - told), 60e9, 1e9);
+}
+
+TEST(TickClock, GoesOnWhereTheCounterCannotBeRead) {
+  bool works = true;
+  TickClock clock([&works](std::uint64_t& ticks) {
+    ticks = card_ticks();
+    return works;
+  });
+  const ClockLine known = clock.line().read();
+  works = false;
+  clock.correct();
+  EXPECT_EQ(clock.line().read().from_ticks, known.from_ticks);
+  EXPECT_EQ(clock.line().read().from_ns, known.from_ns);
+}
+
+}  // namespace
+}  // namespace doorslam::port
