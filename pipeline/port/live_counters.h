@@ -89,6 +89,7 @@ struct LiveCounters {
   std::int64_t uptime_ns = 0;
   std::int64_t now_ns = 0;  ///< packet time
   bool replay = false;      ///< time is that of capture files
+  bool at_rest = false;     ///< all threads have ended: nothing is on its way between them
   std::vector<PortSnapshot> ports;
   std::vector<LaneSnapshot> lanes;  ///< receivers, then workers
   AnalysisThreadCounters analysis;

@@ -61,6 +61,20 @@ Balance analysed(const LiveCounters& counters) {
           .out = {{"analysed", counters.analysis.events}, {"waiting", counters.analysis.waiting_events}}};
 }
 
+/// The last words of the status line.
+std::string verdict(const LiveCounters& counters) {
+  const auto balances = reconcile(counters);
+  if (std::all_of(balances.begin(), balances.end(), [](const Balance& b) { return b.holds(); })) {
+    return "; every packet is accounted for";
+  }
+  if (counters.at_rest) return "; the counters do not add up";
+  std::uint64_t under_way = 0;
+  for (const Balance& balance : balances) {
+    if (balance.in > balance.accounted()) under_way += balance.in - balance.accounted();
+  }
+  return fmt::format("; {} packets or events were on their way", under_way);
+}
+
 }  // namespace
 
 std::uint64_t Balance::accounted() const noexcept {
@@ -116,8 +130,6 @@ std::string status_line(const LiveCounters& counters) {
     wrong_worker += lane.counters.wrong_worker;
     truncated += lane.counters.truncated;
   }
-  const auto balances = reconcile(counters);
-  const bool exact = std::all_of(balances.begin(), balances.end(), [](const Balance& b) { return b.holds(); });
   std::string text = fmt::format(
       "received {} packets, processed {} ({} TCP, {} ICMP errors), lost {} at the ports; {} connections, {} readings",
       counters.received(), decoded.received(), decoded.of(DecodeOutcome::tcp), decoded.of(DecodeOutcome::icmp_error),
@@ -133,7 +145,7 @@ std::string status_line(const LiveCounters& counters) {
   add(events.served_lost, "events of served connections lost");
   add(wrong_worker, "packets reached the wrong worker");
   add(truncated, "packets truncated");
-  return text + (exact ? "; every packet is accounted for" : "; the counters do not add up");
+  return text + verdict(counters);
 }
 
 }  // namespace doorslam::port

@@ -25,7 +25,8 @@ std::vector<Balance> reconcile(const LiveCounters& counters);
 
 /// The balances, one a line, and whether each holds.
 std::string reconciliation_text(const std::vector<Balance>& balances);
-/// The same in one line: what was received, and what became of it; zeros are left out.
+/// The same in one line: what was received, and what became of it; zeros are left out. While the threads run, what is
+/// between two of them is told as being on its way; afterwards it would be missing.
 std::string status_line(const LiveCounters& counters);
 
 }  // namespace doorslam::port

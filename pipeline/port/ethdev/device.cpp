@@ -163,6 +163,8 @@ void Device::stop() noexcept {
   started_ = false;
 }
 
+void Device::forget_counters() noexcept { rte_eth_stats_reset(facts_.port); }
+
 LinkState Device::link() const noexcept {
   rte_eth_link link{};
   if (rte_eth_link_get_nowait(facts_.port, &link) != 0) return {};

@@ -85,6 +85,8 @@ class Device {
   Result<void> start();
   void stop() noexcept;
 
+  /// From now on counters() starts from zero.
+  void forget_counters() noexcept;
   /// Not to be closed by this object: it is going to be configured anew.
   void let_go() noexcept { open_ = false; }
 

@@ -7,11 +7,17 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_log.h>
+#include <rte_pdump.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <deque>
 #include <filesystem>
@@ -151,6 +157,39 @@ std::string why_not(int error, const EalOptions& options) {
   return said.empty() ? reason : fmt::format("{} (DPDK: {})", reason, said);
 }
 
+/// Whether the process whose files these are answers. It may be of another container, and have no number here.
+bool answers(const std::filesystem::path& folder) {
+  const std::string path = folder / "dpdk_telemetry.v2";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return true;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  const int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return true;
+  const int failed = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  const bool nobody = failed != 0 && (errno == ECONNREFUSED || errno == ENOENT);
+  close(probe);
+  return !nobody;
+}
+
+/// Processes that were killed could not remove their folders, PREFIX-PID beside `ours`.
+void remove_left_behind(const std::filesystem::path& ours) {
+  const std::string name = ours.filename();
+  const std::string stem = name.substr(0, name.rfind('-') + 1);
+  std::error_code none;
+  std::vector<std::filesystem::path> gone;
+  for (const auto& entry : std::filesystem::directory_iterator(ours.parent_path(), none)) {
+    const std::string other = entry.path().filename();
+    if (stem.empty() || other == name || !other.starts_with(stem)) continue;
+    pid_t process = 0;
+    const char* const end = other.data() + other.size();
+    const auto [at, error] = std::from_chars(other.data() + stem.size(), end, process);
+    if (error != std::errc() || at != end || process <= 0) continue;
+    if (kill(process, 0) != 0 && errno == ESRCH && !answers(entry.path())) gone.push_back(entry.path());
+  }
+  for (const std::filesystem::path& folder : gone) std::filesystem::remove_all(folder, none);
+}
+
 }  // namespace
 
 std::vector<std::string> eal_arguments(const EalOptions& options) {
@@ -191,15 +230,27 @@ Result<Eal> Eal::start(const EalOptions& options, EalLog log) {
   if (initialised < 0) {
     return data_error("DPDK cannot be started: " + why_not(rte_errno, options));
   }
-  const char* const directory = rte_eal_get_runtime_dir();
-  return Eal(directory == nullptr || !options.prefix_is_ours ? "" : directory);
+  Eal eal;
+  if (const char* const directory = rte_eal_get_runtime_dir(); directory != nullptr && options.prefix_is_ours) {
+    remove_left_behind(directory);
+    eal.to_be_removed_ = directory;
+  }
+  if (options.huge_pages && options.attachable) {
+    eal.attachable_ = rte_pdump_init() == 0;
+    if (!eal.attachable_) eal.remark_ = fmt::format("dpdk-dumpcap cannot attach: {}", rte_strerror(rte_errno));
+  }
+  return eal;
 }
 
 Eal::Eal(Eal&& other) noexcept
-    : to_be_removed_(std::move(other.to_be_removed_)), running_(std::exchange(other.running_, false)) {}
+    : to_be_removed_(std::move(other.to_be_removed_)),
+      remark_(std::move(other.remark_)),
+      attachable_(std::exchange(other.attachable_, false)),
+      running_(std::exchange(other.running_, false)) {}
 
 Eal::~Eal() {
   if (!running_) return;
+  if (attachable_) rte_pdump_uninit();
   rte_eal_cleanup();
   LogTap::instance().open(nullptr);
   std::error_code gone;

@@ -46,11 +46,15 @@ class Eal {
   Result<std::uint16_t> attach(const std::string& specification);
   /// The port of a PCI address. Errors (data): there is none, or no poll-mode driver took it.
   Result<std::uint16_t> port_at(const std::string& pci_address) const;
+  /// What was asked for and not granted, a sentence; empty: nothing.
+  const std::string& remark() const noexcept { return remark_; }
 
  private:
-  explicit Eal(std::string to_be_removed) : to_be_removed_(std::move(to_be_removed)) {}
+  Eal() = default;
 
   std::string to_be_removed_;  ///< a folder; empty: none
+  std::string remark_;
+  bool attachable_ = false;
   bool running_ = true;
 };
 

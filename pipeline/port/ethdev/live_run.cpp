@@ -4,11 +4,12 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
+#include <rte_mbuf_dyn.h>
 #include <sched.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -26,11 +27,12 @@ using flowtable::TimeNs;
 using Phase = RunOrders::Phase;
 
 constexpr auto kShortWait = std::chrono::microseconds(200);
-constexpr auto kCalibration = std::chrono::milliseconds(20);
 constexpr auto kLossReportInterval = std::chrono::seconds(10);
 constexpr std::size_t kMinimumShare = 1024;
 /// Of a redirection table that no card has.
 constexpr std::size_t kSoftwareEntries = 128;
+/// Of a ring between two workers.
+constexpr std::size_t kLeastPassingRing = 64;
 /// Of an RSS key, where the driver does not say.
 constexpr std::size_t kUsualKeyOctets = 40;
 
@@ -58,26 +60,9 @@ bool may_choose(unsigned cpu) {
   return may;
 }
 
-std::int64_t read_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return now.tv_sec * flowtable::kSecondNs + now.tv_nsec;
-}
-
-/// The three clocks, as near to one moment as can be: of some attempts the quickest.
-port::ClockSample read_clocks() {
-  port::ClockSample best;
-  std::uint64_t best_took = UINT64_MAX;
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    const std::uint64_t before = rte_rdtsc();
-    const std::int64_t steady = read_ns(CLOCK_MONOTONIC_RAW);
-    const std::int64_t wall = read_ns(CLOCK_REALTIME);
-    const std::uint64_t took = rte_rdtsc() - before;
-    if (took >= best_took) continue;
-    best_took = took;
-    best = {.ticks = before + took / 2, .steady_ns = steady, .wall_ns = wall};
-  }
-  return best;
+/// A device's own counter, by which it stamps packets.
+port::TickClock::Ticks ticks_of(std::uint16_t port) {
+  return [port](std::uint64_t& ticks) { return rte_eth_read_clock(port, &ticks) == 0; };
 }
 
 /// Of ordinary memory, which must be taken before the devices can be asked.
@@ -90,6 +75,12 @@ std::size_t memory_estimate(const LiveOptions& options) {
         group.size() * plan_pool(pool_needs(options, unknown, options.workers, options.workers > 1)).octets * 5 / 4;
   }
   return octets;
+}
+
+/// Of workers side by side, each to each other: all that one passes on has the room of one ring to a worker, so that
+/// the port's buffers suffice (pool_needs).
+std::size_t passing_ring(const LiveOptions& options) {
+  return std::bit_floor(std::max(options.steering_ring / (options.workers - 1), kLeastPassingRing));
 }
 
 int run_lane(void* lane) {
@@ -148,6 +139,7 @@ Result<void> LiveRun::start_eal(EalLog log) {
   auto started = Eal::start(eal, std::move(log));
   if (!started) return tl::unexpected(started.error());
   eal_.emplace(std::move(*started));
+  if (!eal_->remark().empty()) notes_.push_back(eal_->remark());
   return {};
 }
 
@@ -189,12 +181,25 @@ Result<void> LiveRun::open_devices() {
       if (auto set_up = set_up_devices(polling); !set_up) return set_up;
     } else {
       notes_.push_back(
-          fmt::format("the cards spread both directions of a connection to one of {} queues", options_.workers));
+          spread_by_cards_
+              ? fmt::format("the cards spread both directions of a connection to one of {} queues", options_.workers)
+              : "each worker polls queues of its own, and passes on what belongs to another");
     }
   }
   notes_.insert(notes_.end(), polling.notes.begin(), polling.notes.end());
   make_lanes(polling);
   return {};
+}
+
+/// Some drivers tell of their hash before they are started, some only then.
+Result<void> LiveRun::try_spreading(LivePort& port, std::uint16_t queues) {
+  if (spread_evenly(port.facts, queues)) return {};
+  if (auto started = port.device->start(); !started) return started;
+  auto even = spread_evenly(port.facts, queues);
+  port.device->stop();
+  // What came meanwhile was for nobody.
+  port.device->forget_counters();
+  return even;
 }
 
 Result<void> LiveRun::spread(const PollPlan& polling) {
@@ -204,7 +209,7 @@ Result<void> LiveRun::spread(const PollPlan& polling) {
   }
   std::uint16_t entries = 0;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    if (auto even = spread_evenly(ports_[i].facts, polling.queues[i]); !even) return even;
+    if (auto even = try_spreading(ports_[i], polling.queues[i]); !even) return even;
     // A worker's share must be the same on all ports of a group.
     if (entries != 0 && entries != ports_[i].facts.redirection_entries) {
       return data_error(
@@ -213,6 +218,7 @@ Result<void> LiveRun::spread(const PollPlan& polling) {
     entries = ports_[i].facts.redirection_entries;
   }
   worker_of_.emplace(port::even_redirection(entries, options_.workers));
+  spread_by_cards_ = true;
   return {};
 }
 
@@ -241,16 +247,23 @@ Result<void> LiveRun::set_up_devices(const PollPlan& polling) {
     port.stamps = stamps_of(port);
     // Times of files belong to no clock: beside a live port they are not to be used.
     if (port.is_file && !replay_) port.stamps = Stamps::none;
-    if (port.stamps == Stamps::device_clock) port.device_clock = std::make_unique<port::Published<port::ClockLine>>();
+    if (port.stamps == Stamps::device_clock) {
+      // Where packets carry their stamps must be known before the device, which says so at its start, is started.
+      if (rte_mbuf_dyn_rx_timestamp_register(nullptr, nullptr) == 0) {
+        port.clock = std::make_unique<port::TickClock>(ticks_of(port.facts.port));
+      } else {
+        port.stamps = Stamps::none;
+      }
+    }
   }
   return {};
 }
 
 void LiveRun::start_clock() {
-  const port::ClockSample first = read_clocks();
-  std::this_thread::sleep_for(kCalibration);
-  discipline_.emplace(first, read_clocks());
-  clock_.publish(discipline_->line());
+  clock_ = std::make_unique<port::TickClock>([](std::uint64_t& ticks) {
+    ticks = rte_rdtsc();
+    return true;
+  });
 }
 
 RxOptions LiveRun::rx_options(const std::vector<QueueRef>& queues, std::uint64_t first, std::uint64_t step) const {
@@ -258,9 +271,10 @@ RxOptions LiveRun::rx_options(const std::vector<QueueRef>& queues, std::uint64_t
   for (const QueueRef& queue : queues) {
     const auto port =
         std::find_if(ports_.begin(), ports_.end(), [&queue](const LivePort& p) { return p.facts.port == queue.port; });
-    rx.inputs.push_back({.queue = queue, .stamps = port->stamps, .device_clock = port->device_clock.get()});
+    rx.inputs.push_back(
+        {.queue = queue, .stamps = port->stamps, .device_clock = port->clock ? &port->clock->line() : nullptr});
   }
-  rx.clock = &clock_;
+  rx.clock = &clock_->line();
   rx.replay = replay_;
   rx.frames_may_be_cut = options_.frames_may_be_cut || replay_;
   rx.first_number = first;
@@ -309,7 +323,8 @@ void LiveRun::make_lanes(const PollPlan& polling) {
   }
   const std::size_t dealers = steered_ ? polling.receivers.size() : worker_of_ ? options_.workers : 0;
   for (std::size_t i = 0; i < dealers; ++i) {
-    steering_.push_back(std::make_unique<Steering>(options_.workers, options_.steering_ring));
+    const std::size_t ring = steered_ ? options_.steering_ring : passing_ring(options_);
+    steering_.push_back(std::make_unique<Steering>(options_.workers, ring));
   }
   add_receivers(polling);
   add_workers(polling);
@@ -364,7 +379,12 @@ Result<void> LiveRun::start(diagnose::Analysis& analysis, port::ReadingSink& sin
   analysis_thread_->start();
   for (LivePort& port : ports_) {
     if (auto started = port.device->start(); !started) return started;
-    links_.push_back(port.device->link());
+    links_.push_back({.state = port.device->link()});
+    // Starting may have set up its hash anew.
+    if (!spread_by_cards_) continue;
+    if (auto even = spread_evenly(port.facts, port.device->options().queues); !even) {
+      return data_error(even.error().message + "; set run.steering to receiver");
+    }
   }
   correct_clocks();
   started_ticks_ = rte_rdtsc();
@@ -379,8 +399,10 @@ Result<void> LiveRun::start(diagnose::Analysis& analysis, port::ReadingSink& sin
 }
 
 void LiveRun::correct_clocks() {
-  discipline_->update(read_clocks());
-  clock_.publish(discipline_->line());
+  clock_->correct();
+  for (LivePort& port : ports_) {
+    if (port.clock) port.clock->correct();
+  }
 }
 
 News LiveRun::tick() {
@@ -394,11 +416,13 @@ News LiveRun::tick() {
 void LiveRun::note_links(News& news) {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const LinkState link = ports_[i].device->link();
-    if (link == links_[i]) continue;
-    if (link.up != links_[i].up) {
-      news.push_back(fmt::format("{}: the link is {}", ports_[i].facts.name, link.up ? "up again" : "down"));
+    LinkHistory& known = links_[i];
+    known.was_up = known.was_up || known.state.up;
+    if (link.up != known.state.up) {
+      const char* const now = link.up ? known.was_up ? "up again" : "up" : "down";
+      news.push_back(fmt::format("{}: the link is {}", ports_[i].facts.name, now));
     }
-    links_[i] = link;
+    known.state = link;
   }
 }
 
@@ -456,7 +480,7 @@ LiveRun::~LiveRun() {
 }
 
 TimeNs LiveRun::now_ns() const noexcept {
-  if (!replay_) return clock_.read().at(rte_rdtsc());
+  if (!replay_) return clock_->line().read().at(rte_rdtsc());
   TimeNs latest = flowtable::kNoTime;
   for (const LaneSlot& slot : lanes_) latest = std::max(latest, slot.lane->counters().packet_time_ns);
   return latest;
@@ -504,6 +528,7 @@ port::LiveCounters LiveRun::snapshot() const {
   const std::lock_guard lock(snapshot_mutex_);
   port::LiveCounters counters;
   counters.replay = replay_;
+  counters.at_rest = stopped_;
   counters.now_ns = now_ns();
   if (started_ticks_ != 0) {
     counters.uptime_ns = static_cast<std::int64_t>(static_cast<double>(rte_rdtsc() - started_ticks_) * 1e9 /

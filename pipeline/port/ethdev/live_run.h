@@ -17,6 +17,7 @@
 #include "pipeline/port/ethdev/worker_lanes.h"
 #include "pipeline/port/live_counters.h"
 #include "pipeline/port/symmetric_hash.h"
+#include "pipeline/port/tick_clock.h"
 
 namespace doorslam::ethdev {
 
@@ -71,6 +72,7 @@ class LiveRun {
   PollPlan poll_plan(bool may_spread);
   Result<void> set_up_devices(const PollPlan& polling);
   Result<void> spread(const PollPlan& polling);
+  static Result<void> try_spreading(LivePort& port, std::uint16_t queues);
   void add_workers(const PollPlan& polling);
   void add_receivers(const PollPlan& polling);
   void start_clock();
@@ -92,16 +94,20 @@ class LiveRun {
   bool replay_ = false;
   bool steered_ = false;
   IdleMode idle_ = IdleMode::pause;
-  std::optional<port::ClockDiscipline> discipline_;
-  port::Published<port::ClockLine> clock_;
+  std::unique_ptr<port::TickClock> clock_;  ///< of the processor's counter
   RunOrders orders_;
   std::vector<std::unique_ptr<port::EventRings>> rings_;
   std::vector<std::unique_ptr<Steering>> steering_;  ///< of the receivers, or of workers that poll side by side
   std::optional<port::WorkerOfConnection> worker_of_;
+  bool spread_by_cards_ = false;
   std::vector<LaneSlot> lanes_;
   std::unique_ptr<port::AnalysisThread> analysis_thread_;
   port::ReadingSink* sink_ = nullptr;
-  std::vector<LinkState> links_;
+  struct LinkHistory {
+    LinkState state;
+    bool was_up = false;  ///< ever
+  };
+  std::vector<LinkHistory> links_;  ///< by port
   std::uint64_t losses_seen_ = 0;
   std::uint64_t losses_told_ = 0;
   flowtable::TimeNs looked_for_losses_ns_ = flowtable::kNoTime;

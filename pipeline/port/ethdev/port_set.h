@@ -9,6 +9,7 @@
 #include "pipeline/port/ethdev/device.h"
 #include "pipeline/port/ethdev/eal.h"
 #include "pipeline/port/ethdev/rx_source.h"
+#include "pipeline/port/tick_clock.h"
 
 struct rte_mempool;
 
@@ -41,7 +42,7 @@ struct LivePort {
   unsigned group = 0;
   bool is_file = false;  ///< replays capture files: it waits for its reader, and has their times
   Stamps stamps = Stamps::none;
-  std::unique_ptr<port::Published<port::ClockLine>> device_clock;
+  std::unique_ptr<port::TickClock> clock;  ///< of the device, with Stamps::device_clock; else null
   BufferPool pool;
   std::unique_ptr<Device> device;
 };

@@ -101,10 +101,6 @@ std::string lacks_for_spreading(const DeviceFacts& facts) {
 
 std::uint64_t hash_functions_wanted(const DeviceFacts& facts) { return kWanted & facts.hash_functions; }
 
-std::uint16_t redirection_entries(const DeviceFacts& facts) {
-  return std::bit_floor(std::max<std::uint16_t>(facts.redirection_entries, 1));
-}
-
 Result<void> spread_evenly(const DeviceFacts& facts, std::uint16_t queues) {
   const std::uint16_t entries = facts.redirection_entries;
   if (!std::has_single_bit(entries))

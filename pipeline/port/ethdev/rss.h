@@ -17,9 +17,6 @@ std::string lacks_for_spreading(const DeviceFacts& facts);
 /// RTE_ETH_RSS_* of those that doorslam wants and the device has.
 std::uint64_t hash_functions_wanted(const DeviceFacts& facts);
 
-/// Entries of the redirection table that doorslam writes; a power of two.
-std::uint16_t redirection_entries(const DeviceFacts& facts);
-
 /// Of a configured port: writes the redirection table evenly, reads back table, key and functions, and tries a set of
 /// connections with them (rte_softrss) in both directions. Errors (data): what the driver did otherwise.
 Result<void> spread_evenly(const DeviceFacts& facts, std::uint16_t queues);

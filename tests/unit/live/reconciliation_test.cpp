@@ -70,7 +70,15 @@ TEST(Reconciliation, SaysByHowMuchItIsOff) {
   LiveCounters counters = balanced();
   counters.lanes[1].counters.taken_segments -= 5;
   EXPECT_THAT(reconciliation_text(reconcile(counters)), HasSubstr("off by 5"));
+  counters.at_rest = true;
   EXPECT_THAT(status_line(counters), HasSubstr("do not add up"));
+}
+
+TEST(Reconciliation, ABurstOnItsWayIsNotMissing) {
+  LiveCounters counters = balanced();
+  counters.ports[0].received += 64;
+  EXPECT_THAT(status_line(counters), HasSubstr("64 packets or events were on their way"));
+  EXPECT_THAT(status_line(counters), Not(HasSubstr("do not add up")));
 }
 
 }  // namespace
