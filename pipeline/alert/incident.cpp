@@ -100,6 +100,11 @@ class IncidentLog::Impl {
  public:
   explicit Impl(IncidentOptions options)
       : options_(options), served_(options.max_endpoints), client_fans_(options.max_clients) {
+    reconfigure(options);
+  }
+
+  void reconfigure(const IncidentOptions& options) {
+    options_ = options;
     // A look at an incident must set the next one later than itself.
     options_.update_interval_ns = std::max(options_.update_interval_ns, flowtable::kMillisecondNs);
     options_.quiet_ns = std::max(options_.quiet_ns, flowtable::kMillisecondNs);
@@ -374,6 +379,7 @@ void IncidentLog::observe(const DiagnosedConnection& connection, std::vector<Ale
 void IncidentLog::advance(TimeNs now, std::vector<AlertEvent>& out) { impl_->advance(now, out); }
 void IncidentLog::finish(std::vector<AlertEvent>& out) { impl_->finish(out); }
 void IncidentLog::note_port_drops(std::uint64_t total) noexcept { impl_->note_port_drops(total); }
+void IncidentLog::reconfigure(const IncidentOptions& options) { impl_->reconfigure(options); }
 std::size_t IncidentLog::open_count() const noexcept { return impl_->open_count(); }
 
 }  // namespace doorslam::alert

@@ -130,6 +130,10 @@ class IncidentLog {
   /// Total of packets lost by the capture port so far (imissed and the like); goes into CaptureQuality.
   void note_port_drops(std::uint64_t total) noexcept;
 
+  /// From now on with these thresholds; what is open keeps the time of its next look. Memory that was provided for
+  /// max_endpoints and max_clients stays.
+  void reconfigure(const IncidentOptions& options);
+
   /// Incidents open now, held-back ones included.
   std::size_t open_count() const noexcept;
 

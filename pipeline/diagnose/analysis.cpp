@@ -132,6 +132,7 @@ Analysis::Analysis(const AnalysisOptions& options, SignatureScanner* scanner)
 void Analysis::reconfigure(const AnalysisOptions& options, SignatureScanner* scanner) {
   options_ = options;
   scanner_ = scanner;
+  ledger_.set_window(options.ledger.window_ns);
 }
 
 void Analysis::collect(tcp::EventBatch& batch) {

@@ -163,6 +163,9 @@ class Ledger {
   /// The TTL with which a server host's own SYN-ACKs arrive.
   void saw_syn_ack(const flowtable::IpAddress& host, std::uint8_t ttl);
 
+  /// From now on a judgement looks so far back.
+  void set_window(flowtable::DurationNs window_ns) noexcept { options_.window_ns = window_ns; }
+
   Contrast contrast(const Subject& subject);
   /// Null where the endpoint is not (or no longer) known.
   const ServerMarks* marks_of(const flowtable::Endpoint& server) const;

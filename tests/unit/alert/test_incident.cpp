@@ -80,6 +80,15 @@ TEST(IncidentLog, IsSilentWithoutRefusals) {
   EXPECT_TRUE(feed.events.empty());
 }
 
+TEST(IncidentLog, GoesByNewThresholdsFromItsNextLook) {
+  Feed feed({.update_interval_ns = 60 * kS, .quiet_ns = 300 * kS});
+  feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 0);
+  feed.log.advance(kEpoch + 10 * kS, feed.events);
+  feed.log.reconfigure({.update_interval_ns = 60 * kS, .quiet_ns = 30 * kS});
+  feed.log.advance(kEpoch + 70 * kS, feed.events);
+  EXPECT_EQ(feed.count(AlertAction::closed), 1U);
+}
+
 TEST(IncidentLog, UpdatesAtIntervalsAndOnlyWithNews) {
   Feed feed({.update_interval_ns = 60 * kS, .quiet_ns = 300 * kS});
   feed.put(Cause::acl_denied, endpoint("192.0.2.1", 1), kServer, 0);
