@@ -4,29 +4,19 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <optional>
 
-#include "config/loader.h"
 #include "config/options.h"
 #include "pipeline/alert/report.h"
 #include "pipeline/app/engine.h"
 #include "pipeline/app/outputs.h"
 #include "pipeline/app/progress.h"
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/app/set_up.h"
 
 namespace doorslam::app {
 
 namespace {
 
 using diagnose::DiagnosedConnection;
-
-/// What scans for the signatures that the settings name.
-Result<diagnose::SignatureScanner> make_scanner(const config::Settings& settings) {
-  const std::vector<std::filesystem::path> paths = config::signature_paths(settings);
-  const auto database = diagnose::SignatureDatabase::load(paths, diagnose::default_cache_directory());
-  if (!database) return tl::unexpected(database.error());
-  return diagnose::SignatureScanner::create(*database);
-}
 
 alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSource& source, const Engine& engine) {
   alert::CaptureSummary summary;
@@ -71,15 +61,6 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
   }
   for (const Error& error : source.errors()) summary.warnings.push_back(error.message);
   return summary;
-}
-
-Result<config::Settings> settings_of(const CommandLine& line) {
-  std::optional<std::filesystem::path> file;
-  if (!line.config_file.empty()) file = line.config_file;
-  std::vector<std::string> overrides = line.settings;
-  if (line.ignore_checksums) overrides.emplace_back("decode.verify_checksums=false");
-  if (line.workers) overrides.push_back(fmt::format("workers={}", *line.workers));
-  return config::load_settings(file, overrides);
 }
 
 /// A table that grows with the connections, and no larger than the captures can fill, however small their packets: to
