@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "pipeline/app/set_up.h"
 #include "pipeline/metrics/answers.h"
 
 namespace doorslam::app {
@@ -11,14 +12,6 @@ namespace doorslam::app {
 namespace {
 
 constexpr std::size_t kServersObserved = 20;
-
-/// What a reload changes; all else needs a restart.
-bool takes_effect_on_reload(std::string_view key) {
-  constexpr auto kKeys = std::to_array<std::string_view>({"analysis.settle_seconds", "analysis.window_seconds",
-                                                          "analysis.capacity_pending", "signatures.paths",
-                                                          "output.banner_length", "output.contributions"});
-  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
-}
 
 /// Telemetry's names have no dots.
 std::string telemetry_name(std::string_view key) {

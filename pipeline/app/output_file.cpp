@@ -1,9 +1,46 @@
 #include "pipeline/app/output_file.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
+#include <limits>
+#include <utility>
 
 namespace doorslam::app {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kBuffer = std::size_t{64} * 1024;
+/// While the program is ending.
+constexpr auto kPatience = 1s;
+constexpr auto kLook = 50ms;
+constexpr auto kNever = std::numeric_limits<OutputFile::Clock::rep>::max();
+
+bool may_block(int file) noexcept {
+  struct stat facts {};
+  return fstat(file, &facts) == 0 && (S_ISFIFO(facts.st_mode) || S_ISSOCK(facts.st_mode) || S_ISCHR(facts.st_mode));
+}
+
+std::uint64_t lines(std::string_view text) noexcept {
+  return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+int open_file(const std::string& path, OutputFile::Mode mode) {
+  constexpr mode_t kAnybody = 0666;  // as far as the umask allows
+  const int how = mode == OutputFile::Mode::append ? O_APPEND | O_NONBLOCK : O_TRUNC;
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, kAnybody);
+}
+
+}  // namespace
 
 Result<void> flush_standard_output() {
   const bool failed_before = std::ferror(stdout) != 0;
@@ -14,37 +51,118 @@ Result<void> flush_standard_output() {
                     (flushed ? std::string() : std::string(": ") + std::strerror(errno)));
 }
 
+OutputFile::Descriptor::Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+
+OutputFile::Descriptor& OutputFile::Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  number_ = std::exchange(other.number_, -1);
+  return *this;
+}
+
+OutputFile::Descriptor::~Descriptor() { close(); }
+
+bool OutputFile::Descriptor::close() noexcept {
+  const int number = std::exchange(number_, -1);
+  return number < 0 || number == STDOUT_FILENO || ::close(number) == 0;
+}
+
+OutputFile::OutputFile(std::string path, Mode mode, Descriptor file)
+    : path_(std::move(path)),
+      mode_(mode),
+      file_(std::move(file)),
+      may_block_(mode == Mode::append && may_block(file_.number())),
+      give_up_at_(std::make_unique<std::atomic<Clock::rep>>(kNever)) {
+  buffer_.reserve(kBuffer);
+}
+
 Result<OutputFile> OutputFile::open(const std::string& path, Mode mode) {
-  std::FILE* file = path == "-" ? stdout : std::fopen(path.c_str(), mode == Mode::append ? "ae" : "we");
-  if (file == nullptr) {
-    return data_error(path + ": cannot be written: " + std::strerror(errno) +
-                      "; name a file in a folder that you may write to");
+  if (path == "-") {
+    std::fflush(stdout);
+    return OutputFile(path, mode, Descriptor(STDOUT_FILENO));
   }
-  return OutputFile(path, file);
+  const int file = open_file(path, mode);
+  if (file >= 0) return OutputFile(path, mode, Descriptor(file));
+  if (errno == ENXIO) return data_error(path + ": nobody reads this FIFO; start its reader first");
+  return data_error(path + ": cannot be written: " + std::strerror(errno) +
+                    "; name a file in a folder that you may write to");
+}
+
+void OutputFile::write(std::string_view record) noexcept {
+  ++records_;
+  if (error_ != 0) {
+    ++unwritten_;
+    return;
+  }
+  if (buffer_.size() + record.size() > kBuffer) push_out();
+  buffer_.append(record);
 }
 
 void OutputFile::flush() noexcept {
-  if (std::fflush(file_.get()) != 0 && error_ == 0) error_ = errno;
+  if (!buffer_.empty()) push_out();
+}
+
+/// False: nobody takes anything, and the program is ending.
+bool OutputFile::wait_for_room() const noexcept {
+  Clock::time_point ending_since = Clock::time_point::max();
+  while (true) {
+    pollfd file{.fd = file_.number(), .events = POLLOUT, .revents = 0};
+    if (poll(&file, 1, static_cast<int>(kLook / 1ms)) > 0) return true;
+    const Clock::rep deadline = give_up_at_->load(std::memory_order_relaxed);
+    if (deadline == kNever) continue;
+    const Clock::time_point now = Clock::now();
+    ending_since = std::min(ending_since, now);
+    if (now.time_since_epoch().count() >= deadline || now - ending_since > kPatience) return false;
+  }
+}
+
+void OutputFile::push_out() noexcept {
+  std::string_view rest = buffer_;
+  while (!rest.empty() && error_ == 0) {
+    if (may_block_ && !wait_for_room()) {
+      error_ = ETIMEDOUT;
+      break;
+    }
+    // A pipe that has room has it for so much.
+    const std::size_t most = may_block_ ? std::min<std::size_t>(rest.size(), PIPE_BUF) : rest.size();
+    const ssize_t written = ::write(file_.number(), rest.data(), most);
+    if (written >= 0) {
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR && errno != EAGAIN) {
+      error_ = errno;
+    }
+  }
+  // Less than a line of something longer is missing whole.
+  if (error_ != 0) unwritten_ = std::min(unwritten_ + std::max<std::uint64_t>(lines(rest), 1), records_);
+  if (first_error_ == 0) first_error_ = error_;
+  buffer_.clear();
 }
 
 Result<void> OutputFile::reopen() {
   if (path_ == "-") return {};
-  auto again = open(path_, Mode::append);
-  if (!again) return tl::unexpected(again.error());
+  const int file = open_file(path_, mode_);
+  if (file < 0) return data_error(path_ + ": cannot be opened anew: " + std::strerror(errno));
   flush();
-  file_ = std::move(again->file_);
+  if (!file_.close() && first_error_ == 0) first_error_ = errno;
+  file_ = Descriptor(file);
+  may_block_ = may_block(file);
+  error_ = 0;
   return {};
 }
 
-void OutputFile::write(std::string_view line) noexcept {
-  if (error_ == 0 && std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size()) error_ = errno;
+void OutputFile::give_up_at(Clock::time_point deadline) noexcept {
+  give_up_at_->store(deadline.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 Result<void> OutputFile::close() {
-  if (std::fflush(file_.get()) != 0 && error_ == 0) error_ = errno;
-  if (error_ == 0) return {};
+  flush();
+  if (!file_.close() && first_error_ == 0) first_error_ = errno;
+  if (first_error_ == 0) return {};
   const std::string name = path_ == "-" ? "standard output" : path_;
-  return data_error(name + ": not all records could be written: " + std::strerror(error_));
+  const std::string why =
+      first_error_ == ETIMEDOUT ? "nobody took them, and the program had to end" : std::strerror(first_error_);
+  return data_error(
+      fmt::format("{}: not all records could be written: {} ({} of {} are missing)", name, why, unwritten_, records_));
 }
 
 }  // namespace doorslam::app

@@ -89,6 +89,12 @@ void Outputs::flush() {
   }
 }
 
+void Outputs::give_up_at(std::chrono::steady_clock::time_point deadline) noexcept {
+  for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
+    if (*file) (*file)->give_up_at(deadline);
+  }
+}
+
 Result<void> Outputs::reopen() {
   if (feed_) feed_->reopen();
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
@@ -98,10 +104,15 @@ Result<void> Outputs::reopen() {
   return {};
 }
 
+void Outputs::reconfigure(const config::Settings& settings) {
+  incidents_.reconfigure(config::incident_options(settings));
+}
+
 void Outputs::finish(const alert::CaptureSummary& summary) {
   incidents_.finish(events_);
   pass_on_events();
   if (!report_) return;
+  flush();  // both may go to standard output
   const std::string text = report_->render(summary);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -36,9 +37,13 @@ class Outputs {
   void observe(metrics::Observation& seen) const;
   /// Passes on what was written.
   void flush();
+  /// The program is ending: files that nobody takes anything from are not waited for beyond `deadline`. Thread-safe.
+  void give_up_at(std::chrono::steady_clock::time_point deadline) noexcept;
   /// Opens the files again by their names: they were moved away. Errors (data): one cannot be; records go on to the
   /// old.
   Result<void> reopen();
+  /// From now on with these thresholds of alerts.
+  void reconfigure(const config::Settings& settings);
   /// Packets lost at the ports so far: alerts tell.
   void note_port_drops(std::uint64_t total) { incidents_.note_port_drops(total); }
   /// The source has ended: closes the incidents and prints the report.

@@ -1,6 +1,7 @@
 #include "pipeline/app/run_command.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -27,6 +28,8 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 100ms;
+/// So long may those who read the records take, once the sensor is told to end.
+constexpr auto kOutputPatience = 4s;
 /// A reading may still refer to the signatures that it was made with.
 constexpr std::size_t kScannersKept = 8;
 
@@ -191,11 +194,16 @@ void Sensor::reload() {
     scanners_.push_back(std::make_unique<diagnose::SignatureScanner>(std::move(*scanner)));
     if (scanners_.size() > kScannersKept) scanners_.pop_front();
     const diagnose::AnalysisOptions options = analysis_options(*settings);
-    live_->analysis_thread().post([options, newest = scanners_.back().get()](diagnose::Analysis& analysis) {
-      analysis.reconfigure(options, newest);
-    });
+    live_->analysis_thread().post(
+        [this, options, newest = scanners_.back().get(), now = *settings](diagnose::Analysis& analysis) {
+          analysis.reconfigure(options, newest);
+          outputs_->reconfigure(now);
+        });
     observability_.note_reload(*settings);
     log_->info("signatures and thresholds were read again");
+    if (const auto keys = keys_that_need_a_restart(settings_, *settings); !keys.empty()) {
+      log_->warn("these have changed and take effect with the next start: {}", fmt::join(keys, ", "));
+    }
   }
   manager_.ready("listening");
 }
@@ -219,6 +227,7 @@ void Sensor::tell_now_and_then() {
 Result<int> Sensor::end() {
   manager_.stopping("draining");
   const auto began = Clock::now();
+  outputs_->give_up_at(began + kOutputPatience);
   observability_.stop();
   live_->stop();
   outputs_->finish({});

@@ -1,9 +1,16 @@
 #include "pipeline/app/output_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "tests/support/temporary_folder.h"
 
@@ -46,6 +53,111 @@ TEST(OutputFile, SaysThatTheDiskIsFullWhetherFewOctetsOrManyDidNotFit) {
               std::string::npos)
         << closed.error().message;
   }
+}
+
+std::string text_of(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+TEST(OutputFile, SaysHowManyRecordsAreMissing) {
+  auto file = OutputFile::open("/dev/full", OutputFile::Mode::append);
+  ASSERT_TRUE(file);
+  for (int i = 0; i < 3; ++i) file->write("{}\n");
+  file->flush();
+  file->write("{}\n");
+  const auto closed = file->close();
+  ASSERT_FALSE(closed);
+  EXPECT_NE(closed.error().message.find("(4 of 4 are missing)"), std::string::npos) << closed.error().message;
+}
+
+TEST(OutputFile, GoesOnInANewFileAfterTheOldOneWasFull) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "flows.ndjson";
+  std::filesystem::create_symlink("/dev/full", path);
+  auto file = OutputFile::open(path, OutputFile::Mode::append);
+  ASSERT_TRUE(file);
+  file->write("{\"a\":1}\n");
+  file->flush();
+  std::filesystem::remove(path);
+  ASSERT_TRUE(file->reopen());
+  file->write("{\"b\":2}\n");
+  const auto closed = file->close();
+  ASSERT_FALSE(closed);
+  EXPECT_NE(closed.error().message.find("(1 of 2 are missing)"), std::string::npos) << closed.error().message;
+  EXPECT_EQ(text_of(path), "{\"b\":2}\n");
+}
+
+/// A FIFO, and an end of it that takes nothing by itself.
+class Fifo {
+ public:
+  explicit Fifo(const std::string& path) : path_(path) { EXPECT_EQ(mkfifo(path.c_str(), 0600), 0); }
+  ~Fifo() {
+    if (end_ >= 0) close(end_);
+  }
+  Fifo(const Fifo&) = delete;
+  Fifo& operator=(const Fifo&) = delete;
+
+  void open_end() { end_ = open(path_.c_str(), O_RDONLY | O_NONBLOCK); }
+  const std::string& path() const { return path_; }
+  /// Everything until the writer has gone.
+  std::string take() {
+    fcntl(end_, F_SETFL, 0);
+    std::string text;
+    std::array<char, 4096> part;
+    for (ssize_t length = 0; (length = read(end_, part.data(), part.size())) > 0;) text.append(part.data(), length);
+    return text;
+  }
+
+ private:
+  std::string path_;
+  int end_ = -1;
+};
+
+constexpr std::size_t kMoreThanAPipeHolds = 40'000;
+constexpr std::string_view kRecord = "{\"a\":\"a record of some length\"}\n";
+
+TEST(OutputFile, DoesNotWaitAtStartForAReaderOfItsFifo) {
+  const test::TemporaryFolder folder;
+  const Fifo fifo(folder / "fifo");
+  const auto file = OutputFile::open(fifo.path(), OutputFile::Mode::append);
+  ASSERT_FALSE(file);
+  EXPECT_NE(file.error().message.find("nobody reads this FIFO"), std::string::npos) << file.error().message;
+}
+
+TEST(OutputFile, CountsWhatNobodyTakesOnceTheProgramEnds) {
+  const test::TemporaryFolder folder;
+  Fifo fifo(folder / "fifo");
+  fifo.open_end();
+  auto file = OutputFile::open(fifo.path(), OutputFile::Mode::append);
+  ASSERT_TRUE(file);
+  file->give_up_at(OutputFile::Clock::now());
+  for (std::size_t i = 0; i < kMoreThanAPipeHolds; ++i) file->write(kRecord);
+  const auto closed = file->close();
+  ASSERT_FALSE(closed);
+  const std::string text = fifo.take();
+  const auto taken = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  EXPECT_GT(taken, 0U);
+  EXPECT_NE(closed.error().message.find("nobody took them"), std::string::npos) << closed.error().message;
+  EXPECT_NE(closed.error().message.find("(" + std::to_string(kMoreThanAPipeHolds - taken) + " of " +
+                                        std::to_string(kMoreThanAPipeHolds) + " are missing)"),
+            std::string::npos)
+      << closed.error().message << ", taken: " << taken;
+}
+
+TEST(OutputFile, LosesNothingToASlowReader) {
+  const test::TemporaryFolder folder;
+  Fifo fifo(folder / "fifo");
+  fifo.open_end();
+  auto file = OutputFile::open(fifo.path(), OutputFile::Mode::append);
+  ASSERT_TRUE(file);
+  std::string text;
+  std::thread reader([&] { text = fifo.take(); });
+  for (std::size_t i = 0; i < kMoreThanAPipeHolds; ++i) file->write(kRecord);
+  EXPECT_TRUE(file->close());
+  reader.join();
+  EXPECT_EQ(text.size(), kMoreThanAPipeHolds * kRecord.size());
 }
 
 }  // namespace
