@@ -81,7 +81,8 @@ class Sender {
     options.huge_pages = false;
     options.memory_octets = std::size_t{256} << 20U;
     options.telemetry = false;
-    options.file_prefix = "generator" + std::to_string(getpid());
+    options.file_prefix = "generator-" + std::to_string(getpid());
+    options.prefix_is_ours = true;
     auto eal = ethdev::Eal::start(options, nullptr);
     if (!eal) throw std::runtime_error(eal.error().message);
     eal_.emplace(std::move(*eal));

@@ -6,6 +6,7 @@ apart by direction into two ports of one port group, as a passive tap delivers i
 causes. Prints one line a capture; exit code 1 where one differs, 77 where the sensor cannot be run here.
 """
 import argparse
+import concurrent.futures
 import json
 import pathlib
 import struct
@@ -73,26 +74,37 @@ def difference(expected, found):
     return f"{len(gone)} of {len(expected)} differ; read: {gone[:2]}; run: {new[:2]}"
 
 
+def compare(program, capture):
+    """Returns the number of connections, the number of ways, and what is wrong, one line a way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        expected = read(program, capture, folder / "read.ndjson")
+        ways = {"1 worker": ([capture], 1), "2 workers, steered": ([capture], 2)}
+        parts = split_by_direction(capture, folder)
+        if parts:
+            ways |= {"2 ports, 1 worker": (parts, 1), "2 ports, 2 workers": (parts, 2)}
+        wrong = []
+        for way, (captures, workers) in ways.items():
+            found = run(program, captures, workers, folder / "run.ndjson")
+            if found != expected:
+                wrong.append(f"{capture.name}, {way}: {difference(expected, found)}")
+        return len(expected), len(ways), wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True)
     parser.add_argument("captures", nargs="+", type=pathlib.Path)
     options = parser.parse_args()
     failures = 0
-    for capture in options.captures:
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            expected = read(options.bin, capture, folder / "read.ndjson")
-            ways = {"1 worker": ([capture], 1), "2 workers": ([capture], 2)}
-            parts = split_by_direction(capture, folder)
-            if parts:
-                ways |= {"2 ports, 1 worker": (parts, 1), "2 ports, 2 workers": (parts, 2)}
-            for way, (captures, workers) in ways.items():
-                found = run(options.bin, captures, workers, folder / "run.ndjson")
-                if found != expected:
-                    failures += 1
-                    print(f"{capture.name}, {way}: {difference(expected, found)}")
-            print(f"{capture.name}: {len(expected)} connections, {len(ways)} ways")
+    # A run mostly waits: for DPDK to start, and for the end of its capture to be one.
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        done = pool.map(lambda capture: compare(options.bin, capture), options.captures)
+        for capture, (connections, ways, wrong) in zip(options.captures, done):
+            failures += len(wrong)
+            for line in wrong:
+                print(line)
+            print(f"{capture.name}: {connections} connections, {ways} ways")
     sys.exit(1 if failures else 0)
 
 
