@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <optional>
 
+#include "config/key.h"
 #include "config/loader.h"
 #include "config/options.h"
-#include "config/key.h"
 
 namespace doorslam::app {
 

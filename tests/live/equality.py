@@ -56,7 +56,9 @@ def read(program, capture, flows):
 def run(program, captures, workers, flows):
     """Connections of a run over these captures, one port each. Exits where the sensor cannot be run at all."""
     flows.unlink(missing_ok=True)
-    command = [program, "run", "--no-huge", "--workers", str(workers), "--flows", str(flows), "--stop-when-idle", "0.5"]
+    # Few buffers: most of the time goes into providing them.
+    command = [program, "run", "--no-huge", "--workers", str(workers), "--flows", str(flows), "--stop-when-idle", "0.5",
+               "--set", "run.descriptors=256", "--set", "run.steering_ring=1024"]
     for number, capture in enumerate(captures):
         command += ["--vdev", f"net_pcap{number},rx_pcap={capture}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -159,7 +159,8 @@ class MirrorTest(LiveTest):
         time.sleep(0.3)
         sessions.append(self.mqtt(24, six))
         for session in sessions:
-            self.label(session, "app_crash")
+            # Told apart from sessions that end in good order by what follows alone: three at one instant are few for it.
+            self.label(session, "app_crash", "served")
         broker.kill()
         broker.wait()
         for client in (25, 26):
@@ -172,8 +173,7 @@ class MirrorTest(LiveTest):
         self.assertEqual(sorted(address for address, _ in closed), [client_address(n, six) for n in (25, 26)])
         self.expected.update(dict.fromkeys(closed, ("port_closed",)))
         self.check_causes()
-        for cause in ("connection_limit", "app_crash"):
-            self.check_alert(cause, SERVER6 if six else SERVER, MQTT)
+        self.check_alert("connection_limit", SERVER6 if six else SERVER, MQTT)
 
     def test_mosquitto_limit_then_killed(self):
         """A broker that is full says nothing; then it is killed, and its port is closed."""
