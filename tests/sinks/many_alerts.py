@@ -23,13 +23,17 @@ def _frame(source, destination, ports, seq, ack, flags):
     return b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + ip + tcp
 
 
-def write_capture(path, servers, connections_a_second=1000):
-    """Every server accepts one connection and closes it at once. Each gives two alerts: opened and closed."""
+def write_capture(path, connections, connections_a_second=1000, servers=None):
+    """Connections that servers accept and close at once: of each server one, unless there are fewer servers.
+
+    Each server gives two alerts at least: opened and closed.
+    """
     with open(path, "wb") as capture:
         capture.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1))
-        for number in range(servers):
-            server = bytes([10, number >> 16 & 255, number >> 8 & 255, number & 255])
-            up, down = (30000, 7000), (7000, 30000)
+        for number in range(connections):
+            turn, place = divmod(number, servers or connections)
+            server = bytes([10, place >> 16 & 255, place >> 8 & 255, place & 255])
+            up, down = (30000 + turn, 7000), (7000, 30000 + turn)
             start = 1_760_000_000_000_000_000 + number * 1_000_000_000 // connections_a_second
             packets = (
                 (0, _frame(CLIENT, server, up, 100, 0, SYN)),

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""ClickHouse: Debian's server with the shipped schema, fed by doorslam, asked by the shipped queries."""
+"""ClickHouse: Debian's server with the shipped schema, fed by doorslam, asked by the shipped queries.
+
+  FLOWS=1000000 test_clickhouse.py ClickHouse.test_many_flows     the long measure; prints records a second
+"""
 import json
 import os
 import re
@@ -12,6 +15,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
+import many_alerts  # noqa: E402
 from harness import SinkTest, free_port  # noqa: E402
 
 SQL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "config", "clickhouse")
@@ -161,6 +165,23 @@ class ClickHouse(SinkTest):
         _, words = process.communicate(timeout=100)
         self.assertEqual(process.returncode, 0, words)
         self.assertEqual(self.server.number("SELECT uniqExact(id) FROM doorslam.alerts"), 6000)
+
+    def test_many_flows(self):
+        flows = int(os.environ.get("FLOWS", "20000"))
+        capture = self.path("flows.pcap")
+        many_alerts.write_capture(capture, flows, servers=1000)
+        away = self.sink(url="http://127.0.0.1:1", records="flows")
+        self.assertEqual(self.run_doorslam(capture, [away], drain=0, settings=["store.flows=all"])[0], 0)
+        began = time.monotonic()
+        sink = self.sink(records="flows", batch=50_000, timeout_seconds="60s")
+        self.assertEqual(self.run_doorslam(self.capture(1), [sink], drain=300), (0, ""))
+        seconds = time.monotonic() - began
+        self.assertEqual(self.server.number("SELECT uniqExact(id) FROM doorslam.flows"), flows)
+        began = time.monotonic()
+        for query in statements("dashboard.sql"):
+            self.server.ask(query)
+        print(f"{flows} flow records in {seconds:.1f} s: {flows / seconds:.0f} a second; the dashboard's queries: "
+              f"{time.monotonic() - began:.2f} s", file=sys.stderr)
 
     def test_a_table_that_is_not_there_loses_nothing(self):
         capture = self.capture(20)
