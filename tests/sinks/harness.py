@@ -91,6 +91,14 @@ class SinkTest(unittest.TestCase):
         return len(lines) - len(order)
 
 
+def wait_until(holds, seconds=60):
+    """Waits for a condition; what it last gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
 def alerts_in(path):
     with open(path, "rb") as file:
         return {json.loads(line)["event"]["id"]: line.rstrip(b"\n") for line in file}
@@ -142,9 +150,9 @@ class SyslogServer:
     is unread, as a killed process does; revive() listens again on the same port.
     """
 
-    def __init__(self, cut_after=None, wrap=None, pause=0.0):
+    def __init__(self, cut_after=None, wrap=None, pause=0.0, port=None):
         self.cut_after, self.wrap, self.pause = cut_after, wrap, pause
-        self.port = free_port()
+        self.port = port or free_port()
         self.frames = []
         self.connections = 0
         self.errors = []

@@ -5,11 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import DOORSLAM, SinkTest, SyslogServer  # noqa: E402
+from harness import DOORSLAM, SinkTest, SyslogServer, wait_until  # noqa: E402
 
 CAPTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "captures")
 
@@ -83,6 +82,25 @@ class Alerts(SinkTest):
         self.assertEqual(server.bodies(), wanted)
         self.assertRegex(self.alerts("--sinks")[1], r"\nsiem +600 +0 +0 +0\n")
 
+    def test_what_was_never_sent_is_not_passed_over_by_sending_something_once_more(self):
+        server = SyslogServer()
+        server.die()
+        sink = dict(self.sink(server), retry_first_seconds="10ms", retry_most_seconds="50ms")
+        capture = self.capture(100)
+        self.assertEqual(self.run_doorslam(capture, [sink], drain=0)[0], 0)
+        expected = self.expected(capture)
+        # The receiver is still away while a late record is asked for.
+        code, out, _ = self.alerts(list(expected)[150], "--resend", "siem", "--set", "store.drain_seconds=1", "-c",
+                                   self.path("doorslam.yaml"))
+        self.assertEqual(code, 1, out)
+        server.revive()
+        self.assertEqual(self.run_doorslam(capture, [sink])[0], 0)
+        self.check_all_arrived(expected, server.bodies(), in_order=False)
+
+    def holder_of_the_store(self):
+        with open(self.path("alerts.db.lock"), encoding="utf-8") as file:
+            return int(file.read() or 0)
+
     def test_sends_once_more_by_the_doorslam_that_runs(self):
         server = SyslogServer()
         expected = self.fill(sinks=[self.sink(server)])
@@ -94,15 +112,13 @@ class Alerts(SinkTest):
         with open(self.capture(10), "rb") as capture:
             running.stdin.write(capture.read(24))
             running.stdin.flush()
-        time.sleep(1)
+        wait_until(lambda: self.holder_of_the_store() == running.pid)
         del server.frames[:]
         identity = list(expected)[5]
         code, out, err = self.alerts(identity, "--resend", "siem", "-c", self.path("doorslam.yaml"))
         self.assertEqual((code, err), (0, ""), out)
         self.assertIn(f"process {running.pid} uses this store", out)
-        deadline = time.monotonic() + 10
-        while not server.frames and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lambda: server.frames)
         self.assertEqual(server.bodies(), [expected[identity]])
 
 

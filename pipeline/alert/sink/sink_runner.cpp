@@ -127,7 +127,7 @@ void SinkRunner::step(const std::stop_token& stop) {
     rest(stop);
     return;
   }
-  if (!batch->records.empty() && !send(*batch, stop)) return;
+  if (!batch->records.empty() && !send(*batch, Purpose::in_turn, stop)) return;
   position_ = batch->through;
   confirm(position_);
 }
@@ -159,7 +159,7 @@ bool SinkRunner::settle(const std::stop_token& stop) {
 }
 
 /// True: the batch has been handed over, or refused for good.
-bool SinkRunner::send(const store::Batch& batch, const std::stop_token& stop) {
+bool SinkRunner::send(const store::Batch& batch, Purpose purpose, const std::stop_token& stop) {
   std::vector<Message> pending = format(batch);
   {
     const std::lock_guard lock(mutex_);
@@ -173,7 +173,7 @@ bool SinkRunner::send(const store::Batch& batch, const std::stop_token& stop) {
     if (pending.size() < before) backoff_.reset();
     if (delivery.resend_from) position_ = std::min(position_, *delivery.resend_from - 1);
     if (pending.empty() && !delivery.resend_from) break;
-    if (!pending.empty()) confirm(pending.front().record->sequence - 1);
+    if (!pending.empty() && purpose == Purpose::in_turn) confirm_before(pending.front(), delivery);
     if (stop.stop_requested()) return false;
     const milliseconds wait = std::max(backoff_.next(), delivery.wait.value_or(0ms));
     note_trouble(delivery.trouble, wait);
@@ -193,7 +193,7 @@ bool SinkRunner::resend(const std::stop_token& stop) {
     // With nothing else in doubt, a stream that breaks now takes only these records, which stay asked for.
     if (!settle(stop)) return false;
     const Sequence position = position_;
-    const bool sent = send(*batch, stop) && settle(stop);
+    const bool sent = send(*batch, Purpose::once_more, stop) && settle(stop);
     position_ = position;
     if (!sent) return false;
     std::vector<Sequence> done;
@@ -219,6 +219,7 @@ std::vector<Message> SinkRunner::format(const store::Batch& batch) {
       messages.push_back({&record, body});
       continue;
     }
+    note_refusal(fmt::format("record {} cannot be written in this format", record.id));
     const std::lock_guard lock(mutex_);
     ++counters_.refused;
   }
@@ -233,19 +234,21 @@ void SinkRunner::take_stock(const Delivery& delivery, std::vector<Message>& pend
     if (delivery.fates[i] == Fate::again) again.push_back(pending[i]);
     if (delivery.fates[i] == Fate::refused) ++refused;
   }
-  if (refused > 0 && !refusal_told_) {
-    refusal_told_ = true;
-    notice_(NoticeLevel::error,
-            fmt::format("sink {}: a record was refused for good: {}; it stays in the store, further "
-                        "ones are only counted",
-                        options_.name, delivery.refusal));
-  }
+  if (refused > 0) note_refusal(delivery.refusal);
   const std::lock_guard lock(mutex_);
   counters_.refused += refused;
   counters_.retried += again.size();
   counters_.sent += pending.size() - refused - again.size();
   if (!again.empty() || delivery.resend_from) ++counters_.failures;
   pending.swap(again);
+}
+
+/// Part of a batch has arrived; `first_open` has not. What a broken stream held in doubt is no longer the receiver's to
+/// tell, but must not be passed either: it is read from the store again, by whoever runs the sink then.
+void SinkRunner::confirm_before(const Message& first_open, const Delivery& delivery) {
+  Sequence open = first_open.record->sequence;
+  if (delivery.resend_from) open = std::min(open, *delivery.resend_from);
+  confirm(open - 1);
 }
 
 void SinkRunner::confirm(Sequence through) {
@@ -269,6 +272,15 @@ void SinkRunner::note_trouble(const std::string& trouble, milliseconds wait) {
   }
   const std::lock_guard lock(mutex_);
   counters_.trouble = trouble;
+}
+
+void SinkRunner::note_refusal(const std::string& reason) {
+  if (refusal_told_) return;
+  refusal_told_ = true;
+  notice_(
+      NoticeLevel::error,
+      fmt::format("sink {}: a record was refused for good: {}; it stays in the store, further ones are only counted",
+                  options_.name, reason));
 }
 
 void SinkRunner::note_recovery() {

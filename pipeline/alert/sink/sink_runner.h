@@ -67,17 +67,22 @@ class SinkRunner {
   const std::string& name() const noexcept { return options_.name; }
 
  private:
+  /// Records in turn move the sink's place; records that are sent once more may lie ahead of it and say nothing of it.
+  enum class Purpose : std::uint8_t { in_turn, once_more };
+
   void work(const std::stop_token& stop);
   bool finishing() const;
   void step(const std::stop_token& stop);
-  bool send(const store::Batch& batch, const std::stop_token& stop);
+  bool send(const store::Batch& batch, Purpose purpose, const std::stop_token& stop);
   bool resend(const std::stop_token& stop);
   void rest(const std::stop_token& stop);
   bool settle(const std::stop_token& stop);
   std::vector<Message> format(const store::Batch& batch);
   void take_stock(const Delivery& delivery, std::vector<Message>& pending);
+  void confirm_before(const Message& first_open, const Delivery& delivery);
   void confirm(Sequence through);
   void note_trouble(const std::string& trouble, milliseconds wait);
+  void note_refusal(const std::string& reason);
   void note_recovery();
   void pause(const std::stop_token& stop, milliseconds time);
 
