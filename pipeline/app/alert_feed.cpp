@@ -77,8 +77,9 @@ bool AlertFeed::close(Clock::time_point deadline) {
   const store::StoreCounters counters = store_->counters();
   const std::uint64_t missing = counters.overflowed + counters.abandoned;
   if (missing > 0) {
-    notice_(NoticeLevel::error, fmt::format("{}: {} of {} records could not be stored and are lost",
-                                            options_.store.path.string(), missing, counters.offered));
+    notice_(NoticeLevel::error,
+            fmt::format("{}: {} of {} records could not be stored and are lost, {} alerts at least",
+                        options_.store.path.string(), missing, counters.offered, counters.overflowed_alerts));
   }
   return missing == 0;
 }

@@ -15,7 +15,10 @@ using namespace std::chrono_literals;
 
 /// One transaction holds so many records at most.
 constexpr std::size_t kBatchRecords = 4'096;
+/// One part in so many of the queue is for alerts alone: flow records, many times as many, must not crowd them out.
+constexpr std::size_t kAlertsOnly = 4;
 constexpr auto kRetryAfter = 1s;
+constexpr auto kTellAgain = 60s;
 /// News of sinks alone wait so long for records to share a commit with.
 constexpr auto kNewsMayWait = 200ms;
 
@@ -41,8 +44,9 @@ AlertStore::~AlertStore() {
   close(Clock::now() + kLastChance);
 }
 
-bool AlertStore::has_room(std::size_t octets) const noexcept {
-  return queued_records_ < options_.queue_records && queued_octets_ + octets <= options_.queue_octets;
+bool AlertStore::has_room(RecordKind kind, std::size_t octets) const noexcept {
+  const auto part = [&](std::size_t whole) { return kind == RecordKind::alert ? whole : whole - whole / kAlertsOnly; };
+  return queued_records_ < part(options_.queue_records) && queued_octets_ + octets <= part(options_.queue_octets);
 }
 
 bool AlertStore::offer(Record record) { return append(std::move(record), 0ms); }
@@ -50,10 +54,13 @@ bool AlertStore::offer(Record record) { return append(std::move(record), 0ms); }
 bool AlertStore::append(Record record, std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
   ++counters_.offered;
+  const RecordKind kind = record.kind;
   const std::size_t octets = record.body.size();
-  if (!has_room(octets) && patience > 0ms) changed_.wait_for(lock, patience, [&] { return has_room(octets); });
-  if (!has_room(octets)) {
+  const auto fits = [&] { return has_room(kind, octets); };
+  if (!fits() && patience > 0ms) changed_.wait_for(lock, patience, fits);
+  if (!fits()) {
     ++counters_.overflowed;
+    if (kind == RecordKind::alert) ++counters_.overflowed_alerts;
     return false;
   }
   ++queued_records_;
@@ -173,6 +180,7 @@ void AlertStore::write_until_done() {
       cursors = cursors_;
     }
     const auto written = writer_.write(batch_, batch_news_, cursors);
+    tell_of_overflow();
     if (written) {
       account(*written);
       if (const auto tidied = writer_.tidy(); !tidied) tell_of_failure(tidied.error());
@@ -221,6 +229,19 @@ void AlertStore::account(const Written& written) {
     for (const auto& [sink, count] : written.lost) cursors_[sink].lost += count;
   }
   changed_.notify_all();
+}
+
+/// What found no room in the queue is lost: said at once, and then each minute that it goes on.
+void AlertStore::tell_of_overflow() {
+  const StoreCounters now = counters();
+  if (now.overflowed == overflow_told_.overflowed || Clock::now() < tell_overflow_again_) return;
+  notice_(NoticeLevel::error,
+          fmt::format("{}: {} records ({} of them alerts) are lost: they come faster than the disk takes them; have "
+                      "fewer flow records stored (store.flows), or raise store.queue_records",
+                      options_.path.string(), now.overflowed - overflow_told_.overflowed,
+                      now.overflowed_alerts - overflow_told_.overflowed_alerts));
+  overflow_told_ = now;
+  tell_overflow_again_ = Clock::now() + kTellAgain;
 }
 
 void AlertStore::tell_of_failure(const Error& error) {

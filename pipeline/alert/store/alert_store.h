@@ -22,7 +22,7 @@ namespace doorslam::store {
 struct StoreOptions {
   std::filesystem::path path;                          ///< the database; two files of its name stand beside it
   std::uint64_t most_octets = std::uint64_t{4} << 30;  ///< of the database; its log takes up to 128 MiB more
-  std::size_t queue_records = 65'536;                  ///< that wait to be written
+  std::size_t queue_records = 65'536;                  ///< that wait to be written; a quarter for alerts alone
   std::size_t queue_octets = std::size_t{128} << 20;
 };
 
@@ -30,14 +30,15 @@ struct StoreOptions {
 struct StoreCounters {
   std::uint64_t offered = 0;
   std::uint64_t stored = 0;
-  std::uint64_t duplicates = 0;      ///< alerts that the store held already
-  std::uint64_t overflowed = 0;      ///< the queue was full
-  std::uint64_t abandoned = 0;       ///< not written by the end of the time to stop in
-  std::uint64_t queued = 0;          ///< now
-  std::uint64_t trimmed = 0;         ///< oldest records given up for the bound
-  std::uint64_t write_failures = 0;  ///< transactions that had to be tried again
-  std::uint64_t octets = 0;          ///< of the database now
-  Sequence through = 0;              ///< the latest record on the disk
+  std::uint64_t duplicates = 0;         ///< alerts that the store held already
+  std::uint64_t overflowed = 0;         ///< the queue was full
+  std::uint64_t overflowed_alerts = 0;  ///< of these: alerts
+  std::uint64_t abandoned = 0;          ///< not written by the end of the time to stop in
+  std::uint64_t queued = 0;             ///< now
+  std::uint64_t trimmed = 0;            ///< oldest records given up for the bound
+  std::uint64_t write_failures = 0;     ///< transactions that had to be tried again
+  std::uint64_t octets = 0;             ///< of the database now
+  Sequence through = 0;                 ///< the latest record on the disk
 };
 
 /// Alerts and flow records on their way to the sinks, on disk.
@@ -88,17 +89,20 @@ class AlertStore {
   bool take_next();
   void write_until_done();
   void account(const Written& written);
+  void tell_of_overflow();
   void tell_of_failure(const Error& error);
-  bool has_room(std::size_t octets) const noexcept;
+  bool has_room(RecordKind kind, std::size_t octets) const noexcept;
 
   const StoreOptions options_;
   const Notice notice_;
   const StoreLock lock_;
 
-  RecordWriter writer_;        ///< writer thread, after open()
-  std::vector<Record> batch_;  ///< writer thread
-  SinkNews batch_news_;        ///< writer thread
-  std::string last_failure_;   ///< writer thread: told already
+  RecordWriter writer_;                    ///< writer thread, after open()
+  std::vector<Record> batch_;              ///< writer thread
+  SinkNews batch_news_;                    ///< writer thread
+  std::string last_failure_;               ///< writer thread: told already
+  StoreCounters overflow_told_;            ///< writer thread: as they were when told
+  Clock::time_point tell_overflow_again_;  ///< writer thread
 
   mutable std::mutex mutex_;
   std::condition_variable_any wake_writer_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "pipeline/alert/store/record_columns.h"
 #include "pipeline/alert/store/schema.h"
@@ -50,6 +51,7 @@ constexpr std::int64_t kPageOctets = 32768;
 /// The log is moved into the database at this length, and waits for readers to let it begin anew at the second one.
 constexpr int kLongLogPages = 1024;
 constexpr int kTooLongLogPages = 4 * kLongLogPages;
+constexpr std::chrono::milliseconds kPatienceWithReaders{50};
 /// Trimming makes a little more room than is asked for, or every commit would trim.
 constexpr std::uint64_t kTrimShare = 64;
 
@@ -226,9 +228,12 @@ Result<void> RecordWriter::remove_through(Sequence cut, const std::map<std::stri
 
 Result<void> RecordWriter::tidy() {
   if (*log_pages_ < kLongLogPages) return {};
-  // A reader in the middle of the log keeps it from beginning anew, so a log far too long waits for the readers.
+  // A reader in the middle of the log keeps it from beginning anew, so a log far too long waits for the readers; but
+  // not long, as somebody may hold a reader open for hours and records are waiting.
   const int mode = *log_pages_ < kTooLongLogPages ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+  database_.set_patience(kPatienceWithReaders);
   const int code = sqlite3_wal_checkpoint_v2(database_.handle(), "main", mode, nullptr, nullptr);
+  database_.set_patience(Database::kUsualPatience);
   if (code == SQLITE_OK || code == SQLITE_BUSY) return {};
   return tl::unexpected(database_.error());
 }

@@ -50,9 +50,12 @@ Result<Database> Database::open(const std::filesystem::path& path, Access access
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   Database database(handle, path.string());
   if (code != SQLITE_OK) return tl::unexpected(database.error());
-  constexpr int kPatienceMs = 5'000;
-  sqlite3_busy_timeout(handle, kPatienceMs);
+  database.set_patience(kUsualPatience);
   return database;
+}
+
+void Database::set_patience(std::chrono::milliseconds patience) noexcept {
+  sqlite3_busy_timeout(handle_.get(), static_cast<int>(patience.count()));
 }
 
 Error Database::error() const {

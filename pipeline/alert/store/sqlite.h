@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -23,6 +24,10 @@ class Database {
  public:
   /// Errors (data): the file cannot be opened.
   static Result<Database> open(const std::filesystem::path& path, Access access);
+
+  /// How long a call waits for others that use the database.
+  static constexpr std::chrono::milliseconds kUsualPatience{5'000};
+  void set_patience(std::chrono::milliseconds patience) noexcept;
 
   /// Runs statements without results. Errors (data): SQLite's words.
   Result<void> execute(const char* sql);

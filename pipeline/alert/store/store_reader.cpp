@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "pipeline/alert/store/record_columns.h"
 #include "pipeline/alert/store/schema.h"
@@ -12,7 +13,7 @@ namespace doorslam::store {
 
 namespace {
 
-enum class Sql : std::size_t { after, resends };
+enum class Sql : std::size_t { after, resends, before };
 
 constexpr std::size_t index_of(Sql sql) { return static_cast<std::size_t>(sql); }
 
@@ -21,6 +22,26 @@ constexpr std::int64_t kMostRowsARead = 50'000;
 
 std::string select_records(std::string_view rest) {
   return fmt::format("SELECT {}, body FROM record {}", kKnownColumns, rest);
+}
+
+/// What `rows` has of the filter's liking; `through` is the last row that was looked at, `begin` where there is none.
+Result<Batch> read_matching(Statement& rows, Sequence begin, const Filter& filter, const BatchLimits& limits) {
+  Batch batch;
+  batch.through = begin;
+  std::size_t octets = 0;
+  while (batch.records.size() < limits.records && octets < limits.octets) {
+    const auto row = rows.step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    Record record = what_is_known(rows);
+    batch.through = record.sequence;
+    if (!filter.matches(record)) continue;
+    record.body = rows.text(kBodyColumn);
+    octets += record.body.size();
+    batch.records.push_back(std::move(record));
+  }
+  rows.reset();
+  return batch;
 }
 
 /// The longest prefix of hexadecimal digits that there can be is the whole event.id.
@@ -37,9 +58,10 @@ Result<StoreReader> StoreReader::open(const std::filesystem::path& path) {
   if (!database) return tl::unexpected(database.error());
   StoreReader reader(std::move(*database));
   if (auto checked = check_schema(reader.database_); !checked) return tl::unexpected(checked.error());
-  const std::array<std::string, 2> all = {
+  const std::array<std::string, 3> all = {
       select_records("WHERE seq > ? ORDER BY seq LIMIT ?"),
-      select_records("WHERE seq IN (SELECT seq FROM resend WHERE sink = ?) ORDER BY seq LIMIT ?")};
+      select_records("WHERE seq IN (SELECT seq FROM resend WHERE sink = ?) ORDER BY seq LIMIT ?"),
+      select_records("WHERE seq < ? ORDER BY seq DESC LIMIT ?")};
   for (const std::string& sql : all) {
     auto statement = reader.database_.prepare(sql);
     if (!statement) return tl::unexpected(statement.error());
@@ -51,22 +73,7 @@ Result<StoreReader> StoreReader::open(const std::filesystem::path& path) {
 Result<Batch> StoreReader::read_after(Sequence after, const Filter& filter, const BatchLimits& limits) {
   Statement& rows = statements_[index_of(Sql::after)];
   rows.bind(1, after).bind(2, kMostRowsARead);
-  Batch batch;
-  batch.through = after;
-  std::size_t octets = 0;
-  while (batch.records.size() < limits.records && octets < limits.octets) {
-    const auto row = rows.step();
-    if (!row) return tl::unexpected(row.error());
-    if (!*row) break;
-    Record record = what_is_known(rows);
-    batch.through = record.sequence;
-    if (!filter.matches(record)) continue;
-    record.body = rows.text(kBodyColumn);
-    octets += record.body.size();
-    batch.records.push_back(std::move(record));
-  }
-  rows.reset();
-  return batch;
+  return read_matching(rows, after, filter, limits);
 }
 
 Result<Batch> StoreReader::read_resends(const std::string& sink, const BatchLimits& limits) {
@@ -88,17 +95,25 @@ Result<Batch> StoreReader::read_resends(const std::string& sink, const BatchLimi
 }
 
 Result<void> StoreReader::newest_first(const Filter& filter, const std::function<bool(const Record&)>& each) {
-  auto rows = database_.prepare(select_records("ORDER BY seq DESC"));
-  if (!rows) return tl::unexpected(rows.error());
+  // `each` may take its time (a person reads page by page), and an open statement would keep the writer's log from
+  // beginning anew: records are told when the statement that read them is closed.
+  Sequence before = std::numeric_limits<Sequence>::max();
   while (true) {
-    const auto row = rows->step();
-    if (!row) return tl::unexpected(row.error());
-    if (!*row) return {};
-    Record record = what_is_known(*rows);
-    if (!filter.matches(record)) continue;
-    record.body = rows->text(kBodyColumn);
-    if (!each(record)) return {};
+    const auto page = read_before(before, filter);
+    if (!page) return tl::unexpected(page.error());
+    if (page->through == before) return {};
+    before = page->through;
+    for (const Record& record : page->records) {
+      if (!each(record)) return {};
+    }
   }
+}
+
+/// As read_after(), towards the oldest.
+Result<Batch> StoreReader::read_before(Sequence before, const Filter& filter) {
+  Statement& rows = statements_[index_of(Sql::before)];
+  rows.bind(1, before).bind(2, kMostRowsARead);
+  return read_matching(rows, before, filter, {});
 }
 
 Result<std::vector<Record>> StoreReader::find(std::string_view id) {

@@ -55,6 +55,8 @@ class StoreReader {
  private:
   explicit StoreReader(Database database) : database_(std::move(database)) {}
 
+  Result<Batch> read_before(Sequence before, const Filter& filter);
+
   Database database_;
   std::vector<Statement> statements_;
 };

@@ -216,6 +216,50 @@ TEST_F(AlertStoreTest, CountsWhatTheQueueCannotHold) {
   EXPECT_EQ(counters.offered, counters.stored + counters.overflowed);
 }
 
+TEST_F(AlertStoreTest, KeepsRoomForAlertsWhereFlowRecordsFillTheQueue) {
+  auto store = open();
+  auto blocker = Database::open(path(), Access::write);
+  ASSERT_TRUE(blocker->execute("BEGIN IMMEDIATE").has_value());
+  Record flow = sample_record(1, 10);
+  flow.kind = RecordKind::flow;
+  for (int i = 0; i < 70'000; ++i) store->offer(flow);
+  EXPECT_EQ(store->counters().queued, 65'536U * 3 / 4);
+  for (int i = 0; i < 10'000; ++i) EXPECT_TRUE(store->offer(sample_record(i, 10)));
+  EXPECT_FALSE(store->offer(flow));
+  EXPECT_EQ(store->counters().overflowed_alerts, 0U);
+  blocker->roll_back();
+  ASSERT_TRUE(store->flush(Clock::now() + 60s));
+  const StoreCounters counters = store->counters();
+  EXPECT_EQ(counters.stored, 65'536U * 3 / 4 + 10'000U);
+  EXPECT_EQ(counters.overflowed, 70'001U - 65'536U * 3 / 4);
+  store.reset();
+  std::string told;
+  for (const std::string& notice : notices()) told += notice + '\n';
+  EXPECT_NE(told.find("(0 of them alerts) are lost"), std::string::npos) << told;
+}
+
+TEST_F(AlertStoreTest, ListingWithALongBreathDoesNotHoldTheLog) {
+  // doorslam alerts | less: the reader must not keep the writer's log from beginning anew while a person reads.
+  auto store = open();
+  for (int i = 0; i < 1'200; ++i) store->offer(sample_record(i, 100));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  auto reader = store->reader();
+  auto other = Database::open(path(), Access::write);
+  other->set_patience(0ms);
+  std::vector<std::string> ids;
+  const auto told = reader->newest_first({}, [&](const Record& record) {
+    if (ids.empty()) {
+      EXPECT_EQ(*other->number("PRAGMA wal_checkpoint(RESTART)"), 0) << "a reader holds the log";
+    }
+    ids.push_back(record.id);
+    return true;
+  });
+  ASSERT_TRUE(told.has_value());
+  ASSERT_EQ(ids.size(), 1'200U);
+  EXPECT_EQ(ids.front(), sample_record(1'199).id);
+  EXPECT_EQ(ids.back(), sample_record(0).id);
+}
+
 TEST_F(AlertStoreTest, HasAllThatItAcknowledgedAfterKill9) {
   std::mt19937 random(1);
   int first = 0;
