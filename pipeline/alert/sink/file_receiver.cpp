@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -55,8 +56,28 @@ class FileReceiver final : public Receiver {
     device_ = facts.st_dev;
     inode_ = facts.st_ino;
     octets_ = static_cast<std::uint64_t>(facts.st_size);
-    begun_ = octets_ > 0 ? facts.st_mtime : ::time(nullptr);
-    return regular_ ? take_back_torn_line() : std::string();
+    begun_ = octets_ > 0 ? birth_of(facts) : ::time(nullptr);
+    if (!regular_) return {};
+    return octets_ == 0 ? keep_name() : take_back_torn_line();
+  }
+
+  /// When the file was made, where its file system knows; else when it was last written.
+  std::time_t birth_of(const struct stat& facts) const {
+    struct statx more {};
+    const bool known =
+        ::statx(file_.get(), "", AT_EMPTY_PATH, STATX_BTIME, &more) == 0 && (more.stx_mask & STATX_BTIME) != 0;
+    return known ? std::min<std::time_t>(facts.st_mtime, more.stx_btime.tv_sec) : facts.st_mtime;
+  }
+
+  /// A new file's lines are safe only when its name is on the disk as well.
+  std::string keep_name() {
+    const std::filesystem::path folder = options_.path.has_parent_path() ? options_.path.parent_path() : ".";
+    const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // A folder that may be written to but not read cannot be synchronised, and is no reason to hold alerts back.
+    if (!opened || ::fsync(opened.get()) == 0 || errno == EINVAL) return {};
+    std::string trouble = system_words("its folder does not reach the disk");
+    file_.reset();
+    return trouble;
   }
 
   /// A record of which only the beginning was written is sent again as a whole.

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/store/sample_record.h"
@@ -79,6 +83,22 @@ TEST_F(FileReceiverTest, RotatesByAge) {
   const auto file = receiver(options);
   EXPECT_EQ(deliver(*file, {"opens it"}), "");
   EXPECT_EQ(deliver(*file, {"new"}), "");
+  EXPECT_EQ(content("alerts.ndjson"), "new\n");
+}
+
+TEST_F(FileReceiverTest, KnowsAFilesAgeAfterARestartThoughItWasWrittenJustNow) {
+  FileOptions options;
+  options.rotate_after = std::chrono::seconds(1);
+  ASSERT_EQ(deliver(*receiver(options), {"old"}), "");
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'100));
+  struct statx facts {};
+  ASSERT_EQ(::statx(AT_FDCWD, (folder_ / "alerts.ndjson").c_str(), 0, STATX_BTIME, &facts), 0);
+  if ((facts.stx_mask & STATX_BTIME) == 0) GTEST_SKIP() << "this file system keeps no time of birth";
+  std::filesystem::last_write_time(folder_ / "alerts.ndjson", std::filesystem::file_time_type::clock::now());
+  const auto file = receiver(options);
+  EXPECT_EQ(deliver(*file, {"opens it"}), "");
+  EXPECT_EQ(deliver(*file, {"new"}), "");
+  EXPECT_EQ(content("alerts.ndjson.1"), "old\nopens it\n");
   EXPECT_EQ(content("alerts.ndjson"), "new\n");
 }
 
