@@ -389,8 +389,8 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = 1'024,
      .most = 10 * kMillion,
      .help =
-         "Records that wait in memory while the disk is slow or full. On a live link, what no longer fits is lost and "
-         "counted; reading a capture waits."},
+         "Records, of 2 KiB on average, that wait in memory while the disk is slow or full; a quarter of the room is "
+         "for alerts alone. On a live link, what no longer fits is lost and counted; reading a capture waits."},
     {.name = "store.drain_seconds",
      .kind = duration,
      .fallback = "10",

@@ -212,18 +212,26 @@ store::StoreOptions store_options(const Settings& settings) {
   options.path = settings.text("store.path");
   options.most_octets = static_cast<std::uint64_t>(settings.number("store.max_bytes"));
   options.queue_records = static_cast<std::size_t>(settings.number("store.queue_records"));
+  constexpr std::size_t kUsualRecord = 2'048;
+  options.queue_octets = options.queue_records * kUsualRecord;
   return options;
 }
 
 Result<std::vector<sink::SinkOptions>> sink_options(const Settings& settings) {
   std::vector<sink::SinkOptions> all;
   std::set<std::string, std::less<>> names;
+  std::set<std::string, std::less<>> files;
   for (const SinkSettings& sink : settings.sinks()) {
     const std::string& name = sink.text("name");
     auto options = one_sink(sink);
     if (!options) return usage_error(fmt::format("sink {}: {}", name, options.error().message));
     if (!names.insert(name).second) {
       return usage_error(fmt::format("two sinks are called {}; give each a name of its own", name));
+    }
+    const auto* file = std::get_if<sink::FileOptions>(&options->receiver);
+    if (file != nullptr && !files.insert(file->path.lexically_normal().string()).second) {
+      return usage_error(fmt::format("sink {}: another sink writes to {} already; name another file", name,
+                                     printable(file->path.string(), 200)));
     }
     all.push_back(std::move(*options));
   }

@@ -179,6 +179,23 @@ class ElasticTest(SinkTest):
         self.assertEqual((code, words), (0, ""))
         self.check_indexed(capture)
 
+    def test_something_else_at_the_address_loses_nothing(self):
+        # As a proxy answers that expects TLS; Elasticsearch's own errors are JSON.
+        capture = self.capture(20)
+        answer, strange = self.elastic.answer, [True]
+        page = b"<html>400 The plain HTTP request was sent to HTTPS port</html>"
+        server = HttpServer(lambda *request: (400, {}, page) if strange else answer(*request))
+        self.addCleanup(server.close)
+        sink = self.sink(url=f"http://127.0.0.1:{server.port}")
+        code, words = self.run_doorslam(capture, [sink], drain=1)
+        self.assertEqual(code, 0)
+        self.assertIn("plain HTTP request", words)
+        self.assertIn("40 records behind", words)
+        self.assertNotIn("refused", words)
+        strange.clear()
+        self.assertEqual(self.run_doorslam(capture, [sink]), (0, ""))
+        self.check_indexed(capture)
+
     def test_wrong_credentials_lose_nothing(self):
         capture = self.capture(20)
         self.elastic.whole = lambda _: 401

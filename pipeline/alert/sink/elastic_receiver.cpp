@@ -20,6 +20,13 @@ constexpr long kServerError = 500;
 
 bool is_temporary(long status) { return status == kTooMany || status >= kServerError; }
 
+/// Elasticsearch's own errors are JSON. Something else that answers 400, as a proxy that expects TLS, says nothing of a
+/// record.
+bool is_error_object(const std::string& body) {
+  const json answer = json::parse(body, nullptr, false);
+  return answer.is_object() && answer.contains("error");
+}
+
 std::string index_name(std::string pattern, store::RecordKind kind) {
   constexpr std::string_view kPlace = "{kind}";
   if (const std::size_t at = pattern.find(kPlace); at != std::string::npos) {
@@ -60,7 +67,7 @@ class ElasticReceiver final : public Receiver {
     }
     constexpr long kBadRequest = 400;
     constexpr long kTooLarge = 413;
-    if (answer->status == kBadRequest || answer->status == kTooLarge) {
+    if ((answer->status == kBadRequest && is_error_object(answer->body)) || answer->status == kTooLarge) {
       delivery.refusal = describe(*client_, *answer);
       return false;
     }

@@ -116,7 +116,8 @@ Result<Conf> make_conf(const KafkaOptions& options) {
       auto secret = read_secret(value);
       if (!secret) return usage_error(fmt::format("options: {}: {}", name, secret.error().message));
       value = std::move(*secret);
-    } else if (name.find("password") != std::string::npos || name == "ssl.key.pem") {
+    } else if (name.find("password") != std::string::npos || name.find("secret") != std::string::npos ||
+               name == "ssl.key.pem") {
       return usage_error(
           fmt::format("options: {}: secrets stand in files or in the environment; write {}=file:PATH or "
                       "{}=env:NAME",

@@ -26,7 +26,7 @@ class SyslogStream final : public Receiver {
   }
 
   bool settle(Clock::time_point deadline, const std::stop_token& stop) override {
-    const bool read = stream_ && is_receipt(stream_->end(deadline, stop));
+    const bool read = stream_ && is_receipt(stream_->end(std::min(deadline, Clock::now() + options_.timeout), stop));
     stream_.reset();
     doubtful_.clear();
     if (!read) begin_pieces();

@@ -91,6 +91,7 @@ TEST(Sinks, RefuseMistakesWithALine) {
       {"[{name: a, type: file, path: x, pth: y}]", "no key pth"},
       {"[{name: a, type: file, path: x, path: y}]", "twice"},
       {"[{name: a, type: file, path: x}, {name: a, type: file, path: y}]", "two sinks are called a"},
+      {"[{name: a, type: file, path: x}, {name: b, type: file, path: ./x}]", "another sink writes to"},
       {"[{name: a, type: file, path: x, causes: [nonsense]}]", "nonsense"},
       {"[{name: a, type: file, path: x, servers: [10.0.0.0/40]}]", "10.0.0.0/40"},
       {"[{name: a, type: file, path: x, min_severity: 100}]", "0 to 99"},
