@@ -24,6 +24,8 @@ FILES = [
     "usr/local/share/doc/doorslam/deploy.md",
     "usr/local/share/doorslam/monitoring/doorslam.json",
     "usr/local/share/doorslam/monitoring/doorslam.rules.yml",
+    "usr/local/share/doorslam/siem/rsyslog.conf",
+    "usr/local/share/doorslam/siem/single.sql",
     UNIT,
     "usr/local/lib/sysusers.d/doorslam.conf",
     "usr/local/lib/udev/rules.d/70-doorslam.rules",

@@ -14,8 +14,9 @@ def _checksum(octets):
     return ~total & 0xFFFF
 
 
-def _frame(source, destination, ports, seq, ack, flags):
-    tcp = struct.pack("!HHIIBBHHH", *ports, seq, ack, 5 << 4, flags, 64000, 0, 0)
+def frame(source, destination, ports, seq, ack, flags, payload=b""):
+    """An Ethernet frame with a TCP segment, checksums right."""
+    tcp = struct.pack("!HHIIBBHHH", *ports, seq, ack, 5 << 4, flags, 64000, 0, 0) + payload
     pseudo = source + destination + struct.pack("!BBH", 0, 6, len(tcp))
     tcp = tcp[:16] + struct.pack("!H", _checksum(pseudo + tcp)) + tcp[18:]
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), seq & 0xFFFF, 0x4000, 64, 6, 0) + source + destination
@@ -36,13 +37,13 @@ def write_capture(path, connections, connections_a_second=1000, servers=None):
             up, down = (30000 + turn, 7000), (7000, 30000 + turn)
             start = 1_760_000_000_000_000_000 + number * 1_000_000_000 // connections_a_second
             packets = (
-                (0, _frame(CLIENT, server, up, 100, 0, SYN)),
-                (20_000, _frame(server, CLIENT, down, 500, 101, SYN | ACK)),
-                (40_000, _frame(CLIENT, server, up, 101, 501, ACK)),
-                (60_000, _frame(server, CLIENT, down, 501, 101, FIN | ACK)),
-                (80_000, _frame(CLIENT, server, up, 101, 502, FIN | ACK)),
-                (99_000, _frame(server, CLIENT, down, 502, 102, ACK)),
+                (0, frame(CLIENT, server, up, 100, 0, SYN)),
+                (20_000, frame(server, CLIENT, down, 500, 101, SYN | ACK)),
+                (40_000, frame(CLIENT, server, up, 101, 501, ACK)),
+                (60_000, frame(server, CLIENT, down, 501, 101, FIN | ACK)),
+                (80_000, frame(CLIENT, server, up, 101, 502, FIN | ACK)),
+                (99_000, frame(server, CLIENT, down, 502, 102, ACK)),
             )
-            for offset, frame in packets:
+            for offset, octets in packets:
                 seconds, nanoseconds = divmod(start + offset, 1_000_000_000)
-                capture.write(struct.pack("<IIII", seconds, nanoseconds, len(frame), len(frame)) + frame)
+                capture.write(struct.pack("<IIII", seconds, nanoseconds, len(octets), len(octets)) + octets)
