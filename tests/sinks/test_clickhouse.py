@@ -16,7 +16,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 import many_alerts  # noqa: E402
-from harness import SinkTest, free_port  # noqa: E402
+from harness import SinkTest, free_port, wait_until  # noqa: E402
 
 SQL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "config", "clickhouse")
 
@@ -59,7 +59,7 @@ class Server:
         with open(os.path.join(self.folder, "words"), "a", encoding="utf-8") as words:
             self.process = subprocess.Popen([program, f"--config-file={self.folder}/config.xml"], stdout=words,
                                             stderr=words, cwd=self.folder)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             try:
                 self.ask("SELECT 1")
@@ -135,6 +135,7 @@ class ClickHouse(SinkTest):
 
     def test_the_fleet_view_merges_sensors_and_does_not_count_copies(self):
         capture = self.capture(50)
+        self.server.ask("SYSTEM STOP MERGES")  # or copies are gone before they were counted
         for sensor in ("tap1", "tap2"):
             os.makedirs(self.path(sensor))
             settings = [f"output.observer_name={sensor}", f"store.path={self.path(sensor)}/alerts.db"]
@@ -152,15 +153,15 @@ class ClickHouse(SinkTest):
             self.assertEqual(self.run_doorslam(capture, [again], settings=settings), (0, ""))
         self.assertEqual(self.server.number("SELECT count() FROM doorslam.alerts"), 400)
         self.assertEqual(self.server.rows(query), fleet)
-        self.server.ask("OPTIMIZE TABLE doorslam.alerts FINAL")
-        self.assertEqual(self.server.number("SELECT count() FROM doorslam.alerts"), 100)
+        # As a merge would leave it.
+        self.assertEqual(self.server.number("SELECT count() FROM doorslam.alerts FINAL"), 100)
 
     def test_server_killed_in_mid_stream(self):
         capture = self.capture(3000)
         process = self.start(capture, [self.sink(batch=100)], drain=60)
-        time.sleep(0.8)
+        wait_until(lambda: self.server.number("SELECT count() FROM doorslam.alerts") >= 500 or process.poll() is not None)
         self.server.kill()
-        time.sleep(0.5)
+        time.sleep(0.5)  # away for a moment
         self.server.start()
         _, words = process.communicate(timeout=100)
         self.assertEqual(process.returncode, 0, words)
