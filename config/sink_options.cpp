@@ -13,6 +13,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// Octets of a flow record in ECS; an alert has two or three times as many.
+constexpr std::size_t kUsualRecord = 2'048;
+
 milliseconds duration(const SinkSettings& sink, std::string_view name) {
   return std::chrono::duration_cast<milliseconds>(std::chrono::nanoseconds(sink.number(name)));
 }
@@ -57,6 +60,8 @@ Result<sink::RunnerOptions> runner_options(const SinkSettings& sink) {
   options.filter = std::move(*filter);
   options.format = choice_of<format::Format>(sink.text("format"), format::kFormatNames);
   options.batch.records = count(sink, "batch");
+  // Room for so many of usual size: a large batch is asked for where each request is dear.
+  options.batch.octets = std::max(options.batch.octets, options.batch.records * kUsualRecord);
   options.backoff.first = duration(sink, "retry_first_seconds");
   options.backoff.most = duration(sink, "retry_most_seconds");
   if (options.backoff.first > options.backoff.most) {
@@ -212,7 +217,6 @@ store::StoreOptions store_options(const Settings& settings) {
   options.path = settings.text("store.path");
   options.most_octets = static_cast<std::uint64_t>(settings.number("store.max_bytes"));
   options.queue_records = static_cast<std::size_t>(settings.number("store.queue_records"));
-  constexpr std::size_t kUsualRecord = 2'048;
   options.queue_octets = options.queue_records * kUsualRecord;
   return options;
 }

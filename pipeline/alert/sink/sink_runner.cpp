@@ -6,6 +6,7 @@
 #include <csignal>
 #include <exception>
 #include <functional>
+#include <future>
 
 namespace doorslam::sink {
 
@@ -115,21 +116,52 @@ void SinkRunner::step(const std::stop_token& stop) {
     if (!resend(stop)) return;
     next_look_for_resends_ = Clock::now() + kLookForResends;
   }
-  const auto batch = reader_->read_after(position_, options_.filter, options_.batch);
-  if (!batch) {
+  auto current = take_ahead();
+  if (!current) {
     const milliseconds wait = backoff_.next();
-    note_trouble(batch.error().message, wait);
+    note_trouble(current.error().message, wait);
     pause(stop, wait);
     return;
   }
-  if (batch->through == position_) {
+  const Sequence through = current->batch.through;
+  if (through == position_) {
     caught_up_ = true;
     rest(stop);
     return;
   }
-  if (!batch->records.empty() && !send(*batch, Purpose::in_turn, stop)) return;
-  position_ = batch->through;
+  // While the receiver is busy with this batch, the next one is made ready; none is waited for where the store ends.
+  std::future<Result<Prepared>> next;
+  const store::Batch& batch = current->batch;
+  if (batch.records.size() >= options_.batch.records || batch.octets >= options_.batch.octets) {
+    next = std::async(std::launch::async, [this, through] { return prepare(through); });
+  }
+  const bool sent = batch.records.empty() || send(*current, Purpose::in_turn, stop);
+  if (next.valid()) {
+    if (auto ahead = next.get()) ahead_.emplace(std::move(*ahead));
+  }
+  if (!sent) return;
+  position_ = through;
   confirm(position_);
+}
+
+/// The batch behind position_: read ahead, or read now.
+Result<SinkRunner::Prepared> SinkRunner::take_ahead() {
+  // Where the store ended then it may go on now.
+  const bool stale = !ahead_ || ahead_->after != position_ || ahead_->batch.through == position_;
+  if (stale) {
+    ahead_.reset();
+    return prepare(position_);
+  }
+  Prepared taken = std::move(*ahead_);
+  ahead_.reset();
+  return taken;
+}
+
+/// Runs beside deliver(), but never beside anything else that reads or formats.
+Result<SinkRunner::Prepared> SinkRunner::prepare(Sequence after) {
+  auto batch = reader_->read_after(after, options_.filter, options_.batch);
+  if (!batch) return tl::unexpected(batch.error());
+  return format(std::move(*batch), after);
 }
 
 /// Nothing is to be sent: waits for the store, and makes sure of what is in doubt.
@@ -159,8 +191,8 @@ bool SinkRunner::settle(const std::stop_token& stop) {
 }
 
 /// True: the batch has been handed over, or refused for good.
-bool SinkRunner::send(const store::Batch& batch, Purpose purpose, const std::stop_token& stop) {
-  std::vector<Message> pending = format(batch);
+bool SinkRunner::send(const Prepared& prepared, Purpose purpose, const std::stop_token& stop) {
+  std::vector<Message> pending = prepared.messages;
   {
     const std::lock_guard lock(mutex_);
     if (!waiting_since_) waiting_since_ = Clock::now();
@@ -181,6 +213,11 @@ bool SinkRunner::send(const store::Batch& batch, Purpose purpose, const std::sto
     if (delivery.resend_from) return false;
   }
   if (!pending.empty()) return false;
+  if (prepared.unwritable > 0) {
+    note_refusal("it cannot be written in this format");
+    const std::lock_guard lock(mutex_);
+    counters_.refused += prepared.unwritable;
+  }
   note_recovery();
   return true;
 }
@@ -188,16 +225,17 @@ bool SinkRunner::send(const store::Batch& batch, Purpose purpose, const std::sto
 /// False: it could not be done now.
 bool SinkRunner::resend(const std::stop_token& stop) {
   while (true) {
-    const auto batch = reader_->read_resends(options_.name, options_.batch);
+    auto batch = reader_->read_resends(options_.name, options_.batch);
     if (!batch || batch->records.empty()) return true;
+    const Prepared prepared = format(std::move(*batch), position_);
     // With nothing else in doubt, a stream that breaks now takes only these records, which stay asked for.
     if (!settle(stop)) return false;
     const Sequence position = position_;
-    const bool sent = send(*batch, Purpose::once_more, stop) && settle(stop);
+    const bool sent = send(prepared, Purpose::once_more, stop) && settle(stop);
     position_ = position;
     if (!sent) return false;
     std::vector<Sequence> done;
-    for (const store::Record& record : batch->records) done.push_back(record.sequence);
+    for (const store::Record& record : prepared.batch.records) done.push_back(record.sequence);
     store_.confirm_resent(options_.name, done);
     {
       const std::lock_guard lock(mutex_);
@@ -208,22 +246,22 @@ bool SinkRunner::resend(const std::stop_token& stop) {
   }
 }
 
-std::vector<Message> SinkRunner::format(const store::Batch& batch) {
-  std::vector<Message> messages;
-  messages.reserve(batch.records.size());
-  if (rooms_.size() < batch.records.size()) rooms_.resize(batch.records.size());
-  for (std::size_t i = 0; i < batch.records.size(); ++i) {
-    const store::Record& record = batch.records[i];
-    const std::string_view body = formatter_->format(record, rooms_[i]);
+SinkRunner::Prepared SinkRunner::format(store::Batch batch, Sequence after) {
+  Prepared out;
+  out.after = after;
+  out.batch = std::move(batch);
+  out.rooms.resize(out.batch.records.size());
+  out.messages.reserve(out.batch.records.size());
+  for (std::size_t i = 0; i < out.batch.records.size(); ++i) {
+    const store::Record& record = out.batch.records[i];
+    const std::string_view body = formatter_->format(record, out.rooms[i]);
     if (!body.empty()) {
-      messages.push_back({&record, body});
-      continue;
+      out.messages.push_back({&record, body});
+    } else {
+      ++out.unwritable;
     }
-    note_refusal(fmt::format("record {} cannot be written in this format", record.id));
-    const std::lock_guard lock(mutex_);
-    ++counters_.refused;
   }
-  return messages;
+  return out;
 }
 
 /// Leaves in `pending` what is to be sent again.

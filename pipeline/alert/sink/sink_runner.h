@@ -43,10 +43,10 @@ struct SinkCounters {
 
 /// A sink: one thread that reads the store from the sink's own place and sends, at least once and in order.
 ///
-/// Theory of operation. A batch is read, formatted and handed to the receiver; what it did not take is sent again after
-/// a pause, before anything else is. Only when all of a batch has arrived, or was refused for good, is the place in the
-/// store moved. A stream that cannot tell what has arrived holds records in doubt; the place stays before them.
-/// thread-safe.
+/// Theory of operation. A batch is read, formatted and handed to the receiver, and the next is made ready meanwhile;
+/// what the receiver did not take is sent again after a pause, before anything else is. Only when all of a batch has
+/// arrived, or was refused for good, is the place in the store moved. A stream that cannot tell what has arrived holds
+/// records in doubt; the place stays before them. thread-safe.
 class SinkRunner {
  public:
   SinkRunner(RunnerOptions options, std::unique_ptr<Receiver> receiver, store::AlertStore& store, Notice notice);
@@ -70,14 +70,25 @@ class SinkRunner {
   /// Records in turn move the sink's place; records that are sent once more may lie ahead of it and say nothing of it.
   enum class Purpose : std::uint8_t { in_turn, once_more };
 
+  /// A batch in the receiver's form. Moving it leaves what is borrowed where it is.
+  struct Prepared {
+    Sequence after = 0;  ///< where it was read from
+    store::Batch batch;
+    std::vector<std::string> rooms;  ///< what messages are borrowed from
+    std::vector<Message> messages;
+    std::uint64_t unwritable = 0;  ///< records that the format has no words for
+  };
+
   void work(const std::stop_token& stop);
   bool finishing() const;
   void step(const std::stop_token& stop);
-  bool send(const store::Batch& batch, Purpose purpose, const std::stop_token& stop);
+  Result<Prepared> take_ahead();
+  Result<Prepared> prepare(Sequence after);
+  Prepared format(store::Batch batch, Sequence after);
+  bool send(const Prepared& prepared, Purpose purpose, const std::stop_token& stop);
   bool resend(const std::stop_token& stop);
   void rest(const std::stop_token& stop);
   bool settle(const std::stop_token& stop);
-  std::vector<Message> format(const store::Batch& batch);
   void take_stock(const Delivery& delivery, std::vector<Message>& pending);
   void confirm_before(const Message& first_open, const Delivery& delivery);
   void confirm(Sequence through);
@@ -95,10 +106,10 @@ class SinkRunner {
   std::unique_ptr<format::Formatter> formatter_;
   std::optional<store::StoreReader> reader_;
   Backoff backoff_;
-  Sequence position_ = 0;           ///< read and sent up to here
-  Sequence confirmed_ = 0;          ///< as told to the store
-  std::vector<std::string> rooms_;  ///< what messages are borrowed from
-  bool caught_up_ = false;          ///< the store held nothing beyond position_
+  Sequence position_ = 0;          ///< read and sent up to here
+  Sequence confirmed_ = 0;         ///< as told to the store
+  std::optional<Prepared> ahead_;  ///< the next batch, read while the receiver took the one before
+  bool caught_up_ = false;         ///< the store held nothing beyond position_
   Clock::time_point last_sent_;
   Clock::time_point next_look_for_resends_;
   Clock::time_point trouble_since_;

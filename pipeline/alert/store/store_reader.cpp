@@ -28,8 +28,7 @@ std::string select_records(std::string_view rest) {
 Result<Batch> read_matching(Statement& rows, Sequence begin, const Filter& filter, const BatchLimits& limits) {
   Batch batch;
   batch.through = begin;
-  std::size_t octets = 0;
-  while (batch.records.size() < limits.records && octets < limits.octets) {
+  while (batch.records.size() < limits.records && batch.octets < limits.octets) {
     const auto row = rows.step();
     if (!row) return tl::unexpected(row.error());
     if (!*row) break;
@@ -37,7 +36,7 @@ Result<Batch> read_matching(Statement& rows, Sequence begin, const Filter& filte
     batch.through = record.sequence;
     if (!filter.matches(record)) continue;
     record.body = rows.text(kBodyColumn);
-    octets += record.body.size();
+    batch.octets += record.body.size();
     batch.records.push_back(std::move(record));
   }
   rows.reset();

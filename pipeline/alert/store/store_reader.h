@@ -22,6 +22,7 @@ struct BatchLimits {
 struct Batch {
   std::vector<Record> records;  ///< those that the filter matches, in order
   Sequence through = 0;         ///< everything up to here was looked at
+  std::size_t octets = 0;       ///< of the bodies
 };
 
 /// A sink's place, for a person.
