@@ -108,10 +108,11 @@ std::size_t AnalysisThread::round() {
   const bool known = aim_ns_ != kNoTime && aim_ns_ != kAllCovered;
   const bool moved =
       known && aim_ns_ > counters_.watermark_ns + 1 && std::none_of(sources_.begin(), sources_.end(), owes);
-  const bool hurried = known && taken > 0 && judge_as_they_come_.load(std::memory_order_acquire);
+  const bool hurried = known && taken > 0 && aim_ns_ >= end_ns_.load(std::memory_order_acquire);
   if (moved || hurried) {
-    // Packets of that very time may still come.
-    counters_.watermark_ns = std::max(counters_.watermark_ns, aim_ns_ - 1);
+    // Packets of that very time may still come. When all end, order is given up: the ends that are here are judged, for
+    // each round that held them would move them all.
+    counters_.watermark_ns = std::max(counters_.watermark_ns, hurried ? aim_ns_ : aim_ns_ - 1);
     analysis_.advance(counters_.watermark_ns, readings_);
     held_ = 0;
     give_out();

@@ -46,9 +46,10 @@ class AnalysisThread {
   void note_loss(const diagnose::CaptureLoss& loss, std::uint64_t at_ports);
   /// Runs `command` on the analysis thread, soon. Thread-safe.
   void post(Command command);
-  /// The workers are ending their connections, all at one time: judge what comes as it comes, in place of holding a
-  /// million ends to order them. Not for captures, whose records are to be the same in every run.
-  void judge_as_they_come() noexcept { judge_as_they_come_.store(true, std::memory_order_release); }
+  /// The workers are ending their connections, all at `end_ns`: once all have come to that, judge what comes as it
+  /// comes, in place of holding a million ends to order them. Not for captures, whose records are to be the same in
+  /// every run.
+  void judge_as_they_come(flowtable::TimeNs end_ns) noexcept { end_ns_.store(end_ns, std::memory_order_release); }
   /// All workers have ended: takes what is left in the rings, judges everything that waits, and ends the thread.
   void finish();
 
@@ -84,7 +85,7 @@ class AnalysisThread {
   Published<AnalysisThreadCounters> published_;
   std::atomic<std::uint64_t> rounds_{0};
   std::atomic<bool> finishing_{false};
-  std::atomic<bool> judge_as_they_come_{false};
+  std::atomic<flowtable::TimeNs> end_ns_{kAllCovered};  ///< what comes from then on is judged as it comes
   std::atomic<bool> has_commands_{false};
   std::mutex commands_mutex_;
   std::vector<Command> commands_;

@@ -460,7 +460,7 @@ void LiveRun::stop() {
   note_losses(too_late);
   TimeNs end_ns = replay_ ? 1 : now_ns();
   for (const LaneSlot& slot : lanes_) end_ns = std::max(end_ns, slot.lane->counters().packet_time_ns);
-  if (!replay_) analysis_thread_->judge_as_they_come();
+  if (!replay_) analysis_thread_->judge_as_they_come(end_ns);
   orders_.end_ns.store(end_ns, std::memory_order_relaxed);
   orders_.phase.store(Phase::finishing, std::memory_order_release);
   wait_until(&Lane::done);
