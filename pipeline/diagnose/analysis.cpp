@@ -62,16 +62,6 @@ Outcome outcome_of(Ending ending, std::span<const SignatureHit> words) {
   }
 }
 
-/// The server ended a session in the middle: the client had not closed, and no answer had just been given.
-bool was_cut_short(Ending ending, const Evidence* evidence) {
-  if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return false;
-  if (evidence == nullptr) return false;
-  const SideEvidence& server = evidence->of(Side::responder);
-  const TimeNs closed = server_close_time(*evidence);
-  const bool unanswered = evidence->of(Side::originator).last_payload_ns > server.last_payload_ns;
-  return unanswered || closed - server.last_payload_ns > kSameBreathNs;
-}
-
 /// From the last payload of either side to the server's close.
 flowtable::DurationNs idle_time(const Evidence* evidence) {
   if (evidence == nullptr) return 0;
@@ -115,7 +105,7 @@ bool may_contrast(Ending ending, const Evidence* evidence) {
 bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending, Outcome outcome) {
   const bool orderly = ending == Ending::left_after_reply || ending == Ending::closed_after_reply;
   if (evidence == nullptr) return orderly || (summary.plainly_served && ending == Ending::still_open);
-  if (!orderly || outcome != Outcome::served || was_cut_short(ending, evidence)) return false;
+  if (!orderly || outcome != Outcome::served || cut_of(ending, evidence) != Cut::none) return false;
   if (summary.mid_stream || summary.one_sided || summary.side[0].gap_bytes + summary.side[1].gap_bytes > 0)
     return false;
   const SideEvidence& server = evidence->of(Side::responder);
@@ -220,9 +210,11 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
     mark_server(summary, *evidence, ending);
   }
   const Outcome outcome = outcome_of(ending, words.server.view());
+  const Cut cut = cut_of(ending, evidence);
   ledger_.ended(summary, EndedNote{.outcome = outcome,
                                    .closed_ns = close_time(summary, evidence),
-                                   .cut_short = was_cut_short(ending, evidence),
+                                   .cut_short = cut == Cut::in_midst,
+                                   .ended_on_words = cut == Cut::on_last_words,
                                    .beginning_unseen = ending == Ending::closed_unseen,
                                    .idle_ns = idle_time(evidence),
                                    .words = words.digest,

@@ -157,6 +157,13 @@ Ending ending_by_state(const ConnectionSummary& summary) {
   return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
 }
 
+/// What the tap sees of a round trip between it and the server; 0 where the handshake was not seen.
+flowtable::DurationNs server_round_trip(const Evidence& e) {
+  return e.syn_ack_ns != kNoTime && e.last_syn_ns != kNoTime && e.syn_ack_ns > e.last_syn_ns
+             ? e.syn_ack_ns - e.last_syn_ns
+             : 0;
+}
+
 }  // namespace
 
 std::string_view name_of(Ending ending) {
@@ -170,6 +177,22 @@ std::string_view name_of(Ending ending) {
 }
 
 TimeNs server_close_time(const Evidence& evidence) { return first_end_of(evidence.of(Side::responder)); }
+
+Cut cut_of(Ending ending, const Evidence* evidence) {
+  if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return Cut::none;
+  if (evidence == nullptr) return Cut::none;
+  const SideEvidence& server = evidence->of(Side::responder);
+  const TimeNs client_spoke = evidence->of(Side::originator).last_payload_ns;
+  const TimeNs closed = server_close_time(*evidence);
+  // What the client says behind the close is no part of the session.
+  if (client_spoke <= server.last_payload_ns || client_spoke > closed) {
+    return closed - server.last_payload_ns > kSameBreathNs ? Cut::in_midst : Cut::none;
+  }
+  // A RST would mean that the words were not even read.
+  const bool was_heard = server.fin_ns != kNoTime && server.fin_ns == closed;
+  const bool at_once = closed - client_spoke <= kSameBreathNs + server_round_trip(*evidence);
+  return was_heard && at_once ? Cut::on_last_words : Cut::in_midst;
+}
 
 TimeNs close_time(const ConnectionSummary& summary, const Evidence* evidence) {
   if (evidence == nullptr) return summary.end_ns;

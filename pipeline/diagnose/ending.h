@@ -45,4 +45,14 @@ inline constexpr flowtable::DurationNs kSameBreathNs = 10 * flowtable::kMillisec
 /// When the server's side ended it (FIN or RST), or kNoTime.
 flowtable::TimeNs server_close_time(const tcp::Evidence& evidence);
 
+/// How the server ended a session in which it had spoken.
+enum class Cut : std::uint8_t {
+  none,           ///< it did not, or in one breath with its answer
+  on_last_words,  ///< by FIN, in one breath after words of the client that got no other answer: they asked for it
+  in_midst,       ///< nobody had asked for it
+};
+
+/// `evidence` null: none.
+Cut cut_of(Ending ending, const tcp::Evidence* evidence);
+
 }  // namespace doorslam::diagnose

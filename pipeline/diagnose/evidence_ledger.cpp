@@ -11,10 +11,6 @@ namespace doorslam::diagnose::evidence {
 
 namespace {
 
-using flowtable::kMillisecondNs;
-using flowtable::kNoTime;
-using flowtable::kSecondNs;
-
 /// How firmly a ceiling explains a refusal at it: the log of how much rarer such a figure is among the served. 0 to 1.
 double firmness(const LoadFigure& figure) {
   const double served = figure.served_below + figure.served_from;
@@ -62,6 +58,17 @@ std::optional<Finding> several_clients_refused_only(const Case& c) {
   return Finding{fmt::format("{} were only refused, {} only served, none both",
                              counted(k.clients_refused + 1, "client", "clients"),
                              counted(k.clients_served, "client", "clients"))};
+}
+
+/// Clients who are refused now and served then show that others in their place were not refused by address either.
+std::optional<Finding> refused_clients_served_too(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
+  if (is_limit(k.open_total) || is_limit(k.open_client)) return std::nullopt;
+  return Finding{
+      fmt::format("{} of the {} that were refused here {} served at other times", k.clients_both,
+                  counted(k.clients_refused, "other client", "other clients"), k.clients_both == 1 ? "was" : "were"),
+      std::min(1.0, static_cast<double>(k.clients_both) / (k.clients_refused + 1.0))};
 }
 
 std::optional<Finding> nobody_served(const Case& c) {
@@ -135,48 +142,6 @@ std::optional<Finding> arrivals_slow(const Case& c) {
       fmt::format("{} had arrived in the second before, {} of this client in the minute before; {} of {} served "
                   "ones met as many",
                   k.arrivals_total.subject, k.arrivals_client.subject, k.arrivals_total.served_as_high, k.served)};
-}
-
-/// When a process dies, its kernel closes all of its sockets in the same instant.
-std::optional<Finding> sessions_ended_together(const Case& c) {
-  const Contrast& k = c.contrast;
-  if (!c.server_hung_up()) return std::nullopt;
-  // Sessions from before the capture count only where nothing listened afterwards: a FIN alone is an ordinary end.
-  const bool closed_after = port_closed_afterwards(c).has_value();
-  if (c.ending == Ending::closed_unseen && !closed_after) return std::nullopt;
-  const std::uint32_t together = k.ended_together + (closed_after ? k.unseen_together : 0);
-  if (together == 0 || together < k.went_on) return std::nullopt;
-  return Finding{
-      fmt::format("{} cut short within 30 ms of this one, {} went on",
-                  counted(together, "other session of this server was", "other sessions of this server were"),
-                  k.went_on),
-      together >= 3 ? 1.0 : (together == 2 ? 0.75 : 0.4)};
-}
-
-/// A crash spares nobody.
-std::optional<Finding> sessions_went_on(const Case& c) {
-  const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.went_on == 0 || k.ended_together >= k.went_on) return std::nullopt;
-  return Finding{
-      fmt::format("{} of this server went on undisturbed", counted(k.went_on, "other session", "other sessions"))};
-}
-
-std::optional<Finding> port_closed_afterwards(const Case& c) {
-  if (!c.server_hung_up() || !c.marks) return std::nullopt;
-  const PortClosure* closure =
-      c.marks->closure_between(c.closed_ns - 100 * kMillisecondNs, c.closed_ns + 10 * kSecondNs);
-  if (closure == nullptr || closure->last_accept_ns > c.closed_ns + 100 * kMillisecondNs) return std::nullopt;
-  return Finding{fmt::format("{} later the port answered a SYN with RST: nothing listened any more",
-                             in_words(closure->first_reset_ns - c.closed_ns))};
-}
-
-/// A service that serves the next client at once has not crashed.
-std::optional<Finding> served_again_soon(const Case& c) {
-  const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.served_again_ns == kNoTime || k.ended_together > 0) return std::nullopt;
-  const auto after = k.served_again_ns - c.closed_ns;
-  if (after > 2 * kSecondNs) return std::nullopt;
-  return Finding{fmt::format("the next client was served {} later", in_words(after))};
 }
 
 }  // namespace doorslam::diagnose::evidence

@@ -10,6 +10,7 @@ namespace doorslam::diagnose::evidence {
 std::optional<Finding> client_always_refused(const Case& c);
 std::optional<Finding> client_served_at_other_times(const Case& c);
 std::optional<Finding> several_clients_refused_only(const Case& c);
+std::optional<Finding> refused_clients_served_too(const Case& c);
 std::optional<Finding> nobody_served(const Case& c);
 std::optional<Finding> above_session_ceiling(const Case& c);
 std::optional<Finding> above_client_ceiling(const Case& c);
@@ -17,9 +18,5 @@ std::optional<Finding> below_every_ceiling(const Case& c);
 std::optional<Finding> no_session_open(const Case& c);
 std::optional<Finding> arrivals_too_fast(const Case& c);
 std::optional<Finding> arrivals_slow(const Case& c);
-std::optional<Finding> sessions_ended_together(const Case& c);
-std::optional<Finding> sessions_went_on(const Case& c);
-std::optional<Finding> port_closed_afterwards(const Case& c);
-std::optional<Finding> served_again_soon(const Case& c);
 
 }  // namespace doorslam::diagnose::evidence

@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "pipeline/diagnose/evidence_crash.h"
 #include "pipeline/diagnose/figures.h"
 #include "pipeline/diagnose/guide.h"
 #include "pipeline/diagnose/protocol_marks.h"
@@ -53,6 +54,21 @@ std::uint32_t server_octets_after_second_flight(const tcp::Evidence& e) {
     }
   });
   return octets;
+}
+
+/// The client's FIN left before it could know of the server's.
+bool fins_crossed(const tcp::Evidence& e) {
+  std::optional<std::uint32_t> server_fin;
+  bool crossed = false;
+  e.for_each_rung([&](const Rung& rung, std::uint32_t) {
+    if ((rung.flags & packet::tcp_flag::kFin) == 0) return;
+    if (rung.side == Side::responder) {
+      server_fin = rung.seq + rung.length;
+    } else {
+      crossed = server_fin.has_value() && rung.ack <= *server_fin;
+    }
+  });
+  return crossed;
 }
 
 }  // namespace
@@ -118,6 +134,8 @@ std::optional<Finding> no_word_of_a_limit(const Case& c) {
 std::optional<Finding> words_usual_here(const Case& c) {
   if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)
     return std::nullopt;
+  // That a session had begun well does not make its end with all the others an ordinary one.
+  if (ended_with_it(c) > 0) return std::nullopt;
   return Finding{fmt::format("the server began with the same words as to {}",
                              counted(c.contrast.served_same_words, "served connection", "served connections"))};
 }
@@ -144,11 +162,19 @@ std::optional<Finding> ordinary_close_after_answer(const Case& c) {
   return Finding{"the server answered the last request and closed in one breath"};
 }
 
+/// `quit` and its like: the close is the answer, in one breath, and no sign that anything went wrong.
+std::optional<Finding> ended_on_last_words(const Case& c) {
+  if (c.ending != Ending::closed_after_reply || cut_of(c.ending, c.packets) != Cut::on_last_words) return std::nullopt;
+  return Finding{fmt::format("the server closed {} after the client's last words, which it had read",
+                             in_words(c.closed_ns - c.client()->last_payload_ns))};
+}
+
 /// A request that the server took and did not answer before it ended the session.
 std::optional<Finding> cut_short_without_answer(const Case& c) {
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
   const SideEvidence& server = *c.server();
   if (c.client()->last_payload_ns <= server.last_payload_ns) return std::nullopt;
+  if (cut_of(c.ending, c.packets) == Cut::on_last_words) return std::nullopt;
   return Finding{fmt::format("the server ended the session {} after a request that it did not answer",
                              in_words(c.closed_ns - c.client()->last_payload_ns))};
 }
@@ -177,8 +203,18 @@ std::optional<Finding> ssh_server_left_first(const Case& c) {
   if (!speaks_ssh(c.server()->head) || c.packets->exchanges < 3) return std::nullopt;
   const std::uint64_t octets = c.summary.side[index_of(Side::responder)].payload_bytes;
   if (octets > 16'384) return std::nullopt;
+  // A client that says farewell and leaves by itself has done what it came for.
+  if (c.client()->last_payload_ns > c.server()->last_payload_ns && fins_crossed(*c.packets)) return std::nullopt;
   return Finding{fmt::format("the SSH server hung up after {} exchanges and {} octets, during authentication",
                              c.packets->exchanges, octets)};
+}
+
+/// MQTT has one answer, "not authorised", for a wrong password and for an address that is not wanted (3.1.1, section
+/// 3.2.2.3). Who names a user and a password is told of these.
+std::optional<Finding> credentials_refused(const Case& c) {
+  if (c.packets == nullptr || !is_mqtt_connect_with_password(c.client()->head)) return std::nullopt;
+  if (!is_mqtt_not_authorised(c.server()->head)) return std::nullopt;
+  return Finding{"the client's CONNECT carries a user name and a password, and the CONNACK says: not authorised"};
 }
 
 std::optional<Finding> client_waited_in_vain(const Case& c) {

@@ -165,6 +165,7 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->closed_ns = ended.closed_ns;
     note->outcome = ended.outcome;
     note->cut_short = ended.cut_short;
+    note->ended_on_words = ended.ended_on_words;
     note->words = ended.words;
     note->only_greeted = ended.only_greeted;
     note->beginning_unseen = ended.beginning_unseen;
@@ -177,15 +178,20 @@ void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
   Server* const server = servers_.find(endpoint);
   if (server == nullptr) return;
   ServerMarks& marks = server->marks;
-  const bool known =
-      marks.closure_count > 0 &&
-      marks.closures[(marks.closure_count - 1) % marks.closures.size()].first_reset_ns > marks.last_accept_ns;
-  if (known) return;
-  PortClosure closure{.first_reset_ns = now_ns, .last_accept_ns = marks.last_accept_ns};
-  std::uint64_t serial = server->newest;
-  for (const Note* note = note_numbered(serial); note != nullptr; note = note_numbered(serial)) {
+  // A reset is filed when its connection is over, so the port may have accepted others since.
+  std::uint64_t serial = last_accepted_by(*server, now_ns);
+  const Note* note = note_numbered(serial);
+  if (note == nullptr) return;
+  const TimeNs last_accept_ns = note->accepted_ns;
+  for (PortClosure& known : marks.closures) {
+    if (known.first_reset_ns == kNoTime || known.last_accept_ns != last_accept_ns) continue;
+    known.first_reset_ns = std::min(known.first_reset_ns, now_ns);
+    return;
+  }
+  PortClosure closure{.first_reset_ns = now_ns, .last_accept_ns = last_accept_ns};
+  for (; note != nullptr; note = note_numbered(serial)) {
     serial = older_than(serial, note->older_by);
-    if (marks.last_accept_ns - note->accepted_ns > kSecondNs) break;
+    if (last_accept_ns - note->accepted_ns > kSecondNs) break;
     ++closure.accepted_in_last_second;
   }
   marks.closures[marks.closure_count++ % marks.closures.size()] = closure;
@@ -231,6 +237,16 @@ std::uint64_t Ledger::first_to_read(const Server& server, TimeNs closed_ns) {
   return serial;
 }
 
+/// The latest note of an acceptance at or before that time.
+std::uint64_t Ledger::last_accepted_by(const Server& server, TimeNs time_ns) {
+  std::uint64_t serial = first_to_read(server, time_ns);
+  for (const Note* note = note_numbered(serial); note != nullptr && note->accepted_ns > time_ns;
+       note = note_numbered(serial)) {
+    serial = older_than(serial, note->older_by);
+  }
+  return serial;
+}
+
 TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
   const bool open = note.outcome == Outcome::open;
   const bool is_subject = note.connection_id == subject.connection_id;
@@ -241,6 +257,7 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           // What was open before the subject's end and still is has outlived the settle time: it is being served.
           .outcome = open && !is_after && !is_subject ? Outcome::served : note.outcome,
           .cut_short = note.cut_short,
+          .ended_on_words = note.ended_on_words,
           .only_greeted = note.only_greeted,
           .beginning_unseen = note.beginning_unseen,
           .is_subject = is_subject,
@@ -364,6 +381,7 @@ void Ledger::count_endings(const Subject& subject, Contrast& out) const {
     }
     if (row.closed_ns < subject.closed_ns - kTogetherNs) continue;
     const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
+    out.stopped_together += together && (row.cut_short || row.ended_on_words) ? 1 : 0;
     if (together && row.beginning_unseen) {
       ++out.unseen_together;
     } else if (together && row.cut_short && !is_same_timer(row.idle_ns, subject.idle_ns)) {

@@ -43,7 +43,8 @@ enum class Outcome : std::uint8_t {
 struct EndedNote {
   Outcome outcome = Outcome::served;
   flowtable::TimeNs closed_ns = 0;  ///< first FIN or RST, else the last packet
-  bool cut_short = false;  ///< the server ended it in mid-session: not after an answer, not after the client's FIN
+  bool cut_short = false;       ///< the server ended it in mid-session: not after an answer, not after the client's FIN
+  bool ended_on_words = false;  ///< the server ended it on words of the client that got no other answer (Cut)
   bool beginning_unseen = false;      ///< the capture does not have what went before the close
   flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;            ///< digest of the server's first words, 0: none or unknown
@@ -82,16 +83,17 @@ struct Contrast {
   std::uint32_t refused = 0;      ///< refused likewise, silently or in words
   std::uint32_t same_client_served = 0;
   std::uint32_t same_client_refused = 0;
-  std::uint32_t clients_served = 0;       ///< distinct clients other than the subject's that were served
-  std::uint32_t clients_refused = 0;      ///< distinct other clients that were refused
-  std::uint32_t clients_both = 0;         ///< distinct clients (the subject's included) that were served and refused
-  LoadFigure open_total;                  ///< sessions open on this server
-  LoadFigure open_client;                 ///< sessions open between this client and this server
-  LoadFigure arrivals_total;              ///< connections accepted in the second before
-  LoadFigure arrivals_client;             ///< connections of this client in the minute before
-  std::uint32_t ended_together = 0;       ///< other sessions that the server cut short within 30 ms, no idle timer's
-  std::uint32_t unseen_together = 0;      ///< others that it ended within 30 ms, whose beginning was not captured
-  std::uint32_t went_on = 0;              ///< other sessions that were open then and outlived it
+  std::uint32_t clients_served = 0;    ///< distinct clients other than the subject's that were served
+  std::uint32_t clients_refused = 0;   ///< distinct other clients that were refused
+  std::uint32_t clients_both = 0;      ///< distinct clients (the subject's included) that were served and refused
+  LoadFigure open_total;               ///< sessions open on this server
+  LoadFigure open_client;              ///< sessions open between this client and this server
+  LoadFigure arrivals_total;           ///< connections accepted in the second before
+  LoadFigure arrivals_client;          ///< connections of this client in the minute before
+  std::uint32_t ended_together = 0;    ///< other sessions that the server cut short within 30 ms, no idle timer's
+  std::uint32_t stopped_together = 0;  ///< the same with idle timers, and with those that ended on their client's words
+  std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
+  std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
   std::uint32_t served_same_words = 0;    ///< served connections that were told the same first words
   std::uint32_t served_other_words = 0;   ///< served connections that were told others
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
@@ -122,6 +124,7 @@ struct TableRow {
   flowtable::IpAddress client;
   Outcome outcome = Outcome::open;
   bool cut_short = false;
+  bool ended_on_words = false;
   bool only_greeted = false;
   bool beginning_unseen = false;
   bool is_subject = false;
@@ -199,6 +202,7 @@ class Ledger {
     flowtable::IpAddress client;
     Outcome outcome = Outcome::open;
     bool cut_short : 1 = false;
+    bool ended_on_words : 1 = false;
     bool only_greeted : 1 = false;
     bool beginning_unseen : 1 = false;
   };
@@ -245,6 +249,7 @@ class Ledger {
   static std::uint64_t older_than(std::uint64_t serial, std::uint32_t by) { return by == 0 ? kNone : serial - by; }
   std::uint64_t provide_note();
   std::uint64_t first_to_read(const Server& server, flowtable::TimeNs closed_ns);
+  std::uint64_t last_accepted_by(const Server& server, flowtable::TimeNs time_ns);
   TableRow row_of(const Note& note, const Subject& subject) const;
   void lay_out(const Subject& subject);
   void number_clients();

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "pipeline/diagnose/evidence_capture.h"
+#include "pipeline/diagnose/evidence_crash.h"
 #include "pipeline/diagnose/evidence_handshake.h"
 #include "pipeline/diagnose/evidence_ledger.h"
 #include "pipeline/diagnose/evidence_speech.h"
@@ -100,6 +101,7 @@ namespace ledger_weights {
 constexpr Weights<3> kAlwaysRefused = {{{acl_denied, 1.8}, {app_crash, -1.0}, {connection_limit, -0.3}}};
 constexpr Weights<3> kServedAtOtherTimes = {{{acl_denied, -3.5}, {connection_limit, 0.8}, {rate_limit, 0.8}}};
 constexpr Weights<1> kDisjointGroups = {{{acl_denied, 0.8}}};
+constexpr Weights<1> kOthersServedToo = {{{acl_denied, -1.2}}};
 constexpr Weights<2> kNobodyServed = {{{connection_limit, -0.8}, {rate_limit, -0.8}}};
 constexpr Weights<2> kAboveCeiling = {{{connection_limit, 4.0}, {acl_denied, -1.5}}};
 constexpr Weights<3> kAboveClientCeiling = {{{connection_limit, 4.0}, {acl_denied, -1.5}, {rate_limit, -0.5}}};
@@ -116,6 +118,7 @@ constexpr Weights<6> kEndedTogether = {{{app_crash, 5.5},
 constexpr Weights<1> kWentOn = {{{app_crash, -3.5}}};
 constexpr Weights<3> kClosedAfterwards = {{{app_crash, 2.0}, {maintenance, 1.0}, {served, -0.5}}};
 constexpr Weights<1> kServedSoon = {{{app_crash, -1.5}}};
+constexpr Weights<3> kOverARequest = {{{app_crash, 3.0}, {acl_denied, -1.5}, {connection_limit, -1.5}}};
 }  // namespace ledger_weights
 
 namespace speech_weights {
@@ -132,10 +135,12 @@ constexpr Weights<1> kUnread = {{{app_crash, -0.2}}};
 constexpr Weights<3> kUsualWords = {{{served, 1.5}, {acl_denied, -1.0}, {connection_limit, -1.0}}};
 constexpr Weights<4> kUnusualWords = {{{served, -3.0}, {acl_denied, 0.8}, {connection_limit, 0.8}, {rate_limit, 0.4}}};
 constexpr Weights<2> kOrdinaryClose = {{{served, 1.5}, {app_crash, -3.0}}};
+constexpr Weights<2> kOnLastWords = {{{served, 1.0}, {app_crash, -2.0}}};
 constexpr Weights<2> kCutShort = {{{app_crash, 0.7}, {served, -1.0}}};
 constexpr Weights<1> kHelloRefused = {{{tls_refused, 2.0}}};
 constexpr Weights<2> kAlertInCipher = {{{tls_refused, 6.0}, {served, -2.0}}};
 constexpr Weights<2> kSshServerLeft = {{{auth_failed, 5.0}, {served, -1.0}}};
+constexpr Weights<2> kCredentials = {{{auth_failed, 3.0}, {acl_denied, -1.0}}};
 constexpr Weights<2> kWaited = {{{server_no_reply, 3.0}, {client_abort, -1.5}}};
 constexpr Weights<2> kLeftAtOnce = {{{client_abort, 2.0}, {server_no_reply, -3.0}}};
 constexpr Weights<1> kSaidNothing = {{{client_abort, 1.0}}};
@@ -183,6 +188,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"client-always-refused", evidence::client_always_refused, l::kAlwaysRefused},
     {"client-served-at-other-times", evidence::client_served_at_other_times, l::kServedAtOtherTimes},
     {"several-clients-refused-only", evidence::several_clients_refused_only, l::kDisjointGroups},
+    {"refused-clients-served-too", evidence::refused_clients_served_too, l::kOthersServedToo},
     {"nobody-served", evidence::nobody_served, l::kNobodyServed},
     {"above-session-ceiling", evidence::above_session_ceiling, l::kAboveCeiling},
     {"above-client-ceiling", evidence::above_client_ceiling, l::kAboveClientCeiling},
@@ -194,13 +200,16 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"sessions-went-on", evidence::sessions_went_on, l::kWentOn},
     {"port-closed-afterwards", evidence::port_closed_afterwards, l::kClosedAfterwards},
     {"served-again-soon", evidence::served_again_soon, l::kServedSoon},
+    {"died-over-a-request", evidence::died_over_a_request, l::kOverARequest},
     {"words-usual-here", evidence::words_usual_here, s::kUsualWords},
     {"words-unusual-here", evidence::words_unusual_here, s::kUnusualWords},
     {"ordinary-close-after-answer", evidence::ordinary_close_after_answer, s::kOrdinaryClose},
+    {"ended-on-last-words", evidence::ended_on_last_words, s::kOnLastWords},
     {"cut-short-without-answer", evidence::cut_short_without_answer, s::kCutShort},
     {"tls-hello-refused", evidence::tls_hello_refused, s::kHelloRefused},
     {"tls-alert-in-cipher", evidence::tls_alert_in_cipher, s::kAlertInCipher},
     {"ssh-server-left-first", evidence::ssh_server_left_first, s::kSshServerLeft},
+    {"credentials-refused", evidence::credentials_refused, s::kCredentials},
     {"client-waited-in-vain", evidence::client_waited_in_vain, s::kWaited},
     {"client-left-at-once", evidence::client_left_at_once, s::kLeftAtOnce},
     {"client-said-nothing", evidence::client_said_nothing, s::kSaidNothing},

@@ -88,5 +88,82 @@ TEST(CrashStory, ARefusalByResetIsNoCrashWhereTheNextClientIsServed) {
   EXPECT_LT(probability_of(readings.of(refused), Cause::app_crash), 0.1);
 }
 
+TEST(CrashStory, FarewellsInTheSameInstantAreNone) {
+  Story story;
+  const std::vector<Conversation*> leaving = cut_together(story, 7, 10.0);
+  for (Conversation* talk : leaving) {
+    talk->client(kPsh | kAck, "QUIT\r\n");
+    Story::hang_up(*talk);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : leaving) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served)) << "each close answers its own client's request";
+    EXPECT_TRUE(argues_against(readings.of(*talk), Cause::app_crash, "after the client's last words"));
+  }
+}
+
+/// Sessions that have been idle equally long look like an idle timer's, until nothing listens any more.
+TEST(CrashStory, IdleSessionsEndTogetherAndThePortIsClosedUntilItIsStartedAgain) {
+  Story story;
+  std::vector<Conversation*> cut;
+  for (int i = 0; i < 3; ++i) {
+    Conversation& talk = story.open(client(10 + i), 1.0 + 0.002 * i);
+    talk.set_now(kStart + seconds(10.0) + i * 100 * kMicrosecondNs);
+    Story::hang_up(talk);
+    cut.push_back(&talk);
+  }
+  for (int i = 0; i < 2; ++i) {
+    Conversation& talk = story.connect(client(20 + i), 11.0 + i);
+    talk.client(kSyn);
+    talk.server(kRst | kAck);
+  }
+  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 14.0 + i);
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
+    EXPECT_TRUE(argues_for(readings.of(*talk), Cause::app_crash, "the port answered a SYN with RST"));
+  }
+}
+
+/// A server of many workers: one of them dies with a request in hand, the others do not notice.
+TEST(CrashStory, OneWorkerDiesOverARequest) {
+  Story story;
+  for (int i = 0; i < 3; ++i) story.serve(client(20 + i), 1.0 + i, 20.0);
+  for (int i = 0; i < 6; ++i) story.serve(client(30 + i), 4.2 + i, 0.5);
+  std::vector<Conversation*> cut;
+  for (int i = 0; i < 3; ++i) {
+    Conversation& talk = story.connect(client(10 + i), 5.0 + 2.0 * i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "GET /report HTTP/1.1\r\n");
+    talk.server(kAck);
+    talk.after(800 * kMillisecondNs);
+    Story::hang_up(talk);
+    cut.push_back(&talk);
+  }
+  story.serve(client(10), 12.0);
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
+    EXPECT_TRUE(argues_for(readings.of(*talk), Cause::app_crash, "hung up 801 ms later"));
+  }
+  EXPECT_TRUE(argues_against(readings.of(*cut[1]), Cause::acl_denied, "served at other times"));
+}
+
+/// nginx's 444: the request decides, at once, and for the same clients every time.
+TEST(CrashStory, AHangUpInOneBreathWithTheRequestIsNone) {
+  Story story;
+  for (int i = 0; i < 6; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);
+  Conversation* refused = nullptr;
+  for (int i = 0; i < 3; ++i) {
+    refused = &story.connect(client(9), 2.5 + i);
+    refused->handshake();
+    refused->client(kPsh | kAck, "GET / HTTP/1.1\r\n\r\n");
+    Story::hang_up(*refused);
+  }
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.all.back(), Cause::acl_denied));
+  EXPECT_FALSE(says(readings.all.back(), "had read the request"));
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose

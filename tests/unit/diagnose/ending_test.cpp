@@ -253,5 +253,80 @@ TEST(CloseTime, OfAConnectionThatNobodyClosedIsItsLastPacket) {
   EXPECT_EQ(server_close_time(*end.evidence), flowtable::kNoTime);
 }
 
+// --- how a session was ended --------------------------------------------------------------------------------------
+
+struct CutCase {
+  Cut cut;
+  const char* name;
+  std::function<void(Conversation&)> play;  ///< after a greeting, a request and its answer
+};
+
+class CutOf : public testing::TestWithParam<CutCase> {};
+
+TEST_P(CutOf, ThesePackets) {
+  Conversation talk;
+  Story::open_session(talk);
+  GetParam().play(talk);
+  const Ended end = end_of(talk);
+  ASSERT_TRUE(end.evidence);
+  EXPECT_EQ(cut_of(ending_of(end.summary, &*end.evidence), &*end.evidence), GetParam().cut);
+}
+
+const std::vector<CutCase>& cut_cases() {
+  static const std::vector<CutCase> cases = {
+      {Cut::none, "TheClientLeft", [](Conversation& t) { t.close(); }},
+      {Cut::none, "InOneBreathWithTheAnswer",
+       [](Conversation& t) {
+         t.exchange();
+         Story::hang_up(t);
+       }},
+      {Cut::on_last_words, "OnTheClientsFarewell",
+       [](Conversation& t) {
+         t.client(kPsh | kAck, "QUIT\r\n");
+         Story::hang_up(t);
+       }},
+      {Cut::none, "WordsBehindTheClose",
+       [](Conversation& t) {
+         t.exchange();
+         t.server(kFin | kAck);
+         t.client(kPsh | kAck, "one more\r\n");
+       }},
+      {Cut::in_midst, "ARequestIsLeftUnread",
+       [](Conversation& t) {
+         t.client(kPsh | kAck, "LIST\r\n");
+         t.server(kRst | kAck);
+       }},
+      {Cut::in_midst, "ARequestIsLongLeftUnanswered",
+       [](Conversation& t) {
+         t.client(kPsh | kAck, "LIST\r\n");
+         t.after(100 * kMillisecondNs);
+         Story::hang_up(t);
+       }},
+      {Cut::in_midst, "NobodyHadSpokenForLong",
+       [](Conversation& t) {
+         t.after(2 * kSecondNs);
+         Story::hang_up(t);
+       }},
+  };
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Packets, CutOf, testing::ValuesIn(cut_cases()),
+                         [](const auto& one) { return one.param.name; });
+
+/// Far from the server, the tap sees the close a round trip after the words that asked for it.
+TEST(FarewellFromAfar, IsOneByTheRoundTripToTheServer) {
+  Conversation talk;
+  talk.client(kSyn);
+  talk.after(180 * kMillisecondNs).server(kSyn | kAck);
+  talk.client(kAck);
+  talk.exchange("ping", "pong");
+  talk.client(kPsh | kAck, "QUIT\r\n");
+  talk.after(181 * kMillisecondNs);
+  Story::hang_up(talk);
+  const Ended end = end_of(talk);
+  EXPECT_EQ(cut_of(ending_of(end.summary, &*end.evidence), &*end.evidence), Cut::on_last_words);
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose

@@ -234,6 +234,27 @@ TEST_F(LedgerTest, TellsWhoWasCutInTheSameInstantAndWhoWentOn) {
   EXPECT_EQ(k.served_again_ns, at(11));
 }
 
+/// Idle timers and clients' farewells are ordinary by themselves, and told apart from what was cut; where nothing
+/// listens afterwards they count as well.
+TEST_F(LedgerTest, CountsWhoStoppedInTheSameInstantForWhateverReason) {
+  const auto idle_for = [&](int client, double idle_s) {
+    ledger_->ended(accept(client, 1), EndedNote{.outcome = Outcome::served,
+                                                .closed_ns = at(10),
+                                                .cut_short = true,
+                                                .idle_ns = static_cast<flowtable::DurationNs>(idle_s * kSecondNs)});
+  };
+  for (int i = 0; i < 3; ++i) idle_for(1 + i, 5.0);
+  idle_for(4, 7.0);
+  ledger_->ended(accept(5, 1), EndedNote{.outcome = Outcome::served, .closed_ns = at(10.001), .ended_on_words = true});
+  end(accept(6, 1), Outcome::served, 10.001);  // answered, or left by its client
+  Subject subject{
+      .server = kServer, .client = address4(9, 1), .connection_id = 99, .accepted_ns = at(1), .closed_ns = at(10)};
+  subject.idle_ns = 5 * kSecondNs;
+  const Contrast k = ledger_->contrast(subject);
+  EXPECT_EQ(k.ended_together, 1U);
+  EXPECT_EQ(k.stopped_together, 5U);
+}
+
 TEST_F(LedgerTest, ComparesTheFirstWords) {
   end(accept(1, 1), Outcome::served, 2, false, kWords);
   end(accept(2, 1), Outcome::served, 2, false, kWords);
@@ -324,6 +345,22 @@ TEST_F(LedgerTest, RemembersWhenThePortClosedAndThatItOpenedAgain) {
   ASSERT_NE(closure_in(2.5, 10), nullptr);
   EXPECT_EQ(closure_in(2.5, 10)->first_reset_ns, at(6));
   EXPECT_EQ(closure_in(0, 10)->first_reset_ns, at(2)) << "the first of several";
+}
+
+/// A refused SYN is filed when its connection is over, and that may be after the port has opened again.
+TEST_F(LedgerTest, APortThatOpenedAgainWasClosedAllTheSame) {
+  const auto closure_in = [&](double from, double to) {
+    return ledger_->marks_of(kServer)->closure_between(at(from), at(to));
+  };
+  for (int i = 0; i < 3; ++i) accept(1 + i, 1 + 0.1 * i);
+  for (int i = 0; i < 200; ++i) accept(9, 5 + 0.01 * i);
+  ledger_->syn_was_reset(kServer, at(3));
+  ledger_->syn_was_reset(kServer, at(2));
+  ASSERT_NE(closure_in(0, 10), nullptr);
+  EXPECT_EQ(closure_in(0, 10)->first_reset_ns, at(2)) << "filed in the wrong order, but one closure";
+  EXPECT_EQ(closure_in(0, 10)->last_accept_ns, at(1.2));
+  EXPECT_EQ(closure_in(0, 10)->accepted_in_last_second, 3U);
+  EXPECT_EQ(ledger_->marks_of(kServer)->closure_count, 1U);
 }
 
 TEST_F(LedgerTest, APortScanPushesNoServerOut) {

@@ -112,7 +112,8 @@ Contrast any_contrast() {
   for (std::uint32_t* figure :
        {&contrast.served, &contrast.refused, &contrast.same_client_served, &contrast.same_client_refused,
         &contrast.clients_served, &contrast.clients_refused, &contrast.clients_both, &contrast.ended_together,
-        &contrast.went_on, &contrast.served_same_words, &contrast.served_other_words}) {
+        &contrast.stopped_together, &contrast.unseen_together, &contrast.went_on, &contrast.served_same_words,
+        &contrast.served_other_words}) {
     *figure = *rc::gen::inRange<std::uint32_t>(0, 9);
   }
   contrast.open_total = any_load();

@@ -129,5 +129,81 @@ TEST_F(WordStory, TheBannerIsAsLongAsAskedFor) {
   EXPECT_EQ(story.read(options).of(refused).diagnosis.banner, "");
 }
 
+constexpr std::string_view kConnackNotAuthorised("\x20\x02\x00\x05", 4);
+constexpr std::string_view kConnectAsAnna("\x10\x1a\0\4MQTT\4\xc2\0\x3c\0\2c1\0\4anna\0\4pass", 28);
+constexpr std::string_view kConnectAsNobody("\x10\x0e\0\4MQTT\4\x02\0\x3c\0\2c1", 16);
+
+/// A client that is always told "not authorised" while others are let in looks like one on an address list, unless it
+/// names a user and a password.
+TEST_F(WordStory, MqttRefusesTheCredentialsThatWereSent) {
+  const auto story_of = [](std::string_view connect) {
+    Story story({address4(200), 1883});
+    const auto speak = [&](IpAddress who, double at) -> Conversation& {
+      Conversation& talk = story.connect(who, at);
+      talk.handshake();
+      talk.client(kPsh | kAck, connect);
+      return talk;
+    };
+    for (int i = 0; i < 4; ++i) {
+      Conversation& served = speak(client(20 + i), 1.0 + i);
+      served.server(kPsh | kAck, std::string_view("\x20\x02\x00\x00", 4));
+      served.after(seconds(1)).exchange(std::string_view("\xc0\x00", 2), std::string_view("\xd0\x00", 2));
+      served.close();
+    }
+    for (int i = 0; i < 3; ++i) {
+      Conversation& refused = speak(client(9), 1.5 + i);
+      refused.server(kPsh | kAck, kConnackNotAuthorised);
+      Story::hang_up(refused);
+    }
+    return story;
+  };
+  const auto last_of = [](const Readings& readings) {
+    return *std::ranges::find_if(readings.all, [](const DiagnosedConnection& reading) {
+      return reading.summary.originator.address == client(9);
+    });
+  };
+  const DiagnosedConnection named = last_of(read(story_of(kConnectAsAnna)));
+  EXPECT_TRUE(is_read_as(named, Cause::auth_failed));
+  EXPECT_TRUE(argues_for(named, Cause::auth_failed, "carries a user name and a password"));
+  EXPECT_FALSE(says(last_of(read(story_of(kConnectAsNobody))), "carries a user name and a password"));
+}
+
+/// An SSH client that says farewell while the server closes has had its session.
+TEST_F(WordStory, AnSshClientThatSaysFarewellWasServed) {
+  const auto session = [](Story& story, bool farewell) -> Conversation& {
+    Conversation& talk = story.connect(client(1), 1.0);
+    talk.handshake();
+    talk.client(kPsh | kAck, "SSH-2.0-client\r\n");
+    talk.server(kPsh | kAck, "SSH-2.0-server\r\n");
+    for (int i = 0; i < 5; ++i) talk.exchange(std::string(90, 'c'), std::string(90, 's'));
+    if (farewell) talk.client(kPsh | kAck, std::string(96, 'q'));
+    Segment& client_fin = [&]() -> Segment& {
+      talk.server(kFin | kAck);
+      return talk.client(kFin | kAck);
+    }();
+    if (farewell) --client_fin.ack;  // it had not seen the server's FIN
+    talk.server(kAck);
+    return talk;
+  };
+  Story served({address4(200), 22});
+  Conversation& talk = session(served, true);
+  EXPECT_TRUE(is_read_as(read(served).of(talk), Cause::served));
+  Story failed({address4(200), 22});
+  Conversation& other = session(failed, false);
+  EXPECT_TRUE(is_read_as(read(failed).of(other), Cause::auth_failed));
+}
+
+TEST_F(WordStory, ANegativeSessionResponseIsARefusal) {
+  Story story({address4(200), 445});
+  Conversation& refused = story.connect(client(1), 1.0);
+  refused.handshake();
+  refused.client(kPsh | kAck, std::string_view("\0\0\0\x45\xffSMBr", 9));
+  refused.server(kPsh | kAck, std::string_view("\x83\0\0\1\x81", 5));
+  Story::hang_up(refused);
+  const Readings readings = read(story);
+  EXPECT_TRUE(is_read_as(readings.of(refused), Cause::acl_denied));
+  EXPECT_EQ(readings.of(refused).diagnosis.signature->name, "netbios-not-listening-for-caller");
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose

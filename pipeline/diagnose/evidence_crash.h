@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "pipeline/diagnose/case.h"
+
+/// Signs of a server that died, and of one that lives.
+namespace doorslam::diagnose::evidence {
+
+std::optional<Finding> sessions_ended_together(const Case& c);
+std::optional<Finding> sessions_went_on(const Case& c);
+std::optional<Finding> port_closed_afterwards(const Case& c);
+std::optional<Finding> served_again_soon(const Case& c);
+std::optional<Finding> died_over_a_request(const Case& c);
+
+/// Other sessions that the server ended in the same instant and that speak for its death; 0 where more went on.
+std::uint32_t ended_with_it(const Case& c);
+/// The server read a request, and closed after some time, but no timeout, without an answer.
+bool hung_up_over_a_request(const Case& c);
+
+}  // namespace doorslam::diagnose::evidence
