@@ -123,6 +123,16 @@ void add_incident(EcsRecord& record, const Incident& incident) {
     record.close();
   }
   record.close_list();
+  if (!incident.refused_prefixes.empty()) {
+    record.open_list("prefixes");
+    for (const AddressPrefix& prefix : incident.refused_prefixes) {
+      record.open();
+      record.text("prefix", text_of(prefix));
+      record.number("clients", prefix.clients);
+      record.close();
+    }
+    record.close_list();
+  }
   record.close();
   record.open("servers");
   add_count(record, incident.distinct_servers);

@@ -9,6 +9,7 @@
 
 #include "flowtable/ip_address.h"
 #include "flowtable/time.h"
+#include "pipeline/alert/prefix_cover.h"
 #include "pipeline/diagnose/diagnosis.h"
 
 /// What the incident log makes of many refused connections: few things to tell a person.
@@ -75,6 +76,9 @@ struct Incident {
   std::uint64_t refused_since_update = 0;
   std::vector<ClientTally> sample_clients;  ///< most refused first
   DistinctCount distinct_clients;
+  /// Where addresses may decide (a list, a packet filter) and other clients were served: what holds all refused clients
+  /// that were never served and none that was, as far as both are known.
+  std::vector<AddressPrefix> refused_prefixes;
   std::vector<std::uint16_t> sample_ports;  ///< of the servers, in order of appearance
   DistinctCount distinct_ports;
   std::vector<flowtable::IpAddress> sample_servers;  ///< in order of appearance

@@ -157,6 +157,18 @@ std::string contrast_words(const Incident& incident) {
   return out;
 }
 
+std::string prefix_words(const Incident& incident) {
+  constexpr std::size_t kShown = 6;
+  const std::vector<AddressPrefix>& prefixes = incident.refused_prefixes;
+  if (prefixes.empty() || incident.distinct_clients.count < 2) return {};
+  std::string out;
+  for (std::size_t i = 0; i < std::min(prefixes.size(), kShown); ++i) {
+    out += (i == 0 ? "" : ", ") + text_of(prefixes[i]);
+  }
+  if (prefixes.size() > kShown) out += fmt::format(" and {} more", prefixes.size() - kShown);
+  return fmt::format("{}: every client that was only refused, and none that was served.", out);
+}
+
 std::vector<std::string> quality_words(const CaptureQuality& quality) {
   std::vector<std::string> out;
   const std::uint64_t all = quality.connections;

@@ -34,6 +34,12 @@ std::uint64_t stable_id(IncidentScope scope, const diagnose::DiagnosedConnection
   return id.value();
 }
 
+/// Whether an address list or a packet filter may be behind it.
+bool may_be_by_address(diagnose::Cause cause) {
+  return cause == diagnose::Cause::acl_denied || cause == diagnose::Cause::silent_drop ||
+         cause == diagnose::Cause::icmp_admin_prohibited || cause == diagnose::Cause::middlebox_reset;
+}
+
 }  // namespace
 
 void add_quality(CaptureQuality& quality, const tcp::ConnectionSummary& summary) {
@@ -87,7 +93,10 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
 }
 
 void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns) {
-  if (start_ns < incident_.first_ns) return add_served_before(1);
+  if (start_ns < incident_.first_ns) {
+    if (earlier_clients_.size() < exact_) earlier_clients_.insert(client);
+    return add_served_before(1);
+  }
   ++incident_.contrast.served;
   const auto refused = clients_.find(client);
   if (refused != clients_.end()) ++refused->second.served;
@@ -140,6 +149,20 @@ void OpenIncident::absorb(const OpenIncident& other) {
   for (const flowtable::IpAddress& client : other.served_clients_) {
     if (served_clients_.size() < exact_) served_clients_.insert(client);
   }
+  for (const flowtable::IpAddress& client : other.earlier_clients_) {
+    if (earlier_clients_.size() < exact_) earlier_clients_.insert(client);
+  }
+}
+
+std::vector<AddressPrefix> OpenIncident::refused_prefixes() const {
+  const bool of_one_server = scope() == IncidentScope::endpoint || scope() == IncidentScope::server;
+  const bool anyone_served = !served_clients_.empty() || !earlier_clients_.empty();
+  if (!of_one_server || !anyone_served || !may_be_by_address(cause())) return {};
+  std::vector<flowtable::IpAddress> refused;
+  std::vector<flowtable::IpAddress> served(served_clients_.begin(), served_clients_.end());
+  served.insert(served.end(), earlier_clients_.begin(), earlier_clients_.end());
+  for (const auto& [address, tally] : clients_) (tally.served == 0 ? refused : served).push_back(address);
+  return prefixes_of(std::move(refused), std::move(served));
 }
 
 Incident OpenIncident::snapshot(std::size_t samples) const {
@@ -160,6 +183,7 @@ Incident OpenIncident::snapshot(std::size_t samples) const {
     return a.refused != b.refused ? a.refused > b.refused : a.address < b.address;
   });
   if (out.sample_clients.size() > samples) out.sample_clients.resize(samples);
+  out.refused_prefixes = refused_prefixes();
   if (clients_.size() == 1) out.client = clients_.begin()->first;
   return out;
 }

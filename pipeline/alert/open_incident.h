@@ -49,6 +49,7 @@ class OpenIncident {
  private:
   void add_port(std::uint16_t port);
   void add_server(const flowtable::IpAddress& server);
+  std::vector<AddressPrefix> refused_prefixes() const;
   void consider_sample(const diagnose::DiagnosedConnection& candidate);
 
   std::size_t exact_;
@@ -56,6 +57,7 @@ class OpenIncident {
   double confidence_sum_ = 0.0;
   std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;
   std::unordered_set<flowtable::IpAddress, KeyHash> served_clients_;
+  std::unordered_set<flowtable::IpAddress, KeyHash> earlier_clients_;  ///< served before the first refusal
   std::unordered_set<flowtable::IpAddress, KeyHash> servers_;
   std::vector<bool> ports_;  ///< by port; empty where the scope has one port
 };

@@ -99,6 +99,9 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   if (const std::string contrast = contrast_words(incident); !contrast.empty()) {
     out += labelled("meanwhile", contrast, style);
   }
+  if (const std::string prefixes = prefix_words(incident); !prefixes.empty()) {
+    out += labelled("addresses", prefixes, style);
+  }
   const diagnose::Diagnosis& diagnosis = incident.sample.diagnosis;
   if (const std::string words = first_words(diagnosis.banner); !words.empty()) {
     out += labelled("server said", '"' + words + '"', style);
