@@ -104,6 +104,9 @@ alert::IncidentOptions incident_options(const Settings& settings) {
   options.fold_ports = count(settings, "alerts.fold_ports");
   options.fold_servers = count(settings, "alerts.fold_servers");
   options.max_open = count(settings, "alerts.max_open");
+  for (const std::string& text : settings.words("alerts.expected")) {
+    if (auto rule = alert::parse_expected_refusal(text)) options.expected.push_back(*rule);
+  }
   return options;
 }
 
@@ -174,6 +177,11 @@ Result<void> check_together(const Settings& settings) {
   }
   for (const std::string& group : settings.words("run.ports")) {
     if (words_of(group).empty()) return usage_error("run.ports: a group without a port; remove it");
+  }
+  for (const std::string& text : settings.words("alerts.expected")) {
+    if (const auto rule = alert::parse_expected_refusal(text); !rule) {
+      return usage_error(fmt::format("alerts.expected: \"{}\": {}", printable(text, 100), rule.error().message));
+    }
   }
   if (settings.number("analysis.settle_seconds") > settings.number("analysis.window_seconds")) {
     return usage_error("analysis.settle_seconds is more than analysis.window_seconds; lower it, or raise the window");

@@ -22,6 +22,7 @@ packet::DecodeOptions decode_options(const Settings& settings);
 /// For each worker.
 tcp::TrackerOptions tracker_options(const Settings& settings);
 diagnose::AnalysisOptions analysis_options(const Settings& settings);
+/// `settings` have passed check_together().
 alert::IncidentOptions incident_options(const Settings& settings);
 /// `version` is the program's own.
 alert::EncoderOptions encoder_options(const Settings& settings, std::string version);

@@ -365,6 +365,12 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = 16,
      .most = kMillion,
      .help = "Incidents open at a time; beyond that, refusals go into one incident for each cause."},
+    {.name = "alerts.expected",
+     .kind = words,
+     .fallback = "",
+     .help = "Refusals that are no news: counted, written as flow records, but in no alert. Each is one text of one or "
+             "more pairs, and all of them must hold: \"client 10.9.0.5 server 192.0.2.0/24 port 22 cause acl_denied\". "
+             "Clients and servers are addresses or prefixes."},
 
     {.name = "store.path",
      .kind = text,

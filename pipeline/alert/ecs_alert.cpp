@@ -224,6 +224,7 @@ void add_quality_object(EcsRecord& record, std::string_view key, const CaptureQu
   record.number("duplicates", quality.duplicates);
   record.number("evidence_missing", quality.evidence_missing);
   record.number("port_drops", quality.port_drops);
+  record.number("expected_refusals", quality.expected);
   record.close();
 }
 

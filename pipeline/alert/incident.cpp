@@ -116,6 +116,10 @@ class IncidentLog::Impl {
     const Cause cause = connection.diagnosis.cause;
     if (cause == Cause::served) return observe_served(connection.summary);
     if (!diagnose::is_refusal(cause)) return;
+    if (std::ranges::any_of(options_.expected, [&](const ExpectedRefusal& one) { return one.covers(connection); })) {
+      ++capture_.expected;
+      return;
+    }
     const Slot slot = route(connection);
     open_.at(slot).add(connection);
     if (is_foldable(connection)) fold(connection, slot, out);
@@ -139,6 +143,7 @@ class IncidentLog::Impl {
   }
 
   void note_port_drops(std::uint64_t total) noexcept { capture_.port_drops = total; }
+  std::uint64_t expected_refusals() const noexcept { return capture_.expected; }
   std::size_t open_count() const noexcept { return open_.size(); }
 
  private:
@@ -368,7 +373,7 @@ class IncidentLog::Impl {
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };
 
-IncidentLog::IncidentLog(IncidentOptions options) : impl_(std::make_unique<Impl>(options)) {}
+IncidentLog::IncidentLog(IncidentOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 IncidentLog::~IncidentLog() = default;
 IncidentLog::IncidentLog(IncidentLog&&) noexcept = default;
 IncidentLog& IncidentLog::operator=(IncidentLog&&) noexcept = default;
@@ -380,6 +385,7 @@ void IncidentLog::advance(TimeNs now, std::vector<AlertEvent>& out) { impl_->adv
 void IncidentLog::finish(std::vector<AlertEvent>& out) { impl_->finish(out); }
 void IncidentLog::note_port_drops(std::uint64_t total) noexcept { impl_->note_port_drops(total); }
 void IncidentLog::reconfigure(const IncidentOptions& options) { impl_->reconfigure(options); }
+std::uint64_t IncidentLog::expected_refusals() const noexcept { return impl_->expected_refusals(); }
 std::size_t IncidentLog::open_count() const noexcept { return impl_->open_count(); }
 
 }  // namespace doorslam::alert

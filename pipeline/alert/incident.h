@@ -9,6 +9,7 @@
 
 #include "flowtable/ip_address.h"
 #include "flowtable/time.h"
+#include "pipeline/alert/expected_refusal.h"
 #include "pipeline/alert/prefix_cover.h"
 #include "pipeline/diagnose/diagnosis.h"
 
@@ -48,6 +49,7 @@ struct CaptureQuality {
   std::uint64_t payload_bytes = 0;     ///< octets that were seen
   std::uint64_t duplicates = 0;        ///< mirror duplicates dropped
   std::uint64_t evidence_missing = 0;  ///< connections whose evidence found no room
+  std::uint64_t expected = 0;          ///< refusals that are in no incident because IncidentOptions::expected says so
   std::uint64_t port_drops = 0;        ///< packets that the capture port lost, as note_port_drops() said
 
   /// Share of the stream that the capture lost, 0 to 1.
@@ -104,12 +106,13 @@ struct IncidentOptions {
   flowtable::DurationNs quiet_ns = 300 * flowtable::kSecondNs;
   flowtable::DurationNs fold_wait_ns = 2 * flowtable::kSecondNs;  ///< foldable incidents are held back so long
   std::size_t sample_clients = 10;                                ///< clients named in an alert
-  std::size_t exact_clients = 512;     ///< distinct clients (ports, servers) counted exactly per incident
-  std::size_t fold_ports = 10;         ///< more ports of one server than this are one incident
-  std::size_t fold_servers = 10;       ///< more servers refused to one client than this are one incident
-  std::size_t max_open = 1024;         ///< incidents open at a time; beyond, one `everywhere` incident a cause
-  std::size_t max_endpoints = 16'384;  ///< endpoints whose served connections are remembered
-  std::size_t max_clients = 65'536;    ///< clients watched for sweeps
+  std::size_t exact_clients = 512;        ///< distinct clients (ports, servers) counted exactly per incident
+  std::size_t fold_ports = 10;            ///< more ports of one server than this are one incident
+  std::size_t fold_servers = 10;          ///< more servers refused to one client than this are one incident
+  std::size_t max_open = 1024;            ///< incidents open at a time; beyond, one `everywhere` incident a cause
+  std::size_t max_endpoints = 16'384;     ///< endpoints whose served connections are remembered
+  std::size_t max_clients = 65'536;       ///< clients watched for sweeps
+  std::vector<ExpectedRefusal> expected;  ///< refusals that are no news
 };
 
 /// Turns a stream of diagnosed connections into opened, updated and closed incidents. Time comes with the records
@@ -137,6 +140,9 @@ class IncidentLog {
   /// From now on with these thresholds; what is open keeps the time of its next look. Memory that was provided for
   /// max_endpoints and max_clients stays.
   void reconfigure(const IncidentOptions& options);
+
+  /// Refusals so far that are in no incident because they were expected.
+  std::uint64_t expected_refusals() const noexcept;
 
   /// Incidents open now, held-back ones included.
   std::size_t open_count() const noexcept;

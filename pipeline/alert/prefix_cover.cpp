@@ -1,9 +1,11 @@
 #include "pipeline/alert/prefix_cover.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 
 #include "pipeline/alert/text.h"
 
@@ -88,6 +90,31 @@ std::vector<AddressPrefix> prefixes_of(std::vector<IpAddress> refused, std::vect
     cover(of_version(refused, version), of_version(served, version), 0, out);
   }
   return out;
+}
+
+bool AddressPrefix::holds(const IpAddress& one) const noexcept {
+  return one.version == address.version && common_bits(address, one) >= length;
+}
+
+std::optional<AddressPrefix> parse_prefix(std::string_view text) {
+  AddressPrefix prefix;
+  const std::string address(text.substr(0, text.find('/')));
+  if (inet_pton(AF_INET, address.c_str(), prefix.address.octets.data()) != 1) {
+    prefix.address.version = IpVersion::v6;
+    if (inet_pton(AF_INET6, address.c_str(), prefix.address.octets.data()) != 1) return std::nullopt;
+  }
+  const unsigned width = width_of(prefix.address);
+  unsigned length = width;
+  if (address.size() != text.size()) {
+    const std::string_view number = text.substr(address.size() + 1);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), length);
+    if (error != std::errc{} || end != number.data() + number.size() || length > width) return std::nullopt;
+  }
+  for (unsigned bit = length; bit < width; ++bit) {
+    if (bit_of(prefix.address, bit)) return std::nullopt;
+  }
+  prefix.length = static_cast<std::uint8_t>(length);
+  return prefix;
 }
 
 std::string text_of(const AddressPrefix& prefix) {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flowtable/ip_address.h"
@@ -16,6 +18,8 @@ struct AddressPrefix {
   std::uint8_t length = 0;       ///< bits, 0 to 32 or 128
   std::uint32_t clients = 0;     ///< refused clients in it
 
+  bool holds(const flowtable::IpAddress& one) const noexcept;
+
   friend bool operator==(const AddressPrefix&, const AddressPrefix&) = default;
 };
 
@@ -23,6 +27,9 @@ struct AddressPrefix {
 /// of address, IPv4 first. Addresses may come in any order and more than once; one that is in both lists is left out.
 std::vector<AddressPrefix> prefixes_of(std::vector<flowtable::IpAddress> refused,
                                        std::vector<flowtable::IpAddress> served);
+
+/// Reads "10.1.2.0/25", "2001:db8::/32" or a single address. Bits behind the length must be zero. Empty: it is none.
+std::optional<AddressPrefix> parse_prefix(std::string_view text);
 
 /// "10.1.2.0/25"; a single address without its length.
 std::string text_of(const AddressPrefix& prefix);

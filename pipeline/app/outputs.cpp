@@ -113,7 +113,12 @@ void Outputs::finish(const alert::CaptureSummary& summary) {
   pass_on_events();
   if (!report_) return;
   flush();  // both may go to standard output
-  const std::string text = report_->render(summary);
+  alert::CaptureSummary told = summary;
+  if (const std::uint64_t expected = incidents_.expected_refusals(); expected > 0) {
+    told.warnings.push_back(fmt::format("{} expected (alerts.expected): in no incident below",
+                                        expected == 1 ? "1 refusal was" : fmt::format("{} refusals were", expected)));
+  }
+  const std::string text = report_->render(told);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
