@@ -99,6 +99,7 @@ alert::IncidentOptions incident_options(const Settings& settings) {
   alert::IncidentOptions options;
   options.update_interval_ns = settings.number("alerts.update_seconds");
   options.quiet_ns = settings.number("alerts.quiet_seconds");
+  options.flap_ns = settings.number("alerts.flap_seconds");
   options.fold_wait_ns = settings.number("alerts.fold_wait_seconds");
   options.sample_clients = count(settings, "alerts.sample_clients");
   options.fold_ports = count(settings, "alerts.fold_ports");

@@ -335,6 +335,14 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = kSecond,
      .most = kDay,
      .help = "An incident is closed after so long without a refusal."},
+    {.name = "alerts.flap_seconds",
+     .kind = duration,
+     .fallback = "3600",
+     .least = 0,
+     .most = kDay,
+     .help =
+         "An incident that opens again within this after closing comes and goes: it stays open twice as long as the "
+         "time before, up to 16 times quiet_seconds. 0: never."},
     {.name = "alerts.fold_wait_seconds",
      .kind = duration,
      .fallback = "2",

@@ -108,6 +108,7 @@ void add_incident(EcsRecord& record, const Incident& incident) {
   record.word("id", StableId().mix(incident.id).text());
   record.word("scope", name_of(incident.scope));
   if (incident.folded_into != 0) record.word("folded_into", StableId().mix(incident.folded_into).text());
+  if (incident.reopened != 0) record.number("reopened", incident.reopened);
   record.number("refused", incident.refused);
   record.number("refused_since_update", incident.refused_since_update);
   record.time("first_seen", incident.first_ns);

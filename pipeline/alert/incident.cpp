@@ -73,6 +73,12 @@ struct ServedHistory {
   std::vector<Visit> visits;  ///< the latest; a ring once full
 };
 
+/// When an incident closed last, and how often it had come back by then.
+struct Flap {
+  TimeNs closed_ns = 0;
+  std::uint32_t reopened = 0;
+};
+
 void erase_value(std::vector<Slot>& slots, Slot slot) {
   slots.erase(std::remove(slots.begin(), slots.end(), slot), slots.end());
 }
@@ -98,8 +104,8 @@ std::string_view name_of(IncidentScope scope) noexcept {
 /// exactly one entry in `deadlines_`: when it is due for a look.
 class IncidentLog::Impl {
  public:
-  explicit Impl(IncidentOptions options)
-      : options_(options), served_(options.max_endpoints), client_fans_(options.max_clients) {
+  explicit Impl(const IncidentOptions& options)
+      : options_(options), served_(options.max_endpoints), flaps_(options.max_open), client_fans_(options.max_clients) {
     reconfigure(options);
   }
 
@@ -196,9 +202,19 @@ class IncidentLog::Impl {
     OpenIncident& incident = open_.emplace(slot, OpenIncident(scope, first, options_.exact_clients)).first->second;
     incident.last_judged_ns = first.judged_ns;
     incident.foldable = is_foldable(first);
+    if (scope == IncidentScope::endpoint) damp(incident, first.judged_ns);
     enlist(slot, incident);
     deadlines_.emplace(first.judged_ns + (incident.foldable ? options_.fold_wait_ns : 0), slot);
     return slot;
+  }
+
+  /// What comes and goes stays open longer each time.
+  void damp(OpenIncident& incident, TimeNs now_ns) {
+    constexpr std::uint32_t kMostDoublings = 4;
+    const Flap* const flap = flaps_.find({incident.server(), incident.cause()});
+    if (flap == nullptr || now_ns - flap->closed_ns > options_.flap_ns) return;
+    incident.set_reopened(flap->reopened + 1);
+    incident.quiet_doublings = std::min(incident.reopened(), kMostDoublings);
   }
 
   void enlist(Slot slot, const OpenIncident& incident) {
@@ -319,15 +335,18 @@ class IncidentLog::Impl {
     incident.mark_told();
   }
 
-  TimeNs next_look(const OpenIncident& incident) const {
-    return std::min(incident.next_update_ns, incident.last_judged_ns + options_.quiet_ns);
+  /// When it closes unless there is another refusal.
+  TimeNs quiet_at(const OpenIncident& incident) const {
+    return incident.last_judged_ns + (options_.quiet_ns << incident.quiet_doublings);
   }
+
+  TimeNs next_look(const OpenIncident& incident) const { return std::min(incident.next_update_ns, quiet_at(incident)); }
 
   void look_at(Slot slot, TimeNs due_ns, std::vector<AlertEvent>& out) {
     OpenIncident& incident = open_.at(slot);
     if (!incident.announced) {
       announce(incident, due_ns, out);
-    } else if (due_ns >= incident.last_judged_ns + options_.quiet_ns) {
+    } else if (due_ns >= quiet_at(incident)) {
       return close(slot, due_ns, 0, out);
     } else if (due_ns >= incident.next_update_ns) {
       incident.next_update_ns = due_ns + options_.update_interval_ns;
@@ -344,6 +363,9 @@ class IncidentLog::Impl {
     if (!incident.announced) announce(incident, at_ns, out);
     AlertEvent event{AlertAction::closed, at_ns, incident.snapshot(options_.sample_clients), capture_};
     event.incident.folded_into = folded_into;
+    if (incident.scope() == IncidentScope::endpoint && options_.flap_ns > 0) {
+      flaps_.touch({incident.server(), incident.cause()}) = Flap{at_ns, incident.reopened()};
+    }
     out.push_back(std::move(event));
     remove(slot);
   }
@@ -369,11 +391,12 @@ class IncidentLog::Impl {
   std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> server_watchers_;
   std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> client_watchers_;
   BoundedMap<Endpoint, ServedHistory> served_;
+  BoundedMap<EndpointCause, Flap> flaps_;
   BoundedMap<AddressCause, ClientFan> client_fans_;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };
 
-IncidentLog::IncidentLog(IncidentOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+IncidentLog::IncidentLog(const IncidentOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 IncidentLog::~IncidentLog() = default;
 IncidentLog::IncidentLog(IncidentLog&&) noexcept = default;
 IncidentLog& IncidentLog::operator=(IncidentLog&&) noexcept = default;

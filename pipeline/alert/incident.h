@@ -89,6 +89,7 @@ struct Incident {
   diagnose::DiagnosedConnection sample;  ///< the refused connection with the most evidence
   Contrast contrast;
   CaptureQuality quality;         ///< of this incident's connections
+  std::uint32_t reopened = 0;     ///< times that it came back soon after it had closed; see IncidentOptions::flap_ns
   std::uint64_t folded_into = 0;  ///< closed because that wider incident took over; 0: not so
 };
 
@@ -105,14 +106,17 @@ struct IncidentOptions {
   /// Closed after so long without a refusal; a millisecond at least.
   flowtable::DurationNs quiet_ns = 300 * flowtable::kSecondNs;
   flowtable::DurationNs fold_wait_ns = 2 * flowtable::kSecondNs;  ///< foldable incidents are held back so long
-  std::size_t sample_clients = 10;                                ///< clients named in an alert
-  std::size_t exact_clients = 512;        ///< distinct clients (ports, servers) counted exactly per incident
-  std::size_t fold_ports = 10;            ///< more ports of one server than this are one incident
-  std::size_t fold_servers = 10;          ///< more servers refused to one client than this are one incident
-  std::size_t max_open = 1024;            ///< incidents open at a time; beyond, one `everywhere` incident a cause
-  std::size_t max_endpoints = 16'384;     ///< endpoints whose served connections are remembered
-  std::size_t max_clients = 65'536;       ///< clients watched for sweeps
-  std::vector<ExpectedRefusal> expected;  ///< refusals that are no news
+  /// What opens again within this after closing comes and goes: it then stays open twice as long as the time before, up
+  /// to 16 times quiet_ns, so that it makes fewer alerts. 0: never.
+  flowtable::DurationNs flap_ns = 3600 * flowtable::kSecondNs;
+  std::size_t sample_clients = 10;          ///< clients named in an alert
+  std::size_t exact_clients = 512;          ///< distinct clients (ports, servers) counted exactly per incident
+  std::size_t fold_ports = 10;              ///< more ports of one server than this are one incident
+  std::size_t fold_servers = 10;            ///< more servers refused to one client than this are one incident
+  std::size_t max_open = 1024;              ///< incidents open at a time; beyond, one `everywhere` incident a cause
+  std::size_t max_endpoints = 16'384;       ///< endpoints whose served connections are remembered
+  std::size_t max_clients = 65'536;         ///< clients watched for sweeps
+  std::vector<ExpectedRefusal> expected{};  ///< refusals that are no news
 };
 
 /// Turns a stream of diagnosed connections into opened, updated and closed incidents. Time comes with the records
@@ -120,7 +124,7 @@ struct IncidentOptions {
 /// advance() is called between them. Bounded memory: see IncidentOptions. Not thread-safe.
 class IncidentLog {
  public:
-  explicit IncidentLog(IncidentOptions options = {});
+  explicit IncidentLog(const IncidentOptions& options = {});
   ~IncidentLog();
   IncidentLog(IncidentLog&&) noexcept;
   IncidentLog& operator=(IncidentLog&&) noexcept;

@@ -40,7 +40,11 @@ class OpenIncident {
   /// No other client than `client` was refused.
   bool concerns_only(const flowtable::IpAddress& client) const noexcept;
 
+  void set_reopened(std::uint32_t times) noexcept { incident_.reopened = times; }
+  std::uint32_t reopened() const noexcept { return incident_.reopened; }
+
   // State of the log that holds it.
+  std::uint32_t quiet_doublings = 0;  ///< of the time without a refusal after which it closes
   flowtable::TimeNs last_judged_ns = 0;
   flowtable::TimeNs next_update_ns = 0;
   bool announced = false;

@@ -121,6 +121,21 @@ TEST(IncidentLog, ClosesWhenQuietAndOpensAnew) {
 }
 
 /// How often the caller asks for the time must not show: live and replayed input give the same alerts.
+/// A refusal every six minutes, where five are quiet: one incident that stays open, not ten an hour.
+TEST(IncidentLog, StaysOpenLongerForWhatComesAndGoes) {
+  const auto opened_in = [](IncidentOptions options, flowtable::DurationNs apart) {
+    Feed feed(options);
+    for (int i = 0; i < 40; ++i) feed.put(Cause::connection_limit, endpoint("192.0.2.9", 1000), kServer, i * apart);
+    feed.log.finish(feed.events);
+    EXPECT_EQ(feed.events.back().incident.refused, feed.count(AlertAction::opened) == 40 ? 1U : 39U);
+    EXPECT_EQ(feed.events.back().incident.reopened, feed.count(AlertAction::opened) == 40 ? 0U : 1U);
+    return feed.count(AlertAction::opened);
+  };
+  EXPECT_EQ(opened_in({}, 360 * kS), 2U);
+  EXPECT_EQ(opened_in({}, 4000 * kS), 40U) << "too far apart to belong together";
+  EXPECT_EQ(opened_in({.flap_ns = 0}, 360 * kS), 40U);
+}
+
 TEST(IncidentLog, DoesNotDependOnHowOftenTimeIsTold) {
   Feed seldom;
   Feed often;

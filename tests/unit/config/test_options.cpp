@@ -109,6 +109,7 @@ TEST(Options, EveryKeyReachesItsModule) {
                                   "alerts.fold_ports=25",
                                   "alerts.fold_servers=26",
                                   "alerts.max_open=27",
+                                  "alerts.flap_seconds=28",
                                   "alerts.expected=client 10.9.0.0/16,port 22 cause acl_denied",
                                   "output.banner_length=28",
                                   "output.contributions=true",
@@ -157,6 +158,7 @@ TEST(Options, EveryKeyReachesItsModule) {
   EXPECT_EQ(incidents.fold_ports, 25U);
   EXPECT_EQ(incidents.fold_servers, 26U);
   EXPECT_EQ(incidents.max_open, 27U);
+  EXPECT_EQ(incidents.flap_ns, 28 * flowtable::kSecondNs);
   ASSERT_EQ(incidents.expected.size(), 2U);
   EXPECT_EQ(incidents.expected[1].port, 22U);
 
