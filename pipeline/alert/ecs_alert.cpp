@@ -150,6 +150,21 @@ void add_incident(EcsRecord& record, const Incident& incident) {
   record.close();
 }
 
+void add_limit(EcsRecord& record, const diagnose::LearnedLimit& limit) {
+  constexpr std::array<std::string_view, 4> kNames = {"sessions", "client_sessions", "arrivals_per_second",
+                                                      "client_arrivals_per_minute"};
+  record.open("limit");
+  record.word("counts", kNames[static_cast<std::size_t>(limit.kind)]);
+  record.number("ceiling", limit.ceiling);
+  record.number("met", limit.met);
+  record.number("refused_at_ceiling", limit.refused_from);
+  record.number("refused_below", limit.refused_below);
+  record.number("served_at_ceiling", limit.served_from);
+  record.number("served_below", limit.served_below);
+  record.ratio("confidence", limit.confidence);
+  record.close();
+}
+
 void add_contrast(EcsRecord& record, const Contrast& contrast) {
   record.open("contrast");
   record.number("served_before", contrast.served_before);
@@ -270,6 +285,7 @@ class AlertEncoder::Impl {
     record_.ratio("confidence", incident.mean_confidence);
     add_incident(record_, incident);
     add_contrast(record_, incident.contrast);
+    if (incident.sample.diagnosis.limit) add_limit(record_, *incident.sample.diagnosis.limit);
     add_sample(record_, incident.sample);
     add_ladder(record_, incident.sample);
     record_.add_hypotheses(incident.sample.diagnosis.hypotheses);

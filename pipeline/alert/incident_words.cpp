@@ -169,6 +169,18 @@ std::string prefix_words(const Incident& incident) {
   return fmt::format("{}: every client that was only refused, and none that was served.", out);
 }
 
+std::string limit_words(const Incident& incident) {
+  if (!incident.sample.diagnosis.limit) return {};
+  const diagnose::LearnedLimit& limit = *incident.sample.diagnosis.limit;
+  constexpr std::array<std::string_view, 4> kCounted = {"open sessions", "open sessions of one client",
+                                                        "connections in a second",
+                                                        "connections of one client in a minute"};
+  return fmt::format("refuses from {} {} on: {} of {} refused met as many, {} of {} served did not.", limit.ceiling,
+                     kCounted[static_cast<std::size_t>(limit.kind)], limit.refused_from,
+                     limit.refused_from + limit.refused_below, limit.served_below,
+                     limit.served_from + limit.served_below);
+}
+
 std::vector<std::string> quality_words(const CaptureQuality& quality) {
   std::vector<std::string> out;
   const std::uint64_t all = quality.connections;

@@ -20,6 +20,8 @@ std::string pattern_words(const Incident& incident);
 std::string contrast_words(const Incident& incident);
 /// The address prefixes that are refused; empty where addresses do not decide, or there is one refused client.
 std::string prefix_words(const Incident& incident);
+/// The limit that the sample connection met: "refuses from 4 open sessions on: ..."; empty where none was learned.
+std::string limit_words(const Incident& incident);
 /// What the capture lacks, a sentence each; empty when it was whole.
 std::vector<std::string> quality_words(const CaptureQuality& quality);
 /// "3", or "512 or more" for a lower bound.

@@ -99,6 +99,7 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   if (const std::string contrast = contrast_words(incident); !contrast.empty()) {
     out += labelled("meanwhile", contrast, style);
   }
+  if (const std::string limit = limit_words(incident); !limit.empty()) out += labelled("limit", limit, style);
   if (const std::string prefixes = prefix_words(incident); !prefixes.empty()) {
     out += labelled("addresses", prefixes, style);
   }

@@ -35,6 +35,26 @@ struct Contribution {
   double strength = 1.0;  ///< how strongly the evidence holds; multiplies the weight
 };
 
+/// What a limit counts.
+enum class LimitKind : std::uint8_t {
+  sessions,         ///< open at a time, of all clients
+  client_sessions,  ///< open at a time, of one client
+  arrivals,         ///< in a second, of all clients
+  client_arrivals,  ///< in a minute, of one client
+};
+
+/// The limit that an endpoint seems to have, as a step between those whom it served and those whom it refused.
+struct LearnedLimit {
+  LimitKind kind = LimitKind::sessions;
+  std::uint32_t ceiling = 0;       ///< so many there already are too many: the limit itself
+  std::uint32_t met = 0;           ///< by the connection in question
+  std::uint32_t refused_from = 0;  ///< connections refused at the ceiling or above, that one included
+  std::uint32_t refused_below = 0;
+  std::uint32_t served_from = 0;
+  std::uint32_t served_below = 0;
+  double confidence = 0.0;  ///< how much rarer such a figure is among the served, 0 to 1
+};
+
 /// The reading of one connection.
 struct Diagnosis {
   Cause cause = Cause::unknown;
@@ -42,6 +62,7 @@ struct Diagnosis {
                             ///< `unknown`: that it was none of the causes that doorslam knows
   std::vector<Hypothesis> hypotheses;  ///< most probable first; empty for plainly served connections
   std::optional<SignatureMatch> signature;
+  std::optional<LearnedLimit> limit;        ///< for connection_limit and rate_limit, where the ledger shows one
   std::string banner;                       ///< the server's first octets, escaped, <= 200 characters
   std::vector<std::string> caveats;         ///< what the capture lacks: one-sided, gaps, late start
   std::vector<Contribution> contributions;  ///< only where AnalysisOptions asks for them

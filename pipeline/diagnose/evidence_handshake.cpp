@@ -133,8 +133,13 @@ std::optional<Finding> reset_from_elsewhere(const Case& c) {
   const SideEvidence& server = *c.server();
   const std::uint8_t own = own_ttl(server, c.host_ttl);
   if (own == 0 || hops_crossed(server.rst.ttl) == hops_crossed(own)) return std::nullopt;
-  return Finding{fmt::format("the RST arrives with TTL {}, the server's own packets with {}: another host sent it",
-                             server.rst.ttl, own)};
+  const int nearer = hops_crossed(own) - hops_crossed(server.rst.ttl);
+  // Towards the client it passed the capture, so its sender stands on the server's side of it.
+  const std::string where = nearer > 0 ? fmt::format(", {} nearer to the capture than the server",
+                                                     counted(static_cast<unsigned>(nearer), "hop", "hops"))
+                                       : std::string();
+  return Finding{fmt::format("the RST arrives with TTL {}, the server's own packets with {}: another host sent it{}",
+                             server.rst.ttl, own, where)};
 }
 
 std::optional<Finding> reset_from_the_server(const Case& c) {
@@ -150,8 +155,12 @@ std::optional<Finding> client_reset_from_elsewhere(const Case& c) {
   if (c.packets == nullptr || c.client()->rst_ns == kNoTime || !c.client()->first.seen) return std::nullopt;
   const SideEvidence& client = *c.client();
   if (hops_crossed(client.rst.ttl) == hops_crossed(client.first.ttl)) return std::nullopt;
-  return Finding{fmt::format("a RST in the client's name arrives with TTL {}, the client's own packets with {}",
-                             client.rst.ttl, client.first.ttl)};
+  const int nearer = hops_crossed(client.first.ttl) - hops_crossed(client.rst.ttl);
+  const std::string where = nearer > 0 ? fmt::format(": sent {} nearer to the capture than the client",
+                                                     counted(static_cast<unsigned>(nearer), "hop", "hops"))
+                                       : std::string();
+  return Finding{fmt::format("a RST in the client's name arrives with TTL {}, the client's own packets with {}{}",
+                             client.rst.ttl, client.first.ttl, where)};
 }
 
 /// Devices that cut connections reset both ends at once.

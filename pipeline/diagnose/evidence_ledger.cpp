@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "pipeline/diagnose/figures.h"
@@ -23,6 +24,9 @@ bool is_limit(const LoadFigure& figure) {
   constexpr double kLeastFirmness = 0.15;
   return figure.at_ceiling() && firmness(figure) >= kLeastFirmness;
 }
+
+/// Two in a second or a minute are a coincidence.
+constexpr std::uint32_t kLeastRate = 3;
 
 std::string step_in_words(const LoadFigure& figure) {
   return fmt::format("{} of {} served came below {}, {} of {} refused at {} or more", figure.served_below,
@@ -119,13 +123,13 @@ std::optional<Finding> no_session_open(const Case& c) {
 std::optional<Finding> arrivals_too_fast(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served == 0) return std::nullopt;
-  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= 3) {
+  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) {
     return Finding{
         fmt::format("{} had arrived in the second before: {}",
                     counted(k.arrivals_total.subject, "connection", "connections"), step_in_words(k.arrivals_total)),
         firmness(k.arrivals_total)};
   }
-  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= 3) {
+  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) {
     return Finding{fmt::format("this client had come {} in the minute before: {}",
                                counted(k.arrivals_client.subject, "time", "times"), step_in_words(k.arrivals_client)),
                    firmness(k.arrivals_client)};
@@ -136,12 +140,40 @@ std::optional<Finding> arrivals_too_fast(const Case& c) {
 std::optional<Finding> arrivals_slow(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || !k.subject_accepted || k.served == 0) return std::nullopt;
-  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= 3) return std::nullopt;
-  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= 3) return std::nullopt;
+  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) return std::nullopt;
+  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) return std::nullopt;
   return Finding{
       fmt::format("{} had arrived in the second before, {} of this client in the minute before; {} of {} served "
                   "ones met as many",
                   k.arrivals_total.subject, k.arrivals_client.subject, k.arrivals_total.served_as_high, k.served)};
+}
+
+std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
+  struct Candidate {
+    LimitKind kind;
+    const LoadFigure& figure;
+    std::uint32_t least;  ///< lower ceilings than that are no rate
+  };
+  const Contrast& k = c.contrast;
+  const std::array<Candidate, 2> of_sessions{
+      {{LimitKind::sessions, k.open_total, 1}, {LimitKind::client_sessions, k.open_client, 1}}};
+  const std::array<Candidate, 2> of_arrivals{{{LimitKind::arrivals, k.arrivals_total, kLeastRate},
+                                              {LimitKind::client_arrivals, k.arrivals_client, kLeastRate}}};
+  if (cause != Cause::connection_limit && cause != Cause::rate_limit) return std::nullopt;
+  std::optional<LearnedLimit> best;
+  for (const auto& [kind, figure, least] : cause == Cause::connection_limit ? of_sessions : of_arrivals) {
+    if (!is_limit(figure) || figure.ceiling < least) continue;
+    if (best && firmness(figure) <= best->confidence) continue;
+    best = LearnedLimit{.kind = kind,
+                        .ceiling = figure.ceiling,
+                        .met = figure.subject,
+                        .refused_from = figure.refused_from,
+                        .refused_below = figure.refused_below,
+                        .served_from = figure.served_from,
+                        .served_below = figure.served_below,
+                        .confidence = firmness(figure)};
+  }
+  return best;
 }
 
 }  // namespace doorslam::diagnose::evidence

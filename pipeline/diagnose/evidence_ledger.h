@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "pipeline/diagnose/case.h"
+#include "pipeline/diagnose/diagnosis.h"
 
 /// What else the server was doing: the evidence that tells silent refusals apart.
 namespace doorslam::diagnose::evidence {
@@ -18,5 +19,8 @@ std::optional<Finding> below_every_ceiling(const Case& c);
 std::optional<Finding> no_session_open(const Case& c);
 std::optional<Finding> arrivals_too_fast(const Case& c);
 std::optional<Finding> arrivals_slow(const Case& c);
+
+/// The limit that a refusal for that cause shows: the firmest of those that the ledger has figures of.
+std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause);
 
 }  // namespace doorslam::diagnose::evidence

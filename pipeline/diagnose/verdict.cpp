@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "pipeline/diagnose/evidence_ledger.h"
 #include "pipeline/diagnose/weights.h"
 
 namespace doorslam::diagnose {
@@ -128,6 +129,7 @@ Diagnosis judge(const Case& c) {
   const Hypothesis& best = out.hypotheses.front();
   out.cause = best.probability >= kLeastConfidence ? best.cause : Cause::unknown;
   out.confidence = std::ranges::find(out.hypotheses, out.cause, &Hypothesis::cause)->probability;
+  out.limit = evidence::learned_limit(c, out.cause);
   if (!c.server_words.empty()) {
     const Signature& signature = *c.server_words.front().signature;
     out.signature = SignatureMatch{signature.name, signature.program, signature.protocol};

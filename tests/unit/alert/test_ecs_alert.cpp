@@ -67,6 +67,27 @@ TEST(AlertEncoder, TellsTheWholeStoryOfAnIncident) {
   EXPECT_NE(own["next_steps"][0].get<std::string>().find("With vsftpd: tcp_wrappers=YES"), std::string::npos);
 }
 
+TEST(AlertEncoder, TellsTheLimitAndThePrefixesThatWereLearned) {
+  auto events = classic_incident();
+  Incident& incident = events[1].incident;
+  EXPECT_EQ(json::parse(AlertEncoder().encode(events[1]))["doorslam"]["incident"]["clients"]["prefixes"],
+            json::parse(R"([{"prefix":"192.0.2.10","clients":1}])"));
+  incident.sample.diagnosis.limit = diagnose::LearnedLimit{.kind = diagnose::LimitKind::client_sessions,
+                                                           .ceiling = 4,
+                                                           .met = 5,
+                                                           .refused_from = 8,
+                                                           .served_below = 9,
+                                                           .confidence = 0.5};
+  const json told = json::parse(AlertEncoder().encode(events[1]))["doorslam"]["limit"];
+  EXPECT_EQ(told["counts"], "client_sessions");
+  EXPECT_EQ(told["ceiling"], 4);
+  EXPECT_EQ(told["met"], 5);
+  EXPECT_EQ(told["refused_at_ceiling"], 8);
+  EXPECT_EQ(told["refused_below"], 0);
+  EXPECT_EQ(told["served_below"], 9);
+  EXPECT_EQ(told["confidence"], 0.5);
+}
+
 TEST(AlertEncoder, NamesTheProgramThatTheSignatureFound) {
   auto connection = sample::classic();
   connection.diagnosis.cause = diagnose::Cause::connection_limit;

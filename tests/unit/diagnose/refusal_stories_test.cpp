@@ -85,6 +85,11 @@ TEST(LicenceServerStory, NamesTheCeiling) {
   EXPECT_TRUE(argues_for(last, Cause::connection_limit, "3 sessions were open on this port then"));
   EXPECT_TRUE(argues_for(last, Cause::connection_limit, "12 of 12 served came below 3, 8 of 8 refused at 3 or more"));
   EXPECT_TRUE(argues_against(last, Cause::acl_denied, "was served"));
+  ASSERT_TRUE(last.diagnosis.limit);
+  EXPECT_EQ(last.diagnosis.limit->kind, LimitKind::sessions);
+  EXPECT_EQ(last.diagnosis.limit->ceiling, 3U);
+  EXPECT_EQ(last.diagnosis.limit->refused_from, 8U);
+  EXPECT_EQ(last.diagnosis.limit->served_below, 12U);
 }
 
 /// Seats that are taken for hours are taken still when the judgement's window has passed.
@@ -123,6 +128,9 @@ TEST(LimitPerClientStory, NamesTheClientsOwnSessions) {
   const DiagnosedConnection& last = readings.of(*refused.back());
   EXPECT_TRUE(is_read_as(last, Cause::connection_limit));
   EXPECT_TRUE(argues_for(last, Cause::connection_limit, "this client held 2 sessions open already"));
+  ASSERT_TRUE(last.diagnosis.limit);
+  EXPECT_EQ(last.diagnosis.limit->kind, LimitKind::client_sessions);
+  EXPECT_EQ(last.diagnosis.limit->ceiling, 2U);
 }
 
 /// Five arrivals a second are taken, the rest refused; sessions are short, so that no limit on them can be meant.
@@ -140,6 +148,9 @@ TEST(RateLimitStory, NamesTheArrivals) {
   EXPECT_TRUE(is_read_as(last, Cause::rate_limit));
   EXPECT_TRUE(argues_for(last, Cause::rate_limit, "connections had arrived in the second before"));
   EXPECT_TRUE(argues_against(last, Cause::connection_limit, "no other session was open"));
+  ASSERT_TRUE(last.diagnosis.limit);
+  EXPECT_EQ(last.diagnosis.limit->kind, LimitKind::arrivals);
+  EXPECT_EQ(last.diagnosis.limit->ceiling, 5U);
 }
 
 /// daytime, qotd, whois: the server says what it has to say and closes, to everybody.
