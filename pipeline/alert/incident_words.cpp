@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cctype>
+#include <string_view>
 
 #include "pipeline/alert/text.h"
 #include "pipeline/diagnose/guide.h"
