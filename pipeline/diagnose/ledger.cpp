@@ -112,6 +112,7 @@ Ledger::Ledger(const LedgerOptions& options)
       servers_(options.capacity_servers),
       host_ttl_(options.capacity_hosts) {
   notes_.reserve(place_mask_ + 1);
+  milestone_behind_by_.reserve(place_mask_ + 1);
   table_.reserve(kRowsAfter + kRowsBefore);
   closings_.reserve(kRowsAfter + kRowsBefore);
   usual_words_.reserve(kRowsAfter + kRowsBefore);
@@ -125,7 +126,12 @@ std::uint64_t Ledger::provide_note() {
     const Note& oldest = notes_[(serial - options_.capacity_notes) & place_mask_];
     if (oldest.outcome == Outcome::open) open_notes_.take(oldest.connection_id);
   }
-  if (notes_.size() <= place_mask_) notes_.emplace_back();
+  if (notes_.size() <= place_mask_) {
+    notes_.emplace_back();
+    milestone_behind_by_.emplace_back();
+  } else {
+    milestone_behind_by_[serial & place_mask_] = 0;
+  }
   return serial;
 }
 
@@ -145,6 +151,9 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
                                       .client = connection.originator.address};
   server.newest = serial;
   if (server.until_milestone == 0) {
+    if (note_numbered(server.milestone) != nullptr) {
+      milestone_behind_by_[server.milestone & place_mask_] = distance_to(server.milestone);
+    }
     server.milestone = serial;
     server.until_milestone = kMilestone;
   }
@@ -224,21 +233,32 @@ std::uint8_t Ledger::syn_ack_ttl(const IpAddress& host) const {
 }
 
 /// The note from which a judgement reads back: late enough for the rows behind the subject's end.
-std::uint64_t Ledger::first_to_read(const Server& server, TimeNs closed_ns) {
-  std::uint64_t serial = server.newest;
-  std::uint64_t milestone = server.milestone;
-  for (const Note* note = note_numbered(milestone); note != nullptr && note->accepted_ns > closed_ns;) {
-    const std::uint64_t earlier = older_than(milestone, note->milestone_by);
-    note = note_numbered(earlier);
-    // From the milestone on there may be fewer than the rows wanted; from the one behind it there are enough.
-    if (note != nullptr && note->accepted_ns > closed_ns) serial = milestone;
-    milestone = earlier;
+std::uint64_t Ledger::first_to_read(Server& server, TimeNs closed_ns) {
+  std::uint64_t at = note_numbered(server.read_from) != nullptr ? server.read_from : server.milestone;
+  const Note* note = note_numbered(at);
+  if (note == nullptr) return server.newest;
+  while (note->accepted_ns > closed_ns) {
+    const std::uint64_t earlier = older_than(at, note->milestone_by);
+    if (note_numbered(earlier) == nullptr) break;
+    at = earlier;
+    note = note_numbered(at);
   }
-  return serial;
+  for (std::uint64_t next = milestone_behind(at); next != kNone; next = milestone_behind(at)) {
+    const Note& behind = notes_[next & place_mask_];
+    if (behind.accepted_ns > closed_ns) break;
+    at = next;
+    note = &behind;
+  }
+  server.read_from = at;
+  // From the first milestone behind the end on there may be fewer than the rows wanted; from the next one there are
+  // enough.
+  std::uint64_t first = note->accepted_ns > closed_ns ? at : milestone_behind(at);
+  if (first != kNone) first = milestone_behind(first);
+  return first == kNone ? server.newest : first;
 }
 
 /// The latest note of an acceptance at or before that time.
-std::uint64_t Ledger::last_accepted_by(const Server& server, TimeNs time_ns) {
+std::uint64_t Ledger::last_accepted_by(Server& server, TimeNs time_ns) {
   std::uint64_t serial = first_to_read(server, time_ns);
   for (const Note* note = note_numbered(serial); note != nullptr && note->accepted_ns > time_ns;
        note = note_numbered(serial)) {

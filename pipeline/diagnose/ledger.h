@@ -186,8 +186,9 @@ class Ledger {
   static constexpr std::size_t kRowsAfter = 64;
   static constexpr std::size_t kRowsBefore = 192;
 
-  /// Of the notes of one server, every so many is a milestone, and all know the milestone before them: a judgement
-  /// goes back over the settle time by milestones.
+  /// Of the notes of one server, every so many is a milestone. All know the milestone before them, and milestones the
+  /// one behind: a judgement goes on by milestones from where the last one of this server stood, because judgements
+  /// follow the time, and leaves out what came in the settle time without reading it.
   static constexpr std::uint32_t kMilestone = 64;
 
   /// One cache line. `_by`: serial numbers back to another note of the same server; 0: there is none.
@@ -210,6 +211,7 @@ class Ledger {
   struct Server {
     std::uint64_t newest = kNone;
     std::uint64_t milestone = kNone;
+    std::uint64_t read_from = kNone;    ///< milestone at which the last judgement stood
     std::uint32_t until_milestone = 0;  ///< notes
     ServerMarks marks;
   };
@@ -248,8 +250,13 @@ class Ledger {
   /// None where `by` is 0.
   static std::uint64_t older_than(std::uint64_t serial, std::uint32_t by) { return by == 0 ? kNone : serial - by; }
   std::uint64_t provide_note();
-  std::uint64_t first_to_read(const Server& server, flowtable::TimeNs closed_ns);
-  std::uint64_t last_accepted_by(const Server& server, flowtable::TimeNs time_ns);
+  /// The milestone behind that one, or none.
+  std::uint64_t milestone_behind(std::uint64_t milestone) const {
+    const std::uint32_t by = milestone_behind_by_[milestone & place_mask_];
+    return by == 0 ? kNone : milestone + by;
+  }
+  std::uint64_t first_to_read(Server& server, flowtable::TimeNs closed_ns);
+  std::uint64_t last_accepted_by(Server& server, flowtable::TimeNs time_ns);
   TableRow row_of(const Note& note, const Subject& subject) const;
   void lay_out(const Subject& subject);
   void number_clients();
@@ -263,6 +270,8 @@ class Ledger {
   LedgerOptions options_;
   std::vector<Note> notes_;   ///< ring that grows up to a power of two; a note's place is its serial number
   std::uint64_t place_mask_;  ///< of a serial number
+  std::vector<std::uint32_t>
+      milestone_behind_by_;  ///< by place: serial numbers on to the milestone behind; 0: none yet
   std::uint64_t next_serial_ = 0;
   std::uint64_t notes_forgotten_ = 0;
   RecencyMap<flowtable::Endpoint, Server, Endpoints> servers_;

@@ -184,6 +184,8 @@ TEST_F(LoaderTest, KeysAtOddsAreRefused) {
   for (int port = 10'001; port < 10'033; ++port) many.append(",").append(std::to_string(port));
   EXPECT_NE(refused({many}).find("at most 32 are allowed"), std::string::npos);
   EXPECT_NE(refused({"analysis.settle_seconds=60", "analysis.window_seconds=30"}).find("lower it"), std::string::npos);
+  EXPECT_EQ(refused({"alerts.expected=client 10.0.0.0/8,prot 22"}),
+            "alerts.expected: \"prot 22\": \"prot\" is not known; allowed are client, server, port and cause");
 }
 
 }  // namespace

@@ -175,6 +175,42 @@ TEST_F(LedgerTest, AStormOfRefusalsDoesNotHideTheSessionsThatHoldThePlaces) {
   EXPECT_EQ(k.open_total.ceiling, 4U);
 }
 
+/// A judgement goes on from where the last one of its server stood: that must show in nothing but the time it takes.
+TEST_F(LedgerTest, JudgesTheSameInWhateverOrderItIsAsked) {
+  const Endpoint other{address4(201), 5001};
+  const auto write = [&] {
+    connections_.clear();
+    for (int i = 0; i < 1500; ++i) {
+      const double now = 0.01 * i;
+      if (i % 3 == 0) {
+        end(accept(i % 50, now, other), Outcome::served, now + 0.5, false, kWords);
+      } else if (i % 4 == 0) {
+        serve(i % 40, now, 0.3);
+      } else {
+        refuse(100 + i % 30, now);
+      }
+    }
+  };
+  write();
+  constexpr std::array kAsked = {1400, 3, 700, 701, 702, 5, 1499, 64, 900, 1001, 10, 1302};
+  for (const int i : kAsked) {
+    const tcp::ConnectionSummary& subject = connections_[static_cast<std::size_t>(i)];
+    const Contrast in_one_row = contrast(subject, 0.01 * i);
+    auto kept = std::move(ledger_);
+    use({});
+    write();
+    const Contrast alone = contrast(connections_[static_cast<std::size_t>(i)], 0.01 * i);
+    ledger_ = std::move(kept);
+    EXPECT_EQ(in_one_row.served, alone.served) << i;
+    EXPECT_EQ(in_one_row.refused, alone.refused) << i;
+    EXPECT_EQ(in_one_row.clients_refused, alone.clients_refused) << i;
+    EXPECT_EQ(in_one_row.open_total.ceiling, alone.open_total.ceiling) << i;
+    EXPECT_EQ(in_one_row.open_total.served_as_high, alone.open_total.served_as_high) << i;
+    EXPECT_EQ(in_one_row.arrivals_total.subject, alone.arrivals_total.subject) << i;
+    EXPECT_EQ(in_one_row.served_again_ns, alone.served_again_ns) << i;
+  }
+}
+
 TEST_F(LedgerTest, AnIdleTimerThatClosesSeveralSessionsIsNoDeath) {
   for (int i = 0; i < 5; ++i) {
     ledger_->ended(accept(10 + i, 1), EndedNote{.outcome = Outcome::served,
