@@ -187,7 +187,7 @@ class MirrorTest(LiveTest):
 
     def test_link_down_and_up(self):
         """The monitor port goes down and comes again: what comes then is seen, and the counters hold. (DPDK's driver of
-        packet sockets tells nothing of the link: that its state is told is tested on another device.)"""
+        packet sockets tells nothing of the link.)"""
         self.start_vsftpd(tcp_wrappers="YES")
         sensor = self.listen()
         self.ftp_quit(self.ftp(11))

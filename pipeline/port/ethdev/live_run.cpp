@@ -467,14 +467,14 @@ void LiveRun::stop() {
   rte_eal_mp_wait_lcore();
   for (const LivePort& port : ports_) last_counters_.push_back(port.device->counters());
   analysis_thread_->finish();
-  for (LivePort& port : ports_) port.device->stop();
   stopped_ = true;
 }
 
 LiveRun::~LiveRun() {
   stop();
   if (analysis_thread_) analysis_thread_->finish();
-  // Devices before the buffers that their queues hold, and both before the EAL.
+  // Only now, when all is told: what a driver does at its end must not cost a record. Devices before the buffers that
+  // their queues hold, and both before the EAL.
   for (LivePort& port : ports_) port.device.reset();
   lanes_.clear();
 }
