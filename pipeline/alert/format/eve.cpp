@@ -37,7 +37,7 @@ class EveFormatter final : public Formatter {
       add_flow(record, *event);
     }
     line_.text("event_id", event->id);
-    if (!event->detail.empty()) line_.json("doorslam", event->detail);
+    if (const std::string_view detail = detail_of(record); !detail.empty()) line_.json("doorslam", detail);
     room = line_.end();
     room.pop_back();
     return room;

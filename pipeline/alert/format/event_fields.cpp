@@ -56,7 +56,6 @@ class EventReader::Impl {
     } else {
       take_flow(document);
     }
-    fields_.detail = raw_member(record.body, "doorslam");
     return &fields_;
   }
 
@@ -147,6 +146,8 @@ flowtable::TimeNs time_of(std::string_view text) noexcept {
       day.time_since_epoch().count() * 86'400 + part(11, 2) * 3'600 + part(14, 2) * 60 + part(17, 2);
   return seconds * flowtable::kSecondNs + part(20, 9);
 }
+
+std::string_view detail_of(const store::Record& record) noexcept { return raw_member(record.body, "doorslam"); }
 
 std::string_view raw_member(std::string_view object, std::string_view key) noexcept {
   std::size_t depth = 0;

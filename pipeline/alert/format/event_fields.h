@@ -26,7 +26,6 @@ struct EventFields {
   std::uint64_t refused = 0, refused_since_update = 0, clients = 0;  ///< alerts
   std::string_view first_seen, last_seen;
   std::vector<std::string_view> next_steps;
-  std::string_view detail;  ///< the member "doorslam" as it stands: JSON
 };
 
 /// Reads records. Not thread-safe; keeps its memory from one record to the next.
@@ -45,6 +44,9 @@ class EventReader {
 
 /// Nanoseconds since the epoch of "2026-11-22T14:39:47.241477120Z"; 0 where it is no such time.
 flowtable::TimeNs time_of(std::string_view text) noexcept;
+/// The record's member "doorslam" as it stands: JSON. Not part of EventFields, as finding it takes as long as reading
+/// the record, and few formats want it.
+std::string_view detail_of(const store::Record& record) noexcept;
 /// The value of a member of the outermost object, as it stands in the text; empty: there is none. `object` is valid
 /// JSON.
 std::string_view raw_member(std::string_view object, std::string_view key) noexcept;

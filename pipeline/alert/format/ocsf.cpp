@@ -73,10 +73,10 @@ class OcsfFormatter final : public Formatter {
     line_.close();
   }
 
-  void add_detail(const EventFields& event) {
+  void add_detail(const store::Record& record, const EventFields& event) {
     line_.open("unmapped");
     if (!event.community_id.empty()) line_.text("community_id", event.community_id);
-    if (!event.detail.empty()) line_.json("doorslam", event.detail);
+    if (const std::string_view detail = detail_of(record); !detail.empty()) line_.json("doorslam", detail);
     line_.close();
   }
 
@@ -108,7 +108,7 @@ class OcsfFormatter final : public Formatter {
     line_.close();
     line_.close_list();
     add_remediation(event);
-    add_detail(event);
+    add_detail(record, event);
   }
 
   void add_remediation(const EventFields& event) {
@@ -136,7 +136,7 @@ class OcsfFormatter final : public Formatter {
     line_.number("packets_out", event.client_packets);
     line_.number("packets_in", event.server_packets);
     line_.close();
-    add_detail(event);
+    add_detail(record, event);
   }
 
   EventReader reader_;

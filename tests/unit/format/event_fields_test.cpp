@@ -19,7 +19,7 @@ TEST(EventReader, FindsWhatARecordHolds) {
   EXPECT_EQ(event->refused, 7U);
   EXPECT_EQ(event->next_steps.size(), 2U);
   EXPECT_EQ(event->end_ns - event->start_ns, flowtable::kSecondNs);
-  EXPECT_EQ(nlohmann::json::parse(event->detail), sample_alert()["doorslam"]);
+  EXPECT_EQ(nlohmann::json::parse(detail_of(record)), sample_alert()["doorslam"]);
 }
 
 TEST(EventReader, TakesTheSampleWhereAnAlertIsAboutSeveral) {
