@@ -130,7 +130,6 @@ class FaultsTest(LiveTest):
         sensor.send(signal.SIGKILL)
         sensor.end(None)
         generator.close()
-        self.assertTrue(left[0].exists())
         written = len((self.folder / "flows").read_bytes())
         again = self.memif_sensor("--workers", 1, "--flows", self.path("flows"))
         generator = self.generator("--packets", 20_000)

@@ -235,6 +235,7 @@ Result<Eal> Eal::start(const EalOptions& options, EalLog log) {
     remove_left_behind(directory);
     eal.to_be_removed_ = directory;
   }
+  eal.shared_ = options.huge_pages;
   if (options.huge_pages && options.attachable) {
     eal.attachable_ = rte_pdump_init() == 0;
     if (!eal.attachable_) eal.remark_ = fmt::format("dpdk-dumpcap cannot attach: {}", rte_strerror(rte_errno));
@@ -246,12 +247,15 @@ Eal::Eal(Eal&& other) noexcept
     : to_be_removed_(std::move(other.to_be_removed_)),
       remark_(std::move(other.remark_)),
       attachable_(std::exchange(other.attachable_, false)),
+      shared_(other.shared_),
       running_(std::exchange(other.running_, false)) {}
 
 Eal::~Eal() {
   if (!running_) return;
   if (attachable_) rte_pdump_uninit();
-  rte_eal_cleanup();
+  // It unmaps DPDK's memory under the interrupt thread, which goes on, and which drivers may have left a handler with
+  // (net_memif its listener). Memory that nobody shares goes with the process.
+  if (shared_) rte_eal_cleanup();
   LogTap::instance().open(nullptr);
   std::error_code gone;
   if (!to_be_removed_.empty()) std::filesystem::remove_all(to_be_removed_, gone);

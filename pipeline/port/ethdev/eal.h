@@ -55,6 +55,7 @@ class Eal {
   std::string to_be_removed_;  ///< a folder; empty: none
   std::string remark_;
   bool attachable_ = false;
+  bool shared_ = false;  ///< memory is in huge pages, which outlive the process if they are not given back
   bool running_ = true;
 };
 
