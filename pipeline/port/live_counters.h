@@ -63,6 +63,7 @@ struct PortSnapshot {
   std::uint64_t missed = 0;                      ///< imissed: no free descriptor
   std::uint64_t errors = 0;                      ///< ierrors
   std::uint64_t no_buffer = 0;                   ///< rx_nombuf
+  bool tells_losses = true;                      ///< false: the driver cannot, and these are not all
   std::vector<std::uint64_t> received_by_queue;  ///< empty: the driver does not count them
   std::uint64_t polled = 0;                      ///< what the polling threads took from it
   std::uint64_t buffers = 0;                     ///< of its mempool

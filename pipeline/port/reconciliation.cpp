@@ -65,7 +65,10 @@ Balance analysed(const LiveCounters& counters) {
 std::string verdict(const LiveCounters& counters) {
   const auto balances = reconcile(counters);
   if (std::all_of(balances.begin(), balances.end(), [](const Balance& b) { return b.holds(); })) {
-    return "; every packet is accounted for";
+    const bool all_told = std::all_of(counters.ports.begin(), counters.ports.end(),
+                                      [](const PortSnapshot& port) { return port.tells_losses; });
+    return all_told ? "; every packet is accounted for"
+                    : "; what was received is accounted for, what was lost at the ports cannot be told";
   }
   if (counters.at_rest) return "; the counters do not add up";
   std::uint64_t under_way = 0;

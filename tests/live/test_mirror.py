@@ -5,10 +5,12 @@ namespaces, seen by `doorslam run` on a packet socket at a bridge's monitor port
 Protects the whole way from the port to the records, over IPv4 and IPv6, and that the link may go down and come again.
 """
 import os
+import signal
+import socket
 import time
 
 from harness import LiveTest, NotHere, main, records
-from mirror import SERVER, SERVER6, Mirror, client_address
+from mirror import SERVER, SERVER6, Mirror, client_address, inside
 
 FTP, MQTT = 21, 1883
 BARRED = 66
@@ -201,6 +203,34 @@ class MirrorTest(LiveTest):
         self.assertEqual(sensor.process.returncode, 0)
         self.assert_exact(sensor)
         self.check_causes()
+
+    # Losses
+
+    def test_losses_of_a_packet_socket(self):
+        """A sensor that stands still while more frames come than its ring holds: received and lost are all that came."""
+        monitor = self.mirror.monitor
+        self.mirror.run_in(monitor, "ip", "link", "add", "from", "type", "veth", "peer", "name", "to")
+        for device in ("from", "to"):  # where nobody says anything unasked
+            self.mirror.run_in(monitor, "sysctl", "-qw", f"net.ipv6.conf.{device}.disable_ipv6=1")
+            self.mirror.run_in(monitor, "ip", "link", "set", device, "up")
+        sensor = self.sensor("--vdev", "net_af_packet0,iface=to", "--workers", 1, namespace=monitor)
+        sensor.send(signal.SIGSTOP)
+        os.waitid(os.P_PID, sensor.process.pid, os.WSTOPPED | os.WNOWAIT)
+        with inside(monitor):
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        self.addCleanup(sender.close)
+        sender.bind(("from", 0))
+        frame = bytes.fromhex("02000000000202000000000188b5").ljust(60, b"\0")  # of an experimental protocol
+        for _ in range(20_000):
+            sender.send(frame)
+        sensor.send(signal.SIGCONT)
+        sensor.end()
+        self.assertEqual(sensor.process.returncode, 0, sensor.said)
+        self.assert_exact(sensor)
+        came, ways = sensor.balance("net_af_packet0 on the wire")
+        self.assertEqual(came, 20_000)
+        self.assertGreater(ways.get("missed", 0), 0)
+        self.assertEqual(ways.get("polled", 0) + ways["missed"], came)
 
 
 if __name__ == "__main__":

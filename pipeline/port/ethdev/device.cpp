@@ -46,6 +46,7 @@ Result<DeviceFacts> facts_of(std::uint16_t port) {
   if (rte_eth_dev_get_name_by_port(port, name.data()) == 0) facts.name = name.data();
   facts.driver = info.driver_name == nullptr ? "" : info.driver_name;
   facts.numa_node = rte_eth_dev_socket_id(port);
+  facts.interface_index = static_cast<int>(info.if_index);
   facts.most_queues = info.max_rx_queues;
   facts.least_descriptors = info.rx_desc_lim.nb_min;
   facts.most_descriptors = info.rx_desc_lim.nb_max == 0 ? UINT16_MAX : info.rx_desc_lim.nb_max;
@@ -74,6 +75,13 @@ std::uint32_t fitting_mtu(const DeviceFacts& facts, std::uint32_t frame_octets) 
   if (facts.most_mtu != 0) mtu = std::min<std::uint32_t>(mtu, facts.most_mtu);
   if (facts.most_frame_octets != 0) mtu = std::min(mtu, facts.most_frame_octets - frame_overhead(facts));
   return mtu;
+}
+
+DeviceCounters with_losses_kept(DeviceCounters now, const DeviceCounters& before) {
+  now.missed = std::max(now.missed, before.missed);
+  now.errors = std::max(now.errors, before.errors);
+  now.no_buffer = std::max(now.no_buffer, before.no_buffer);
+  return now;
 }
 
 Result<Device> Device::configure(const DeviceFacts& facts, const DeviceOptions& options,
@@ -126,7 +134,18 @@ Result<void> Device::set_up(std::span<rte_mempool* const> pools) {
     }
   }
   be_promiscuous();
+  find_losses();
   return {};
+}
+
+/// Of packet sockets the driver tells no losses: they are asked themselves, one of each queue.
+void Device::find_losses() {
+  if (facts_.driver != "net_af_packet") return;
+  socket_losses_ = std::make_unique<PacketSocketLosses>(facts_.interface_index);
+  tells_losses_ = socket_losses_->sockets() >= facts_.most_queues;
+  if (tells_losses_) return;
+  remarks_.push_back(
+      fmt::format("{}: its packet sockets are not found: what is lost at this port cannot be told", facts_.name));
 }
 
 void Device::be_promiscuous() {
@@ -142,6 +161,9 @@ Device::Device(Device&& other) noexcept
     : facts_(std::move(other.facts_)),
       options_(std::move(other.options_)),
       remarks_(std::move(other.remarks_)),
+      socket_losses_(std::move(other.socket_losses_)),
+      tells_losses_(other.tells_losses_),
+      last_counters_(std::move(other.last_counters_)),
       open_(std::exchange(other.open_, false)),
       started_(std::exchange(other.started_, false)) {}
 
@@ -163,7 +185,11 @@ void Device::stop() noexcept {
   started_ = false;
 }
 
-void Device::forget_counters() noexcept { rte_eth_stats_reset(facts_.port); }
+void Device::forget_counters() noexcept {
+  rte_eth_stats_reset(facts_.port);
+  if (socket_losses_) socket_losses_->forget();
+  last_counters_ = {};
+}
 
 LinkState Device::link() const noexcept {
   rte_eth_link link{};
@@ -174,11 +200,11 @@ LinkState Device::link() const noexcept {
 
 DeviceCounters Device::counters() const {
   rte_eth_stats stats{};
+  if (rte_eth_stats_get(facts_.port, &stats) != 0) return last_counters_;
   DeviceCounters counters;
-  if (rte_eth_stats_get(facts_.port, &stats) != 0) return counters;
   counters.received = stats.ipackets;
   counters.received_octets = stats.ibytes;
-  counters.missed = stats.imissed;
+  counters.missed = stats.imissed + (socket_losses_ ? socket_losses_->read() : 0);
   counters.errors = stats.ierrors;
   counters.no_buffer = stats.rx_nombuf;
   // Drivers that do not count by queue leave them 0.
@@ -186,7 +212,8 @@ DeviceCounters Device::counters() const {
   const std::size_t queues = std::min<std::size_t>(options_.queues, RTE_ETHDEV_QUEUE_STAT_CNTRS);
   for (std::size_t i = 0; i < queues; ++i) sum += stats.q_ipackets[i];
   if (sum == stats.ipackets) counters.received_by_queue.assign(stats.q_ipackets, stats.q_ipackets + queues);
-  return counters;
+  last_counters_ = with_losses_kept(std::move(counters), last_counters_);
+  return last_counters_;
 }
 
 }  // namespace doorslam::ethdev

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "pipeline/base/result.h"
+#include "pipeline/port/ethdev/packet_socket_losses.h"
 
 struct rte_mempool;
 
@@ -14,10 +16,11 @@ namespace doorslam::ethdev {
 
 /// What a port is and can do, as its driver says.
 struct DeviceFacts {
-  std::uint16_t port = 0;  ///< DPDK's number of it
-  std::string name;        ///< PCI address, or name of the virtual device
-  std::string driver;      ///< net_ixgbe, mlx5_pci, net_pcap, ...
-  int numa_node = -1;      ///< -1: none
+  std::uint16_t port = 0;   ///< DPDK's number of it
+  std::string name;         ///< PCI address, or name of the virtual device
+  std::string driver;       ///< net_ixgbe, mlx5_pci, net_pcap, ...
+  int numa_node = -1;       ///< -1: none
+  int interface_index = 0;  ///< of the kernel's interface that it reads; 0: none
   std::uint16_t most_queues = 1;
   std::uint16_t least_descriptors = 0;
   std::uint16_t most_descriptors = 0;
@@ -59,6 +62,9 @@ struct DeviceCounters {
   std::vector<std::uint64_t> received_by_queue;  ///< empty: the driver does not count by queue
 };
 
+/// `now`, with no loss fewer than `before`: some drivers forget their counters when the other end goes.
+DeviceCounters with_losses_kept(DeviceCounters now, const DeviceCounters& before);
+
 /// Errors (data): the driver does not answer.
 Result<DeviceFacts> facts_of(std::uint16_t port);
 
@@ -91,7 +97,10 @@ class Device {
   void let_go() noexcept { open_ = false; }
 
   LinkState link() const noexcept;
+  /// Where the driver does not answer, what it said last. Losses never become fewer. One thread at a time.
   DeviceCounters counters() const;
+  /// Whether counters() has the losses: not where the driver cannot tell them.
+  bool tells_losses() const noexcept { return tells_losses_; }
   const DeviceFacts& facts() const noexcept { return facts_; }
   const DeviceOptions& options() const noexcept { return options_; }
   /// What was asked for and not granted, one sentence each.
@@ -100,11 +109,15 @@ class Device {
  private:
   Device(const DeviceFacts& facts, const DeviceOptions& options) : facts_(facts), options_(options) {}
   Result<void> set_up(std::span<rte_mempool* const> pools);
+  void find_losses();
   void be_promiscuous();
 
   DeviceFacts facts_;
   DeviceOptions options_;
   std::vector<std::string> remarks_;
+  std::unique_ptr<PacketSocketLosses> socket_losses_;  ///< of net_af_packet, else null
+  bool tells_losses_ = true;
+  mutable DeviceCounters last_counters_;
   bool open_ = true;
   bool started_ = false;
 };

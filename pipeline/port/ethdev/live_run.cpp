@@ -432,7 +432,7 @@ void LiveRun::note_losses(News& news) {
   std::uint64_t losses = at_ports + counters.events().lost;
   for (const port::LaneSnapshot& lane : counters.lanes) losses += lane.counters.steering_lost;
   const TimeNs from_ns = std::exchange(looked_for_losses_ns_, counters.now_ns);
-  if (losses != losses_seen_) {
+  if (losses > losses_seen_) {
     const diagnose::CaptureLoss loss{.from_ns = from_ns, .to_ns = counters.now_ns, .packets = losses - losses_seen_};
     analysis_thread_->note_loss(loss, at_ports);
     losses_seen_ = losses;
@@ -518,6 +518,7 @@ port::PortSnapshot LiveRun::port_snapshot(const LivePort& live) const {
   snapshot.missed = counters.missed;
   snapshot.errors = counters.errors;
   snapshot.no_buffer = counters.no_buffer;
+  snapshot.tells_losses = live.device->tells_losses();
   snapshot.received_by_queue = counters.received_by_queue;
   snapshot.buffers = live.pool.buffers();
   snapshot.buffers_in_use = live.pool.in_use();

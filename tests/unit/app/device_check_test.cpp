@@ -54,5 +54,19 @@ TEST(DeviceCheck, TellsFramesThatAreTooLong) {
   EXPECT_EQ(wanting(small), "--set run.frame_octets=1518 where the link has no longer ones\n");
 }
 
+TEST(DeviceCounters, LossesNeverBecomeFewer) {
+  DeviceCounters before;
+  before.received = 100;
+  before.missed = 7;
+  before.errors = 2;
+  before.no_buffer = 1;
+  const DeviceCounters forgotten = with_losses_kept({}, before);
+  EXPECT_EQ(forgotten.received, 0U);
+  EXPECT_EQ(forgotten.missed + forgotten.errors + forgotten.no_buffer, 10U);
+  DeviceCounters more = before;
+  more.missed = 9;
+  EXPECT_EQ(with_losses_kept(more, before).missed, 9U);
+}
+
 }  // namespace
 }  // namespace doorslam::ethdev

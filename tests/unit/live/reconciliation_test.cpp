@@ -66,6 +66,13 @@ TEST(Reconciliation, OneLostPacketAtAnyStageShows) {
   EXPECT_TRUE(breaks([](LiveCounters& c) { --c.analysis.events; }));
 }
 
+TEST(Reconciliation, DoesNotClaimAllWhereAPortCannotTellItsLosses) {
+  LiveCounters counters = balanced();
+  counters.ports[0].tells_losses = false;
+  EXPECT_THAT(status_line(counters), Not(HasSubstr("every packet is accounted for")));
+  EXPECT_THAT(status_line(counters), HasSubstr("cannot be told"));
+}
+
 TEST(Reconciliation, SaysByHowMuchItIsOff) {
   LiveCounters counters = balanced();
   counters.lanes[1].counters.taken_segments -= 5;
