@@ -54,7 +54,7 @@ def main():
     settled = memory[len(memory) // 5]
     growth = memory[-1] / settled - 1
     wrong = []
-    if received != sent["sent"] or "every packet is accounted for" not in said or "off by" in said:
+    if received != sent["sent"] or "every packet is accounted for" not in said or "— off by" in said:
         wrong.append("the counters do not agree")
     if growth > GROWTH_ALLOWED:
         wrong.append("memory grows")
