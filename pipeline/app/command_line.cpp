@@ -40,15 +40,15 @@ void add_read(CLI::App& app, CommandLine& line) {
   read->add_option("--alerts", line.alerts, "Write the alerts (NDJSON, ECS) to FILE; - is standard output")
       ->type_name("FILE");
   read->add_flag("-q,--quiet", line.quiet, "No report, no progress bar");
-  read->add_option("-w,--workers", line.workers, "Worker threads, 1 to 64; the records are the same with any number")
+  read->add_option("-w,--workers", line.workers,
+                   "Worker threads, 1 to 64; the records are the same with any number while evidence.capacity lasts")
       ->type_name("N");
   read->add_flag("-C,--ignore-checksums", line.ignore_checksums,
                  "Take packets with wrong checksums (captures made where the card computes them)");
   read->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
   read->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
       ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   read->footer(kExamples);
   read->callback([&line] { line.command = CommandLine::Command::read; });
 }
@@ -57,12 +57,10 @@ void add_run(CLI::App& app, CommandLine& line) {
   CLI::App* run = app.add_subcommand("run", "Listen on ports and report refused connections as they happen");
   run->add_option("--port", line.ports, "PCI address of a port to listen on; several form one port group, as a tap's")
       ->type_name("ADDRESS")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   run->add_option("--vdev", line.vdevs, "DPDK virtual device to listen on (net_af_packet0,iface=eth1); may be repeated")
       ->type_name("SPEC")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   run->add_option("-w,--workers", line.workers, "Worker threads, 1 to 64")->type_name("N");
   run->add_option("--lcores", line.lcores, "CPUs for the workers, then for receiving threads: 2-5,8")
       ->type_name("LIST");
@@ -80,8 +78,7 @@ void add_run(CLI::App& app, CommandLine& line) {
   run->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
   run->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
       ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   run->footer(
       "\nSIGTERM and SIGINT drain and end; SIGHUP reads settings and signatures again; SIGUSR1 opens the output files "
       "again.\nExit codes: 0 done; 1 a port, an output or the host failed; 2 wrong usage or configuration.");
@@ -109,8 +106,7 @@ void add_check(CLI::App& app, CommandLine& line) {
   check->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
   check->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
       ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   check->add_option("--json", line.json, "Write the findings (JSON) to FILE; - is standard output")->type_name("FILE");
   check->add_flag("-q,--quiet", line.quiet, "Print nothing; the exit code tells");
   check->footer(
@@ -127,12 +123,10 @@ void add_alerts(CLI::App& app, CommandLine& line) {
       ->type_name("FILE");
   alerts->add_option("--cause", question.causes, "Only of this cause; may be repeated")
       ->type_name("CAUSE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   alerts->add_option("--server", question.servers, "Only about servers in this network; may be repeated")
       ->type_name("NETWORK")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   alerts->add_option("--min-severity", question.least_severity, "Only of this severity at least: 21, 47, 73, 99")
       ->type_name("N")
       ->check(CLI::Range(0, 99));
@@ -146,8 +140,7 @@ void add_alerts(CLI::App& app, CommandLine& line) {
   alerts->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
   alerts->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
       ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   alerts->footer(
       "\nExit codes: 0 done; 1 there is no store, or not all could be sent; 2 wrong usage or configuration.");
   alerts->callback([&line] { line.command = CommandLine::Command::alerts; });
@@ -165,8 +158,7 @@ void add_print_config(CLI::App& app, CommandLine& line) {
   print->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
   print->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
       ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   print->callback([&line] { line.command = CommandLine::Command::print_config; });
 }
 

@@ -9,9 +9,6 @@ namespace {
 
 using diagnose::DiagnosedConnection;
 
-/// Connections that are ended at a time when the source has ended; a million at once would need their memory twice.
-constexpr std::size_t kFinishPortion = 4096;
-
 /// The analysis fetches ahead of what it follows: the events of one burst alone are too few for that.
 constexpr std::size_t kBurstsPerStep = 8;
 
@@ -41,10 +38,10 @@ class InlineEngine final : public Engine {
   bool finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) override {
     batch_.clear();
     const bool more = worker_.finish(last_ns(), kFinishPortion, batch_);
+    const std::uint64_t ended_through = batch_.events.empty() ? 0 : batch_.events.back().number;
     analysis.collect(batch_);
-    // In order of id, all of one time: what was given out is final.
     if (more) {
-      analysis.advance(last_ns(), out);
+      analysis.advance(last_ns(), out, ended_through);
     } else {
       analysis.finish(out);
     }

@@ -5,8 +5,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
 #include <initializer_list>
+#include <string>
+#include <thread>
 
 namespace doorslam::app {
 
@@ -19,6 +27,17 @@ struct Capabilities {
 
 bool get(Capabilities& capabilities) noexcept {
   return syscall(SYS_capget, &capabilities.header, capabilities.sets.data()) == 0;
+}
+
+std::atomic<std::size_t> gave_up{0};  ///< threads
+
+/// A signal handler.
+void give_up(int) {
+  const int error = errno;
+  Capabilities none;
+  syscall(SYS_capset, &none.header, none.sets.data());
+  gave_up.fetch_add(1);
+  errno = error;
 }
 
 void set(Capabilities& capabilities) noexcept {
@@ -45,9 +64,28 @@ void keep_set_up_privileges() {
   set(now);
 }
 
-void drop_privileges() noexcept {
-  Capabilities none;
-  set(none);
+std::size_t drop_privileges() {
+  // Capabilities are a thread's own affair (capabilities(7)), and only it can give them up: each is interrupted to do
+  // so.
+  const int signal = SIGRTMAX;
+  struct sigaction action {};
+  action.sa_handler = give_up;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(signal, &action, nullptr);
+  gave_up.store(0);
+  std::size_t asked = 0;
+  const auto self = static_cast<pid_t>(syscall(SYS_gettid));
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    const auto thread = static_cast<pid_t>(std::stol(task.path().filename().string()));
+    if (thread != self && syscall(SYS_tgkill, getpid(), thread, signal) == 0) ++asked;
+  }
+  give_up(signal);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  while (gave_up.load() < asked + 1 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  // The handler stays: a thread that blocks the signal may take it later.
+  return asked + 1 - std::min(gave_up.load(), asked + 1);
 }
 
 }  // namespace doorslam::app

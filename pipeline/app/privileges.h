@@ -1,14 +1,15 @@
 #pragma once
 
-#include "pipeline/base/result.h"
+#include <cstddef>
 
 namespace doorslam::app {
 
-/// Before any thread is started: the process keeps what setting up ports needs (raw sockets, interface settings, locked
-/// memory, device files, and for uio drivers physical addresses), and nothing it runs can gain more.
+/// Before any other thread is started: the process keeps what setting up ports needs (raw sockets, interface settings,
+/// locked memory, device files, and for uio drivers physical addresses), and nothing it runs can gain more.
 void keep_set_up_privileges();
 
-/// This thread is done with setting up: it keeps nothing.
-void drop_privileges() noexcept;
+/// The process is done with setting up: none of its threads keeps anything. Returns how many threads could not be told
+/// within a second, and have kept what they had. Uses the last real-time signal; to be called by one thread.
+std::size_t drop_privileges();
 
 }  // namespace doorslam::app

@@ -85,12 +85,13 @@ Result<int> read_captures(const CommandLine& line) {
   if (!settings) return tl::unexpected(settings.error());
   auto scanner = make_scanner(*settings);
   if (!scanner) return tl::unexpected(scanner.error());
+  // First of all, so that records of an earlier run are not taken for those of captures that cannot be opened.
+  auto outputs = Outputs::open(line, *settings);
+  if (!outputs) return tl::unexpected(outputs.error());
   port::CaptureSource source = port::CaptureSource::open(line.captures);
   for (const Error& error : source.errors()) fmt::print(stderr, "doorslam: {}\n", error.message);
   if (source.files_opened() == 0) return 1;
   const std::size_t errors_told = source.errors().size();
-  auto outputs = Outputs::open(line, *settings);
-  if (!outputs) return tl::unexpected(outputs.error());
 
   const auto engine = Engine::make(EngineOptions{.workers = config::worker_count(*settings),
                                                  .decode = config::decode_options(*settings),

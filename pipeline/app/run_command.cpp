@@ -116,7 +116,6 @@ Result<void> Sensor::set_up() {
   auto scanner = make_scanner(settings_);
   if (!scanner) return tl::unexpected(scanner.error());
   scanners_.push_back(std::make_unique<diagnose::SignatureScanner>(std::move(*scanner)));
-  keep_set_up_privileges();
   auto live = ethdev::LiveRun::set_up(*options, eal_log(*log_));
   if (!live) return tl::unexpected(live.error());
   live_ = std::move(*live);
@@ -137,7 +136,9 @@ diagnose::AnalysisOptions Sensor::analysis_options(const config::Settings& setti
 Result<int> Sensor::run(Signals& signals) {
   if (auto set_up_done = set_up(); !set_up_done) return tl::unexpected(set_up_done.error());
   if (auto started = live_->start(*analysis_, *sink_); !started) return tl::unexpected(started.error());
-  drop_privileges();
+  if (const std::size_t kept = drop_privileges(); kept != 0) {
+    log_->warn("{} threads keep the privileges of the set-up: they did not answer", kept);
+  }
   for (const std::string& note : live_->notes()) log_->info("{}", note);
   const port::LiveCounters at_start = live_->snapshot();
   for (const port::PortSnapshot& port : at_start.ports) {
@@ -247,6 +248,7 @@ Result<int> run_sensor(const CommandLine& line) {
   const auto settings = settings_of(line);
   if (!settings) return tl::unexpected(settings.error());
   Signals signals;
+  keep_set_up_privileges();
   Log log(line.quiet);
   return Sensor(line, *settings, log).run(signals);
 }

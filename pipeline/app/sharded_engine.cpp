@@ -1,5 +1,8 @@
 #include "pipeline/app/sharded_engine.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "flowtable/flow_key.h"
 
 namespace doorslam::app {
@@ -137,15 +140,27 @@ bool ShardedEngine::step(port::CaptureSource& source, diagnose::Analysis& analys
   return filled;
 }
 
+/// The open connections of all workers end in order of id. Each call takes a portion of the worker that is behind.
 bool ShardedEngine::finish(diagnose::Analysis& analysis, std::vector<DiagnosedConnection>& out) {
   end_tracking(analysis, out);
   for (const auto& shard : shards_) {
+    if (shard->finished || shard->ended_through > ended_through_) continue;
     shard->events.clear();
-    shard->tracker.finish(last_ns(), shard->events);
+    shard->finished = !shard->tracker.finish(last_ns(), kFinishPortion / shards_.size(), shard->events);
+    if (!shard->events.events.empty()) shard->ended_through = shard->events.events.back().number;
     analysis.collect(shard->events);
   }
-  analysis.finish(out);
-  return false;
+  ended_through_ = std::numeric_limits<std::uint64_t>::max();
+  for (const auto& shard : shards_) {
+    if (!shard->finished) ended_through_ = std::min(ended_through_, shard->ended_through);
+  }
+  const bool more = ended_through_ != std::numeric_limits<std::uint64_t>::max();
+  if (more) {
+    analysis.advance(last_ns(), out, ended_through_);
+  } else {
+    analysis.finish(out);
+  }
+  return more;
 }
 
 tcp::TrackerCounters ShardedEngine::tracker_counters() const {

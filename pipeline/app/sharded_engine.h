@@ -50,6 +50,8 @@ class ShardedEngine final : public Engine {
     explicit Shard(const tcp::TrackerOptions& options) : tracker(options) {}
     tcp::Tracker tracker;
     tcp::EventBatch events;
+    std::uint64_t ended_through = 0;  ///< in finish(): the connections up to this id have been ended
+    bool finished = false;
   };
 
   bool fill(port::CaptureSource& source, Batch& batch);
@@ -70,6 +72,7 @@ class ShardedEngine final : public Engine {
   Batch* tracking_ = &batches_[1];  ///< the workers', between two barriers
   bool tracking_now_ = false;       ///< the workers are between the two barriers
   bool stopping_ = false;
+  std::uint64_t ended_through_ = 0;  ///< in finish(): the connections up to this id, of all workers
   std::barrier<> meet_;
   std::vector<std::jthread> threads_;
 };

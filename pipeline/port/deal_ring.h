@@ -48,8 +48,9 @@ class DealRing {
     return before > segments_.popped() ? static_cast<std::size_t>(before - segments_.popped()) : 0;
   }
   void pop_error() noexcept { interjections_.pop(1); }
-  /// Consumer: the buffers of the first segments, which lie side by side; fewer where the ring's edge comes between.
-  std::span<void* const> buffers(std::size_t most) noexcept { return buffers_.front(most); }
+  /// Consumer: the buffers of the first `count` segments that segments() has shown. Whoever sees a segment sees its
+  /// buffer, and both rings have their edge at the same place.
+  std::span<void* const> buffers(std::size_t count) const noexcept { return buffers_.known_front(count); }
   /// Consumer: gives back the first `count` segments and their buffers.
   void pop(std::size_t count) noexcept {
     segments_.pop(count);

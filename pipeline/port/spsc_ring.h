@@ -61,6 +61,12 @@ class SpscRing {
     if (count > to_the_edge) count = to_the_edge;
     return {slots_ + (head & mask_), count};
   }
+  /// Consumer: the oldest elements, `count` of which are known to be there, as far as they lie side by side.
+  std::span<const T> known_front(std::size_t count) const noexcept {
+    const std::uint64_t place = head_.load(std::memory_order_relaxed) & mask_;
+    const std::size_t to_the_edge = capacity() - place;
+    return {slots_ + place, count < to_the_edge ? count : to_the_edge};
+  }
   /// Consumer: gives back the first `count` elements of front().
   void pop(std::size_t count) noexcept {
     head_.store(head_.load(std::memory_order_relaxed) + count, std::memory_order_release);

@@ -2,14 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <initializer_list>
+#include <string>
+#include <vector>
 
 namespace doorslam::app {
 namespace {
 
-Result<std::optional<CommandLine>> parse(std::initializer_list<const char*> arguments) {
+Result<std::optional<CommandLine>> parse(const std::vector<const char*>& arguments) {
   std::vector<const char*> argv{"doorslam"};
-  argv.insert(argv.end(), arguments);
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
   return parse_command_line(static_cast<int>(argv.size()), argv.data());
 }
 
@@ -29,9 +30,17 @@ TEST(CommandLine, ReadTakesCapturesAndOptionsInAnyOrder) {
 }
 
 TEST(CommandLine, ASettingTakesOneValueAndNoCapture) {
-  const auto line = parse({"read", "--set", "a=1", "a.pcap"});
-  ASSERT_TRUE(line && *line);
-  EXPECT_EQ((*line)->captures, std::vector<std::string>{"a.pcap"});
+  const std::vector<std::vector<const char*>> lines = {
+      {"read", "--set", "a=1", "--set", "b=2", "a.pcap", "b.pcap"},
+      {"read", "--set", "a=1", "a.pcap", "b.pcap", "-q", "--set", "b=2"},
+      {"read", "-q", "a.pcap", "--set", "a=1", "b.pcap", "--set", "b=2"},
+  };
+  for (const auto& words : lines) {
+    const auto line = parse(words);
+    ASSERT_TRUE(line && *line);
+    EXPECT_EQ((*line)->captures, (std::vector<std::string>{"a.pcap", "b.pcap"}));
+    EXPECT_EQ((*line)->settings, (std::vector<std::string>{"a=1", "b=2"}));
+  }
 }
 
 TEST(CommandLine, RecordsOnStandardOutputKeepTheReportAway) {

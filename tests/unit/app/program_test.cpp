@@ -229,6 +229,13 @@ TEST_F(Program, ReadsTheOthersWhereACaptureIsMissing) {
   EXPECT_EQ(lines_in("flows"), lines_in("whole"));
 }
 
+TEST_F(Program, LeavesNoOldRecordsWhereNothingCanBeRead) {
+  ASSERT_EQ(run("read -q '" + kRefused + "' --flows flows.ndjson").exit_code, 0);
+  ASSERT_FALSE(content_of(folder_ / "flows.ndjson").empty());
+  EXPECT_EQ(run("read -q nothing.pcap --flows flows.ndjson").exit_code, 1);
+  EXPECT_EQ(content_of(folder_ / "flows.ndjson"), "");
+}
+
 TEST_F(Program, SaysWhatIsWrongWithWhatIsNoCapture) {
   write("text.pcap", "This is no capture at all, but a text of some length.\n");
   write("empty.pcap", "");

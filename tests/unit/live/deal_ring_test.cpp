@@ -75,7 +75,29 @@ TEST(DealRing, AFullRingTakesNeitherSegmentNorBuffer) {
   for (std::uint64_t number = 0; number < 4; ++number) EXPECT_TRUE(ring.deal(segment(number), &buffer));
   EXPECT_FALSE(ring.deal(segment(4), &buffer));
   EXPECT_EQ(ring.size(), 4U);
-  EXPECT_EQ(ring.buffers(8).size(), 4U);
+  EXPECT_EQ(ring.buffers(4).size(), 4U);
+}
+
+TEST(DealRing, ABurstHasItsBuffersAlsoWhenMoreIsDealtMeanwhile) {
+  DealRing ring(64);
+  int buffer = 0;
+  const auto deal = [&](int count) {
+    for (int i = 0; i < count; ++i) ring.deal(segment(1), &buffer);
+  };
+  std::size_t given_back = 0;
+  const auto take = [&](std::size_t dealt_meanwhile) {
+    const std::size_t count = ring.segments(64).size();
+    deal(static_cast<int>(dealt_meanwhile));
+    given_back += ring.buffers(count).size();
+    ring.pop(count);
+  };
+  deal(10);
+  take(2);
+  deal(8);
+  take(0);
+  take(0);
+  EXPECT_EQ(ring.taken(), 20U);
+  EXPECT_EQ(given_back, 20U);
 }
 
 }  // namespace
