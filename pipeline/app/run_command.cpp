@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <deque>
 #include <memory>
 #include <optional>
 
@@ -30,8 +29,6 @@ using namespace std::chrono_literals;
 constexpr auto kTick = 100ms;
 /// So long may those who read the records take, once the sensor is told to end.
 constexpr auto kOutputPatience = 4s;
-/// A reading may still refer to the signatures that it was made with.
-constexpr std::size_t kScannersKept = 8;
 
 /// The analysis thread's way to the outputs.
 class OutputSink final : public port::ReadingSink {
@@ -98,7 +95,7 @@ class Sensor {
   config::Settings settings_;
   Log& log_;
   ServiceManager manager_;
-  std::deque<std::unique_ptr<diagnose::SignatureScanner>> scanners_;  ///< the newest last
+  std::unique_ptr<diagnose::SignatureScanner> first_scanner_;
   std::optional<Outputs> outputs_;
   Observability observability_;
   std::optional<OutputSink> sink_;
@@ -115,7 +112,7 @@ Result<void> Sensor::set_up() {
   if (!options) return tl::unexpected(options.error());
   auto scanner = make_scanner(settings_);
   if (!scanner) return tl::unexpected(scanner.error());
-  scanners_.push_back(std::make_unique<diagnose::SignatureScanner>(std::move(*scanner)));
+  first_scanner_ = std::make_unique<diagnose::SignatureScanner>(std::move(*scanner));
   auto live = ethdev::LiveRun::set_up(*options, eal_log(*log_));
   if (!live) return tl::unexpected(live.error());
   live_ = std::move(*live);
@@ -123,7 +120,7 @@ Result<void> Sensor::set_up() {
   if (!outputs) return tl::unexpected(outputs.error());
   outputs_.emplace(std::move(*outputs));
   sink_.emplace(*outputs_, observability_);
-  analysis_.emplace(analysis_options(settings_), scanners_.back().get());
+  analysis_.emplace(analysis_options(settings_), first_scanner_.get());
   return {};
 }
 
@@ -192,11 +189,10 @@ void Sensor::reload() {
     observability_.note_refused_reload();
     log_->error("not reloaded, the old settings stay: {}", scanner.error().message);
   } else {
-    scanners_.push_back(std::make_unique<diagnose::SignatureScanner>(std::move(*scanner)));
-    if (scanners_.size() > kScannersKept) scanners_.pop_front();
+    auto newest = std::make_shared<diagnose::SignatureScanner>(std::move(*scanner));
     const diagnose::AnalysisOptions options = analysis_options(*settings);
     live_->analysis_thread().post(
-        [this, options, newest = scanners_.back().get(), now = *settings](diagnose::Analysis& analysis) {
+        [this, options, newest = std::move(newest), now = *settings](diagnose::Analysis& analysis) {
           analysis.reconfigure(options, newest);
           outputs_->reconfigure(now);
         });

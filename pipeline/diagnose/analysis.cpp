@@ -119,10 +119,17 @@ bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, E
 Analysis::Analysis(const AnalysisOptions& options, SignatureScanner* scanner)
     : options_(options), scanner_(scanner), ledger_(options.ledger) {}
 
-void Analysis::reconfigure(const AnalysisOptions& options, SignatureScanner* scanner) {
+void Analysis::reconfigure(const AnalysisOptions& options, std::shared_ptr<SignatureScanner> scanner) {
   options_ = options;
-  scanner_ = scanner;
+  if (own_scanner_) replaced_.push_back({.scanner = std::move(own_scanner_), .waited = waited_});
+  own_scanner_ = std::move(scanner);
+  scanner_ = own_scanner_.get();
   ledger_.set_window(options.ledger.window_ns);
+}
+
+/// The words of a connection that waits lie in the database of the scanner that has read them.
+void Analysis::drop_unused_scanners() {
+  while (!replaced_.empty() && waited_ - pending_.size() >= replaced_.front().waited) replaced_.pop_front();
 }
 
 void Analysis::collect(tcp::EventBatch& batch) {
@@ -139,6 +146,7 @@ void Analysis::collect(tcp::EventBatch& batch) {
 }
 
 void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out, std::uint64_t number) {
+  drop_unused_scanners();
   if (!std::is_sorted(arrivals_.begin(), arrivals_.end())) std::sort(arrivals_.begin(), arrivals_.end());
   std::size_t next = 0;
   const auto is_final = [&](const Arrival& a) {
@@ -220,6 +228,7 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
                                    .words = words.digest,
                                    .only_greeted = ending == Ending::closed_after_greeting});
   if (is_plain(summary, evidence, ending, outcome)) return tell_served(arrival, out);
+  ++waited_;
   pending_.push_back({.summary = summary,
                       .evidence = evidence == nullptr ? nullptr : std::make_shared<const Evidence>(*evidence),
                       .ending = ending,

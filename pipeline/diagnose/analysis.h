@@ -56,9 +56,9 @@ class Analysis {
   /// The source has ended: judges everything that waits with what is known.
   void finish(std::vector<DiagnosedConnection>& out);
 
-  /// From now on other thresholds and signatures; the ledger keeps its size. `scanner` is borrowed as before; the one
-  /// before it must outlive the connections that wait.
-  void reconfigure(const AnalysisOptions& options, SignatureScanner* scanner);
+  /// From now on other thresholds and signatures; the ledger keeps its size. The scanner is kept for as long as
+  /// connections wait whose words it has read, and the readings of one call of advance() more.
+  void reconfigure(const AnalysisOptions& options, std::shared_ptr<SignatureScanner> scanner);
 
   /// The sensor lost packets: connections that were under way then are judged with that in mind. To be told before the
   /// settle time of those connections is over.
@@ -116,8 +116,17 @@ class Analysis {
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 
+  /// A scanner that has been replaced, and the number of connections that had begun to wait by then.
+  struct Replaced {
+    std::shared_ptr<SignatureScanner> scanner;
+    std::uint64_t waited = 0;
+  };
+  void drop_unused_scanners();
+
   AnalysisOptions options_;
   SignatureScanner* scanner_;
+  std::shared_ptr<SignatureScanner> own_scanner_;  ///< scanner_, once it has been replaced
+  std::deque<Replaced> replaced_;
   Ledger ledger_;
   LossLog losses_;
   AnalysisCounters counters_;
@@ -125,6 +134,7 @@ class Analysis {
   std::size_t held_count_ = 0;
   std::vector<Arrival> arrivals_;
   std::deque<Pending> pending_;
+  std::uint64_t waited_ = 0;  ///< connections that were ever put into pending_
 };
 
 }  // namespace doorslam::diagnose

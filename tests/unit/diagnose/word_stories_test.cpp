@@ -38,6 +38,36 @@ class WordStory : public testing::Test {
   inline static std::unique_ptr<SignatureScanner> scanner_;
 };
 
+/// What it has read waits to be judged, and lies in the signatures' memory.
+TEST_F(WordStory, AReplacedScannerStaysForThoseWhoseWordsItHasRead) {
+  const auto another = [] {
+    const std::filesystem::path paths[] = {default_signature_directory()};
+    return std::make_shared<SignatureScanner>(
+        std::move(*SignatureScanner::create(*SignatureDatabase::load(paths, {}))));
+  };
+  Story story({address4(200), 21});
+  refuse_with(story, "421 There are too many connected users, please try later.\r\n", client(1), 3.5);
+  Tracked tracked = track(story.segments());
+  const TimeNs end = tracked.batch.events.back().time_ns;
+
+  Analysis analysis({}, nullptr);
+  std::vector<DiagnosedConnection> readings;
+  auto first = another();
+  const std::weak_ptr<SignatureScanner> watched = first;
+  analysis.reconfigure({}, std::move(first));
+  analysis.collect(tracked.batch);
+  analysis.advance(end, readings);
+  ASSERT_TRUE(readings.empty()) << "the refusal is to wait";
+  for (int reload = 0; reload < 10; ++reload) analysis.reconfigure({}, another());
+  analysis.advance(end + 1, readings);
+  EXPECT_FALSE(watched.expired());
+  analysis.finish(readings);
+  ASSERT_EQ(readings.size(), 1U);
+  EXPECT_EQ(readings.front().diagnosis.signature->name, "vsftpd-max-clients");
+  analysis.advance(end + 2, readings);
+  EXPECT_TRUE(watched.expired());
+}
+
 TEST_F(WordStory, AnFtpServersCodeAndTextNameTheLimit) {
   Story story({address4(200), 21});
   for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);
