@@ -25,6 +25,8 @@ using tcp::SideEvidence;
 constexpr double kPlainConfidence = 0.99;
 /// The same, but its words were not kept.
 constexpr double kCoarseConfidence = 0.9;
+/// The server hung up on its first answer, in words that nobody knows: service, or a refusal in its own language.
+constexpr double kStrangeWordsConfidence = 0.85;
 /// Events between a fetch and its use: enough to have arrived, few enough not to be pushed out again.
 constexpr std::size_t kLookAhead = 8;
 /// Behind its last packet, one more may have been on its way.
@@ -112,6 +114,15 @@ bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, E
   if (server.rst_ns != kNoTime || evidence->of(Side::originator).rst_ns != kNoTime) return false;
   // Behind encryption a refusal has no words; who closes, and after what, must be looked at.
   return !speaks_ssh(server.head) && !is_client_hello(evidence->of(Side::originator).head);
+}
+
+/// How sure it is that a plain connection was served.
+double confidence_of_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending,
+                           bool words_are_known) {
+  constexpr std::uint16_t kFewExchanges = 2;
+  if (evidence == nullptr) return summary.plainly_served ? kPlainConfidence : kCoarseConfidence;
+  const bool hung_up_early = ending == Ending::closed_after_reply && evidence->exchanges <= kFewExchanges;
+  return hung_up_early && !words_are_known ? kStrangeWordsConfidence : kPlainConfidence;
 }
 
 }  // namespace
@@ -227,7 +238,9 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
                                    .idle_ns = idle_time(evidence),
                                    .words = words.digest,
                                    .only_greeted = ending == Ending::closed_after_greeting});
-  if (is_plain(summary, evidence, ending, outcome)) return tell_served(arrival, out);
+  if (is_plain(summary, evidence, ending, outcome)) {
+    return tell_served(arrival, confidence_of_plain(summary, evidence, ending, words.server.count > 0), out);
+  }
   ++waited_;
   pending_.push_back({.summary = summary,
                       .evidence = evidence == nullptr ? nullptr : std::make_shared<const Evidence>(*evidence),
@@ -272,14 +285,13 @@ void Analysis::mark_server(const tcp::ConnectionSummary& summary, const Evidence
   if (ending == Ending::handshake_ignored) ledger_.handshake_was_ignored(summary.responder, summary.start_ns);
 }
 
-void Analysis::tell_served(const Arrival& arrival, std::vector<DiagnosedConnection>& out) const {
+void Analysis::tell_served(const Arrival& arrival, double confidence, std::vector<DiagnosedConnection>& out) const {
   if (!options_.tells_served) return;
   const tcp::ConnectionSummary& summary = arrival.event->summary;
   DiagnosedConnection& served = out.emplace_back();
   served.summary = summary;
   served.diagnosis.cause = Cause::served;
-  served.diagnosis.confidence =
-      arrival.evidence == nullptr && !summary.plainly_served ? kCoarseConfidence : kPlainConfidence;
+  served.diagnosis.confidence = confidence;
   served.judged_ns = arrival.time_ns;
 }
 

@@ -112,7 +112,7 @@ class Analysis {
   void keep_late(std::size_t first);
   Words words_of(const tcp::Evidence& evidence, std::uint16_t server_port, Ending ending);
   void mark_server(const tcp::ConnectionSummary& summary, const tcp::Evidence& evidence, Ending ending);
-  void tell_served(const Arrival& arrival, std::vector<DiagnosedConnection>& out) const;
+  void tell_served(const Arrival& arrival, double confidence, std::vector<DiagnosedConnection>& out) const;
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 

@@ -235,5 +235,21 @@ TEST_F(WordStory, ANegativeSessionResponseIsARefusal) {
   EXPECT_EQ(readings.of(refused).diagnosis.signature->name, "netbios-not-listening-for-caller");
 }
 
+/// One answer and a close: service, or a refusal in a language that no signature knows.
+TEST_F(WordStory, IsLessSureOfServiceInWordsThatNobodyKnows) {
+  const auto confidence_of = [](std::string_view answer) {
+    Story story({address4(200), 80});
+    Conversation& talk = story.connect(client(1), 1.0);
+    talk.handshake();
+    talk.exchange("GET / HTTP/1.0\r\n\r\n", answer);
+    Story::hang_up(talk);
+    const Readings readings = read(story);
+    EXPECT_TRUE(is_read_as(readings.of(talk), Cause::served));
+    return readings.of(talk).diagnosis.confidence;
+  };
+  EXPECT_GT(confidence_of("HTTP/1.0 200 OK\r\n\r\n"), 0.95);
+  EXPECT_LT(confidence_of("zq17 nuk pranohet\r\n"), 0.9);
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
