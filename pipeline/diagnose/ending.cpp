@@ -54,6 +54,11 @@ bool is_closed(const ConnectionSummary& summary) {
   return summary.history.view().find_first_of("FfRr") != std::string_view::npos;
 }
 
+/// Nothing but segments with wrong checksums, which count for nothing.
+bool is_unusable(const ConnectionSummary& summary) {
+  return !summary.history.view().empty() && summary.history.view().find_first_not_of("cC") == std::string_view::npos;
+}
+
 /// The server never ACKed a handshake that it saw complete: SYN-ACKs again, or silence to the client's data.
 bool handshake_was_ignored(const ConnectionSummary& summary, const Evidence& e) {
   const SideEvidence& client = e.of(Side::originator);
@@ -147,7 +152,8 @@ Ending ending_by_state(const ConnectionSummary& summary) {
   const std::size_t client_end = std::min(history.find('F'), history.find('R'));
   const std::size_t server_end = std::min(history.find('f'), history.find('r'));
   if (client_end == std::string_view::npos && server_end == std::string_view::npos) {
-    return client_spoke && !server_spoke ? Ending::server_silent : Ending::still_open;
+    if (client_spoke && !server_spoke) return Ending::server_silent;
+    return summary.stage == Stage::accepted ? Ending::let_go : Ending::still_open;
   }
   if (server_end < client_end) {
     if (!server_spoke) return Ending::closed_without_a_word;
@@ -203,6 +209,7 @@ TimeNs close_time(const ConnectionSummary& summary, const Evidence* evidence) {
 Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
   // What an evicted connection would have done next nobody knows.
   if (summary.end_reason == tcp::EndReason::evicted && !is_closed(summary)) return Ending::let_go;
+  if (is_unusable(summary)) return Ending::let_go;
   if (evidence == nullptr) return ending_by_state(summary);
   const Evidence& e = *evidence;
   const bool handshake_seen = e.syn_ns != kNoTime || e.syn_ack_ns != kNoTime;

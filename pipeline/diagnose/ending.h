@@ -26,7 +26,8 @@ enum class Ending : std::uint8_t {
   server_silent,          ///< the request is ACKed, no answer came, nobody closed
   client_silent,          ///< the server's data is not ACKed any more
   client_stalled,         ///< the client's window stays closed
-  let_go,                 ///< not followed to its end: the table was full, or the capture ended too soon to tell
+  let_go,                 ///< not followed to its end: the table was full, the capture ended too soon to tell, what
+                          ///< there is has wrong checksums, or nobody had spoken and its packets were not kept
   still_open,             ///< nothing remarkable, but the end was not seen
 };
 

@@ -314,6 +314,25 @@ const std::vector<CutCase>& cut_cases() {
 INSTANTIATE_TEST_SUITE_P(Packets, CutOf, testing::ValuesIn(cut_cases()),
                          [](const auto& one) { return one.param.name; });
 
+/// What nobody could tell must not be told as served.
+TEST(EndingUnknown, WithNothingButAHandshakeAndItsPacketsNotKept) {
+  Conversation talk;
+  talk.handshake();
+  EXPECT_EQ(ending_of(end_of(talk).summary, nullptr), Ending::let_go);
+  talk.exchange("ping", "pong");
+  EXPECT_EQ(ending_of(end_of(talk).summary, nullptr), Ending::still_open);
+}
+
+TEST(EndingUnknown, WithNothingButWrongChecksums) {
+  Conversation talk;
+  talk.client(kSyn).checksum_bad = true;
+  talk.server(kSyn | kAck).checksum_bad = true;
+  talk.client(kAck).checksum_bad = true;
+  talk.server(kFin | kAck).checksum_bad = true;
+  const Ended end = end_of(talk);
+  EXPECT_EQ(ending_of(end.summary, end.evidence ? &*end.evidence : nullptr), Ending::let_go);
+}
+
 /// Far from the server, the tap sees the close a round trip after the words that asked for it.
 TEST(FarewellFromAfar, IsOneByTheRoundTripToTheServer) {
   Conversation talk;
