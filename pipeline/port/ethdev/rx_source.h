@@ -77,7 +77,8 @@ class RxSource {
   }
 
  private:
-  static constexpr std::size_t kScratchOctets = std::size_t{512} * 1024;
+  /// A burst of the longest frames that run.frame_octets allows, so that none is cut. Memory is taken where it is used.
+  static constexpr std::size_t kScratchOctets = kBurst * std::size_t{64} * 1024;
 
   /// What of a queue waits for its turn.
   struct Waiting {
