@@ -107,7 +107,10 @@ class FaultsTest(LiveTest):
         sensor = self.memif_sensor("--workers", 1, "--flows", self.path("flows"))
         generator = self.generator("--packets", 800_000, "--rate", 100_000)
         # Records come once connections are judged.
+        until = time.monotonic() + 60
         while not (self.folder / "flows").stat().st_size:
+            self.assertIsNone(sensor.process.poll(), sensor.said)
+            self.assertLess(time.monotonic(), until, "no record was written")
             time.sleep(0.1)
         os.rename(self.path("flows"), self.path("flows.1"))
         sensor.send(signal.SIGUSR1)
