@@ -72,7 +72,8 @@ OutputFile::OutputFile(std::string path, Mode mode, Descriptor file)
       mode_(mode),
       file_(std::move(file)),
       may_block_(mode == Mode::append && may_block(file_.number())),
-      give_up_at_(std::make_unique<std::atomic<Clock::rep>>(kNever)) {
+      give_up_at_(std::make_unique<std::atomic<Clock::rep>>(kNever)),
+      waits_(std::make_unique<std::atomic<bool>>(false)) {
   buffer_.reserve(kBuffer);
 }
 
@@ -119,7 +120,10 @@ bool OutputFile::wait_for_room() const noexcept {
 void OutputFile::push_out() noexcept {
   std::string_view rest = buffer_;
   while (!rest.empty() && error_ == 0) {
-    if (may_block_ && !wait_for_room()) {
+    waits_->store(may_block_, std::memory_order_relaxed);
+    const bool has_room = !may_block_ || wait_for_room();
+    waits_->store(false, std::memory_order_relaxed);
+    if (!has_room) {
       error_ = ETIMEDOUT;
       break;
     }

@@ -36,6 +36,8 @@ class OutputFile {
   /// The program is ending: who takes nothing for a second is not waited for any longer, and nobody beyond `deadline`.
   /// Thread-safe.
   void give_up_at(Clock::time_point deadline) noexcept;
+  /// Whether a write waits for somebody to take it. Thread-safe.
+  bool waits() const noexcept { return waits_->load(std::memory_order_relaxed); }
   /// Flushes and closes. Errors (data): a write failed, now or before (disk full, closed pipe, nobody took it).
   Result<void> close();
 
@@ -64,8 +66,9 @@ class OutputFile {
   bool may_block_;  ///< nobody may be reading
   std::string buffer_;
   std::unique_ptr<std::atomic<Clock::rep>> give_up_at_;  ///< ticks of Clock; the latest: never
-  int error_ = 0;                                        ///< errno of the write that failed; nothing is tried after it
-  int first_error_ = 0;                                  ///< likewise, of any file of this name
+  std::unique_ptr<std::atomic<bool>> waits_;
+  int error_ = 0;        ///< errno of the write that failed; nothing is tried after it
+  int first_error_ = 0;  ///< likewise, of any file of this name
   std::uint64_t records_ = 0;
   std::uint64_t unwritten_ = 0;  ///< of them
 };

@@ -95,6 +95,8 @@ void Outputs::give_up_at(std::chrono::steady_clock::time_point deadline) noexcep
   }
 }
 
+bool Outputs::wait() const noexcept { return (flows_ && flows_->waits()) || (alerts_ && alerts_->waits()); }
+
 Result<void> Outputs::reopen() {
   if (feed_) feed_->reopen();
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
@@ -122,7 +124,7 @@ void Outputs::finish(const alert::CaptureSummary& summary) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
-bool Outputs::close() {
+bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   bool complete = true;
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
     if (!*file) continue;
@@ -132,8 +134,8 @@ bool Outputs::close() {
     }
   }
   if (feed_) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(drain_ns_);
-    complete = feed_->close(deadline) && complete;
+    const auto allowed = std::chrono::steady_clock::now() + std::chrono::nanoseconds(drain_ns_);
+    complete = feed_->close(std::min(allowed, latest)) && complete;
   }
   if (!report_) return complete;
   if (const auto flushed = flush_standard_output(); !flushed) {

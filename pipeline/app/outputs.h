@@ -39,6 +39,8 @@ class Outputs {
   void flush();
   /// The program is ending: files that nobody takes anything from are not waited for beyond `deadline`. Thread-safe.
   void give_up_at(std::chrono::steady_clock::time_point deadline) noexcept;
+  /// Whether a file is waiting for somebody to take its records. Thread-safe.
+  bool wait() const noexcept;
   /// Opens the files again by their names: they were moved away. Errors (data): one cannot be; records go on to the
   /// old.
   Result<void> reopen();
@@ -48,8 +50,9 @@ class Outputs {
   void note_port_drops(std::uint64_t total) { incidents_.note_port_drops(total); }
   /// The source has ended: closes the incidents and prints the report.
   void finish(const alert::CaptureSummary& summary);
-  /// Says on standard error what could not be written. False: something could not.
-  bool close();
+  /// Says on standard error what could not be written. False: something could not. Sinks are given the time that the
+  /// settings allow, and none beyond `latest`.
+  bool close(std::chrono::steady_clock::time_point latest = std::chrono::steady_clock::time_point::max());
 
  private:
   explicit Outputs(const config::Settings& settings);

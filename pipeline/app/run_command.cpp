@@ -27,8 +27,9 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 100ms;
-/// So long may those who read the records take, once the sensor is told to end.
+/// So long may those who read the records take, once the sensor is told to end; and so long everything, with the sinks.
 constexpr auto kOutputPatience = 4s;
+constexpr auto kEndPatience = 4500ms;
 
 /// The analysis thread's way to the outputs.
 class OutputSink final : public port::ReadingSink {
@@ -75,7 +76,11 @@ class Sensor {
   Sensor(const CommandLine& line, const config::Settings& settings, Log& log)
       : line_(line), settings_(settings), log_(log) {}
   /// Nobody may be answered out of what is about to go.
-  ~Sensor() { observability_.stop(); }
+  ~Sensor() {
+    observability_.stop();
+    // Whichever way it ended.
+    if (outputs_ && !ended_) outputs_->give_up_at(Clock::now() + kOutputPatience);
+  }
   Sensor(const Sensor&) = delete;
   Sensor& operator=(const Sensor&) = delete;
 
@@ -102,6 +107,7 @@ class Sensor {
   std::optional<diagnose::Analysis> analysis_;
   std::unique_ptr<ethdev::LiveRun> live_;
   bool stopping_ = false;
+  bool ended_ = false;
   std::uint64_t packets_seen_ = 0;
   Clock::time_point last_packet_;
   Clock::time_point last_status_;
@@ -157,7 +163,8 @@ void Sensor::listen(Signals& signals) {
   while (!stopping_) {
     if (const auto signal = signals.wait(kTick)) obey(*signal);
     for (const std::string& piece : live_->tick()) log_->warn("{}", piece);
-    if (live_->alive()) manager_.alive();
+    // Who waits for a reader of its records is well.
+    if (outputs_->wait() || live_->alive()) manager_.alive();
     if (has_idled()) {
       log_->info("no packet for {:g} s", *line_.stop_when_idle);
       stopping_ = true;
@@ -228,7 +235,8 @@ Result<int> Sensor::end() {
   observability_.stop();
   live_->stop();
   outputs_->finish({});
-  const bool complete = outputs_->close();
+  const bool complete = outputs_->close(began + kEndPatience);
+  ended_ = true;
   const port::LiveCounters counters = live_->snapshot();
   const auto balances = port::reconcile(counters);
   log_->info("stopped within {} ms\n{}",

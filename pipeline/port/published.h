@@ -30,6 +30,9 @@ class Published {
     turn_.store(turn + 2, std::memory_order_release);
   }
 
+  /// How many times it was published. By any thread.
+  std::uint64_t times() const noexcept { return turn_.load(std::memory_order_relaxed) / 2; }
+
   /// By any thread.
   T read() const noexcept {
     Words words;

@@ -35,6 +35,8 @@ class Lane {
     return 0;
   }
 
+  /// Grows with each round. Thread-safe.
+  std::uint64_t rounds() const noexcept { return published_.times(); }
   port::LaneCounters counters() const noexcept { return published_.read(); }
   bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }

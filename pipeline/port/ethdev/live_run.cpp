@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <functional>
 #include <thread>
 #include <utility>
 
@@ -389,9 +390,16 @@ Result<void> LiveRun::start(diagnose::Analysis& analysis, port::ReadingSink& sin
   correct_clocks();
   started_ticks_ = rte_rdtsc();
   looked_for_losses_ns_ = now_ns();
+  // All or none: lanes wait for each other at the end.
+  for (const LaneSlot& slot : lanes_) {
+    if (rte_eal_get_lcore_state(slot.lcore.lcore) != WAIT) {
+      return data_error(fmt::format("{}: lcore {} is busy", slot.role, slot.lcore.lcore));
+    }
+  }
   running_ = true;
   for (LaneSlot& slot : lanes_) {
-    if (rte_eal_remote_launch(run_lane, slot.lane.get(), slot.lcore.lcore) != 0) {
+    slot.launched = rte_eal_remote_launch(run_lane, slot.lane.get(), slot.lcore.lcore) == 0;
+    if (!slot.launched) {
       return data_error(fmt::format("{} cannot be started on lcore {}", slot.role, slot.lcore.lcore));
     }
   }
@@ -446,7 +454,7 @@ void LiveRun::note_losses(News& news) {
 
 void LiveRun::wait_until(bool (Lane::*reached)() const noexcept) const {
   for (const LaneSlot& slot : lanes_) {
-    if (reached == &Lane::drained && !slot.receives) continue;
+    if (!slot.launched || (reached == &Lane::drained && !slot.receives)) continue;
     while (!(slot.lane.get()->*reached)()) std::this_thread::sleep_for(kShortWait);
   }
 }
@@ -493,8 +501,12 @@ std::uint64_t LiveRun::packets() const noexcept {
 }
 
 bool LiveRun::alive() {
-  const std::uint64_t rounds = analysis_thread_->rounds();
-  return std::exchange(rounds_seen_, rounds) != rounds;
+  std::vector<std::uint64_t> rounds{analysis_thread_->rounds()};
+  for (const LaneSlot& slot : lanes_) rounds.push_back(slot.lane->rounds());
+  const bool all_moved =
+      rounds_seen_.empty() || std::equal(rounds.begin(), rounds.end(), rounds_seen_.begin(), std::not_equal_to<>());
+  if (all_moved) rounds_seen_ = std::move(rounds);
+  return all_moved;
 }
 
 port::PortSnapshot LiveRun::port_snapshot(const LivePort& live) const {

@@ -53,7 +53,7 @@ class LiveRun {
   port::AnalysisThread& analysis_thread() noexcept { return *analysis_thread_; }
   /// What a person should know of how the sensor is set up, one sentence each.
   const std::vector<std::string>& notes() const noexcept { return notes_; }
-  /// True while every thread makes progress: asked once in a while, for the watchdog.
+  /// True when every thread has made progress since this was last true: asked now and then, for the watchdog.
   bool alive();
 
  private:
@@ -64,6 +64,7 @@ class LiveRun {
     bool receives = false;
     bool tracks = false;
     std::unique_ptr<Lane> lane;
+    bool launched = false;
   };
 
   explicit LiveRun(const LiveOptions& options) : options_(options) {}
@@ -112,7 +113,7 @@ class LiveRun {
   std::uint64_t losses_told_ = 0;
   flowtable::TimeNs looked_for_losses_ns_ = flowtable::kNoTime;
   std::chrono::steady_clock::time_point tell_losses_after_;
-  std::uint64_t rounds_seen_ = 0;
+  std::vector<std::uint64_t> rounds_seen_;  ///< of the analysis and of each lane, when alive() was last true
   std::uint64_t started_ticks_ = 0;
   bool running_ = false;
   bool stopped_ = false;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -157,6 +158,26 @@ TEST(OutputFile, LosesNothingToASlowReader) {
   for (std::size_t i = 0; i < kMoreThanAPipeHolds; ++i) file->write(kRecord);
   EXPECT_TRUE(file->close());
   reader.join();
+  EXPECT_EQ(text.size(), kMoreThanAPipeHolds * kRecord.size());
+}
+
+TEST(OutputFile, TellsThatItWaitsForItsReader) {
+  const test::TemporaryFolder folder;
+  Fifo fifo(folder / "fifo");
+  fifo.open_end();
+  auto file = OutputFile::open(fifo.path(), OutputFile::Mode::append);
+  ASSERT_TRUE(file);
+  EXPECT_FALSE(file->waits());
+  std::thread writer([&] {
+    for (std::size_t i = 0; i < kMoreThanAPipeHolds; ++i) file->write(kRecord);
+    file->close();
+  });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!file->waits() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_TRUE(file->waits());
+  const std::string text = fifo.take();
+  writer.join();
+  EXPECT_FALSE(file->waits());
   EXPECT_EQ(text.size(), kMoreThanAPipeHolds * kRecord.size());
 }
 
