@@ -33,6 +33,14 @@ std::uint64_t wanted_offloads(const DeviceFacts& facts, const DeviceOptions& opt
   return wanted;
 }
 
+/// The driver's own, but that a full queue drops: some cards (ixgbe) hold all queues up for one that is full.
+rte_eth_rxconf options_of_queues(std::uint16_t port, std::uint16_t queues) {
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(port, &info) != 0) return {};
+  if (queues > 1) info.default_rxconf.rx_drop_en = 1;
+  return info.default_rxconf;
+}
+
 }  // namespace
 
 Result<DeviceFacts> facts_of(std::uint16_t port) {
@@ -125,8 +133,9 @@ Result<void> Device::set_up(std::span<rte_mempool* const> pools) {
     options_.descriptors = descriptors;
   }
   const auto socket = static_cast<unsigned>(facts_.numa_node < 0 ? SOCKET_ID_ANY : facts_.numa_node);
+  const rte_eth_rxconf queue_options = options_of_queues(facts_.port, options_.queues);
   for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
-    const int failed = rte_eth_rx_queue_setup(facts_.port, queue, descriptors, socket, nullptr, pools[queue]);
+    const int failed = rte_eth_rx_queue_setup(facts_.port, queue, descriptors, socket, &queue_options, pools[queue]);
     if (failed != 0) {
       return refused(
           facts_, failed,
