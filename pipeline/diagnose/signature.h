@@ -46,6 +46,7 @@ struct Signature {
   std::vector<CauseWeight> causes;        ///< heaviest first; weights sum to at most 1
   double specificity = 0.0;               ///< 0 to 1
   bool needs_context = false;  ///< counts only where the port fits or the protocol was recognised by other words
+  bool first_words = false;    ///< counts only in the first segment that the side sends, as a greeting does
   bool enabled = true;
   std::string source;                   ///< repository and file, or RFC and section
   std::string sample;                   ///< octets that the expression matches

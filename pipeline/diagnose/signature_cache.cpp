@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 using Digest = SignatureCache::Digest;
 
 /// Changes whenever the layout of the file or the meaning of a signature does.
-constexpr std::string_view kMagic = "doorslam signatures 2\n";
+constexpr std::string_view kMagic = "doorslam signatures 3\n";
 constexpr std::size_t kMaxFileSize = 64u << 20;
 
 /// Against accidents, not against forgers: whoever may write the file could change the digest in it as well.
@@ -109,6 +109,7 @@ void write_signature(Writer& out, const Signature& s) {
   out.value(s.side);
   out.value(s.specificity);
   out.value(s.needs_context);
+  out.value(s.first_words);
   out.value(s.enabled);
   out.value(s.line);
   out.value(s.expression_line);
@@ -129,6 +130,7 @@ Signature read_signature(Reader& in) {
   s.side = in.value<tcp::Side>();
   s.specificity = in.value<double>();
   s.needs_context = in.value<bool>();
+  s.first_words = in.value<bool>();
   s.enabled = in.value<bool>();
   s.line = in.value<std::uint32_t>();
   s.expression_line = in.value<std::uint32_t>();

@@ -247,6 +247,7 @@ void SignatureScanner::scan_words(packet::ByteView words, SignatureHit where, Sp
 
 void SignatureScanner::note_hit(WordMemo::Match match, SignatureHit where, Speaker speaker) {
   const Signature* signature = &database_.state_->signatures[match.signature];
+  if (signature->first_words && (where.in_last_words || where.segment != 0)) return;
   if (std::ranges::find(hits_, signature, &SignatureHit::signature) != hits_.end()) return;
   where.signature = signature;
   where.port_fits = signature->has_port(speaker.server_port);

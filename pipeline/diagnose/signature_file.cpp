@@ -245,7 +245,7 @@ struct Key {
   void (*read)(const YAML::Node& value, Signature& into);
 };
 
-constexpr std::array<Key, 13> kKeys = {{
+constexpr std::array<Key, 14> kKeys = {{
     {"name", true, false, [](const YAML::Node& v, Signature& s) { s.name = name_from(v); }},
     {"program", true, true, [](const YAML::Node& v, Signature& s) { s.program = scalar_of(v, "program"); }},
     {"protocol", true, true, [](const YAML::Node& v, Signature& s) { s.protocol = scalar_of(v, "protocol"); }},
@@ -256,6 +256,7 @@ constexpr std::array<Key, 13> kKeys = {{
     {"specificity", true, true, [](const YAML::Node& v, Signature& s) { s.specificity = specificity_of(v); }},
     {"needs_context", false, true,
      [](const YAML::Node& v, Signature& s) { s.needs_context = bool_of(v, "needs_context"); }},
+    {"first_words", false, true, [](const YAML::Node& v, Signature& s) { s.first_words = bool_of(v, "first_words"); }},
     {"enabled", false, true, [](const YAML::Node& v, Signature& s) { s.enabled = bool_of(v, "enabled"); }},
     {"source", true, true, [](const YAML::Node& v, Signature& s) { s.source = scalar_of(v, "source"); }},
     {"sample", true, false, [](const YAML::Node& v, Signature& s) { s.sample = sample_of(v); }},

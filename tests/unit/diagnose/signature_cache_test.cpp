@@ -51,7 +51,7 @@ class SignatureCacheTest : public testing::Test {
 
   std::string text_ = "signatures:\n" +
                       yaml_of("full", "^421", "connection_limit: 0.5, rate_limit: 0.25", "exact",
-                              {"ports: [21, 30-40]", "overlaps: [other]", "needs_context: true"}) +
+                              {"ports: [21, 30-40]", "overlaps: [other]", "needs_context: true", "first_words: true"}) +
                       yaml_of("off", "y", "served: 1", "0.33", {"enabled: false", "side: client"});
   fs::path directory_ =
       fs::path(testing::TempDir()) /

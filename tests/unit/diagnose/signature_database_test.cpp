@@ -126,6 +126,15 @@ TEST(SignatureScanner, ReportsASignatureOnceByItsLatestWords) {
   EXPECT_TRUE(later[0].in_last_words);
 }
 
+/// "-ERR" in place of a POP3 greeting refuses; in answer to a command it is everyday business.
+TEST(SignatureScanner, HearsAGreetingInTheFirstWordsOnly) {
+  auto scanner = scanner_of(yaml_of("refusal", "^-ERR ", "acl_denied: 1", "exact", {"first_words: true"}));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"-ERR no\r\n"}), {}, kServer, 1)), ElementsAre("refusal"));
+  EXPECT_THAT(names_of(scanner.scan(head_of({"-ERR no\r\n", "-ERR no\r\n"}), {}, kServer, 1)), ElementsAre("refusal"));
+  EXPECT_THAT(scanner.scan(head_of({"+OK hello\r\n", "-ERR what?\r\n"}), {}, kServer, 1), IsEmpty());
+  EXPECT_THAT(scanner.scan(head_of({"+OK hello\r\n"}), view_of("-ERR what?\r\n"), kServer, 1), IsEmpty());
+}
+
 TEST(SignatureScanner, HearsOnlyTheSideThatSpeaks) {
   auto scanner = scanner_of(yaml_of("server", "x", "served: 1", "exact") +
                             yaml_of("client", "x", "served: 1", "exact", {"side: client"}));
