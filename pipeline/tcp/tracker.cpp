@@ -483,7 +483,6 @@ void Tracker::expire(Table<Key>& table, TimeNs now, EventBatch& out) noexcept {
   } while (count == due.size());
 }
 
-/// Brings near what expire() is going to look at, so that the misses overlap.
 /// For the copy that the last event of a connection takes along; of the words and the rungs only the first.
 static void prefetch_whole(const Evidence& evidence) noexcept {
   const auto prefetch_some = [](const void* place, std::size_t lines) {
@@ -494,6 +493,7 @@ static void prefetch_whole(const Evidence& evidence) noexcept {
   prefetch_some(evidence.first_rungs.data(), 4);
 }
 
+/// Brings near what expire() is going to look at, so that the misses overlap.
 template <class Key>
 void Tracker::prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept {
   for (const std::uint32_t index : slots) table.prefetch_due(index);

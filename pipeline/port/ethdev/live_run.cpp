@@ -285,7 +285,6 @@ RxOptions LiveRun::rx_options(const std::vector<QueueRef>& queues, std::uint64_t
 
 tcp::TrackerOptions LiveRun::share_of_tables() const {
   tcp::TrackerOptions share = options_.tracker;
-  if (!replay_) share.hash_key = flowtable::HashKey::random();
   share.capacity_flows = std::max(share.capacity_flows / options_.workers, kMinimumShare);
   share.capacity_flows6 = std::max(share.capacity_flows6 / options_.workers, kMinimumShare);
   share.evidence_capacity =
@@ -294,11 +293,13 @@ tcp::TrackerOptions LiveRun::share_of_tables() const {
 }
 
 WorkerParts LiveRun::worker_parts(std::size_t worker) const {
+  tcp::TrackerOptions share = share_of_tables();
+  if (!replay_) share.hash_key = flowtable::HashKey::random();
   return {.orders = &orders_,
           .rings = rings_[worker].get(),
           .idle = idle_,
           .wait_for_analysis = options_.events.wait,
-          .tracker = share_of_tables()};
+          .tracker = share};
 }
 
 void LiveRun::make_lanes(const PollPlan& polling) {
@@ -549,8 +550,8 @@ port::LiveCounters LiveRun::snapshot() const {
   }
   // From the last stage to the first, so that none shows more than went into it.
   if (analysis_thread_) counters.analysis = analysis_thread_->counters();
+  const tcp::TrackerOptions share = share_of_tables();
   for (auto slot = lanes_.rbegin(); slot != lanes_.rend(); ++slot) {
-    const tcp::TrackerOptions share = share_of_tables();
     counters.lanes.push_back({.role = slot->role,
                               .lcore = slot->lcore.lcore,
                               .cpus = slot->lcore.cpus,
