@@ -5,6 +5,7 @@
 #include <array>
 
 #include "flowtable/flow_key.h"
+#include "pipeline/port/ethdev/drain.h"
 
 namespace doorslam::ethdev {
 
@@ -69,8 +70,7 @@ void Receiver::run() noexcept {
     turn() ? idler_.busy() : idler_.idle();
   }
   dealer_.wait_from_now_on();
-  constexpr unsigned kRoundsToDrain = 4096;
-  for (unsigned round = 0, quiet = 0; round < kRoundsToDrain && quiet < 8; ++round) quiet = turn() ? 0 : quiet + 1;
+  drain([this] { return turn(); });
   publish();
   drained_.store(true, std::memory_order_release);
   done_.store(true, std::memory_order_release);

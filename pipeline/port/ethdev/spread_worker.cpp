@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/port/ethdev/drain.h"
+
 namespace doorslam::ethdev {
 
 namespace {
@@ -16,8 +18,6 @@ using Phase = RunOrders::Phase;
 
 constexpr std::size_t kFinishPortion = 1024;
 constexpr std::size_t kEventsReserved = 4096;
-constexpr unsigned kMostRoundsToDrain = 4096;
-constexpr unsigned kQuietRounds = 8;
 
 }  // namespace
 
@@ -122,9 +122,7 @@ void SpreadWorker::run() noexcept {
     turn() ? idler_.busy() : idler_.idle();
   }
   outlet_.wait_from_now_on();
-  for (unsigned round = 0, quiet = 0; round < kMostRoundsToDrain && quiet < kQuietRounds; ++round) {
-    quiet = turn() ? 0 : quiet + 1;
-  }
+  drain([this] { return turn(); });
   drained_.store(true, std::memory_order_release);
   // Others may be dealing still.
   while (orders_.phase.load(std::memory_order_acquire) != Phase::finishing) {

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "pipeline/port/ethdev/drain.h"
+
 namespace doorslam::ethdev {
 
 namespace {
@@ -17,9 +19,6 @@ using Phase = RunOrders::Phase;
 constexpr std::size_t kFinishPortion = 1024;
 /// Events of a burst for which the batch has room from the beginning.
 constexpr std::size_t kEventsReserved = 4096;
-/// After the order to drain: a link that never falls silent must not keep the run from ending.
-constexpr unsigned kMostRoundsToDrain = 4096;
-constexpr unsigned kQuietRounds = 8;
 
 const QueueRef* only_queue(const RxOptions& queues) {
   return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
@@ -66,9 +65,7 @@ void PollingWorker::run() noexcept {
     turn() ? idler_.busy() : idler_.idle();
   }
   outlet_.wait_from_now_on();
-  for (unsigned round = 0, quiet = 0; round < kMostRoundsToDrain && quiet < kQuietRounds; ++round) {
-    quiet = turn() ? 0 : quiet + 1;
-  }
+  drain([this] { return turn(); });
   drained_.store(true, std::memory_order_release);
   wait_for_finish(orders_);
   finish();
