@@ -55,6 +55,7 @@ void TickClock::correct() {
   if (!sample(now)) return;
   discipline_.update(now);
   line_.publish(discipline_.line());
+  offset_ns_.store(discipline_.offset_ns(), std::memory_order_relaxed);
 }
 
 }  // namespace doorslam::port

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 
@@ -21,6 +22,8 @@ class TickClock {
   /// To be called several times a second: measures again, and keeps the line near the wall clock. A counter that cannot
   /// be read goes on as it went.
   void correct();
+  /// How far the wall clock was ahead of the line at the last correction. Thread-safe.
+  std::int64_t offset_ns() const noexcept { return offset_ns_.load(std::memory_order_relaxed); }
   /// Thread-safe.
   const Published<ClockLine>& line() const noexcept { return line_; }
 
@@ -30,6 +33,7 @@ class TickClock {
   Ticks ticks_;
   ClockDiscipline discipline_;
   Published<ClockLine> line_;
+  std::atomic<std::int64_t> offset_ns_{0};
 };
 
 }  // namespace doorslam::port

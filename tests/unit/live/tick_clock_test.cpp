@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <thread>
 
 namespace doorslam::port {
 namespace {
@@ -44,6 +45,20 @@ TEST(TickClock, GoesOnWhereTheCounterCannotBeRead) {
   clock.correct();
   EXPECT_EQ(clock.line().read().from_ticks, known.from_ticks);
   EXPECT_EQ(clock.line().read().from_ns, known.from_ns);
+}
+
+TEST(TickClock, TellsHowFarItIsBehind) {
+  std::uint64_t stopped_at = 0;
+  TickClock clock([&stopped_at](std::uint64_t& ticks) {
+    ticks = stopped_at == 0 ? card_ticks() : stopped_at;
+    return true;
+  });
+  EXPECT_EQ(clock.offset_ns(), 0);
+  stopped_at = card_ticks();
+  constexpr auto kPause = std::chrono::milliseconds(30);
+  std::this_thread::sleep_for(kPause);
+  clock.correct();
+  EXPECT_GE(clock.offset_ns(), std::chrono::nanoseconds(kPause).count() - 1'000'000) << "time stood still for so long";
 }
 
 }  // namespace
