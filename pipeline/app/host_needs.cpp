@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "flowtable/flow_key.h"
 #include "flowtable/flow_table.h"
@@ -111,9 +110,7 @@ host::PortNeed port_need(const std::string& name) {
   port.name = name;
   if (ethdev::is_pci_address(name)) {
     port.kind = Kind::pci;
-    port.address = std::count(name.begin(), name.end(), ':') == 1 ? "0000:" + name : name;
-    std::transform(port.address.begin(), port.address.end(), port.address.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    port.address = ethdev::whole_pci_address(name);
     return port;
   }
   for (const std::string_view key : {"iface", "rx_iface"}) {

@@ -66,6 +66,8 @@ struct PortSnapshot {
   bool tells_losses = true;                      ///< false: the driver cannot, and these are not all
   std::vector<std::uint64_t> received_by_queue;  ///< empty: the driver does not count them
   std::uint64_t polled = 0;                      ///< what the polling threads took from it
+  std::uint64_t left = 0;                        ///< at the end: received, and taken out of its queues unread
+  std::uint64_t left_uncounted = 0;              ///< at the end: received behind that, by the device's own counter
   std::uint64_t buffers = 0;                     ///< of its mempool
   std::uint64_t buffers_in_use = 0;
 };
@@ -88,9 +90,10 @@ struct AnalysisThreadCounters {
 /// other, from the last stage to the first, so that no stage shows more than the one before it.
 struct LiveCounters {
   std::int64_t uptime_ns = 0;
-  std::int64_t now_ns = 0;  ///< packet time
-  bool replay = false;      ///< time is that of capture files
-  bool at_rest = false;     ///< all threads have ended: nothing is on its way between them
+  std::int64_t now_ns = 0;           ///< packet time
+  std::int64_t clock_offset_ns = 0;  ///< how far the wall clock is ahead of packet time; 0 in a replay
+  bool replay = false;               ///< time is that of capture files
+  bool at_rest = false;              ///< all threads have ended: nothing is on its way between them
   std::vector<PortSnapshot> ports;
   std::vector<LaneSnapshot> lanes;  ///< receivers, then workers
   AnalysisThreadCounters analysis;

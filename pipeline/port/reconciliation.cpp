@@ -92,6 +92,8 @@ std::vector<Balance> reconcile(const LiveCounters& counters) {
     balances.push_back({.stage = port.name + " on the wire",
                         .in = port.received + port.missed + port.errors + port.no_buffer,
                         .out = {{"polled", port.polled},
+                                {"left in the queue at the end", port.left},
+                                {"come behind these, by the port's own count", port.left_uncounted},
                                 {"missed", port.missed},
                                 {"errors", port.errors},
                                 {"no buffer", port.no_buffer}}});
@@ -140,6 +142,9 @@ std::string status_line(const LiveCounters& counters) {
   const auto add = [&text](std::uint64_t count, std::string_view what) {
     if (count > 0) text += fmt::format("; {} {}", count, what);
   };
+  std::uint64_t left = 0;
+  for (const PortSnapshot& port : counters.ports) left += port.left + port.left_uncounted;
+  add(left, "left in the queues at the end");
   add(steering_lost, "lost between receiver and worker");
   add(tracked.ended[static_cast<std::size_t>(EndReason::evicted)], "connections evicted from a full table");
   add(events.lost, "events lost");

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace doorslam::ethdev {
@@ -192,6 +194,23 @@ Result<void> Device::start() {
 void Device::stop() noexcept {
   if (started_) rte_eth_dev_stop(facts_.port);
   started_ = false;
+}
+
+std::uint64_t Device::take_out() noexcept {
+  constexpr std::uint64_t kMostInQueue = UINT16_MAX;
+  std::uint64_t all = 0;
+  for (std::uint16_t queue = 0; started_ && queue < options_.queues; ++queue) {
+    std::array<rte_mbuf*, 64> burst;
+    std::uint64_t taken = 0;
+    while (taken < kMostInQueue) {
+      const std::uint16_t count = rte_eth_rx_burst(facts_.port, queue, burst.data(), burst.size());
+      if (count == 0) break;
+      rte_pktmbuf_free_bulk(burst.data(), count);
+      taken += count;
+    }
+    all += taken;
+  }
+  return all;
 }
 
 void Device::forget_counters() noexcept {

@@ -91,6 +91,12 @@ class Device {
   Result<void> start();
   void stop() noexcept;
 
+  /// Takes out of the queues, unread, what nobody polls any more; as much as a queue can hold, for a link may never
+  /// fall silent. Returns how many packets that were. To be called when all who polled have ended.
+  std::uint64_t take_out() noexcept;
+  /// Packets that its queues can hold at most.
+  std::uint64_t places() const noexcept { return std::uint64_t{options_.queues} * options_.descriptors; }
+
   /// From now on counters() starts from zero.
   void forget_counters() noexcept;
   /// Not to be closed by this object: it is going to be configured anew.

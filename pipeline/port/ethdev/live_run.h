@@ -82,8 +82,10 @@ class LiveRun {
   WorkerParts worker_parts(std::size_t worker) const;
   tcp::TrackerOptions share_of_tables() const;
   void correct_clocks();
+  void note_clock(News& news);
   void note_links(News& news);
   void note_losses(News& news);
+  void close_accounts();
   void wait_until(bool (Lane::*reached)() const noexcept) const;
   port::PortSnapshot port_snapshot(const LivePort& live) const;
 
@@ -103,7 +105,6 @@ class LiveRun {
   bool spread_by_cards_ = false;
   std::vector<LaneSlot> lanes_;
   std::unique_ptr<port::AnalysisThread> analysis_thread_;
-  port::ReadingSink* sink_ = nullptr;
   struct LinkHistory {
     LinkState state;
     bool was_up = false;  ///< ever
@@ -117,7 +118,12 @@ class LiveRun {
   std::uint64_t started_ticks_ = 0;
   bool running_ = false;
   bool stopped_ = false;
-  std::vector<DeviceCounters> last_counters_;  ///< of the devices, after the end
+  struct ClosedAccount {
+    std::uint64_t left = 0;  ///< taken out of its queues unread
+    DeviceCounters counters;
+  };
+  std::vector<ClosedAccount> closed_accounts_;  ///< by port, once all polling has ended; empty before
+  bool clock_is_off_ = false;
   /// Drivers add up registers that are cleared by reading: one reads at a time.
   mutable std::mutex snapshot_mutex_;
 };

@@ -27,6 +27,12 @@ bool is_pci_address(const std::string& port) {
                      [](unsigned char c) { return std::isxdigit(c) != 0 || c == ':' || c == '.'; });
 }
 
+std::string whole_pci_address(std::string address) {
+  std::transform(address.begin(), address.end(), address.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::count(address.begin(), address.end(), ':') == 1 ? "0000:" + address : address;
+}
+
 void BufferPool::Freer::operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
 
 Result<BufferPool> BufferPool::make(const DeviceFacts& facts, const PoolPlan& plan, std::size_t data_octets) {
@@ -52,7 +58,8 @@ Result<std::vector<LivePort>> open_ports(Eal& eal, const std::vector<std::vector
   std::vector<LivePort> ports;
   for (std::size_t group = 0; group < groups.size(); ++group) {
     for (const std::string& name : groups[group]) {
-      const Result<std::uint16_t> number = is_pci_address(name) ? eal.port_at(name) : eal.attach(name);
+      const Result<std::uint16_t> number =
+          is_pci_address(name) ? eal.port_at(whole_pci_address(name)) : eal.attach(name);
       if (!number) return tl::unexpected(number.error());
       auto facts = facts_of(*number);
       if (!facts) return tl::unexpected(facts.error());

@@ -17,6 +17,8 @@ namespace doorslam::ethdev {
 
 /// A port by its PCI address (0000:3b:00.0) or by the specification of a virtual device (net_pcap0,rx_pcap=x.pcap).
 bool is_pci_address(const std::string& port);
+/// The same address as DPDK and the kernel name it, with its domain and in lower case: 0000:3b:00.0 of 3B:00.0.
+std::string whole_pci_address(std::string address);
 
 /// Buffers of a port. Owns them.
 class BufferPool {

@@ -70,7 +70,7 @@ void Receiver::run() noexcept {
     turn() ? idler_.busy() : idler_.idle();
   }
   dealer_.wait_from_now_on();
-  drain([this] { return turn(); });
+  drain(source_, [this] { return turn(); });
   publish();
   drained_.store(true, std::memory_order_release);
   done_.store(true, std::memory_order_release);

@@ -106,7 +106,7 @@ std::size_t RxSource::receive() noexcept {
 }
 
 std::size_t RxSource::receive_one() noexcept {
-  if (options_.inputs.empty()) return 0;
+  if (options_.inputs.empty() || closed_) return 0;
   std::array<rte_mbuf*, kBurst> burst;
   const std::size_t count = poll(0, burst);
   for (std::size_t i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst[i], const void*));
@@ -118,7 +118,7 @@ std::size_t RxSource::receive_one() noexcept {
 bool RxSource::refill(std::size_t input) noexcept {
   Waiting& waiting = waiting_[input];
   waiting.next = 0;
-  waiting.count = poll(input, waiting.buffers);
+  waiting.count = closed_ ? 0 : poll(input, waiting.buffers);
   for (std::size_t i = 0; i < waiting.count; ++i) {
     waiting.times[i] = time_of(options_.inputs[input], waiting.buffers[i]);
   }
@@ -128,7 +128,7 @@ bool RxSource::refill(std::size_t input) noexcept {
     return true;
   }
   if (waiting.empty_since_ticks == 0) waiting.empty_since_ticks = ticks_;
-  return !merges_by_time_ || ticks_ - waiting.empty_since_ticks > patience_ticks_;
+  return !merges_by_time_ || hurried_ || ticks_ - waiting.empty_since_ticks > patience_ticks_;
 }
 
 std::size_t RxSource::receive_merged() noexcept {

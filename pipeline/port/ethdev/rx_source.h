@@ -64,6 +64,13 @@ class RxSource {
     scratch_used_ = 0;
   }
 
+  /// The run is ending: no queue is waited for any more, for the sake of order.
+  void hurry() noexcept { hurried_ = true; }
+  /// From now on nothing is polled: receive() brings what is held, and then no more.
+  void close() noexcept { closed_ = true; }
+  /// Whether packets were polled that receive() has not brought yet.
+  bool holds() const noexcept { return counters_.held > 0; }
+
   /// After a round that brought nothing: the time before which no packet will come any more.
   flowtable::TimeNs passed() noexcept;
   /// Above the number of every packet so far.
@@ -101,6 +108,8 @@ class RxSource {
 
   RxOptions options_;
   bool merges_by_time_ = false;
+  bool hurried_ = false;
+  bool closed_ = false;
   std::uint64_t patience_ticks_;  ///< how long an empty queue holds the others up
   int stamp_offset_;              ///< in an mbuf; negative: no driver stamps
   std::uint64_t stamp_flag_ = 0;

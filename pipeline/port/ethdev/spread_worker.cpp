@@ -16,28 +16,20 @@ using packet::DecodeOutcome;
 using packet::Segment;
 using Phase = RunOrders::Phase;
 
-constexpr std::size_t kFinishPortion = 1024;
-constexpr std::size_t kEventsReserved = 4096;
-
 }  // namespace
 
 SpreadWorker::SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues,
                            std::size_t index, const port::WorkerOfConnection& worker_of, Steering& own,
                            const std::vector<Steering*>& others)
-    : orders_(*parts.orders),
-      rings_(*parts.rings),
+    : WorkerLane(parts, only_queue(queues)),
       source_(queues),
       decoder_(decode),
       tracker_(parts.tracker),
       index_(index),
       worker_of_(worker_of),
       own_(own),
-      dealer_(own, false, counters_),  // two workers that waited for each other would wait for ever
-      outlet_(rings_, parts.wait_for_analysis),
-      idler_(parts.idle, queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr) {
+      dealer_(own, false, counters_) {  // two workers that waited for each other would wait for ever
   for (Steering* other : others) others_.emplace_back(*other, index);
-  batch_.events.reserve(kEventsReserved);
-  batch_.evidence.reserve(kEventsReserved / 4);
 }
 
 void SpreadWorker::track_own(std::size_t segments) noexcept {
@@ -122,7 +114,7 @@ void SpreadWorker::run() noexcept {
     turn() ? idler_.busy() : idler_.idle();
   }
   outlet_.wait_from_now_on();
-  drain([this] { return turn(); });
+  drain(source_, [this] { return turn(); });
   drained_.store(true, std::memory_order_release);
   // Others may be dealing still.
   while (orders_.phase.load(std::memory_order_acquire) != Phase::finishing) {
@@ -130,18 +122,11 @@ void SpreadWorker::run() noexcept {
     hand_over();
   }
   while (take_from_others()) hand_over();
-  finish();
-}
-
-void SpreadWorker::finish() noexcept {
-  const TimeNs end_ns = orders_.end_ns.load(std::memory_order_relaxed);
-  for (bool more = true; more;) {
-    more = tracker_.finish(end_ns, kFinishPortion, batch_);
-    covered_ns_ = end_ns;
-    hand_over();
-  }
-  outlet_.cover(port::kAllCovered);
-  done_.store(true, std::memory_order_release);
+  finish([this](TimeNs end_ns, std::size_t most) { return tracker_.finish(end_ns, most, batch_); },
+         [this](TimeNs end_ns) {
+           covered_ns_ = end_ns;
+           hand_over();
+         });
 }
 
 void SpreadWorker::publish() noexcept {

@@ -14,7 +14,7 @@ namespace doorslam::ethdev {
 /// Polls queues of its own beside other workers. The card has put both directions of a connection into one queue, by
 /// the outermost header; what belongs to another worker all the same (tunnelled, in fragments, an ICMP error) is passed
 /// on to it, decoded, and counted as having reached the wrong worker.
-class SpreadWorker final : public Lane {
+class SpreadWorker final : public WorkerLane {
  public:
   /// `index`: its place in each Steering's rings. `own` is its way to the others, `others` are theirs to it.
   /// Throws std::bad_alloc.
@@ -30,11 +30,8 @@ class SpreadWorker final : public Lane {
   bool take_from_others() noexcept;
   void track_own(std::size_t segments) noexcept;
   void hand_over() noexcept;
-  void finish() noexcept;
   void publish() noexcept;
 
-  const RunOrders& orders_;
-  port::EventRings& rings_;
   RxSource source_;
   packet::Decoder decoder_;
   tcp::Tracker tracker_;
@@ -44,9 +41,6 @@ class SpreadWorker final : public Lane {
   std::vector<DealtInput> others_;
   port::LaneCounters counters_;
   Dealer dealer_;
-  port::EventOutlet outlet_;
-  Idler idler_;
-  tcp::EventBatch batch_;
   std::array<packet::Segment, RxSource::kBurst> segments_;
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;  ///< by itself and by the others
   std::uint64_t above_dealt_ = 0;                      ///< above the number of every packet that came from the others

@@ -15,14 +15,8 @@ namespace {
 using flowtable::TimeNs;
 using Phase = RunOrders::Phase;
 
-/// Connections that are ended at a time when the run ends.
-constexpr std::size_t kFinishPortion = 1024;
 /// Events of a burst for which the batch has room from the beginning.
 constexpr std::size_t kEventsReserved = 4096;
-
-const QueueRef* only_queue(const RxOptions& queues) {
-  return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
-}
 
 void wait_for_finish(const RunOrders& orders) noexcept {
   while (orders.phase.load(std::memory_order_acquire) != Phase::finishing) rte_pause();
@@ -30,16 +24,18 @@ void wait_for_finish(const RunOrders& orders) noexcept {
 
 }  // namespace
 
-PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, const RxOptions& queues)
-    : orders_(*parts.orders),
-      rings_(*parts.rings),
-      source_(queues),
-      worker_(decode, parts.tracker),
-      outlet_(rings_, parts.wait_for_analysis),
-      idler_(parts.idle, only_queue(queues)) {
+const QueueRef* only_queue(const RxOptions& queues) {
+  return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
+}
+
+WorkerLane::WorkerLane(const WorkerParts& parts, const QueueRef* only_queue)
+    : orders_(*parts.orders), outlet_(*parts.rings, parts.wait_for_analysis), idler_(parts.idle, only_queue) {
   batch_.events.reserve(kEventsReserved);
   batch_.evidence.reserve(kEventsReserved / 4);
 }
+
+PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, const RxOptions& queues)
+    : WorkerLane(parts, only_queue(queues)), source_(queues), worker_(decode, parts.tracker) {}
 
 void PollingWorker::hand_over(TimeNs covered_ns) noexcept {
   outlet_.hand_over(batch_, source_.next_number());
@@ -65,20 +61,11 @@ void PollingWorker::run() noexcept {
     turn() ? idler_.busy() : idler_.idle();
   }
   outlet_.wait_from_now_on();
-  drain([this] { return turn(); });
+  drain(source_, [this] { return turn(); });
   drained_.store(true, std::memory_order_release);
   wait_for_finish(orders_);
-  finish();
-}
-
-void PollingWorker::finish() noexcept {
-  const TimeNs end_ns = orders_.end_ns.load(std::memory_order_relaxed);
-  for (bool more = true; more;) {
-    more = worker_.finish(end_ns, kFinishPortion, batch_);
-    hand_over(end_ns);
-  }
-  outlet_.cover(port::kAllCovered);
-  done_.store(true, std::memory_order_release);
+  finish([this](TimeNs end_ns, std::size_t most) { return worker_.finish(end_ns, most, batch_); },
+         [this](TimeNs end_ns) { hand_over(end_ns); });
 }
 
 void PollingWorker::publish() noexcept {
@@ -95,14 +82,8 @@ void PollingWorker::publish() noexcept {
 }
 
 SteeredWorker::SteeredWorker(const WorkerParts& parts, std::size_t index, const std::vector<Steering*>& receivers)
-    : orders_(*parts.orders),
-      rings_(*parts.rings),
-      tracker_(parts.tracker),
-      outlet_(rings_, parts.wait_for_analysis),
-      idler_(parts.idle, nullptr) {
+    : WorkerLane(parts, nullptr), tracker_(parts.tracker) {
   for (Steering* receiver : receivers) inputs_.emplace_back(*receiver, index);
-  batch_.events.reserve(kEventsReserved);
-  batch_.evidence.reserve(kEventsReserved / 4);
 }
 
 bool SteeredWorker::turn() noexcept {
@@ -141,17 +122,8 @@ void SteeredWorker::run() noexcept {
   while (turn()) {
   }
   drained_.store(true, std::memory_order_release);
-  finish();
-}
-
-void SteeredWorker::finish() noexcept {
-  const TimeNs end_ns = orders_.end_ns.load(std::memory_order_relaxed);
-  for (bool more = true; more;) {
-    more = tracker_.finish(end_ns, kFinishPortion, batch_);
-    hand_over(end_ns);
-  }
-  outlet_.cover(port::kAllCovered);
-  done_.store(true, std::memory_order_release);
+  finish([this](TimeNs end_ns, std::size_t most) { return tracker_.finish(end_ns, most, batch_); },
+         [this](TimeNs end_ns) { hand_over(end_ns); });
 }
 
 void SteeredWorker::publish() noexcept {

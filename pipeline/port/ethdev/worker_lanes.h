@@ -21,8 +21,37 @@ struct WorkerParts {
   tcp::TrackerOptions tracker;
 };
 
+/// What all workers have in common: the way of their events to the analysis, and how they end.
+class WorkerLane : public Lane {
+ protected:
+  /// Throws std::bad_alloc.
+  WorkerLane(const WorkerParts& parts, const QueueRef* only_queue);
+
+  /// Ends all connections, some at a time, with `end_some(end_ns, most)`, which says whether there are more, and hands
+  /// over each portion with `hand_over(end_ns)`.
+  template <class EndSome, class HandOver>
+  void finish(const EndSome& end_some, const HandOver& hand_over) noexcept {
+    constexpr std::size_t kFinishPortion = 1024;
+    const flowtable::TimeNs end_ns = orders_.end_ns.load(std::memory_order_relaxed);
+    for (bool more = true; more;) {
+      more = end_some(end_ns, kFinishPortion);
+      hand_over(end_ns);
+    }
+    outlet_.cover(port::kAllCovered);
+    done_.store(true, std::memory_order_release);
+  }
+
+  const RunOrders& orders_;
+  port::EventOutlet outlet_;
+  Idler idler_;
+  tcp::EventBatch batch_;
+};
+
+/// The queue that a thread polls, where it is the only one; else null.
+const QueueRef* only_queue(const RxOptions& queues);
+
 /// Polls its own queues and does all the work: decode, look up, track. Run to completion, shares nothing.
-class PollingWorker final : public Lane {
+class PollingWorker final : public WorkerLane {
  public:
   /// Throws std::bad_alloc.
   PollingWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, const RxOptions& queues);
@@ -33,20 +62,14 @@ class PollingWorker final : public Lane {
  private:
   bool turn() noexcept;
   void hand_over(flowtable::TimeNs covered_ns) noexcept;
-  void finish() noexcept;
   void publish() noexcept;
 
-  const RunOrders& orders_;
-  port::EventRings& rings_;
   RxSource source_;
   port::Worker worker_;
-  port::EventOutlet outlet_;
-  Idler idler_;
-  tcp::EventBatch batch_;
 };
 
 /// Tracks what receivers deal to it.
-class SteeredWorker final : public Lane {
+class SteeredWorker final : public WorkerLane {
  public:
   /// Throws std::bad_alloc. `index` is its place in each Steering's rings.
   SteeredWorker(const WorkerParts& parts, std::size_t index, const std::vector<Steering*>& receivers);
@@ -56,16 +79,10 @@ class SteeredWorker final : public Lane {
  private:
   bool turn() noexcept;
   void hand_over(flowtable::TimeNs covered_ns) noexcept;
-  void finish() noexcept;
   void publish() noexcept;
 
-  const RunOrders& orders_;
-  port::EventRings& rings_;
   std::vector<DealtInput> inputs_;
   tcp::Tracker tracker_;
-  port::EventOutlet outlet_;
-  Idler idler_;
-  tcp::EventBatch batch_;
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;
   std::uint64_t next_number_ = 1;
   port::LaneCounters counters_;

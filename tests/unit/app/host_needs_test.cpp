@@ -20,6 +20,7 @@ host::Facts host_of(unsigned cpus) {
 TEST(PortNeed, TellsWhatAPortStandsOn) {
   EXPECT_EQ(port_need("0000:3b:00.0").kind, Kind::pci);
   EXPECT_EQ(port_need("3B:00.0").address, "0000:3b:00.0") << "as the kernel writes it";
+  EXPECT_EQ(port_need("0001:3B:00.0").address, "0001:3b:00.0");
   const host::PortNeed socket = port_need("net_af_packet0,qpairs=2,iface=mon0,blocksz=4096");
   EXPECT_EQ(socket.kind, Kind::af_packet);
   EXPECT_EQ(socket.interface, "mon0");

@@ -50,6 +50,18 @@ TEST(Reconciliation, HoldsWhereEveryPacketIsAccountedFor) {
   EXPECT_THAT(reconciliation_text(reconcile(balanced())), Not(HasSubstr("off by")));
 }
 
+TEST(Reconciliation, WhatIsLeftInTheQueuesHasAName) {
+  LiveCounters counters = balanced();
+  counters.ports[0].received += 5;
+  counters.ports[0].left = 3;
+  EXPECT_FALSE(exact(counters)) << "two have vanished";
+  counters.ports[0].left_uncounted = 2;
+  EXPECT_TRUE(exact(counters));
+  EXPECT_THAT(reconciliation_text(reconcile(counters)),
+              HasSubstr("3 left in the queue at the end + 2 come behind these, by the port's own count"));
+  EXPECT_THAT(status_line(counters), HasSubstr("; 5 left in the queues at the end;"));
+}
+
 TEST(Reconciliation, OneLostPacketAtAnyStageShows) {
   const auto breaks = [](auto change) {
     LiveCounters counters = balanced();

@@ -1,0 +1,289 @@
+// What the receiving side promises, on DPDK's virtual devices: that nothing received goes uncounted when a run ends, or
+// when buffers are short. An EAL lives as long as its process, so each test runs in one of its own.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pipeline/port/ethdev/device.h"
+#include "pipeline/port/ethdev/live_run.h"
+#include "pipeline/port/ethdev/port_set.h"
+#include "pipeline/port/ethdev/rx_source.h"
+#include "pipeline/port/reconciliation.h"
+#include "tests/support/temporary_folder.h"
+
+namespace doorslam::ethdev {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kFrameOctets = 60;
+constexpr auto kPatience = std::chrono::seconds(60);
+
+/// A capture of `packets` frames that are no IP, a microsecond apart.
+std::string capture_of(const std::filesystem::path& path, std::uint32_t packets) {
+  std::ofstream file(path, std::ios::binary);
+  const auto word = [&file](std::uint32_t value) { file.write(reinterpret_cast<const char*>(&value), sizeof(value)); };
+  for (const std::uint32_t head : {0xa1b2c3d4U, 0x00040002U, 0U, 0U, 65535U, 1U}) word(head);
+  const std::string frame(kFrameOctets, '\x88');
+  for (std::uint32_t i = 0; i < packets; ++i) {
+    for (const std::uint32_t field : {1'700'000'000U, i, std::uint32_t{kFrameOctets}, std::uint32_t{kFrameOctets}}) {
+      word(field);
+    }
+    file << frame;
+  }
+  return path.string();
+}
+
+EalOptions eal_options() {
+  EalOptions options;
+  for (unsigned lcore = 0; lcore < 2; ++lcore) options.lcores.push_back({.lcore = lcore, .cpus = {0}});
+  options.huge_pages = false;
+  options.memory_octets = std::size_t{128} << 20U;
+  options.telemetry = false;
+  options.file_prefix = "ethdev-test-" + std::to_string(getpid());
+  options.prefix_is_ours = true;
+  return options;
+}
+
+/// Ports with buffers, started; without a run.
+class Ports {
+ public:
+  /// Empty where no EAL is to be had here.
+  static std::unique_ptr<Ports> open(const std::vector<std::string>& names) {
+    auto eal = Eal::start(eal_options(), nullptr);
+    if (!eal) return nullptr;
+    std::unique_ptr<Ports> ports(new Ports(std::move(*eal)));
+    auto opened = open_ports(ports->eal_, {names});
+    EXPECT_TRUE(opened) << opened.error().message;
+    ports->ports_ = std::move(*opened);
+    for (LivePort& port : ports->ports_) {
+      auto pool = BufferPool::make(port.facts, plan_pool({.descriptors = 1024, .held = 64}), 2048);
+      EXPECT_TRUE(pool) << pool.error().message;
+      port.pool = std::move(*pool);
+      const std::vector<rte_mempool*> pools(1, port.pool.get());
+      auto device = Device::configure(port.facts, {}, pools);
+      EXPECT_TRUE(device) << device.error().message;
+      port.device = std::make_unique<Device>(std::move(*device));
+      EXPECT_TRUE(port.device->start());
+    }
+    return ports;
+  }
+  ~Ports() {
+    for (LivePort& port : ports_) port.device.reset();
+  }
+  Ports(const Ports&) = delete;
+  Ports& operator=(const Ports&) = delete;
+
+  LivePort& operator[](std::size_t i) { return ports_[i]; }
+
+ private:
+  explicit Ports(Eal eal) : eal_(std::move(eal)) {}
+
+  Eal eal_;
+  std::vector<LivePort> ports_;
+};
+
+#define OPEN_OR_SKIP(ports, ...)               \
+  const auto ports = Ports::open(__VA_ARGS__); \
+  if (ports == nullptr) GTEST_SKIP() << "no EAL is to be had here"
+
+TEST(Device, TakesOutWhatNobodyPolledAndCountsIt) {
+  OPEN_OR_SKIP(ports, {"net_ring0"});
+  LivePort& port = (*ports)[0];
+  rte_ring* const wire = rte_ring_lookup("ETH_RXTX0_net_ring0");
+  ASSERT_NE(wire, nullptr);
+  std::array<rte_mbuf*, 100> frames;
+  ASSERT_EQ(rte_pktmbuf_alloc_bulk(port.pool.get(), frames.data(), frames.size()), 0);
+  for (rte_mbuf* frame : frames) {
+    ASSERT_NE(rte_pktmbuf_append(frame, kFrameOctets), nullptr);
+    ASSERT_EQ(rte_ring_enqueue(wire, frame), 0);
+  }
+  EXPECT_EQ(port.device->counters().received, 0U);
+  EXPECT_EQ(port.device->take_out(), frames.size());
+  EXPECT_EQ(port.device->counters().received, frames.size());
+  EXPECT_EQ(port.device->take_out(), 0U);
+  EXPECT_EQ(port.pool.in_use(), 0U) << "every buffer is given back";
+}
+
+/// Two stamped inputs, of which the second stays empty: the first one's packets are held back for its sake.
+class HeldBack : public ::testing::Test {
+ protected:
+  static constexpr std::uint32_t kPackets = 150;
+
+  void open() {
+    ports_ = Ports::open({"net_pcap0,rx_pcap=" + capture_of(folder_.path() / "a.pcap", kPackets),
+                          "net_pcap1,rx_pcap=" + capture_of(folder_.path() / "b.pcap", 0)});
+    if (ports_ == nullptr) return;
+    RxOptions options;
+    for (std::uint16_t i = 0; i < 2; ++i) {
+      options.inputs.push_back({.queue = {.port = i, .queue = 0}, .stamps = Stamps::microseconds});
+    }
+    options.clock = &clock_.line();
+    options.replay = true;
+    source_ = std::make_unique<RxSource>(std::move(options));
+    brought_ = source_->receive();
+    source_->give_back();
+    EXPECT_EQ(brought_, 0U);
+    EXPECT_TRUE(source_->holds());
+  }
+
+  std::size_t all_that_comes() {
+    std::size_t sum = 0;
+    while (const std::size_t count = source_->receive()) {
+      sum += count;
+      source_->give_back();
+    }
+    return sum;
+  }
+
+  test::TemporaryFolder folder_;
+  std::unique_ptr<Ports> ports_;
+  port::TickClock clock_{[](std::uint64_t& ticks) {
+    ticks = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
+    return true;
+  }};
+  std::unique_ptr<RxSource> source_;
+  std::size_t brought_ = 0;
+};
+
+TEST_F(HeldBack, ComeAtOnceWhenTheRunEnds) {
+  open();
+  if (ports_ == nullptr) GTEST_SKIP() << "no EAL is to be had here";
+  source_->hurry();
+  EXPECT_EQ(all_that_comes(), kPackets);
+  EXPECT_FALSE(source_->holds());
+}
+
+TEST_F(HeldBack, ComeEvenWhenNothingIsPolledAnyMore) {
+  open();
+  if (ports_ == nullptr) GTEST_SKIP() << "no EAL is to be had here";
+  source_->hurry();
+  source_->close();
+  EXPECT_EQ(all_that_comes(), source_->polled_from(0));
+  EXPECT_LT(source_->polled_from(0), kPackets) << "the rest stays in the queue";
+  EXPECT_FALSE(source_->holds());
+}
+
+/// Takes readings and does nothing with them.
+class Readings final : public port::ReadingSink {
+ public:
+  void take(const std::vector<diagnose::DiagnosedConnection>&) override {}
+  void advance(flowtable::TimeNs) override {}
+  void note_port_losses(std::uint64_t) override {}
+  void flush() override {}
+};
+
+/// A run of one worker on one port.
+class Run : public ::testing::Test {
+ protected:
+  bool set_up(const std::string& port) {
+    LiveOptions options;
+    options.groups = {{port}};
+    options.huge_pages = false;
+    options.telemetry = false;
+    options.file_prefix = "ethdev-test";
+    options.idle = IdleChoice::sleep;
+    options.tracker.capacity_flows = options.tracker.capacity_flows6 = 1024;
+    options.tracker.evidence_capacity = 64;
+    auto run = LiveRun::set_up(options, nullptr);
+    if (!run) {
+      EXPECT_THAT(run.error().message, HasSubstr("DPDK cannot be started"));
+      return false;
+    }
+    run_ = std::move(*run);
+    return true;
+  }
+
+  void expect_exact() {
+    for (const port::Balance& balance : port::reconcile(run_->snapshot())) {
+      EXPECT_TRUE(balance.holds()) << port::reconciliation_text({balance});
+    }
+  }
+
+  test::TemporaryFolder folder_;
+  Readings sink_;
+  diagnose::Analysis analysis_{{}, nullptr};
+  std::unique_ptr<LiveRun> run_;
+};
+
+TEST_F(Run, CountsWhatFindsNoBuffer) {
+  constexpr std::uint32_t kPackets = 2000;
+  if (!set_up("net_pcap0,rx_pcap=" + capture_of(folder_.path() / "a.pcap", kPackets))) {
+    GTEST_SKIP() << "no EAL is to be had here";
+  }
+  // Somebody holds all buffers but a few.
+  rte_mempool* const pool = rte_mempool_lookup("port0");
+  ASSERT_NE(pool, nullptr);
+  std::vector<void*> taken(rte_mempool_avail_count(pool) - 16);
+  ASSERT_EQ(rte_mempool_get_bulk(pool, taken.data(), static_cast<unsigned>(taken.size())), 0);
+  ASSERT_TRUE(run_->start(analysis_, sink_));
+  std::vector<std::string> news;
+  const auto read_so_far = [this] {
+    const port::PortSnapshot port = run_->snapshot().ports.front();
+    return port.received + port.no_buffer;
+  };
+  for (const auto until = Clock::now() + kPatience; read_so_far() < kPackets && Clock::now() < until;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  for (std::string& piece : run_->tick()) news.push_back(std::move(piece));
+  run_->stop();
+  rte_mempool_put_bulk(pool, taken.data(), static_cast<unsigned>(taken.size()));
+  const port::PortSnapshot port = run_->snapshot().ports.front();
+  EXPECT_GT(port.no_buffer, 0U);
+  EXPECT_EQ(port.polled + port.no_buffer, kPackets);
+  EXPECT_THAT(news, Contains(HasSubstr("were lost")));
+  expect_exact();
+}
+
+TEST_F(Run, CountsWhatIsLeftOnALinkThatNeverFallsSilent) {
+  if (!set_up("net_ring0")) GTEST_SKIP() << "no EAL is to be had here";
+  rte_ring* const wire = rte_ring_lookup("ETH_RXTX0_net_ring0");
+  ASSERT_NE(wire, nullptr);
+  rte_mempool* const pool = rte_mempool_lookup("port0");
+  ASSERT_TRUE(run_->start(analysis_, sink_));
+  std::atomic<bool> silent{false};
+  std::uint64_t sent = 0;
+  std::thread sender([&] {
+    while (!silent.load()) {
+      rte_mbuf* const frame = rte_pktmbuf_alloc(pool);
+      if (frame == nullptr) continue;
+      rte_pktmbuf_append(frame, kFrameOctets);
+      if (rte_ring_enqueue(wire, frame) == 0) {
+        ++sent;
+      } else {
+        rte_pktmbuf_free(frame);
+        std::this_thread::yield();
+      }
+    }
+  });
+  for (const auto until = Clock::now() + kPatience; run_->packets() < 10'000 && Clock::now() < until;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  run_->stop();
+  silent.store(true);
+  sender.join();
+  const port::PortSnapshot port = run_->snapshot().ports.front();
+  EXPECT_GE(port.polled, 10'000U);
+  EXPECT_EQ(port.received, port.polled + port.left);
+  EXPECT_EQ(sent, port.received + rte_ring_count(wire)) << "what came when all was over lies there still";
+  expect_exact();
+}
+
+}  // namespace
+}  // namespace doorslam::ethdev
