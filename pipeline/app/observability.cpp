@@ -83,6 +83,18 @@ std::vector<ethdev::TelemetryCommand> Observability::commands() {
            [this](std::string_view section) { return config_answer(section); }}};
 }
 
+Result<void> Observability::listen(const config::Settings& settings) {
+  const std::string& where = settings.text("run.metrics_address");
+  if (where.empty()) return {};
+  const auto address = metrics::parse_listen_address(where, "run.metrics_address");
+  if (!address) return tl::unexpected(address.error());
+  auto server = metrics::MetricsServer::listen(*address);
+  if (!server) return tl::unexpected(server.error());
+  server_ = std::move(*server);
+  metrics_address_ = address->text();
+  return {};
+}
+
 Result<void> Observability::start(const ethdev::LiveRun& live, const Outputs& outputs,
                                   const config::Settings& settings) {
   live_ = &live;
@@ -91,14 +103,7 @@ Result<void> Observability::start(const ethdev::LiveRun& live, const Outputs& ou
   auto telemetry = ethdev::Telemetry::offer(commands());
   if (!telemetry) return tl::unexpected(telemetry.error());
   telemetry_.emplace(std::move(*telemetry));
-  const std::string& where = settings.text("run.metrics_address");
-  if (where.empty()) return {};
-  const auto address = metrics::parse_listen_address(where, "run.metrics_address");
-  if (!address) return tl::unexpected(address.error());
-  auto server = metrics::MetricsServer::start(*address, [this] { return observe(); });
-  if (!server) return tl::unexpected(server.error());
-  server_ = std::move(*server);
-  metrics_address_ = address->text();
+  if (server_) server_->answer([this] { return observe(); });
   return {};
 }
 

@@ -29,8 +29,11 @@ class Observability {
   void note_reload(const config::Settings& settings);
   void note_refused_reload() noexcept { ++reloads_refused_; }
 
+  /// Takes the metrics' address, before anything else happens that would have to be undone.
+  /// Errors (usage, data): it cannot be listened on.
+  Result<void> listen(const config::Settings& settings);
   /// From now on, whoever asks is answered. `live` and `outputs` are borrowed until stop().
-  /// Errors (usage, data): the metrics' address cannot be listened on.
+  /// Errors (data): the telemetry takes no commands.
   Result<void> start(const ethdev::LiveRun& live, const Outputs& outputs, const config::Settings& settings);
   /// Where the metrics are to be had; empty: nowhere.
   const std::string& metrics_address() const noexcept { return metrics_address_; }

@@ -122,6 +122,8 @@ Result<void> Sensor::set_up() {
   auto live = ethdev::LiveRun::set_up(*options, eal_log(*log_));
   if (!live) return tl::unexpected(live.error());
   live_ = std::move(*live);
+  // Once the EAL has its threads: what is started now stays off their CPUs.
+  if (auto listening = observability_.listen(settings_); !listening) return listening;
   auto outputs = Outputs::open(line_, settings_);
   if (!outputs) return tl::unexpected(outputs.error());
   outputs_.emplace(std::move(*outputs));

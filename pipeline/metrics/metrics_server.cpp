@@ -28,8 +28,10 @@ class Collector final : public prometheus::Collectable {
 
 class MetricsServer::Impl {
  public:
-  Impl(const ListenAddress& address, Observe observe)
-      : collector_(std::make_shared<Collector>(std::move(observe))), exposer_(address.text(), kThreads) {
+  explicit Impl(const ListenAddress& address) : exposer_(address.text(), kThreads) {}
+
+  void answer(Observe observe) {
+    collector_ = std::make_shared<Collector>(std::move(observe));
     exposer_.RegisterCollectable(collector_);
   }
 
@@ -41,9 +43,11 @@ class MetricsServer::Impl {
 MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MetricsServer::~MetricsServer() = default;
 
-Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const ListenAddress& address, Observe observe) {
+void MetricsServer::answer(Observe observe) { impl_->answer(std::move(observe)); }
+
+Result<std::unique_ptr<MetricsServer>> MetricsServer::listen(const ListenAddress& address) {
   try {
-    return std::unique_ptr<MetricsServer>(new MetricsServer(std::make_unique<Impl>(address, std::move(observe))));
+    return std::unique_ptr<MetricsServer>(new MetricsServer(std::make_unique<Impl>(address)));
   } catch (const std::exception&) {  // which says no more than that it failed
     return data_error(fmt::format(
         "run.metrics_address: cannot listen on {}; is another program there (`ss -ltnp`), or is it no address of this "

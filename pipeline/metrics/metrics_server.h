@@ -12,10 +12,12 @@ namespace doorslam::metrics {
 /// authentication: it is for the loopback, or a network that only the collector reaches.
 class MetricsServer {
  public:
-  /// `observe` is called by the server's threads until the destructor has returned.
-  /// Errors (data): the address cannot be listened on.
-  static Result<std::unique_ptr<MetricsServer>> start(const ListenAddress& address, Observe observe);
+  /// Takes the address; until answer() there is nothing to tell. Errors (data): it cannot be listened on.
+  static Result<std::unique_ptr<MetricsServer>> listen(const ListenAddress& address);
   ~MetricsServer();
+
+  /// To be called once. From now on `observe` is called by the server's threads, until the destructor has returned.
+  void answer(Observe observe);
 
  private:
   class Impl;

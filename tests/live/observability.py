@@ -352,10 +352,12 @@ def main():
         check_plain_top(options.bin, sensor, expected)
         check_live_top(options.bin, sensor)
         fails_in_one_line(top(options.bin, sensor.environment, "--file-prefix", "another"), 1, "another", "doorslam run")
+        unwritten = pathlib.Path(name) / "unwritten"
         taken = subprocess.run(command_line(options.bin, options.captures, "-q", "--set", "run.file_prefix=second", "--set",
-                                            f"run.metrics_address=127.0.0.1:{sensor.port}"),
+                                            f"run.metrics_address=127.0.0.1:{sensor.port}", "--flows", str(unwritten)),
                                capture_output=True, text=True, env=sensor.environment, timeout=60, check=False)
         fails_in_one_line(taken, 1, "run.metrics_address", str(sensor.port))
+        expect(not unwritten.exists(), "an address that is taken is found before anything is begun")
         wrong = subprocess.run(command_line(options.bin, options.captures, "--set", "run.metrics_address=localhost"),
                                capture_output=True, text=True, env=sensor.environment, timeout=60, check=False)
         fails_in_one_line(wrong, 2, "run.metrics_address", "127.0.0.1:9477")
