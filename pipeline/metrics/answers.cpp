@@ -26,6 +26,11 @@ std::uint64_t milliseconds(std::int64_t ns) {
   return static_cast<std::uint64_t>(std::max(0.0, std::round(static_cast<double>(ns) / kNsPerMs)));
 }
 
+/// Of a difference, the part of this sign: telemetry knows no negative figures.
+std::uint64_t microseconds_above(std::int64_t ns) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, ns) / 1000);
+}
+
 std::uint64_t ended(const tcp::TrackerCounters& counters, tcp::EndReason reason) {
   return counters.ended[static_cast<std::size_t>(reason)];
 }
@@ -118,6 +123,8 @@ Json stats_answer(const Observation& seen) {
       {"version", seen.version},
       {"uptime_ms", milliseconds(live.uptime_ns)},
       {"packet_time_ns", static_cast<std::uint64_t>(std::max<std::int64_t>(live.now_ns, 0))},
+      {"clock_behind_us", microseconds_above(live.clock_offset_ns)},
+      {"clock_ahead_us", microseconds_above(-live.clock_offset_ns)},
       {"replay", live.replay ? 1U : 0U},
       {"received", live.received()},
       {"lost_at_ports", live.lost_at_ports()},

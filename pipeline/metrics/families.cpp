@@ -69,6 +69,9 @@ void add_process(const Observation& seen, Exposition& out) {
   out.gauge("uptime_seconds", "Time since packets were let in.").add({}, seconds(seen.live.uptime_ns));
   out.gauge("packet_time_seconds", "Time of the newest packet, or of the clock when there is none, since 1970.")
       .add({}, seconds(seen.live.now_ns));
+  out.gauge("clock_offset_seconds",
+            "How far the wall clock is ahead of packet time, which follows it by 500 us a second at most.")
+      .add({}, seconds(seen.live.clock_offset_ns));
   out.gauge("replay", "1 where the ports replay capture files.").add({}, seen.live.replay ? 1 : 0);
   out.counter("reloads_total", "Reloads of settings and signatures.")
       .add({{"result", "done"}}, seen.reloads)
