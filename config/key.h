@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-/// The configuration's keys: one table row each. The loader, --set, the printed configuration and the checks all
-/// follow from the table; a new key needs a row here and a line in options.cpp.
+/// The configuration's keys: one table row each. The loader, --set, the printed configuration, the checks and what a
+/// reload changes all follow from the table; a new key needs a row in schema.cpp and a line in options.cpp.
 namespace doorslam::config {
 
 /// What a value is, and how a person writes it.
@@ -27,7 +27,9 @@ struct Key {
   std::string_view name;  ///< sections and key, joined by dots
   ValueKind kind = ValueKind::count;
   std::string_view fallback;  ///< the default, as one would write it after --set
-  std::int64_t least = 0;     ///< of a number (each one of a list), in nanoseconds or octets where the kind says so
+  /// A running sensor goes by a new value once it reads its settings again (SIGHUP); every other needs a restart.
+  bool reloads = false;
+  std::int64_t least = 0;  ///< of a number (each one of a list), in nanoseconds or octets where the kind says so
   std::int64_t most = 0;
   std::string_view choices = {};  ///< joined by '|'
   std::string_view help;          ///< a sentence or two: what it does, when to change it

@@ -12,6 +12,7 @@ namespace doorslam::config {
 namespace {
 
 constexpr std::size_t kWidth = 100;
+constexpr std::string_view kReloads = " A reload changes it.";
 
 std::string_view parent_of(std::string_view name) {
   const std::size_t dot = name.rfind('.');
@@ -131,7 +132,8 @@ std::string print_config(const Settings& settings) {
       "can "
       "also be set on the command line, as in --set analysis.settle_seconds=5. Lengths of time are in seconds, or have "
       "a "
-      "unit (500ms, 10s, 5m, 1h); sizes are in octets, or have a unit (64KiB, 4MiB, 1GiB).",
+      "unit (500ms, 10s, 5m, 1h); sizes are in octets, or have a unit (64KiB, 4MiB, 1GiB). A reload is SIGHUP to "
+      "doorslam run; what it does not change waits for the next start.",
       0);
   std::string_view section_before;
   for (const Key& key : keys()) {
@@ -139,7 +141,8 @@ std::string print_config(const Settings& settings) {
     const std::string heading = headings(section, section_before);
     const std::size_t indent = indent_of(key.name);
     out += heading.empty() ? "\n" : heading;
-    out += comment(key.help, indent) + comment(fmt::format("Allowed: {}.", describe_range(key)), indent);
+    out += comment(key.help, indent) +
+           comment(fmt::format("Allowed: {}.{}", describe_range(key), key.reloads ? kReloads : ""), indent);
     out += fmt::format("{:{}}{}: {}\n", "", indent, key.name.substr(key.name.rfind('.') + 1),
                        format_value(key, settings.value(key)));
     section_before = section;

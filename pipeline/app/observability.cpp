@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "pipeline/app/set_up.h"
 #include "pipeline/metrics/answers.h"
 
 namespace doorslam::app {
@@ -41,7 +40,7 @@ void Observability::note_reload(const config::Settings& settings) {
   ++reloads_;
   const std::lock_guard lock(settings_mutex_);
   for (const config::Key& key : config::keys()) {
-    if (takes_effect_on_reload(key.name)) settings_.assign(key, settings.value(key));
+    if (key.reloads) settings_.assign(key, settings.value(key));
   }
 }
 

@@ -107,6 +107,8 @@ Result<void> Outputs::reopen() {
 }
 
 void Outputs::reconfigure(const config::Settings& settings) {
+  flow_encoder_ = alert::FlowEncoder(config::encoder_options(settings, DOORSLAM_VERSION));
+  alert_encoder_ = alert::AlertEncoder(config::encoder_options(settings, DOORSLAM_VERSION));
   incidents_.reconfigure(config::incident_options(settings));
 }
 

@@ -44,7 +44,7 @@ class Outputs {
   /// Opens the files again by their names: they were moved away. Errors (data): one cannot be; records go on to the
   /// old.
   Result<void> reopen();
-  /// From now on with these thresholds of alerts.
+  /// From now on with these thresholds of alerts and this content of records.
   void reconfigure(const config::Settings& settings);
   /// Packets lost at the ports so far: alerts tell.
   void note_port_drops(std::uint64_t total) { incidents_.note_port_drops(total); }

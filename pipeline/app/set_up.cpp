@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <optional>
 
@@ -31,19 +29,10 @@ Result<diagnose::SignatureScanner> make_scanner(const config::Settings& settings
   return diagnose::SignatureScanner::create(*database);
 }
 
-bool takes_effect_on_reload(std::string_view key) {
-  constexpr auto kKeys = std::to_array<std::string_view>(
-      {"analysis.settle_seconds", "analysis.window_seconds", "analysis.capacity_pending", "signatures.paths",
-       "output.banner_length", "output.contributions", "alerts.update_seconds", "alerts.quiet_seconds",
-       "alerts.fold_wait_seconds", "alerts.sample_clients", "alerts.fold_ports", "alerts.fold_servers",
-       "alerts.max_open"});
-  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
-}
-
 std::vector<std::string> keys_that_need_a_restart(const config::Settings& old, const config::Settings& now) {
   std::vector<std::string> keys;
   for (const config::Key& key : config::keys()) {
-    if (!takes_effect_on_reload(key.name) && old.value(key) != now.value(key)) keys.emplace_back(key.name);
+    if (!key.reloads && old.value(key) != now.value(key)) keys.emplace_back(key.name);
   }
   if (old.sinks() != now.sinks()) keys.emplace_back("sinks");
   return keys;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/settings.h"
@@ -18,9 +17,7 @@ Result<config::Settings> settings_of(const CommandLine& line);
 /// What scans for the signatures that the settings name. Errors (usage, data): a file that cannot be read or compiled.
 Result<diagnose::SignatureScanner> make_scanner(const config::Settings& settings);
 
-/// Whether a sensor that reads its settings again goes by this one from then on; all others need a restart.
-bool takes_effect_on_reload(std::string_view key);
-/// Of the keys whose values differ, those that need a restart.
+/// Of the keys whose values differ, those that a reload leaves as they were.
 std::vector<std::string> keys_that_need_a_restart(const config::Settings& old, const config::Settings& now);
 
 }  // namespace doorslam::app

@@ -1,0 +1,91 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <tuple>
+
+#include "config/options.h"
+#include "pipeline/app/outputs.h"
+#include "pipeline/app/set_up.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/alert/sample.h"
+
+/// What a sensor that reads its settings again says of them must be what it does.
+namespace doorslam::app {
+namespace {
+
+using config::Key;
+using config::Settings;
+
+/// All that Sensor::reload hands on. The ledger's capacities are not among it: Analysis::reconfigure leaves them.
+auto handed_on(const Settings& settings) {
+  const diagnose::AnalysisOptions analysis = config::analysis_options(settings);
+  const alert::IncidentOptions incidents = config::incident_options(settings);
+  const alert::EncoderOptions encoders = config::encoder_options(settings, "");
+  return std::tuple(std::tuple(analysis.settle_ns, analysis.capacity_pending, analysis.banner_length,
+                               analysis.contributions, analysis.ledger.window_ns),
+                    std::tuple(incidents.update_interval_ns, incidents.quiet_ns, incidents.flap_ns,
+                               incidents.fold_wait_ns, incidents.sample_clients, incidents.fold_ports,
+                               incidents.fold_servers, incidents.max_open, incidents.expected),
+                    std::tuple(encoders.community_id_seed, encoders.banner, encoders.observer_name),
+                    config::signature_paths(settings));
+}
+
+/// A value that the key allows and that is not its default.
+std::string another_value(const Key& key) {
+  const Settings defaults;
+  if (key.name == "alerts.expected") return "port 22 cause acl_denied";
+  switch (key.kind) {
+    case config::ValueKind::flag:
+      return defaults.flag(key.name) ? "false" : "true";
+    case config::ValueKind::choice:
+      return std::string(key.choices.substr(key.choices.rfind('|') + 1));
+    case config::ValueKind::duration:
+      return std::to_string(key.least / 1'000'000 + (defaults.number(key.name) == key.least ? 1'000 : 0)) + "ms";
+    case config::ValueKind::count:
+    case config::ValueKind::size:
+      return std::to_string(defaults.number(key.name) == key.least ? key.least + 1 : key.least);
+    default:
+      return "7";
+  }
+}
+
+TEST(Reload, ChangesTheKeysThatSayItAndNoOthers) {
+  const Settings before;
+  for (const Key& key : config::keys()) {
+    Settings after;
+    ASSERT_TRUE(after.override_with(std::string(key.name) + "=" + another_value(key))) << key.name;
+    ASSERT_NE(after.value(key), before.value(key)) << key.name;
+    const bool in_force = handed_on(after) != handed_on(before);
+    const std::vector<std::string> left = keys_that_need_a_restart(before, after);
+    EXPECT_EQ(left, in_force ? std::vector<std::string>() : std::vector{std::string(key.name)});
+  }
+}
+
+TEST(Reload, ReachesTheRecords) {
+  const test::TemporaryFolder folder;
+  CommandLine line;
+  line.quiet = true;
+  line.flows = folder / "flows";
+  auto outputs = Outputs::open(line, Settings());
+  ASSERT_TRUE(outputs) << outputs.error().message;
+  diagnose::DiagnosedConnection reading = alert::sample::classic();
+  reading.diagnosis.banner = "421 too many connections";
+  outputs->take({reading});
+  Settings discreet;
+  ASSERT_TRUE(discreet.override_with("evidence.payload=none"));
+  ASSERT_TRUE(discreet.override_with("output.observer_name=tap-7"));
+  outputs->reconfigure(discreet);
+  outputs->take({reading});
+  ASSERT_TRUE(outputs->close());
+  std::ifstream file(line.flows);
+  std::string before;
+  std::string after;
+  ASSERT_TRUE(std::getline(file, before) && std::getline(file, after));
+  EXPECT_NE(before.find("421 too many"), std::string::npos);
+  EXPECT_EQ(before.find("tap-7"), std::string::npos);
+  EXPECT_EQ(after.find("421 too many"), std::string::npos);
+  EXPECT_NE(after.find("tap-7"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace doorslam::app
