@@ -22,7 +22,8 @@ class WordMemo {
     std::uint16_t signature = 0;
     std::uint16_t length = 0;
   };
-  static constexpr std::size_t kMaxMatches = 3;
+  /// A greeting in few words ("220 ready") fits the signatures of many programs. So many make an entry one cache line.
+  static constexpr std::size_t kMaxMatches = 13;
 
   /// What the first octets of a segment come to. `words` go on to the end of what was kept of the side's words.
   static std::uint64_t digest_of(packet::ByteView words) noexcept;
@@ -40,11 +41,12 @@ class WordMemo {
 
  private:
   static constexpr std::size_t kEntries = 4096;
-  struct Entry {
+  struct alignas(64) Entry {
     std::uint64_t key = 0;
     std::uint32_t count = 0;
     std::array<Match, kMaxMatches> matches;
   };
+  static_assert(sizeof(Entry) == 64);
   std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
 };
 
