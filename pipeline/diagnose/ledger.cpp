@@ -104,6 +104,26 @@ LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t served, std:
   return figure;
 }
 
+/// The first row that was accepted at that time or later. Most sessions are over a few rows after their own.
+std::size_t first_row_from(std::span<const TableRow> table, std::size_t own, TimeNs time_ns) {
+  if (table[own].accepted_ns >= time_ns) {
+    const auto is_before = [time_ns](const TableRow& row) { return row.accepted_ns < time_ns; };
+    return static_cast<std::size_t>(std::ranges::partition_point(table.first(own), is_before) - table.begin());
+  }
+  std::size_t low = own;  // accepted before that time
+  std::size_t step = 1;
+  while (low + step < table.size() && table[low + step].accepted_ns < time_ns) {
+    low += step;
+    step *= 2;
+  }
+  std::size_t high = std::min(low + step, table.size());
+  while (high - low > 1) {
+    const std::size_t middle = low + (high - low) / 2;
+    (table[middle].accepted_ns < time_ns ? low : high) = middle;
+  }
+  return high;
+}
+
 }  // namespace
 
 Ledger::Ledger(const LedgerOptions& options)
@@ -112,52 +132,71 @@ Ledger::Ledger(const LedgerOptions& options)
       servers_(options.capacity_servers),
       host_ttl_(options.capacity_hosts) {
   notes_.reserve(place_mask_ + 1);
-  milestone_behind_by_.reserve(place_mask_ + 1);
+  milestones_.reserve(place_mask_ + 1);
+  far_older_by_.reserve(place_mask_ + 1);
   table_.reserve(kRowsAfter + kRowsBefore);
-  closings_.reserve(kRowsAfter + kRowsBefore);
+  closed_by_.reserve(kRowsAfter + kRowsBefore);
   usual_words_.reserve(kRowsAfter + kRowsBefore);
 }
 
 /// The serial number of a new note, which takes the place of the oldest one where they are too many.
 std::uint64_t Ledger::provide_note() {
+  constexpr std::uint64_t kFetchedVictims = 8;
   const std::uint64_t serial = next_serial_++;
   if (serial >= options_.capacity_notes) {
     ++notes_forgotten_;
-    const Note& oldest = notes_[(serial - options_.capacity_notes) & place_mask_];
+    const std::uint64_t victim = serial - options_.capacity_notes;
+    const Note& oldest = notes_[victim & place_mask_];
     if (oldest.outcome == Outcome::open) open_notes_.take(oldest.connection_id);
+    const Note& later = notes_[(victim + kFetchedVictims) & place_mask_];
+    if (later.outcome == Outcome::open) open_notes_.prefetch(later.connection_id);
   }
   if (notes_.size() <= place_mask_) {
     notes_.emplace_back();
-    milestone_behind_by_.emplace_back();
-  } else {
-    milestone_behind_by_[serial & place_mask_] = 0;
+    milestones_.emplace_back();
+    far_older_by_.emplace_back();
   }
   return serial;
+}
+
+/// How far back the note is that stands kFetchedAhead before this new one; 0 where there is none.
+std::uint32_t Ledger::note_far_older(Server& server, std::uint64_t serial) const noexcept {
+  const auto low = static_cast<std::uint32_t>(serial);
+  std::uint32_t& place = server.latest[server.note_count % kFetchedAhead];
+  const std::uint32_t by = server.note_count < kFetchedAhead ? 0 : low - place;
+  place = low;
+  ++server.note_count;
+  return by;
+}
+
+void Ledger::begin_milestone(Server& server, std::uint64_t serial, TimeNs now_ns) {
+  const std::uint32_t before_by = distance(server.milestone, serial);
+  if (note_numbered(server.milestone) != nullptr) milestones_[server.milestone & place_mask_].behind_by = before_by;
+  milestones_[serial & place_mask_] = {.latest_accept_ns = now_ns, .before_by = before_by};
+  server.milestone = serial;
+  server.until_milestone = kMilestone;
 }
 
 void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
   Server& server = servers_.touch(connection.responder);
   const std::uint64_t serial = provide_note();
-  const auto distance_to = [serial](std::uint64_t older) {
-    return older == kNone || serial - older > std::numeric_limits<std::uint32_t>::max()
-               ? std::uint32_t{0}
-               : static_cast<std::uint32_t>(serial - older);
-  };
-  notes_[serial & place_mask_] = Note{.accepted_ns = now_ns,
-                                      .closed_ns = kStillOpen,
-                                      .connection_id = connection.id,
-                                      .older_by = distance_to(server.newest),
-                                      .milestone_by = distance_to(server.milestone),
-                                      .client = connection.originator.address};
+  const bool is_milestone = server.until_milestone == 0;
+  Note& note = notes_[serial & place_mask_];
+  note = Note{.accepted_ns = now_ns,
+              .closed_ns = kStillOpen,
+              .connection_id = connection.id,
+              .older_by = distance(server.newest, serial),
+              .milestone_by = distance(server.milestone, serial),
+              .client = connection.originator.address,
+              .is_milestone = is_milestone};
+  far_older_by_[serial & place_mask_] = note_far_older(server, serial);
   server.newest = serial;
-  if (server.until_milestone == 0) {
-    if (note_numbered(server.milestone) != nullptr) {
-      milestone_behind_by_[server.milestone & place_mask_] = distance_to(server.milestone);
-    }
-    server.milestone = serial;
-    server.until_milestone = kMilestone;
-  }
+  if (is_milestone) begin_milestone(server, serial, now_ns);
   --server.until_milestone;
+  if (Milestone* const milestone = milestone_of(serial, note)) {
+    ++milestone->open;
+    milestone->latest_accept_ns = std::max(milestone->latest_accept_ns, now_ns);
+  }
   server.marks.last_accept_ns = std::max(server.marks.last_accept_ns, now_ns);  // one may be filed late
   open_notes_.put(connection.id, serial);
 }
@@ -179,6 +218,10 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->only_greeted = ended.only_greeted;
     note->beginning_unseen = ended.beginning_unseen;
     note->idle_ns = ended.idle_ns;
+    Milestone* const milestone = milestone_of(serial, *note);
+    if (milestone == nullptr || ended.outcome == Outcome::open) return;
+    --milestone->open;
+    milestone->latest_close_ns = std::max(milestone->latest_close_ns, ended.closed_ns);
   }
 }
 
@@ -285,6 +328,31 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .words = note.words};
 }
 
+/// The chain of notes is followed from one to the next: without this, each step would wait for memory.
+void Ledger::fetch_far_older(std::uint64_t serial) const noexcept {
+  const std::uint32_t by = far_older_by_[serial & place_mask_];
+  if (by == 0) return;
+  const std::uint64_t place = (serial - by) & place_mask_;
+  flowtable::prefetch_line(notes_.data() + place);
+  flowtable::prefetch_line(far_older_by_.data() + place);
+}
+
+/// The note before that milestone, or further back: from milestone to milestone past all notes that were accepted by
+/// one time, and closed before the other. Those stepped over count as read.
+std::uint64_t Ledger::step_over(std::uint64_t milestone, TimeNs closed_before_ns, TimeNs accepted_by_ns,
+                                std::size_t& read) const noexcept {
+  while (true) {
+    const std::uint64_t before = older_than(milestone, milestones_[milestone & place_mask_].before_by);
+    if (before == kNone || next_serial_ - before > options_.capacity_notes) break;
+    const Milestone& passed = milestones_[before & place_mask_];
+    if (passed.open > 0 || passed.latest_accept_ns > accepted_by_ns || passed.latest_close_ns >= closed_before_ns)
+      break;
+    read += kMilestone;
+    milestone = before;
+  }
+  return older_than(milestone, notes_[milestone & place_mask_].older_by);
+}
+
 void Ledger::lay_out(const Subject& subject) {
   table_.clear();
   if (servers_.find(subject.server) == nullptr) return;
@@ -294,20 +362,27 @@ void Ledger::lay_out(const Subject& subject) {
   std::array<const Note*, kRowsAfter> notes_after;
   std::size_t after = 0;
   std::size_t before = 0;
+  const auto consider = [&](const Note& note) {
+    if (note.accepted_ns > subject.closed_ns) {
+      notes_after[after++ % kRowsAfter] = &note;
+      return;
+    }
+    // A session of hours holds its place, however long ago it began.
+    const TimeNs closed = note.outcome == Outcome::open ? kStillOpen : note.closed_ns;
+    if (closed < since) return;
+    const bool beside = closed > subject.accepted_ns;
+    if (!beside && note.connection_id != subject.connection_id && ++before > kRowsBefore) return;
+    table_.push_back(row_of(note, subject));
+  };
   for (std::size_t read = 0; read < kNotesRead; ++read) {
     const Note* note = note_numbered(serial);
     if (note == nullptr) break;
-    serial = older_than(serial, note->older_by);
-    if (note->accepted_ns > subject.closed_ns) {
-      notes_after[after++ % kRowsAfter] = note;
-      continue;
-    }
-    // A session of hours holds its place, however long ago it began.
-    const TimeNs closed = note->outcome == Outcome::open ? kStillOpen : note->closed_ns;
-    if (closed < since) continue;
-    const bool beside = closed > subject.accepted_ns;
-    if (!beside && note->connection_id != subject.connection_id && ++before > kRowsBefore) continue;
-    table_.push_back(row_of(*note, subject));
+    fetch_far_older(serial);
+    consider(*note);
+    // With rows enough, only what was open beside the subject counts.
+    serial = note->is_milestone
+                 ? step_over(serial, before >= kRowsBefore ? subject.accepted_ns : since, subject.closed_ns, read)
+                 : older_than(serial, note->older_by);
   }
   std::reverse(table_.begin(), table_.end());
   for (std::size_t left = std::min(after, kRowsAfter); left-- > 0;) {
@@ -427,17 +502,18 @@ void Ledger::measure_client_load() {
 
 /// Open sessions over all clients: those opened so far less those closed so far.
 void Ledger::measure_total_load() {
-  closings_.clear();
-  for (const TableRow& row : table_) {
-    if (row.is_session()) closings_.push_back(row.closed_ns);
+  closed_by_.assign(table_.size(), 0);
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    const TableRow& row = table_[i];
+    if (!row.is_session() || row.closed_ns > table_.back().accepted_ns) continue;
+    ++closed_by_[first_row_from(table_, i, row.closed_ns)];
   }
-  std::sort(closings_.begin(), closings_.end());
   std::uint32_t opened = 0;
   std::uint32_t closed = 0;
   std::size_t recent = 0;
   for (std::size_t i = 0; i < table_.size(); ++i) {
     TableRow& row = table_[i];
-    while (closed < closings_.size() && closings_[closed] <= row.accepted_ns) ++closed;
+    closed += closed_by_[i];
     while (row.accepted_ns - table_[recent].accepted_ns > kArrivalsTotalNs) ++recent;
     row.open_total = opened > closed ? opened - closed : 0;
     row.arrivals_total = static_cast<std::uint32_t>(i - recent);

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "flowtable/ip_address.h"
@@ -188,8 +189,12 @@ class Ledger {
 
   /// Of the notes of one server, every so many is a milestone. All know the milestone before them, and milestones the
   /// one behind: a judgement goes on by milestones from where the last one of this server stood, because judgements
-  /// follow the time, and leaves out what came in the settle time without reading it.
+  /// follow the time, and leaves out what came in the settle time without reading it. Of the notes from one milestone
+  /// to the next it knows when the last was closed, so that a judgement steps over those that were long over.
   static constexpr std::uint32_t kMilestone = 64;
+  /// A note of the same server so many before each is fetched while the chain is followed, which one by one would wait
+  /// for memory at every note.
+  static constexpr std::size_t kFetchedAhead = 8;
 
   /// One cache line. `_by`: serial numbers back to another note of the same server; 0: there is none.
   struct alignas(64) Note {
@@ -206,13 +211,24 @@ class Ledger {
     bool ended_on_words : 1 = false;
     bool only_greeted : 1 = false;
     bool beginning_unseen : 1 = false;
+    bool is_milestone : 1 = false;
   };
   static_assert(sizeof(Note) == 64);
+  /// What is known of the notes from a milestone up to the next.
+  struct Milestone {
+    flowtable::TimeNs latest_accept_ns = 0;
+    flowtable::TimeNs latest_close_ns = 0;  ///< of those that have ended
+    std::uint32_t open = 0;
+    std::uint32_t before_by = 0;  ///< serial numbers back to the milestone before; 0: there is none
+    std::uint32_t behind_by = 0;  ///< serial numbers on to the next; 0: there is none yet
+  };
   struct Server {
     std::uint64_t newest = kNone;
     std::uint64_t milestone = kNone;
     std::uint64_t read_from = kNone;    ///< milestone at which the last judgement stood
     std::uint32_t until_milestone = 0;  ///< notes
+    std::uint32_t note_count = 0;
+    std::array<std::uint32_t, kFetchedAhead> latest{};  ///< lower halves of serial numbers; a ring, by note_count
     ServerMarks marks;
   };
   /// Keys as words: comparing addresses octet by octet is slower.
@@ -249,12 +265,27 @@ class Ledger {
   }
   /// None where `by` is 0.
   static std::uint64_t older_than(std::uint64_t serial, std::uint32_t by) { return by == 0 ? kNone : serial - by; }
+  /// 0 where there is no older one, or it is too far back.
+  static std::uint32_t distance(std::uint64_t older, std::uint64_t serial) {
+    const bool none = older == kNone || serial - older > std::numeric_limits<std::uint32_t>::max();
+    return none ? 0 : static_cast<std::uint32_t>(serial - older);
+  }
   std::uint64_t provide_note();
   /// The milestone behind that one, or none.
   std::uint64_t milestone_behind(std::uint64_t milestone) const {
-    const std::uint32_t by = milestone_behind_by_[milestone & place_mask_];
+    const std::uint32_t by = milestones_[milestone & place_mask_].behind_by;
     return by == 0 ? kNone : milestone + by;
   }
+  /// The record of the notes among which this one is; null where its milestone is forgotten.
+  Milestone* milestone_of(std::uint64_t serial, const Note& note) {
+    const std::uint64_t milestone = note.is_milestone ? serial : older_than(serial, note.milestone_by);
+    return note_numbered(milestone) == nullptr ? nullptr : &milestones_[milestone & place_mask_];
+  }
+  std::uint32_t note_far_older(Server& server, std::uint64_t serial) const noexcept;
+  void begin_milestone(Server& server, std::uint64_t serial, flowtable::TimeNs now_ns);
+  void fetch_far_older(std::uint64_t serial) const noexcept;
+  std::uint64_t step_over(std::uint64_t milestone, flowtable::TimeNs closed_before_ns, flowtable::TimeNs accepted_by_ns,
+                          std::size_t& read) const noexcept;
   std::uint64_t first_to_read(Server& server, flowtable::TimeNs closed_ns);
   std::uint64_t last_accepted_by(Server& server, flowtable::TimeNs time_ns);
   TableRow row_of(const Note& note, const Subject& subject) const;
@@ -268,10 +299,11 @@ class Ledger {
   void count_load(Contrast& out) const;
 
   LedgerOptions options_;
-  std::vector<Note> notes_;   ///< ring that grows up to a power of two; a note's place is its serial number
-  std::uint64_t place_mask_;  ///< of a serial number
+  std::vector<Note> notes_;            ///< ring that grows up to a power of two; a note's place is its serial number
+  std::uint64_t place_mask_;           ///< of a serial number
+  std::vector<Milestone> milestones_;  ///< by place; meaningless where the note is no milestone
   std::vector<std::uint32_t>
-      milestone_behind_by_;  ///< by place: serial numbers on to the milestone behind; 0: none yet
+      far_older_by_;  ///< by place: serial numbers back to the note kFetchedAhead before; 0: none
   std::uint64_t next_serial_ = 0;
   std::uint64_t notes_forgotten_ = 0;
   RecencyMap<flowtable::Endpoint, Server, Endpoints> servers_;
@@ -286,7 +318,7 @@ class Ledger {
   std::vector<TableRow> table_;              ///< by time of acceptance
   std::vector<TableClient> clients_;         ///< of the table, by number
   std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1
-  std::vector<flowtable::TimeNs> closings_;
+  std::vector<std::uint32_t> closed_by_;     ///< by row: sessions whose end the row is the first to see
   std::vector<std::uint32_t> usual_words_;
 };
 

@@ -441,6 +441,20 @@ TEST_F(LedgerTest, FindsTheSubjectBehindThousandsOfLaterConnections) {
   EXPECT_EQ(k.served, 20U + 3 + 64);
 }
 
+/// What was over long ago is stepped over by the dozen; a session of hours among it must not be.
+TEST_F(LedgerTest, FindsTheSessionsOfHoursAmongHundredsOfShortOnes) {
+  for (int i = 0; i < 300; ++i) serve(i % 90, 1 + i * 0.001, 0.0005);
+  accept(97, 1.5);                                   // still open
+  end(accept(98, 1.6), Outcome::served, 10, false);  // open until after the subject was refused
+  end(accept(99, 1.7), Outcome::served, 4.9, false);
+  for (int i = 0; i < 600; ++i) serve(i % 90, 2 + i * 0.001, 0.0005);
+  const Contrast k = contrast(refuse(96, 5), 5);
+  EXPECT_TRUE(k.subject_accepted);
+  EXPECT_EQ(k.open_total.subject, 2U);
+  EXPECT_EQ(k.went_on, 2U);
+  EXPECT_EQ(k.served, 192U + 2) << "those next before it, and those that were open beside it";
+}
+
 // --- bounded memory -------------------------------------------------------------------------------------------------
 
 TEST_F(LedgerTest, ForgetsTheOldestNoteAndCountsIt) {
