@@ -60,7 +60,10 @@ void AnalysisThread::run() {
     const bool last = finishing_.load(std::memory_order_acquire);
     if (has_commands_.load(std::memory_order_acquire)) run_commands();
     const bool idle = round() == 0;
-    rounds_.fetch_add(1, std::memory_order_relaxed);
+    // One that takes nothing of what waits is no progress.
+    if (!idle || std::none_of(sources_.begin(), sources_.end(), has_waiting)) {
+      rounds_.fetch_add(1, std::memory_order_relaxed);
+    }
     if (const auto now = std::chrono::steady_clock::now(); now - flushed > kFlushInterval) {
       sink_.flush();
       flushed = now;
@@ -94,20 +97,31 @@ bool AnalysisThread::owes(const Source& source) noexcept {
   return source.rings->refusals.popped() < source.refusals_owed || source.rings->served.popped() < source.served_owed;
 }
 
+bool AnalysisThread::has_waiting(const Source& source) noexcept {
+  return source.rings->refusals.size() + source.rings->served.size() > 0;
+}
+
+/// Whether the watermark is to move once nothing is owed.
+bool AnalysisThread::aims_ahead() const noexcept {
+  return aim_ns_ != kNoTime && aim_ns_ != kAllCovered && aim_ns_ > counters_.watermark_ns + 1;
+}
+
 std::size_t AnalysisThread::round() {
-  if (std::none_of(sources_.begin(), sources_.end(), owes)) take_aim();
+  // An aim that moves nothing is not worth what it makes the workers owe.
+  if (!aims_ahead() || std::none_of(sources_.begin(), sources_.end(), owes)) take_aim();
   std::size_t taken = 0;
   for (Source& source : sources_) {
-    // While one worker lags, the others' events cannot be judged, and must not pile up here.
-    if (held_ > kMostHeld && source.covered_ns > aim_ns_) continue;
+    // While one worker lags, the others' events cannot be judged, and must not pile up here: beyond what is owed, which
+    // is no more than rings hold and has to come for the watermark to move.
+    const bool needed = aims_ahead() && owes(source);
+    if (held_ > kMostHeld && source.covered_ns > aim_ns_ && !needed) continue;
     taken += drain(*source.rings, kEventsPerRound, source.batch);
     analysis_.collect(source.batch);
   }
   held_ += taken;
   counters_.events += taken;
   const bool known = aim_ns_ != kNoTime && aim_ns_ != kAllCovered;
-  const bool moved =
-      known && aim_ns_ > counters_.watermark_ns + 1 && std::none_of(sources_.begin(), sources_.end(), owes);
+  const bool moved = aims_ahead() && std::none_of(sources_.begin(), sources_.end(), owes);
   const bool hurried = known && taken > 0 && aim_ns_ >= end_ns_.load(std::memory_order_acquire);
   if (moved || hurried) {
     // Packets of that very time may still come. When all end, order is given up: the ends that are here are judged, for

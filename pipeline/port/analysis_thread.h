@@ -54,7 +54,7 @@ class AnalysisThread {
   void finish();
 
   AnalysisThreadCounters counters() const noexcept { return published_.read(); }
-  /// True while the thread makes progress: the watchdog asks.
+  /// Grows while the thread lives and takes what waits for it: the watchdog asks.
   std::uint64_t rounds() const noexcept { return rounds_.load(std::memory_order_relaxed); }
 
  private:
@@ -70,6 +70,8 @@ class AnalysisThread {
   void run();
   void take_aim();
   static bool owes(const Source& source) noexcept;
+  static bool has_waiting(const Source& source) noexcept;
+  bool aims_ahead() const noexcept;
   std::size_t round();
   void give_out();
   void run_commands();

@@ -35,8 +35,8 @@ class Count final : public ReadingSink {
   std::atomic<std::size_t> readings_{0};
 };
 
-/// Some connections that plainly were served and are cut off by the end of the run.
-void end_connections(EventRings& rings, std::size_t count, std::uint64_t first_id) {
+/// A connection that plainly was served and is cut off by the end of the run.
+tcp::ConnectionEvent ended_connection(std::uint64_t id) {
   tcp::ConnectionEvent event;
   event.time_ns = kEnd;
   event.kind = tcp::EventKind::ended;
@@ -44,10 +44,20 @@ void end_connections(EventRings& rings, std::size_t count, std::uint64_t first_i
   event.summary.stage = tcp::Stage::established;
   event.summary.plainly_served = true;
   event.summary.start_ns = event.summary.end_ns = kEnd - flowtable::kSecondNs;
-  for (std::uint64_t id = first_id; id < first_id + count; ++id) {
-    event.number = event.summary.id = id;
-    ASSERT_TRUE(rings.served.push(event));
-  }
+  event.number = event.summary.id = id;
+  return event;
+}
+
+void end_connections(EventRings& rings, std::size_t count, std::uint64_t first_id) {
+  for (std::uint64_t id = first_id; id < first_id + count; ++id) ASSERT_TRUE(rings.served.push(ended_connection(id)));
+}
+
+/// As many as the rings have room for. Returns their number.
+std::size_t fill(EventRings& rings, std::uint64_t first_id) {
+  std::size_t count = 0;
+  while (rings.served.push(ended_connection(first_id + count))) ++count;
+  while (rings.refusals.push(ended_connection(first_id + count))) ++count;
+  return count;
 }
 
 diagnose::AnalysisOptions telling_all() {
@@ -91,6 +101,49 @@ TEST(AnalysisThread, KeepsTheOrderOfAReplayToItsEnd) {
   end_connections(run.first, 100, 1);
   run.finish();
   EXPECT_EQ(run.sink.readings(), 100U);
+}
+
+/// False: not in a time that is ample.
+bool stops_counting_rounds(const AnalysisThread& thread) {
+  for (const auto until = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < until;) {
+    const std::uint64_t before = thread.rounds();
+    std::this_thread::sleep_for(100ms);
+    if (thread.rounds() == before) return true;
+  }
+  return false;
+}
+
+// What is to be taken out before the watermark moves may be more than may be held for a worker that lags.
+TEST(AnalysisThread, TakesABacklogOfAllRingsThatIsMoreThanMayBeHeld) {
+  TwoWorkers run;
+  const std::size_t backlog = fill(run.first, 1) + fill(run.second, 1'000'000);
+  run.first.covered_ns = kEnd + flowtable::kSecondNs;
+  run.second.covered_ns = kEnd + 2 * flowtable::kSecondNs;
+  run.thread.start();
+  EXPECT_TRUE(run.sink.comes_to(backlog));
+  run.finish();
+  EXPECT_EQ(run.sink.readings(), backlog);
+}
+
+TEST(AnalysisThread, LeavesInTheRingsWhatAWorkerThatLagsDoesNotLetItJudge) {
+  constexpr std::size_t kFarMoreThanIsHeld = 1'000'000;
+  TwoWorkers run;
+  run.first.covered_ns = kEnd - flowtable::kSecondNs;
+  run.second.covered_ns = kEnd + flowtable::kSecondNs;
+  run.thread.start();
+  std::size_t pushed = 0;
+  for (auto taken = std::chrono::steady_clock::now();
+       pushed < kFarMoreThanIsHeld && std::chrono::steady_clock::now() - taken < 500ms;) {
+    const std::size_t more = fill(run.second, 1 + pushed);
+    pushed += more;
+    if (more > 0) taken = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_LT(pushed, kFarMoreThanIsHeld);
+  EXPECT_TRUE(stops_counting_rounds(run.thread)) << "the watchdog is to see that events wait and none is taken";
+  run.first.covered_ns = kEnd + flowtable::kSecondNs;
+  EXPECT_TRUE(run.sink.comes_to(pushed));
+  run.finish();
 }
 
 }  // namespace
