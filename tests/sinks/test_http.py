@@ -71,7 +71,7 @@ class Elastic:
         self.conflicts = 0
         self.told_to_wait = 0
         self.whole = lambda number: None  # status of the whole answer; 0: cut
-        self.item = lambda number, index, source: None  # status of an item
+        self.item = lambda number, index, source: None  # of an item: status, or (status, type, reason)
         self.indexes = set()
 
     def answer(self, path, _headers, body):
@@ -89,7 +89,8 @@ class Elastic:
             action, source = json.loads(lines[index])["create"], json.loads(lines[index + 1])
             assert action["_id"] == source["event"]["id"]
             self.indexes.add(action["_index"])
-            code = self.item(self.bulks, index // 2, source) or (409 if action["_id"] in self.documents else 201)
+            told = self.item(self.bulks, index // 2, source) or (409 if action["_id"] in self.documents else 201)
+            code, *error = told if isinstance(told, tuple) else (told, "told_to", f"item {told}")
             self.conflicts += code == 409
             self.told_to_wait += code == 429
             if code == 201:
@@ -97,7 +98,7 @@ class Elastic:
                 self.order.append(action["_id"])
                 items.append({"create": {"status": code}})
             else:
-                items.append({"create": {"status": code, "error": {"type": "told_to", "reason": f"item {code}"}}})
+                items.append({"create": {"status": code, "error": {"type": error[0], "reason": error[1]}}})
         return 200, {}, json.dumps({"errors": any("error" in i["create"] for i in items), "items": items}).encode()
 
 
@@ -143,16 +144,37 @@ class ElasticTest(SinkTest):
     def test_item_that_does_not_fit_the_mapping_is_refused_once_and_the_rest_goes_on(self):
         capture = self.capture(100)
         unloved = list(self.expected(capture))[57]
-        self.elastic.item = lambda _, __, source: 400 if source["event"]["id"] == unloved else None
+        fault = (400, "document_parsing_exception", "[1:26] failed to parse field [source.ip] of type [ip]")
+        self.elastic.item = lambda _, __, source: fault if source["event"]["id"] == unloved else None
         code, words = self.run_doorslam(capture, [self.sink()])
         self.assertEqual(code, 0)
         self.assertIn("refused for good", words)
-        self.assertIn("item 400", words)
+        self.assertIn("failed to parse field", words)
         self.assertIn("sink es: 1 records were refused for good", words)
         expected = self.expected(capture)
         del expected[unloved]
         self.assertEqual(self.elastic.documents, expected)
         self.assertEqual(self.elastic.conflicts, 0)
+
+    def test_items_that_the_site_is_to_mend_wait_for_it(self):
+        # As Elasticsearch and OpenSearch answer items while index, rights, shards or aliases are not as they should be.
+        faults = [(404, "index_not_found_exception", "no such index [logs-doorslam.alert-default]"),
+                  (403, "security_exception", "action [indices:data/write/bulk[s]] is unauthorized"),
+                  (403, "cluster_block_exception", "index [a] blocked by: [FORBIDDEN/8/index write (api)]"),
+                  (400, "validation_exception", "this action would add [2] shards, but this cluster has [1000]"),
+                  (400, "invalid_index_name_exception", "Invalid index name [A], must be lowercase"),
+                  (400, "illegal_argument_exception", "no write index is defined for alias [site]"),
+                  (400, "illegal_argument_exception", "pipeline with id [site] does not exist"),
+                  (400, "illegal_argument_exception", "Limit of total fields [1000] has been exceeded")]
+        capture = self.capture(50)
+        self.elastic.item = lambda number, *_: faults[number - 1] if number <= len(faults) else None
+        code, words = self.run_doorslam(capture, [self.sink()])
+        self.assertEqual(code, 0)
+        self.check_indexed(capture)
+        self.assertNotIn("refused for good", words)
+        for _, kind, _ in faults:
+            self.assertIn(kind, words)
+        self.assertIn("delivers again", words)
 
     def test_whole_answers_429_503_and_cut_connections_are_tried_again(self):
         capture = self.capture(200)

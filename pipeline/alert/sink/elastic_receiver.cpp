@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -15,16 +17,38 @@ namespace {
 using nlohmann::json;
 
 constexpr long kConflict = 409;
-constexpr long kTooMany = 429;
+constexpr long kBadRequest = 400;
+constexpr long kTooLarge = 413;
 constexpr long kServerError = 500;
 
-bool is_temporary(long status) { return status == kTooMany || status >= kServerError; }
+/// The record itself cannot be taken, as its mapping or its octets stand. Everything else (an index, an alias, a right,
+/// a shard that is missing) is the site's to mend, and the record waits for it. Of a type of error that serves for
+/// both, the words decide; types and words as in Elasticsearch 7 and 8 and in OpenSearch.
+bool is_at_fault(const json& error) {
+  if (!error.is_object()) return false;
+  const auto text_of = [&](const char* name) {
+    const auto found = error.find(name);
+    return found != error.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  constexpr std::array<std::string_view, 7> kOfTheDocument = {
+      "mapper_parsing_exception", "document_parsing_exception", "strict_dynamic_mapping_exception",
+      "mapper_exception",         "parsing_exception",          "x_content_parse_exception",
+      "json_parse_exception"};
+  const std::string type = text_of("type");
+  if (std::find(kOfTheDocument.begin(), kOfTheDocument.end(), type) != kOfTheDocument.end()) return true;
+  if (type != "illegal_argument_exception") return false;
+  constexpr std::array<std::string_view, 5> kOfAField = {"mapper [", "mapping [", "failed to parse", "immense term",
+                                                         "Malformed "};
+  const std::string reason = text_of("reason");
+  return std::any_of(kOfAField.begin(), kOfAField.end(),
+                     [&](std::string_view words) { return reason.find(words) != std::string::npos; });
+}
 
-/// Elasticsearch's own errors are JSON. Something else that answers 400, as a proxy that expects TLS, says nothing of a
-/// record.
-bool is_error_object(const std::string& body) {
-  const json answer = json::parse(body, nullptr, false);
-  return answer.is_object() && answer.contains("error");
+/// `answer` is the whole answer or an item of it. Elasticsearch's own errors are JSON: something else that answers 400,
+/// as a proxy that expects TLS, says nothing of a record.
+bool is_final(long status, const json& answer) {
+  if (status == kTooLarge) return true;
+  return status == kBadRequest && answer.is_object() && is_at_fault(answer.value("error", json()));
 }
 
 std::string index_name(std::string pattern, store::RecordKind kind) {
@@ -65,9 +89,8 @@ class ElasticReceiver final : public Receiver {
       note_failure(delivery, answer.error().message);
       return true;
     }
-    constexpr long kBadRequest = 400;
-    constexpr long kTooLarge = 413;
-    if ((answer->status == kBadRequest && is_error_object(answer->body)) || answer->status == kTooLarge) {
+    const bool refused = answer->status / 100 == 4;
+    if (refused && is_final(answer->status, json::parse(answer->body, nullptr, false))) {
       delivery.refusal = describe(*client_, *answer);
       return false;
     }
@@ -96,9 +119,10 @@ class ElasticReceiver final : public Receiver {
         continue;
       }
       const std::string reason = printable(item.is_object() && item.contains("error") ? item["error"].dump() : "", 200);
-      const std::string words = fmt::format("{}: item refused with {}: {}", client_->options().url, status, reason);
-      fates[i] = is_temporary(status) ? Fate::again : Fate::refused;
-      std::string& told = is_temporary(status) ? delivery.trouble : delivery.refusal;
+      const std::string words = fmt::format("{}: item answered with {}: {}", client_->options().url, status, reason);
+      const bool final = is_final(status, item);
+      fates[i] = final ? Fate::refused : Fate::again;
+      std::string& told = final ? delivery.refusal : delivery.trouble;
       if (told.empty()) told = words;
     }
   }

@@ -13,8 +13,9 @@ struct ElasticOptions {
 };
 
 /// Elasticsearch and OpenSearch: `_bulk` with `create` and event.id as the document's _id, so that a record that is
-/// sent again is found to be there (409) and not doubled. Each item's own result decides: 429 and 5xx are sent again,
-/// other errors (a mapping that does not fit) are refused for good. Errors (usage): a secret or TLS file is not usable.
+/// sent again is found to be there (409) and not doubled. Each item's own result decides: what is at fault itself
+/// (a field that the mapping does not take) is refused for good, all else (429, 5xx, an index, right or shard that is
+/// missing) is sent again. Errors (usage): a secret or TLS file is not usable.
 Result<std::unique_ptr<Receiver>> make_elastic_receiver(const ElasticOptions& options);
 
 }  // namespace doorslam::sink

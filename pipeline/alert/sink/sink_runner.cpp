@@ -214,7 +214,7 @@ bool SinkRunner::send(const Prepared& prepared, Purpose purpose, const std::stop
   }
   if (!pending.empty()) return false;
   if (prepared.unwritable > 0) {
-    note_refusal("it cannot be written in this format");
+    note_refusal(prepared.unwritable, "it cannot be written in this format");
     const std::lock_guard lock(mutex_);
     counters_.refused += prepared.unwritable;
   }
@@ -272,7 +272,7 @@ void SinkRunner::take_stock(const Delivery& delivery, std::vector<Message>& pend
     if (delivery.fates[i] == Fate::again) again.push_back(pending[i]);
     if (delivery.fates[i] == Fate::refused) ++refused;
   }
-  if (refused > 0) note_refusal(delivery.refusal);
+  if (refused > 0) note_refusal(refused, delivery.refusal);
   const std::lock_guard lock(mutex_);
   counters_.refused += refused;
   counters_.retried += again.size();
@@ -312,13 +312,16 @@ void SinkRunner::note_trouble(const std::string& trouble, milliseconds wait) {
   counters_.trouble = trouble;
 }
 
-void SinkRunner::note_refusal(const std::string& reason) {
-  if (refusal_told_) return;
-  refusal_told_ = true;
-  notice_(
-      NoticeLevel::error,
-      fmt::format("sink {}: a record was refused for good: {}; it stays in the store, further ones are only counted",
-                  options_.name, reason));
+void SinkRunner::note_refusal(std::uint64_t records, const std::string& reason) {
+  refusals_untold_ += records;
+  const auto now = Clock::now();
+  if (now < tell_refusals_again_) return;
+  notice_(NoticeLevel::error,
+          fmt::format("sink {}: records refused for good: {}, the latest with: {}; they stay in the "
+                      "store, further ones are told each minute",
+                      options_.name, refusals_untold_, reason));
+  refusals_untold_ = 0;
+  tell_refusals_again_ = now + kTellAgain;
 }
 
 void SinkRunner::note_recovery() {

@@ -93,7 +93,7 @@ class SinkRunner {
   void confirm_before(const Message& first_open, const Delivery& delivery);
   void confirm(Sequence through);
   void note_trouble(const std::string& trouble, milliseconds wait);
-  void note_refusal(const std::string& reason);
+  void note_refusal(std::uint64_t records, const std::string& reason);
   void note_recovery();
   void pause(const std::stop_token& stop, milliseconds time);
 
@@ -115,7 +115,8 @@ class SinkRunner {
   Clock::time_point trouble_since_;
   Clock::time_point trouble_told_;
   std::string trouble_;  ///< as it was told
-  bool refusal_told_ = false;
+  std::uint64_t refusals_untold_ = 0;
+  Clock::time_point tell_refusals_again_;
 
   std::atomic<bool> reopen_ = false;
   mutable std::mutex mutex_;
