@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "pipeline/port/ethdev/dealer.h"
 #include "pipeline/port/ethdev/device.h"
 #include "pipeline/port/ethdev/live_run.h"
 #include "pipeline/port/ethdev/port_set.h"
@@ -119,6 +120,78 @@ TEST(Device, TakesOutWhatNobodyPolledAndCountsIt) {
   EXPECT_EQ(port.device->counters().received, frames.size());
   EXPECT_EQ(port.device->take_out(), 0U);
   EXPECT_EQ(port.pool.in_use(), 0U) << "every buffer is given back";
+}
+
+/// Two threads that deal to one worker; what it tracks is told in its order.
+class Dealt : public ::testing::Test {
+ protected:
+  void deal(Steering& from, flowtable::TimeNs time_ns) {
+    packet::Segment segment;
+    segment.time_ns = time_ns;
+    ASSERT_TRUE(from.rings[0]->deal(segment, nullptr));
+  }
+  void deal_error(Steering& from, flowtable::TimeNs time_ns) {
+    packet::IcmpError error;
+    error.time_ns = time_ns;
+    ASSERT_TRUE(from.rings[0]->deal(error));
+  }
+  std::string taken(flowtable::TimeNs until_ns = DealtInput::kNothing) {
+    struct Teller {
+      std::string* told;
+      void operator()(std::span<const packet::Segment> segments) const {
+        for (const packet::Segment& segment : segments) *told += std::to_string(segment.time_ns) + " ";
+      }
+      void operator()(const packet::IcmpError& error) const { *told += "e" + std::to_string(error.time_ns) + " "; }
+    };
+    std::string told;
+    inputs_.take(until_ns, counters_, Teller{&told});
+    return told;
+  }
+
+  Steering a_{1, 64};
+  Steering b_{1, 64};
+  DealtInTurn inputs_;
+  port::LaneCounters counters_;
+
+  void SetUp() override {
+    inputs_.add(a_, 0);
+    inputs_.add(b_, 0);
+  }
+};
+
+TEST_F(Dealt, ComesInOrderOfTimeAndNotBeforeItsTurn) {
+  for (const flowtable::TimeNs time_ns : {10, 30, 50}) deal(a_, time_ns);
+  a_.covered_ns = 60;
+  EXPECT_EQ(taken(), "") << "the other may bring something earlier";
+  deal(b_, 20);
+  deal_error(b_, 40);
+  b_.covered_ns = 40;
+  EXPECT_EQ(taken(25), "10 20 ") << "the worker itself has come no further";
+  EXPECT_EQ(taken(), "30 e40 ");
+  EXPECT_EQ(inputs_.covered_ns(), 40);
+  EXPECT_EQ(taken(), "") << "50 waits";
+  b_.covered_ns = 55;
+  EXPECT_EQ(taken(), "50 ");
+  EXPECT_EQ(inputs_.covered_ns(), 55);
+  EXPECT_EQ(counters_.taken_segments, 4U);
+  EXPECT_EQ(counters_.taken_errors, 1U);
+}
+
+TEST_F(Dealt, WaitsForNobodyWhoHasEnded) {
+  deal(a_, 10);
+  a_.covered_ns = 10;
+  b_.covered_ns = 5;
+  EXPECT_EQ(taken(), "");
+  b_.ended = true;
+  EXPECT_EQ(taken(), "10 ");
+  EXPECT_EQ(inputs_.covered_ns(), 5) << "time goes on with the end of the run alone";
+}
+
+TEST_F(Dealt, GivesUpOrderRatherThanPackets) {
+  for (flowtable::TimeNs time_ns = 1; time_ns <= 32; ++time_ns) deal(a_, time_ns);
+  EXPECT_EQ(taken(), "") << "b stands still";
+  deal(a_, 33);
+  EXPECT_NE(taken(), "");
 }
 
 /// Two stamped inputs, of which the second stays empty: the first one's packets are held back for its sake.

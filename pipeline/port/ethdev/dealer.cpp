@@ -68,6 +68,30 @@ bool Dealer::deal(const packet::IcmpError& error, std::size_t worker) noexcept {
   return true;
 }
 
+void DealtInput::look() noexcept {
+  // In this order: what was promised to be in the ring is owed.
+  ended_ = from_->ended.load(std::memory_order_acquire);
+  promised_ns_ = from_->covered_ns.load(std::memory_order_acquire);
+  owed_ = ring_->dealt();
+}
+
+flowtable::TimeNs DealtInput::next_ns() noexcept {
+  const auto segments = ring_->segments(1);
+  if (const packet::IcmpError* error = ring_->error_before(0)) return error->time_ns;
+  return segments.empty() ? kNothing : segments.front().time_ns;
+}
+
+void DealtInput::settle() noexcept {
+  const flowtable::TimeNs next = next_ns();
+  covered_ns_ = std::max(covered_ns_, next == kNothing ? promised_ns_ : next);
+}
+
+flowtable::TimeNs DealtInTurn::covered_ns() const noexcept {
+  flowtable::TimeNs covered_ns = DealtInput::kNothing;
+  for (const DealtInput& input : inputs_) covered_ns = std::min(covered_ns, input.covered_ns());
+  return covered_ns;
+}
+
 void DealtInput::give_back(std::size_t segments) noexcept {
   std::array<rte_mbuf*, port::Worker::kBurst> buffers;
   std::size_t copied = 0;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -25,6 +26,7 @@ struct Steering {
   std::vector<std::unique_ptr<port::DealRing>> rings;  ///< by worker
   /// All packets before it are in the rings. dealing thread: rw, workers: ro.
   alignas(64) std::atomic<flowtable::TimeNs> covered_ns{flowtable::kNoTime};
+  std::atomic<bool> ended{false};  ///< nothing is dealt any more
 };
 
 /// Puts decoded packets into the rings of a Steering. Bound to the thread that deals.
@@ -57,12 +59,31 @@ inline std::uint64_t last_number_of(const packet::IcmpError& error) noexcept { r
 /// What one dealing thread brings to one worker. Bound to that worker.
 class DealtInput {
  public:
+  static constexpr flowtable::TimeNs kNothing = std::numeric_limits<flowtable::TimeNs>::max();
+
   DealtInput(Steering& from, std::size_t worker) : from_(&from), ring_(from.rings[worker].get()) {}
 
   /// Calls `track` with segments and ICMP errors in their order, 64 segments at most, then gives back their buffers.
-  /// Returns the number of segments.
+  /// Returns their number.
   template <class Track>
-  std::size_t take(port::LaneCounters& counters, Track track) noexcept;
+  std::size_t take(port::LaneCounters& counters, const Track& track) noexcept {
+    look();
+    return take_until(kNothing, counters, track);
+  }
+
+  /// Learns what is in the ring now, and up to what time nothing earlier will come.
+  void look() noexcept;
+  /// As of look(): the time up to which all is in the ring. Of a thread that deals no more, all times.
+  flowtable::TimeNs complete_until_ns() const noexcept { return ended_ ? kNothing : promised_ns_; }
+  /// Of what comes next; or kNothing.
+  flowtable::TimeNs next_ns() noexcept;
+  bool is_crowded() const noexcept { return ring_->size() > ring_->capacity() / 2; }
+  /// As take(), after look(), and nothing later than `until_ns`.
+  template <class Track>
+  std::size_t take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters, const Track& track) noexcept;
+
+  /// After look() and what was taken then: all before what comes next has been taken.
+  void settle() noexcept;
 
   /// All packets before it have been taken.
   flowtable::TimeNs covered_ns() const noexcept { return covered_ns_; }
@@ -72,31 +93,88 @@ class DealtInput {
 
   Steering* from_;
   port::DealRing* ring_;
+  flowtable::TimeNs promised_ns_ = flowtable::kNoTime;
+  std::uint64_t owed_ = 0;  ///< dealt when it was promised
+  bool ended_ = false;
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;
 };
 
 template <class Track>
-std::size_t DealtInput::take(port::LaneCounters& counters, Track track) noexcept {
-  // In this order: what was promised to be in the ring is owed.
-  const flowtable::TimeNs promised_ns = from_->covered_ns.load(std::memory_order_acquire);
-  const std::uint64_t owed = ring_->dealt();
-  const std::span<const packet::Segment> segments = ring_->segments(port::Worker::kBurst);
+std::size_t DealtInput::take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters,
+                                   const Track& track) noexcept {
+  std::span<const packet::Segment> segments = ring_->segments(port::Worker::kBurst);
+  if (!segments.empty() && segments.back().time_ns > until_ns) {
+    const auto later = std::find_if(segments.begin(), segments.end(),
+                                    [until_ns](const packet::Segment& segment) { return segment.time_ns > until_ns; });
+    segments = segments.first(static_cast<std::size_t>(later - segments.begin()));
+  }
   std::size_t done = 0;
+  std::size_t errors = 0;
   while (const packet::IcmpError* error = ring_->error_before(segments.size())) {
+    if (error->time_ns > until_ns) break;
     const std::size_t before = ring_->segments_before_error();
     track(segments.subspan(done, before - done));
     track(*error);
     done = before;
     ring_->pop_error();
-    ++counters.taken_errors;
+    ++errors;
   }
   track(segments.subspan(done));
   counters.taken_segments += segments.size();
+  counters.taken_errors += errors;
   if (!segments.empty()) covered_ns_ = std::max(covered_ns_, segments.back().time_ns);
   const std::size_t count = segments.size();
   give_back(count);
-  if (ring_->taken() >= owed) covered_ns_ = std::max(covered_ns_, promised_ns);
-  return count;
+  if (ring_->taken() >= owed_) covered_ns_ = std::max(covered_ns_, promised_ns_);
+  return count + errors;
+}
+
+/// What several dealing threads bring to one worker, merged by time: a packet waits until none of the others can bring
+/// an earlier one. Where a ring is half full order is given up, rather than packets. Bound to the worker.
+class DealtInTurn {
+ public:
+  /// Throws std::bad_alloc.
+  void add(Steering& from, std::size_t worker) { inputs_.emplace_back(from, worker); }
+
+  /// Takes what comes by `until_ns`, up to a burst or so of each. As DealtInput::take() otherwise.
+  template <class Track>
+  std::size_t take(flowtable::TimeNs until_ns, port::LaneCounters& counters, const Track& track) noexcept;
+  /// All packets before it have been taken; without inputs, all there will ever be.
+  flowtable::TimeNs covered_ns() const noexcept;
+
+ private:
+  std::vector<DealtInput> inputs_;
+};
+
+template <class Track>
+std::size_t DealtInTurn::take(flowtable::TimeNs until_ns, port::LaneCounters& counters, const Track& track) noexcept {
+  bool crowded = false;
+  for (DealtInput& input : inputs_) {
+    input.look();
+    until_ns = std::min(until_ns, input.complete_until_ns());
+    crowded = crowded || input.is_crowded();
+  }
+  if (crowded) until_ns = DealtInput::kNothing;
+  std::size_t taken = 0;
+  while (taken < port::Worker::kBurst * inputs_.size()) {
+    DealtInput* first = nullptr;
+    flowtable::TimeNs first_ns = DealtInput::kNothing;
+    flowtable::TimeNs next_ns = until_ns;  // of the others
+    for (DealtInput& input : inputs_) {
+      const flowtable::TimeNs of_input_ns = input.next_ns();
+      if (of_input_ns < first_ns) {
+        next_ns = std::min(next_ns, first_ns);
+        first_ns = of_input_ns;
+        first = &input;
+      } else {
+        next_ns = std::min(next_ns, of_input_ns);
+      }
+    }
+    if (first == nullptr || first_ns > until_ns) break;
+    taken += first->take_until(next_ns, counters, track);
+  }
+  for (DealtInput& input : inputs_) input.settle();
+  return taken;
 }
 
 }  // namespace doorslam::ethdev

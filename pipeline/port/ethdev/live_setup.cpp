@@ -68,10 +68,10 @@ std::size_t memory_estimate(const LiveOptions& options) {
   return octets;
 }
 
-/// Of workers side by side, each to each other: all that one passes on has the room of one ring to a worker, so that
-/// the port's buffers suffice (pool_needs).
-std::size_t passing_ring(const LiveOptions& options) {
-  return std::bit_floor(std::max(options.steering_ring / (options.workers - 1), kLeastPassingRing));
+/// Of workers side by side, with so many rings each: all that one passes on has the room of one ring to a worker, so
+/// that the port's buffers suffice (pool_needs).
+std::size_t passing_ring(const LiveOptions& options, std::size_t rings) {
+  return std::bit_floor(std::max(options.steering_ring / rings, kLeastPassingRing));
 }
 
 }  // namespace
@@ -313,7 +313,8 @@ void LiveRun::make_lanes(const PollPlan& polling) {
   }
   const std::size_t dealers = steered_ ? polling.receivers.size() : worker_of_ ? options_.workers : 0;
   for (std::size_t i = 0; i < dealers; ++i) {
-    const std::size_t ring = steered_ ? options_.steering_ring : passing_ring(options_);
+    const std::size_t ring =
+        steered_ ? options_.steering_ring : passing_ring(options_, options_.workers - (spread_by_cards_ ? 1 : 0));
     steering_.push_back(std::make_unique<Steering>(options_.workers, ring));
   }
   add_receivers(polling);
@@ -335,13 +336,8 @@ void LiveRun::add_receivers(const PollPlan& polling) {
 
 void LiveRun::add_workers(const PollPlan& polling) {
   const std::size_t workers = options_.workers;
-  const auto all_but = [this](std::size_t index) {
-    std::vector<Steering*> others;
-    for (std::size_t i = 0; i < steering_.size(); ++i) {
-      if (i != index) others.push_back(steering_[i].get());
-    }
-    return others;
-  };
+  std::vector<Steering*> receivers;
+  for (const auto& receiver : steering_) receivers.push_back(receiver.get());
   for (std::size_t i = 0; i < workers; ++i) {
     LaneSlot& slot = lanes_.emplace_back();
     slot.role = fmt::format("worker {}", i);
@@ -351,10 +347,10 @@ void LiveRun::add_workers(const PollPlan& polling) {
     slot.tracks = true;
     const RxOptions queues = rx_options(slot.queues, i + 1, workers);
     if (steered_) {
-      slot.lane = std::make_unique<SteeredWorker>(worker_parts(i), i, all_but(steering_.size()));
+      slot.lane = std::make_unique<SteeredWorker>(worker_parts(i), i, receivers);
     } else if (worker_of_) {
-      slot.lane = std::make_unique<SpreadWorker>(worker_parts(i), options_.decode, queues, i, *worker_of_,
-                                                 *steering_[i], all_but(i));
+      slot.lane = std::make_unique<SpreadWorker>(worker_parts(i), options_.decode, queues, i, *worker_of_, steering_,
+                                                 !spread_by_cards_);
     } else {
       slot.lane = std::make_unique<PollingWorker>(worker_parts(i), options_.decode, queues);
     }

@@ -18,18 +18,21 @@ using Phase = RunOrders::Phase;
 
 }  // namespace
 
-SpreadWorker::SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues,
-                           std::size_t index, const port::WorkerOfConnection& worker_of, Steering& own,
-                           const std::vector<Steering*>& others)
+SpreadWorker::SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, const RxOptions& queues,
+                           std::size_t index, const port::WorkerOfConnection& worker_of,
+                           const std::vector<std::unique_ptr<Steering>>& ways, bool own_in_turn)
     : WorkerLane(parts, only_queue(queues)),
       source_(queues),
       decoder_(decode),
       tracker_(parts.tracker),
       index_(index),
       worker_of_(worker_of),
-      own_(own),
-      dealer_(own, false, counters_) {  // two workers that waited for each other would wait for ever
-  for (Steering* other : others) others_.emplace_back(*other, index);
+      own_(*ways[index]),
+      own_in_turn_(own_in_turn),
+      dealer_(own_, false, counters_) {  // two workers that waited for each other would wait for ever
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    if (i != index || own_in_turn) dealt_.add(*ways[i], index);
+  }
 }
 
 void SpreadWorker::track_own(std::size_t segments) noexcept {
@@ -49,20 +52,21 @@ bool SpreadWorker::receive() noexcept {
     bool travels = false;
     switch (decoder_.decode(source_.packets()[i], segment, error)) {
       case DecodeOutcome::tcp:
-        if (const std::size_t owner = worker_of_(segment.source, segment.destination); owner == index_) {
+        if (const std::size_t owner = worker_of_(segment.source, segment.destination);
+            owner == index_ && !own_in_turn_) {
           ++run;
         } else {
-          ++counters_.wrong_worker;
+          if (owner != index_) ++counters_.wrong_worker;
           travels = dealer_.deal(segment, buffer, owner);
         }
         break;
       case DecodeOutcome::icmp_error:
-        if (const std::size_t owner = worker_of_(error.source, error.destination); owner == index_) {
+        if (const std::size_t owner = worker_of_(error.source, error.destination); owner == index_ && !own_in_turn_) {
           track_own(std::exchange(run, 0));
           tracker_.process(error, batch_);
           ++counters_.taken_errors;
         } else {
-          ++counters_.wrong_worker;
+          if (owner != index_) ++counters_.wrong_worker;
           dealer_.deal(error, owner);
         }
         break;
@@ -79,17 +83,14 @@ bool SpreadWorker::receive() noexcept {
   return count > 0;
 }
 
-bool SpreadWorker::take_from_others() noexcept {
-  TimeNs covered_ns = own_.covered_ns.load(std::memory_order_relaxed);
-  std::size_t taken = 0;
-  for (DealtInput& other : others_) {
-    taken += other.take(counters_, [this](const auto& dealt) {
-      tracker_.process(dealt, batch_);
-      above_dealt_ = std::max(above_dealt_, last_number_of(dealt) + 1);
-    });
-    covered_ns = std::min(covered_ns, other.covered_ns());
-  }
-  if (covered_ns > covered_ns_) {
+bool SpreadWorker::take_dealt() noexcept {
+  const bool alone = own_in_turn_ || own_.ended.load(std::memory_order_relaxed);
+  const TimeNs own_ns = own_.covered_ns.load(std::memory_order_relaxed);
+  const std::size_t taken = dealt_.take(alone ? DealtInput::kNothing : own_ns, counters_, [this](const auto& dealt) {
+    tracker_.process(dealt, batch_);
+    above_dealt_ = std::max(above_dealt_, last_number_of(dealt) + 1);
+  });
+  if (const TimeNs covered_ns = std::min(own_ns, dealt_.covered_ns()); covered_ns > covered_ns_) {
     covered_ns_ = covered_ns;
     tracker_.advance(covered_ns_, batch_);
   }
@@ -98,7 +99,7 @@ bool SpreadWorker::take_from_others() noexcept {
 
 bool SpreadWorker::turn() noexcept {
   const bool received = receive();
-  const bool taken = take_from_others();
+  const bool taken = take_dealt();
   hand_over();
   return received || taken;
 }
@@ -115,13 +116,14 @@ void SpreadWorker::run() noexcept {
   }
   outlet_.wait_from_now_on();
   drain(source_, [this] { return turn(); });
+  own_.ended.store(true, std::memory_order_release);
   drained_.store(true, std::memory_order_release);
   // Others may be dealing still.
   while (orders_.phase.load(std::memory_order_acquire) != Phase::finishing) {
-    take_from_others();
+    take_dealt();
     hand_over();
   }
-  while (take_from_others()) hand_over();
+  while (take_dealt()) hand_over();
   finish([this](TimeNs end_ns, std::size_t most) { return tracker_.finish(end_ns, most, batch_); },
          [this](TimeNs end_ns) {
            covered_ns_ = end_ns;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "pipeline/packet/decode.h"
@@ -13,13 +14,16 @@ namespace doorslam::ethdev {
 
 /// Polls queues of its own beside other workers. The card has put both directions of a connection into one queue, by
 /// the outermost header; what belongs to another worker all the same (tunnelled, in fragments, an ICMP error) is passed
-/// on to it, decoded, and counted as having reached the wrong worker.
+/// on to it, decoded, and counted as having reached the wrong worker. It waits there until that worker has come so far
+/// itself, so that an ICMP error does not overtake the packet that it is about. Where no card brings the directions
+/// together, a connection's packets come from several workers, and the own ones wait for their turn as well.
 class SpreadWorker final : public WorkerLane {
  public:
-  /// `index`: its place in each Steering's rings. `own` is its way to the others, `others` are theirs to it.
-  /// Throws std::bad_alloc.
-  SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, RxOptions queues, std::size_t index,
-               const port::WorkerOfConnection& worker_of, Steering& own, const std::vector<Steering*>& others);
+  /// `index`: its place in each Steering's rings, and in `ways`, the workers' ways to each other. `own_in_turn`: its
+  /// own packets wait for their turn. Throws std::bad_alloc.
+  SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions& decode, const RxOptions& queues,
+               std::size_t index, const port::WorkerOfConnection& worker_of,
+               const std::vector<std::unique_ptr<Steering>>& ways, bool own_in_turn);
 
   void run() noexcept override;
   std::uint64_t polled_from(std::size_t queue) const noexcept override { return source_.polled_from(queue); }
@@ -27,7 +31,7 @@ class SpreadWorker final : public WorkerLane {
  private:
   bool turn() noexcept;
   bool receive() noexcept;
-  bool take_from_others() noexcept;
+  bool take_dealt() noexcept;
   void track_own(std::size_t segments) noexcept;
   void hand_over() noexcept;
   void publish() noexcept;
@@ -38,12 +42,13 @@ class SpreadWorker final : public WorkerLane {
   std::size_t index_;
   const port::WorkerOfConnection& worker_of_;
   Steering& own_;
-  std::vector<DealtInput> others_;
+  DealtInTurn dealt_;
+  bool own_in_turn_;
   port::LaneCounters counters_;
   Dealer dealer_;
   std::array<packet::Segment, RxSource::kBurst> segments_;
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;  ///< by itself and by the others
-  std::uint64_t above_dealt_ = 0;                      ///< above the number of every packet that came from the others
+  std::uint64_t above_dealt_ = 0;                      ///< above the number of every packet that was dealt to it
 };
 
 }  // namespace doorslam::ethdev
