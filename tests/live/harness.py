@@ -3,7 +3,6 @@
 Where a sensor cannot be run at all (no DPDK, no namespaces), tests are skipped with the reason, on standard error.
 """
 import contextlib
-import ctypes
 import json
 import os
 import pathlib
@@ -17,22 +16,20 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from namespaces import die_with_parent  # noqa: E402  (a folder of scripts, no package)
+
 DOORSLAM = os.environ.get("DOORSLAM", "build/test/pipeline/app/doorslam")
 GENERATOR = os.environ.get("GENERATOR", "build/test/bench/generator/load_generator")
 SKIPPED = 77
 START_S = 30
 STOP_S = 60  # of the harness; what is promised is checked where it is measured
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent():
-    """Runs in the child before exec: nothing outlives the tests, however they end."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def records(path):
-    """The objects of a file of one JSON object a line."""
-    return [json.loads(line) for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines()]
+    """The objects of a file of one JSON object a line; it may be in the making."""
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
 
 class NotHere(Exception):
@@ -42,15 +39,16 @@ class NotHere(Exception):
 class Sensor:
     """`doorslam run`, from its start to its end. Its words are kept in `said`."""
 
-    def __init__(self, *arguments, namespace=None, wait=True):
-        command = [DOORSLAM, "run", "--no-huge", "--set", "run.telemetry=false", *map(str, arguments)]
+    def __init__(self, *arguments, namespace=None, wait=True, huge_pages=False, environment=None):
+        command = [DOORSLAM, "run", *(() if huge_pages else ("--no-huge",)), "--set", "run.telemetry=false",
+                   *map(str, arguments)]
         if namespace:
             command = ["ip", "netns", "exec", namespace, *command]
         cache = os.path.join(tempfile.gettempdir(), "doorslam-live-cache")
         self.began = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent,
-                                        env=dict(os.environ, XDG_CACHE_HOME=cache))
+                                        env={**os.environ, "XDG_CACHE_HOME": cache, **(environment or {})})
         self._lines = []
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -190,10 +188,10 @@ class LiveTest(unittest.TestCase):
         self.addCleanup(generator.close)
         return generator
 
-    def memif_sensor(self, *arguments):
+    def memif_sensor(self, *arguments, **options):
         """A sensor at whose port a generator may be plugged in."""
         return self.sensor("--vdev", f"net_memif0,role=server,socket={self.path('memif')},socket-abstract=yes",
-                           *arguments)
+                           *arguments, **options)
 
     def assert_exact(self, sensor):
         """Every packet, connection and event is accounted for."""

@@ -11,19 +11,18 @@ computed by the kernels (offloading is off), so that the sensor sees right ones,
 All addresses are those reserved for documentation (RFC 5737, RFC 3849).
 """
 import contextlib
-import ctypes
+import json
 import os
 import signal
 import socket
 import subprocess
 import time
 
-from harness import NotHere, die_with_parent
+from harness import NotHere
+from namespaces import die_with_parent, inside, listening
 
 SERVER, SERVER6 = "203.0.113.10", "2001:db8:b::1"
 CLIENTS = range(11, 80)
-CLONE_NEWNET = 0x40000000
-LISTEN = "0A"  # the kernel's state number in /proc/net/tcp
 READY_S = 20
 
 
@@ -35,19 +34,6 @@ def ip(*arguments):
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise NotHere(f"network namespaces cannot be had here: `ip {' '.join(arguments)}`: {done.stderr.strip()}")
-
-
-@contextlib.contextmanager
-def inside(namespace):
-    """The calling thread works in this network namespace. Sockets made there stay there."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{namespace}", "rb") as there:
-        if libc.setns(there.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
-        try:
-            yield
-        finally:
-            libc.setns(home.fileno(), CLONE_NEWNET)
 
 
 class Mirror:
@@ -89,7 +75,7 @@ class Mirror:
             self.run_in(namespace, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
             if device == "mon":  # it only listens
                 self.run_in(namespace, "sysctl", "-qw", "net.ipv6.conf.mon.disable_ipv6=1")
-            ip("-n", namespace, "link", "set", device, "up")
+            self.set_link(namespace, device, "up")
         self._address(self.server, f"{SERVER}/24", f"{SERVER6}/64")
         self._address(self.clients, *(f"{client_address(n)}/24" for n in CLIENTS),
                       *(f"{client_address(n, True)}/64" for n in CLIENTS))
@@ -104,6 +90,21 @@ class Mirror:
         done = subprocess.run(["ip", "netns", "exec", namespace, *command], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise NotHere(f"`{' '.join(command)}`: {done.stderr.strip()}")
+
+    def set_link(self, namespace, device, state):
+        """Sets a link up or down; returns when it is."""
+        self.run_in(namespace, "ip", "link", "set", device, state)
+        until = time.monotonic() + READY_S
+        while self.state_of(namespace, device) != state:
+            if time.monotonic() > until:
+                raise AssertionError(f"{device} is not {state}")
+            time.sleep(0.02)
+
+    @staticmethod
+    def state_of(namespace, device):
+        done = subprocess.run(["ip", "-n", namespace, "-json", "link", "show", device], capture_output=True, text=True,
+                              check=True)
+        return json.loads(done.stdout)[0]["operstate"].lower()
 
     def file(self, name, text, mode=0o644):
         path = self.folder / name
@@ -124,18 +125,11 @@ class Mirror:
                                    preexec_fn=die_with_parent)
         self._processes.append(process)
         until = time.monotonic() + READY_S
-        while port not in self._listening():
+        while port not in listening(self.server):
             if process.poll() is not None or time.monotonic() > until:
                 raise AssertionError(f"{command} does not listen on {port} (exit code {process.poll()})")
             time.sleep(0.02)
         return process
-
-    def _listening(self):
-        lines = []
-        for table in ("tcp", "tcp6"):
-            lines += subprocess.run(["ip", "netns", "exec", self.server, "cat", f"/proc/net/{table}"],
-                                    capture_output=True, text=True, check=True).stdout.splitlines()[1:]
-        return {int(line.split()[1].rsplit(":", 1)[1], 16) for line in lines if line.split()[3] == LISTEN}
 
     def connect(self, client, port, six=False):
         """A client's connection to the server host. ConnectionRefusedError where nobody listens."""

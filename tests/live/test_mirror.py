@@ -7,16 +7,32 @@ Protects the whole way from the port to the records, over IPv4 and IPv6, and tha
 import os
 import signal
 import socket
+import threading
 import time
 
 from harness import LiveTest, NotHere, main, records
-from mirror import SERVER, SERVER6, Mirror, client_address, inside
+from mirror import SERVER, SERVER6, Mirror, client_address
+from namespaces import inside
 
 FTP, MQTT = 21, 1883
 BARRED = 66
 MQTT_CONNECT = bytes.fromhex("100c00044d5154540402003c0000")  # MQTT 3.1.1, 3.1: protocol level 4, clean session, no id
 MQTT_CONNACK = b"\x20\x02\0\0"
 SETTLED_S = 1.0
+# A server that closes within 10 ms of the client's words has answered them, as far as can be told: who is in the midst of
+# a session has been silent for longer.
+IN_MIDST_S = 0.1
+
+OWN_SIGNATURE = """signatures:
+  - name: {name}
+    program: any
+    protocol: text
+    expression: '^{words}'
+    causes: {{connection_limit: 0.9}}
+    specificity: exact
+    source: a test
+    sample: '{words}'
+"""
 
 
 class MirrorTest(LiveTest):
@@ -34,8 +50,6 @@ class MirrorTest(LiveTest):
     def listen(self, *arguments):
         sensor = self.sensor("--vdev", "net_af_packet0,iface=mon", "--workers", 2, "--flows", self.path("flows"),
                              "--alerts", self.path("alerts"), *arguments, namespace=self.mirror.monitor)
-        # What the devices say to each other when they come up.
-        time.sleep(0.2)
         return sensor
 
     def label(self, talk, *causes):
@@ -80,7 +94,7 @@ class MirrorTest(LiveTest):
         return talk
 
     def ftp_when_free(self, client, six):
-        """A session at a server that may not have buried an earlier one yet: until then it refuses."""
+        """A session at a server whose master process may not have buried an earlier one yet: until then it refuses."""
         until = time.monotonic() + 20
         while True:
             talk = self.mirror.connect(client, FTP, six)
@@ -134,10 +148,8 @@ class MirrorTest(LiveTest):
             for client in (13, 14, 15):
                 self.ftp_refused(client, "connection_limit", six)
             self.ftp_quit(first)
-            time.sleep(0.3)  # the master process must have buried the session
             self.ftp_quit(self.ftp_when_free(13, six))
             self.ftp_quit(second)
-            time.sleep(0.3)
         time.sleep(SETTLED_S)
         sensor.end()
         self.assert_exact(sensor)
@@ -172,13 +184,14 @@ class MirrorTest(LiveTest):
         for client in (24, 25, 26, 24):
             time.sleep(0.2)
             self.mqtt_refused(client, six)
-        self.label(sessions[0], "served")
-        sessions.pop(0).sendall(b"\xe0\0")  # DISCONNECT
-        time.sleep(0.3)
+        leaving = sessions.pop(0)
+        self.label(leaving, "served")
+        leaving.sendall(b"\xe0\0")  # DISCONNECT
+        self.assertEqual(leaving.recv(10), b"")  # its place is free
         sessions.append(self.mqtt(24, six))
         for session in sessions:
-            # Told apart from sessions that end in good order by what follows alone: three at one instant are few for it.
-            self.label(session, "app_crash", "served")
+            self.label(session, "app_crash")
+        time.sleep(IN_MIDST_S)
         broker.kill()
         broker.wait()
         for client in (25, 26):
@@ -210,8 +223,7 @@ class MirrorTest(LiveTest):
         sensor = self.listen()
         self.ftp_quit(self.ftp(11))
         for state in ("down", "up"):
-            self.mirror.run_in(self.mirror.monitor, "ip", "link", "set", "mon", state)
-            time.sleep(0.5)
+            self.mirror.set_link(self.mirror.monitor, "mon", state)
         self.ftp_quit(self.ftp(12))
         self.ftp_refused(BARRED, "acl_denied")
         time.sleep(SETTLED_S)
@@ -219,6 +231,76 @@ class MirrorTest(LiveTest):
         self.assertEqual(sensor.process.returncode, 0)
         self.assert_exact(sensor)
         self.check_causes()
+
+    # Reloading
+
+    def refuse_in_words(self, words, *ports):
+        """A server of our own, on these ports of the server host: says its words to everybody, and hangs up."""
+        def serve(listener):
+            while True:
+                try:
+                    talk, _ = listener.accept()
+                except OSError:  # its end
+                    return
+                talk.sendall(words)
+                talk.close()
+
+        for port in ports:
+            with inside(self.mirror.server):
+                listener = socket.create_server((SERVER, port))
+            self.addCleanup(listener.close)
+            self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+
+    def refused_in_words(self, client, port):
+        """Returns the client's end."""
+        with self.mirror.connect(client, port) as talk:
+            while talk.recv(200):
+                pass
+            return talk.getsockname()[:2]
+
+    def record_of(self, ends):
+        """Its flow record, as soon as it is written."""
+        until = time.monotonic() + 30
+        while True:
+            for flow in records(self.path("flows")):
+                if (flow["source"]["ip"], flow["source"]["port"]) == ends:
+                    return flow
+            self.assertLess(time.monotonic(), until, f"no record of {ends}")
+            time.sleep(0.1)
+
+    def test_reload_takes_effect(self):
+        """After SIGHUP a later refusal is read by the new signature, a client that is expected to be refused raises no
+        alert any more, and no packet is lost meanwhile."""
+        before, unread, expected, after = 2001, 2002, 2003, 2004
+        signature = (self.folder / "own.yaml")
+        config = (self.folder / "doorslam.yaml")
+        settings = "signatures:\n  paths: [{}]\nanalysis:\n  settle_seconds: 1\nalerts:\n  expected: [{}]\n"
+        signature.write_text(OWN_SIGNATURE.format(name="own-other-words", words="999 other words"), encoding="utf-8")
+        config.write_text(settings.format(signature, ""), encoding="utf-8")
+        self.refuse_in_words(b"999 other words\r\n", before)
+        self.refuse_in_words(b"000 the house is full\r\n", unread, expected, after)
+        sensor = self.listen("-c", config)
+        ends = [self.refused_in_words(31, port) for port in (before, unread)]
+        first, second = map(self.record_of, ends)
+        self.assertEqual(first["doorslam"]["signature"]["name"], "own-other-words")
+        self.assertNotIn("signature", second["doorslam"])
+        signature.write_text(OWN_SIGNATURE.format(name="own-house-full", words="000 the house is full"), encoding="utf-8")
+        config.write_text(settings.format(signature, f'"client {client_address(31)}"'), encoding="utf-8")
+        sensor.send(signal.SIGHUP)
+        sensor.wait_for("signatures and thresholds were read again")
+        refused = {port: self.record_of(self.refused_in_words(client, port))
+                   for client, port in ((31, expected), (32, after))}
+        sensor.end()
+        self.assertEqual(sensor.process.returncode, 0, sensor.said)
+        for record in refused.values():
+            self.assertEqual(record["doorslam"]["signature"]["name"], "own-house-full")
+            self.assertEqual(record["doorslam"]["cause"], "connection_limit")
+        alarmed = {alert["destination"]["port"] for alert in records(self.path("alerts"))}
+        self.assertEqual(alarmed - {unread}, {before, after})
+        self.assert_exact(sensor)
+        came, ways = sensor.balance("net_af_packet0 on the wire")
+        self.assertEqual(ways, {"polled": came})
 
     # Losses
 

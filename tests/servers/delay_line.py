@@ -7,28 +7,22 @@ Makes a TUN interface `line` in each of the namespaces and carries packets betwe
 packet travels depends on the client's address (see delay_s), so that one capture shows near and far clients. The
 kernel's own means for this (netem) is a module that many hosts lack. Prints `ready` when both ends are there.
 """
-import ctypes
 import fcntl
 import heapq
 import itertools
 import os
+import pathlib
 import select
 import struct
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from namespaces import enter  # noqa: E402  (a folder of scripts, no package)
+
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
-CLONE_NEWNET = 0x40000000
 LARGEST_PACKET = 65536
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def enter(namespace):
-    """Moves the calling thread into a network namespace."""
-    with open(f"/run/netns/{namespace}", "rb") as handle:
-        if libc.setns(handle.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {namespace}")
 
 
 def open_end(namespace):

@@ -7,7 +7,6 @@ are started and ended by process id, and a capture on the server's link.
 All addresses are those reserved for documentation (RFC 5737, RFC 3849).
 """
 import contextlib
-import ctypes
 import os
 import pathlib
 import re
@@ -18,13 +17,12 @@ import sys
 import tempfile
 import time
 
-from delay_line import enter
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from namespaces import die_with_parent, enter, listening  # noqa: E402  (a folder of scripts, no package)
 
 HERE = pathlib.Path(__file__).resolve().parent
 SERVER, SERVER6 = "203.0.113.10", "2001:db8:b::10"
 READY_S = 30
-PR_SET_PDEATHSIG = 1
-LISTEN = "0A"  # the kernel's state number in /proc/net/tcp
 
 
 class StageError(Exception):
@@ -40,11 +38,6 @@ def run(*command):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         raise StageError(f"`{' '.join(command)}` failed: {done.stdout.strip()}")
-
-
-def die_with_parent():
-    """Runs in the child before exec: nothing outlives the script, however it ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Stage:
@@ -158,12 +151,7 @@ class Stage:
 
     def listening(self):
         """The TCP ports on which the server host listens, asked without sending a packet."""
-        found = set()
-        for pid_folder in ("tcp", "tcp6"):
-            lines = subprocess.run(["ip", "netns", "exec", self._server, "cat", f"/proc/net/{pid_folder}"],
-                                   stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[1:]
-            found |= {int(line.split()[1].rsplit(":", 1)[1], 16) for line in lines if line.split()[3] == LISTEN}
-        return found
+        return listening(self._server)
 
     def owner_of(self, talk):
         """The process id of the one process on the server host that holds the connection."""
