@@ -24,12 +24,12 @@ Deadlines::Deadlines(std::size_t slots, Pages pages, const Deadlines& earlier) :
   target_ = swept_;
 }
 
-std::size_t Deadlines::due(TimeNs now, std::span<std::uint32_t> out) noexcept {
+std::size_t Deadlines::due(TimeNs now, std::span<std::uint32_t> out, std::size_t most_groups) noexcept {
   if (out.empty()) return 0;
   const std::int64_t now_tick = now >> kTickShift;
   std::size_t popped = 0;
   while (begin_sweep(now_tick)) {
-    if (!sweep(out, popped)) break;
+    if (!sweep(out, popped, most_groups)) break;
   }
   return popped;
 }
@@ -50,11 +50,13 @@ bool Deadlines::begin_sweep(std::int64_t now_tick) noexcept {
   return true;
 }
 
-/// False when `out` is full; the next call goes on from there.
-bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcept {
+/// False when `out` is full or no more groups may be gone through; the next call goes on from there.
+bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped, std::size_t& groups) noexcept {
   const auto base = static_cast<Stamp>(swept_);
   const auto window = static_cast<std::uint16_t>(target_ - swept_);
   for (; cursor_ < blocks_; cursor_ += kStampGroup) {
+    if (groups == 0) return false;
+    --groups;
     prefetch_due(cursor_ + kAheadBlocks, base, window);
     const Stamp* const group = block_earliest() + cursor_;
     std::uint16_t nearest = nearest_stamp(group, base);

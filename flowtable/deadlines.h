@@ -64,8 +64,17 @@ class Deadlines {
   /// Pops slots whose time has come, `out.size()` at most; returns how many. Fewer than out.size(): no more are due.
   /// `now` may leap and must not go back (an earlier one counts as the latest). With the largest TimeNs all that is
   /// scheduled comes out, in several calls. Bounded work: one sweep over the blocks, 128 octets for each that
-  /// may have something due.
-  std::size_t due(TimeNs now, std::span<std::uint32_t> out) noexcept;
+  /// may have something due. With `most_groups`, of 1,024 slots each, a call goes through no more than these, and what
+  /// is left is for the next calls: under_way() tells.
+  std::size_t due(TimeNs now, std::span<std::uint32_t> out, std::size_t most_groups = kAllGroups) noexcept;
+  static constexpr std::size_t kAllGroups = std::numeric_limits<std::size_t>::max();
+
+  /// A sweep is not through yet: due() has more to look at.
+  bool under_way() const noexcept { return target_ != swept_; }
+  /// All that was to come out before then has come out.
+  TimeNs through() const noexcept { return (swept_ + 1) << kTickShift; }
+  /// Time has gone beyond what the sweep under way is after.
+  bool is_behind(TimeNs now) const noexcept { return under_way() && now >> kTickShift > target_; }
 
   /// Of the sixteen slots from `first_slot` on (a multiple of 16), those whose bit is set in `wanted`: which deadline
   /// is the soonest. A slot that is not scheduled comes first of all.
@@ -95,7 +104,7 @@ class Deadlines {
   Stamp* stamps() const noexcept { return static_cast<Stamp*>(stamp_memory_.data()); }
   Stamp* block_earliest() const noexcept { return static_cast<Stamp*>(block_memory_.data()); }
   bool begin_sweep(std::int64_t now_tick) noexcept;
-  bool sweep(std::span<std::uint32_t> out, std::size_t& popped) noexcept;
+  bool sweep(std::span<std::uint32_t> out, std::size_t& popped, std::size_t& groups) noexcept;
   void prefetch_due(std::size_t first_block, Stamp base, std::uint16_t window) const noexcept;
   bool pop_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& popped) noexcept;
 

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
-#include <utility>
 
 #include "flowtable/ip_address.h"
 
@@ -13,30 +12,47 @@
 ///
 /// The end with the numerically lower (address, port) is `lo`, the other is `hi`. Numbers are in host byte order.
 /// The VLAN is 0 unless the caller tells connections apart by VLAN: a mirror port may tag one direction only.
-/// Keys have no padding, so that they compare and hash as whole words.
+/// Keys are made of whole 64-bit words: as fields of their own, compilers write them in pieces and read them back as
+/// words, which has to wait until the pieces have arrived.
 namespace doorslam::flowtable {
 
-struct FlowKey4 {
+class FlowKey4 {
+ public:
   static constexpr IpVersion kVersion = IpVersion::v4;
 
-  std::uint32_t lo_address = 0;
-  std::uint32_t hi_address = 0;
-  std::uint16_t lo_port = 0;
-  std::uint16_t hi_port = 0;
-  std::uint16_t vlan = 0;
-  std::uint16_t reserved = 0;  ///< always 0
+  constexpr FlowKey4() noexcept = default;
+  constexpr FlowKey4(std::uint32_t lo_address, std::uint16_t lo_port, std::uint32_t hi_address, std::uint16_t hi_port,
+                     std::uint16_t vlan = 0) noexcept
+      : FlowKey4(rank(lo_address, lo_port), rank(hi_address, hi_port), vlan) {}
+  /// Of ends by their ranks, the lower first.
+  constexpr FlowKey4(std::uint64_t lo, std::uint64_t hi, std::uint16_t vlan) noexcept : words_{lo | vlan, hi} {}
 
-  std::array<std::uint64_t, 2> words() const noexcept { return std::bit_cast<std::array<std::uint64_t, 2>>(*this); }
+  /// An end in one number by which ends are ordered: address above port above 16 bits of 0.
+  static constexpr std::uint64_t rank(std::uint32_t address, std::uint16_t port) noexcept {
+    return std::uint64_t{address} << 32 | std::uint64_t{port} << 16;
+  }
+
+  constexpr std::uint32_t lo_address() const noexcept { return static_cast<std::uint32_t>(words_[0] >> 32); }
+  constexpr std::uint32_t hi_address() const noexcept { return static_cast<std::uint32_t>(words_[1] >> 32); }
+  constexpr std::uint16_t lo_port() const noexcept { return static_cast<std::uint16_t>(words_[0] >> 16); }
+  constexpr std::uint16_t hi_port() const noexcept { return static_cast<std::uint16_t>(words_[1] >> 16); }
+  constexpr std::uint16_t vlan() const noexcept { return static_cast<std::uint16_t>(words_[0]); }
+
+  constexpr const std::array<std::uint64_t, 2>& words() const noexcept { return words_; }
   Endpoint lo() const noexcept;
   Endpoint hi() const noexcept;
   /// Both ends, written where they are to stand.
   void write_ends(Endpoint& lo, Endpoint& hi) const noexcept;
 
+  /// Makes it a key that equals none of a packet.
+  void invalidate() noexcept { words_[1] |= 1; }
+
   friend bool operator==(const FlowKey4& a, const FlowKey4& b) noexcept {
-    const auto x = a.words();
-    const auto y = b.words();
-    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    return ((a.words_[0] ^ b.words_[0]) | (a.words_[1] ^ b.words_[1])) == 0;
   }
+
+ private:
+  std::array<std::uint64_t, 2> words_{};
 };
 
 /// An IPv6 address as a number: `high` holds its first eight octets.
@@ -47,29 +63,39 @@ struct Address6 {
   friend auto operator<=>(const Address6&, const Address6&) = default;
 };
 
-struct FlowKey6 {
+class FlowKey6 {
+ public:
   static constexpr IpVersion kVersion = IpVersion::v6;
 
-  Address6 lo_address;
-  Address6 hi_address;
-  std::uint16_t lo_port = 0;
-  std::uint16_t hi_port = 0;
-  std::uint16_t vlan = 0;
-  std::uint16_t reserved = 0;  ///< always 0
+  constexpr FlowKey6() noexcept = default;
+  constexpr FlowKey6(const Address6& lo_address, std::uint16_t lo_port, const Address6& hi_address,
+                     std::uint16_t hi_port, std::uint16_t vlan = 0) noexcept
+      : words_{lo_address.high, lo_address.low, hi_address.high, hi_address.low,
+               std::uint64_t{vlan} << 32 | std::uint64_t{lo_port} << 16 | hi_port} {}
 
-  std::array<std::uint64_t, 5> words() const noexcept { return std::bit_cast<std::array<std::uint64_t, 5>>(*this); }
+  constexpr Address6 lo_address() const noexcept { return {words_[0], words_[1]}; }
+  constexpr Address6 hi_address() const noexcept { return {words_[2], words_[3]}; }
+  constexpr std::uint16_t lo_port() const noexcept { return static_cast<std::uint16_t>(words_[4] >> 16); }
+  constexpr std::uint16_t hi_port() const noexcept { return static_cast<std::uint16_t>(words_[4]); }
+  constexpr std::uint16_t vlan() const noexcept { return static_cast<std::uint16_t>(words_[4] >> 32); }
+
+  constexpr const std::array<std::uint64_t, 5>& words() const noexcept { return words_; }
   Endpoint lo() const noexcept;
   Endpoint hi() const noexcept;
   /// Both ends, written where they are to stand.
   void write_ends(Endpoint& lo, Endpoint& hi) const noexcept;
 
+  /// Makes it a key that equals none of a packet.
+  void invalidate() noexcept { words_[4] |= std::uint64_t{1} << 63; }
+
   friend bool operator==(const FlowKey6& a, const FlowKey6& b) noexcept {
-    const auto x = a.words();
-    const auto y = b.words();
     std::uint64_t difference = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) difference |= x[i] ^ y[i];
+    for (std::size_t i = 0; i < a.words_.size(); ++i) difference |= a.words_[i] ^ b.words_[i];
     return difference == 0;
   }
+
+ private:
+  std::array<std::uint64_t, 5> words_{};
 };
 
 static_assert(sizeof(FlowKey4) == 16 && std::has_unique_object_representations_v<FlowKey4>);
@@ -120,16 +146,16 @@ inline void write_address6(const Address6& address, IpAddress& out) noexcept {
 }  // namespace detail
 
 inline void FlowKey4::write_ends(Endpoint& lo, Endpoint& hi) const noexcept {
-  detail::write_address4(lo_address, lo.address);
-  detail::write_address4(hi_address, hi.address);
-  lo.port = lo_port;
-  hi.port = hi_port;
+  detail::write_address4(lo_address(), lo.address);
+  detail::write_address4(hi_address(), hi.address);
+  lo.port = lo_port();
+  hi.port = hi_port();
 }
 inline void FlowKey6::write_ends(Endpoint& lo, Endpoint& hi) const noexcept {
-  detail::write_address6(lo_address, lo.address);
-  detail::write_address6(hi_address, hi.address);
-  lo.port = lo_port;
-  hi.port = hi_port;
+  detail::write_address6(lo_address(), lo.address);
+  detail::write_address6(hi_address(), hi.address);
+  lo.port = lo_port();
+  hi.port = hi_port();
 }
 
 namespace detail {
@@ -150,24 +176,14 @@ inline Endpoint FlowKey6::hi() const noexcept { return detail::ends_of(*this)[1]
 /// Where both ends are the same (address, port), the source counts as `lo`.
 inline OrientedKey<FlowKey4> make_key4(const Endpoint& source, const Endpoint& destination,
                                        std::uint16_t vlan_or_0) noexcept {
-  // Address above port in one number: swapping the ends is then a conditional move, not a branch that guesses.
   const auto rank = [](const Endpoint& end) {
-    return std::uint64_t{detail::load_big_endian32(end.address.octets.data())} << 16 | end.port;
+    return FlowKey4::rank(detail::load_big_endian32(end.address.octets.data()), end.port);
   };
   const std::uint64_t from = rank(source);
   const std::uint64_t to = rank(destination);
+  // Who is lower cannot be foreseen: a conditional move, not a branch that guesses.
   const bool source_is_lo = from <= to;
-  const std::uint64_t lo = source_is_lo ? from : to;
-  const std::uint64_t hi = source_is_lo ? to : from;
-  if constexpr (std::endian::native == std::endian::little) {
-    // In whole words: pieced together in memory, it would be read back before the pieces have arrived there.
-    const std::array<std::uint64_t, 2> words = {lo >> 16 | hi >> 16 << 32,
-                                                (lo & 0xffff) | (hi & 0xffff) << 16 | std::uint64_t{vlan_or_0} << 32};
-    return {std::bit_cast<FlowKey4>(words), source_is_lo};
-  }
-  return {{static_cast<std::uint32_t>(lo >> 16), static_cast<std::uint32_t>(hi >> 16), static_cast<std::uint16_t>(lo),
-           static_cast<std::uint16_t>(hi), vlan_or_0, 0},
-          source_is_lo};
+  return {{source_is_lo ? from : to, source_is_lo ? to : from, vlan_or_0}, source_is_lo};
 }
 
 /// Key of a packet between two IPv6 ends; see make_key4().
@@ -177,16 +193,23 @@ inline OrientedKey<FlowKey6> make_key6(const Endpoint& source, const Endpoint& d
     return Address6{detail::load_big_endian64(end.address.octets.data()),
                     detail::load_big_endian64(end.address.octets.data() + 8)};
   };
-  Address6 lo = number(source);
-  Address6 hi = number(destination);
-  std::uint16_t lo_port = source.port;
-  std::uint16_t hi_port = destination.port;
-  const bool source_is_lo = lo < hi || (lo == hi && lo_port <= hi_port);
-  if (!source_is_lo) {
-    std::swap(lo, hi);
-    std::swap(lo_port, hi_port);
-  }
-  return {{lo, hi, lo_port, hi_port, vlan_or_0, 0}, source_is_lo};
+  const Address6 from = number(source);
+  const Address6 to = number(destination);
+  // As above, without branches: all bits are set where the ends change places.
+  const bool same_high = from.high == to.high;
+  const bool same = same_high & (from.low == to.low);
+  const bool source_is_lo =
+      (from.high < to.high) | (same_high & (from.low < to.low)) | (same & (source.port <= destination.port));
+  const std::uint64_t swapped = static_cast<std::uint64_t>(source_is_lo) - 1;
+  const std::uint64_t high = (from.high ^ to.high) & swapped;
+  const std::uint64_t low = (from.low ^ to.low) & swapped;
+  const auto port = static_cast<std::uint16_t>((source.port ^ destination.port) & swapped);
+  return {{{from.high ^ high, from.low ^ low},
+           static_cast<std::uint16_t>(source.port ^ port),
+           {to.high ^ high, to.low ^ low},
+           static_cast<std::uint16_t>(destination.port ^ port),
+           vlan_or_0},
+          source_is_lo};
 }
 
 /// make_key4() or make_key6(), for code that is written once for both. Both ends must be of the key's IP version.

@@ -179,7 +179,7 @@ class FlowTable {
   }
   /// The same, faster if `likely`, of prefetch_slot(), still holds the key. It may be nullptr, or out of date.
   Slot* find(const Key& key, const Place& place, Slot* likely) noexcept {
-    if (likely != nullptr && occupied(index_of(*likely)) && likely->key == key) [[likely]]
+    if (likely != nullptr && likely->key == key) [[likely]]
       return likely;
     return find(key, place);
   }
@@ -219,6 +219,7 @@ class FlowTable {
   void erase(Slot* slot) noexcept {
     const std::uint32_t index = index_of(*slot);
     tags()[index] = kEmpty;
+    slot->key.invalidate();  // find() may be told to look there first
     deadlines_.cancel(index);
     --size_;
   }
@@ -240,7 +241,10 @@ class FlowTable {
   void schedule(std::uint32_t index, TimeNs deadline_ns) noexcept { deadlines_.schedule(index, deadline_ns); }
   /// Pops occupied slots whose deadline has come, into `out`; see Deadlines::due(). Begin a burst with it, with the
   /// time of its first packet, before anything is scheduled.
-  std::size_t due(TimeNs now, std::span<std::uint32_t> out) noexcept { return deadlines_.due(now, out); }
+  std::size_t due(TimeNs now, std::span<std::uint32_t> out, std::size_t most_groups = Deadlines::kAllGroups) noexcept {
+    return deadlines_.due(now, out, most_groups);
+  }
+  const Deadlines& deadlines() const noexcept { return deadlines_; }
 
  private:
   static constexpr std::uint16_t kEmpty = 0;

@@ -34,7 +34,7 @@ struct Conn {
 
 /// The n-th connection of a made-up network: clients of a few /16s, ephemeral ports, a hundred servers.
 inline flowtable::FlowKey4 key_of(std::uint32_t n) {
-  return {0x0a000000 + n % 100, 0xac100000 + n / 3000, 443, static_cast<std::uint16_t>(32768 + n % 28000), 0, 0};
+  return {0x0a000000 + n % 100, 443, 0xac100000 + n / 3000, static_cast<std::uint16_t>(32768 + n % 28000)};
 }
 
 inline std::vector<flowtable::FlowKey4> shuffled_keys(std::size_t from, std::size_t count) {

@@ -58,8 +58,8 @@ rc::Gen<TableStep> table_step(std::uint32_t flows) {
                                                     [](std::int64_t ms) { return ms * kMillisecondNs; })));
 }
 
-FlowKey4 key_of(const FlowKey4*, std::uint32_t flow) { return {flow, 0xc0000201, 443, 50000, 0, 0}; }
-FlowKey6 key_of(const FlowKey6*, std::uint32_t flow) { return {{1, flow}, {2, 3}, 443, 50000, 0, 0}; }
+FlowKey4 key_of(const FlowKey4*, std::uint32_t flow) { return {flow, 443, 0xc0000201, 50000}; }
+FlowKey6 key_of(const FlowKey6*, std::uint32_t flow) { return {{1, flow}, 443, {2, 3}, 50000}; }
 
 /// Plays the steps on a table and on a std::unordered_map, and compares them after each.
 template <class Key>

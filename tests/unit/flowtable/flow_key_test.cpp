@@ -26,11 +26,11 @@ TEST(FlowKey4, PutsTheNumericallyLowerAddressFirst) {
   // As octets in memory read by a little-endian machine, 10.0.0.9 would be above 11.0.0.1.
   const auto [key, source_is_lo] = make_key4(end4(11, 0, 0, 1, 80), end4(10, 0, 0, 9, 4000), 7);
   EXPECT_FALSE(source_is_lo);
-  EXPECT_EQ(key.lo_address, 0x0a000009U);
-  EXPECT_EQ(key.lo_port, 4000);
-  EXPECT_EQ(key.hi_address, 0x0b000001U);
-  EXPECT_EQ(key.hi_port, 80);
-  EXPECT_EQ(key.vlan, 7);
+  EXPECT_EQ(key.lo_address(), 0x0a000009U);
+  EXPECT_EQ(key.lo_port(), 4000);
+  EXPECT_EQ(key.hi_address(), 0x0b000001U);
+  EXPECT_EQ(key.hi_port(), 80);
+  EXPECT_EQ(key.vlan(), 7);
 }
 
 TEST(FlowKey4, ComparesPortsOnlyBetweenEqualAddresses) {
@@ -75,7 +75,7 @@ TEST(FlowKey6, GivesItsEndsBack) {
   const FlowKey6 key = make_key6(client, server, 4094).key;
   EXPECT_EQ(key.lo(), server);
   EXPECT_EQ(key.hi(), client);
-  EXPECT_EQ(key.vlan, 4094);
+  EXPECT_EQ(key.vlan(), 4094);
 }
 
 }  // namespace
