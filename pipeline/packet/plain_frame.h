@@ -20,26 +20,24 @@ std::uint64_t sum_of_words(const Octets<N>& octets) noexcept {
   }
 }
 
-/// Reads TCP options of any layout and returns their sum.
-[[gnu::noinline]] inline std::uint64_t read_other_options(ByteView octets, TcpOptions& options) noexcept {
+/// Reads TCP options of any layout.
+[[gnu::noinline]] inline void read_other_options(ByteView octets, TcpOptions& options) noexcept {
   parse_tcp_options(Reader(octets), options);
-  return checksum_of(octets);
 }
 
-/// Reads the TCP options of `tcp_octets` of header, none of which is cut off, and returns their sum. `datagram` begins
-/// with an IPv4 header. The two layouts of nearly all segments need no loop: timestamps alone, and what Linux sends
-/// with a SYN.
-inline std::uint64_t read_plain_options(const Reader& datagram, std::size_t tcp_octets, TcpOptions& options) noexcept {
+/// Reads the TCP options of `tcp_octets` of header, none of which is cut off. `datagram` begins with an IPv4 header.
+/// The two layouts of nearly all segments need no loop: timestamps alone, and what Linux sends with a SYN.
+inline void read_plain_options(const Reader& datagram, std::size_t tcp_octets, TcpOptions& options) noexcept {
   options = {};
+  if (tcp_octets == 20) return;
   if (const auto usual = datagram.peek<52>(); tcp_octets == 32 && usual) [[likely]] {
     if (usual.be32<40>() == kPaddedTimestamps) [[likely]] {
       options.present = TcpOptions::kTimestamps;
       options.timestamp_value = usual.be32<44>();
       options.timestamp_echo = usual.be32<48>();
-      return sum_of_words<40, 3>(usual);
+      return;
     }
   }
-  if (tcp_octets == 20) return 0;
   if (const auto syn = datagram.peek<60>(); tcp_octets == 40 && syn) {
     // Segment size, selective acknowledgement, timestamps, no-operation, window scale.
     if (syn.be16<40>() == 0x0204 && syn.be32<44>() == 0x0402080a && syn.be32<56>() >> 8U == 0x010303) {
@@ -49,10 +47,10 @@ inline std::uint64_t read_plain_options(const Reader& datagram, std::size_t tcp_
       options.timestamp_value = syn.be32<48>();
       options.timestamp_echo = syn.be32<52>();
       options.window_scale = syn.u8<59>();
-      return sum_of_words<40, 5>(syn);
+      return;
     }
   }
-  return read_other_options(datagram.captured().subspan(40, tcp_octets - 20), options);
+  read_other_options(datagram.captured().subspan(40, tcp_octets - 20), options);
 }
 
 /// Decodes Ethernet with at most one 802.1Q tag, IPv4 without options, whole, and TCP, of which no header is cut off or
@@ -76,11 +74,9 @@ inline bool decode_plain_frame(const RawPacket& packet, bool verify_checksums, S
   if (headers.u8<0>() != 0x45 || (fragment_ttl_protocol & kFragmentAndProtocol) != ip_protocol::kTcp ||
       total_octets > reader.wire_size() || tcp_octets < 20 || captured_octets < 20 + tcp_octets) [[unlikely]]
     return false;
-  std::uint64_t sum = sum_of_words<12, 2>(headers);
-  if (verify_checksums && !checksum_holds(sum_of_words<0, 3>(headers) + sum)) [[unlikely]]
+  const std::uint64_t addresses = sum_of_words<12, 2>(headers);
+  if (verify_checksums && !checksum_holds(sum_of_words<0, 3>(headers) + addresses)) [[unlikely]]
     return false;
-  sum += sum_of_words<20, 5>(headers) + in_network_order(ip_protocol::kTcp) +
-         in_network_order(static_cast<std::uint16_t>(total_octets - 20));
 
   segment.time_ns = packet.time_ns;
   segment.number = packet.number;
@@ -99,10 +95,13 @@ inline bool decode_plain_frame(const RawPacket& packet, bool verify_checksums, S
   segment.dont_fragment = (fragment_ttl_protocol & 0x40000000U) != 0;
   segment.checksum_bad = false;
   segment.tunneled = false;
-  segment.payload = reader.captured().first(captured_octets).subspan(20 + tcp_octets);
-  sum += read_plain_options(reader, tcp_octets, segment.options);
+  const ByteView datagram = reader.captured().first(captured_octets);
+  segment.payload = datagram.subspan(20 + tcp_octets);
+  read_plain_options(reader, tcp_octets, segment.options);
   if (verify_checksums && captured_octets == total_octets) [[likely]] {
-    if (captured_octets > 20 + tcp_octets) sum += checksum_of(segment.payload);
+    const std::uint64_t sum = addresses + in_network_order(ip_protocol::kTcp) +
+                              in_network_order(static_cast<std::uint16_t>(total_octets - 20)) +
+                              sum_of_words<20, 5>(headers) + checksum_of_rest(datagram, 40);
     segment.checksum_bad = !checksum_holds(sum);
   }
   return true;
