@@ -49,10 +49,20 @@ struct Track {
   void enter(Contest& contest, const std::string& name) {
     contest.add(name + "/all",
                 [this] { return cycles_each(kPortion, [this] { run_path(worker, live, kPortion, batch); }); });
+    contest.add(name + "/verified", [this] {
+      live.set_verified(true);
+      const double cost = cycles_each(kPortion, [this] { run_path(worker, live, kPortion, batch); });
+      live.set_verified(false);
+      return cost;
+    });
     contest.add(name + "/source", [this] { return cycles_each(kPortion, [this] { run_source(alone, kPortion); }); });
   }
   static Timing path(const Contest& contest, const std::string& name) {
     return contest.of(name + "/all") - contest.of(name + "/source");
+  }
+  /// The same where the card has verified the checksums.
+  static Timing verified(const Contest& contest, const std::string& name) {
+    return contest.of(name + "/verified") - contest.of(name + "/source");
   }
 
   port::Worker worker;
@@ -69,11 +79,11 @@ std::string name_of(std::uint32_t connections) {
 /// Decoding alone.
 double decode(packet::Decoder& decoder, MbufSource<Uniform>& source) {
   std::array<packet::Segment, MbufSource<Uniform>::kBurst> segments;
+  packet::IcmpError error;
   return cycles_each(kPortion, [&] {
     for (std::uint64_t done = 0; done < kPortion; done += segments.size()) {
       std::size_t count = 0;
       for (const packet::RawPacket& packet : source.receive()) {
-        packet::IcmpError error;
         count += decoder.decode(packet, segments[count], error) == packet::DecodeOutcome::tcp ? 1 : 0;
       }
       keep(segments);
@@ -107,6 +117,9 @@ void measure_connections(Findings& findings, const BufferPool& pool, std::uint32
   findings.cycles("source", count, contest.of("path/source"));
   findings.cycles("decode", count, contest.of("decode") - contest.of("path/source"));
   findings.ratio("R1_" + name_of(connections), path / contest.of("touch"));
+  const Timing verified = Track<Uniform>::verified(contest, "path");
+  findings.cycles("path_verified", count, verified);
+  findings.ratio("R1_" + name_of(connections) + "_verified", verified / contest.of("touch"));
 }
 
 /// A port whose driver hands out empty buffers and does nothing else: the cheapest there is to receive from.
@@ -164,6 +177,7 @@ void measure_receiving(Findings& findings, const BufferPool& pool) {
   const Timing receive = contest.of("receive");
   findings.cycles("receive", "rx_touch_free", receive);
   findings.ratio("R2_10k", path / receive);
+  findings.ratio("R2_10k_verified", Track<Uniform>::verified(contest, "path") / receive);
   findings.ratio("R2_10k_with_rx", (path + receive) / receive);
 }
 

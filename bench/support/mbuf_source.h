@@ -67,7 +67,8 @@ class MbufSource {
                      static_cast<std::uint32_t>(length),
                      packet::link_type::kEthernet,
                      now_ns_,
-                     number_ += sources_};
+                     number_ += sources_,
+                     verified_};
     }
     now_ns_ += burst_ns_;
     return packets_;
@@ -76,6 +77,8 @@ class MbufSource {
 
   Mix& mix() { return mix_; }
   flowtable::TimeNs now_ns() const { return now_ns_; }
+  /// The packets come with the word of the card that their checksums are good.
+  void set_verified(bool verified) { verified_ = verified; }
   /// Packet time passes without packets.
   void skip(flowtable::DurationNs duration) { now_ns_ += duration; }
 
@@ -86,6 +89,7 @@ class MbufSource {
   flowtable::DurationNs burst_ns_;
   std::uint64_t number_;
   std::uint64_t sources_;
+  bool verified_ = false;
   std::array<rte_mbuf*, kBurst> buffers_{};
   std::array<packet::RawPacket, kBurst> packets_;
 };

@@ -44,7 +44,7 @@ Decoder::Decoder(const DecodeOptions& options)
       reassembler_(options.reassembly_bytes, options.reassembly_timeout_ns, counters_) {}
 
 DecodeOutcome Decoder::decode(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
-  if (decode_plain_frame(packet, verify_checksums_, segment)) [[likely]] {
+  if (decode_plain_frame(packet, verify_checksums_ && !packet.checksums_good, segment)) [[likely]] {
     counters_.tcp_checksum_bad += segment.checksum_bad ? 1 : 0;
     ++counters_.packets[index_of(DecodeOutcome::tcp)];
     return DecodeOutcome::tcp;

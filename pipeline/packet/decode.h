@@ -36,8 +36,9 @@ class Decoder {
 
   /// Decodes one packet and counts it. Fills `segment` when the outcome is tcp, `error` when it is icmp_error; both are
   /// unspecified otherwise. A segment with a bad TCP checksum is an outcome of tcp, with checksum_bad set; a checksum
-  /// that cannot be verified (snap length, fragment) passes. `segment.payload` borrows from `packet`; that of a
-  /// reassembled datagram borrows from the decoder until recycle().
+  /// that cannot be verified (snap length, fragment) passes. What a card calls good (RawPacket::checksums_good) is
+  /// believed where it must mean this segment: without tunnel and fragments. `segment.payload` borrows from `packet`;
+  /// that of a reassembled datagram borrows from the decoder until recycle().
   DecodeOutcome decode(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
 
   /// Takes back the memory of reassembled datagrams. To be called once a burst, when its segments are done with.

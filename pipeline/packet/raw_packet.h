@@ -16,6 +16,7 @@ struct RawPacket {
   std::uint32_t link_type = 0;    ///< LINKTYPE_* value (https://www.tcpdump.org/linktypes.html)
   flowtable::TimeNs time_ns = 0;  ///< never less than that of the packet before it
   std::uint64_t number = 0;       ///< 1 for the first packet of the source, then counting up; breaks ties of time
+  bool checksums_good = false;    ///< the card has verified those of IPv4 and TCP (not of what a tunnel holds)
 };
 
 }  // namespace doorslam::packet

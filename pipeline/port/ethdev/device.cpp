@@ -26,11 +26,13 @@ tl::unexpected<Error> refused(const DeviceFacts& facts, int error, const std::st
   return data_error(fmt::format("{} ({}): {}: {}", facts.name, facts.driver, what, rte_strerror(-error)));
 }
 
-/// VLAN tags stay on, frames are neither merged nor checked: doorslam looks at what was on the wire.
+/// VLAN tags stay on, and frames are not merged: doorslam looks at what was on the wire. Checksums are verified by the
+/// card where it can; what it does not call good is verified again.
 std::uint64_t wanted_offloads(const DeviceFacts& facts, const DeviceOptions& options) {
   std::uint64_t wanted = 0;
   if (facts.scatters) wanted |= RTE_ETH_RX_OFFLOAD_SCATTER;
   if (facts.stamps_time && options.stamp_time) wanted |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
+  wanted |= facts.receive_offloads & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
   if (options.queues > 1) wanted |= facts.receive_offloads & RTE_ETH_RX_OFFLOAD_RSS_HASH;
   return wanted;
 }

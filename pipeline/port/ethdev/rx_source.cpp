@@ -92,6 +92,9 @@ void RxSource::add(rte_mbuf* buffer, TimeNs time_ns) noexcept {
   packet.link_type = packet::link_type::kEthernet;
   packet.time_ns = time_ns;
   packet.number = next_number_;
+  constexpr std::uint64_t kBothKnown = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  constexpr std::uint64_t kBothGood = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+  packet.checksums_good = (buffer->ol_flags & kBothKnown) == kBothGood;
   next_number_ += options_.number_step;
   counters_.polled_octets += packet.captured.size();
   buffers_[count_] = buffer;

@@ -65,6 +65,29 @@ std::string text_of(const Decoded& decoded) {
   return text + " payload " + std::string(decoded.payload());
 }
 
+// A card that has verified the checksums is believed; one that has not, or a tunnel around, changes nothing.
+TEST(PlainFrame, WhatTheCardCallsGoodIsNotVerifiedAgain) {
+  Bytes frame = plain_frame({}, "payload", false);
+  frame.back() ^= 1;
+  RawPacket packet{frame, static_cast<std::uint32_t>(frame.size()), link_type::kEthernet, 1, 1};
+  Decoder decoder{DecodeOptions{}};
+  EXPECT_TRUE(decode_with(decoder, packet).segment.checksum_bad);
+  packet.checksums_good = true;
+  EXPECT_FALSE(decode_with(decoder, packet).segment.checksum_bad);
+  EXPECT_EQ(decoder.counters().tcp_checksum_bad, 1U);
+
+  Bytes tunneled = Frame()
+                       .ethernet()
+                       .ipv4("10.0.0.1", "10.0.0.2")
+                       .ipv4("192.0.2.1", "198.51.100.200")
+                       .tcp({})
+                       .payload("payload")
+                       .bytes();
+  tunneled.back() ^= 1;
+  RawPacket inside{tunneled, static_cast<std::uint32_t>(tunneled.size()), link_type::kEthernet, 1, 1, true};
+  EXPECT_TRUE(decode_with(decoder, inside).segment.checksum_bad);
+}
+
 /// Decodes the frame as it is, and its datagram without the link layer.
 void expect_same(const RawPacket& packet, std::size_t link_octets, bool verify) {
   DecodeOptions options;
