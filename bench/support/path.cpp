@@ -10,6 +10,7 @@ tcp::TrackerOptions options_for(std::size_t connections, std::size_t connections
   options.capacity_flows = with_room(connections);
   options.capacity_flows6 = with_room(connections6);
   options.pages = flowtable::Pages::huge;
+  options.expiry_step = tcp::TrackerOptions::kSensorStep;
   return options;
 }
 

@@ -11,15 +11,14 @@ void Worker::process(std::span<const packet::RawPacket> burst, tcp::EventBatch& 
     tracker_.process(std::span<const packet::Segment>(segments_.data(), run), out);
     run = 0;
   };
-  packet::IcmpError error;
   for (const packet::RawPacket& packet : burst) {
-    switch (decoder_.decode(packet, segments_[run], error)) {
+    switch (decoder_.decode(packet, segments_[run], error_)) {
       case packet::DecodeOutcome::tcp:
         ++run;
         break;
       case packet::DecodeOutcome::icmp_error:
         track_run();
-        tracker_.process(error, out);
+        tracker_.process(error_, out);
         break;
       default:
         break;  // counted by its outcome

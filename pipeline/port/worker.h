@@ -25,6 +25,8 @@ class Worker {
   void process(std::span<const packet::RawPacket> burst, tcp::EventBatch& out) noexcept;
   /// Nothing came, but time has passed.
   void advance(flowtable::TimeNs now_ns, tcp::EventBatch& out) noexcept { tracker_.advance(now_ns, out); }
+  /// See tcp::Tracker::covered().
+  flowtable::TimeNs covered(flowtable::TimeNs now_ns) const noexcept { return tracker_.covered(now_ns); }
   /// The source has ended, and so do all connections: about `limit` of them a call. True: there are more.
   bool finish(flowtable::TimeNs now_ns, std::size_t limit, tcp::EventBatch& out) {
     return tracker_.finish(now_ns, limit, out);
@@ -39,6 +41,7 @@ class Worker {
   packet::Decoder decoder_;
   tcp::Tracker tracker_;
   std::array<packet::Segment, kBurst> segments_;
+  packet::IcmpError error_;
 };
 
 }  // namespace doorslam::port

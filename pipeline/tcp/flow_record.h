@@ -82,6 +82,16 @@ class FlowRecord {
   bool has_any(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) != 0; }
   void put(SideFlag flag, Side side, bool value) noexcept { value ? set(flag, side) : clear(flag, side); }
 
+  /// In mid-flow, plainly served, not recorded, and its history has all letters that ordinary segments leave there: the
+  /// next ordinary segment touches nothing but this record.
+  bool is_settled() const noexcept {
+    constexpr std::uint32_t kWanted =
+        1U << static_cast<unsigned>(FlowFlag::quick) | 1U << static_cast<unsigned>(FlowFlag::served) |
+        3U << static_cast<unsigned>(SideFlag::letter_ack) | 3U << static_cast<unsigned>(SideFlag::letter_data);
+    constexpr std::uint32_t kUnwanted = 1U << static_cast<unsigned>(FlowFlag::recording);
+    return (flags_ & (kWanted | kUnwanted)) == kWanted;
+  }
+
   /// Notes new payload of `side`; counts an exchange when it answers the originator. Saturates at 15.
   void note_payload(Side side) noexcept {
     if (has(SideFlag::last_payload, side)) return;

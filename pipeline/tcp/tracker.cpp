@@ -29,11 +29,16 @@ Side side_of(const FlowRecord& flow, bool source_is_lo) noexcept {
   return source_is_lo == flow.has(FlowFlag::originator_is_lo) ? Side::originator : Side::responder;
 }
 
+EndReason reason_when_due(const FlowRecord& flow) noexcept {
+  return flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
+}
+
 void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
   if (++flow.packets[index_of(side)] == 0) count_up(details.packet_carries);
 }
 
-constexpr std::size_t kLine = 64;  ///< of the cache
+constexpr std::size_t kLine = 64;       ///< of the cache
+constexpr std::size_t kMostStep = 256;  ///< connections whose deadlines have come that are dealt with at a time
 
 }  // namespace
 
@@ -42,6 +47,9 @@ Tracker::Tracker(const TrackerOptions& options)
       least_patience_ns_(
           std::min({timeouts_.embryonic_ns, timeouts_.half_open_ns, timeouts_.established_ns, timeouts_.linger_ns})),
       duplicate_window_ns_(options.duplicate_window_ns),
+      least_step_(std::min(options.expiry_step, kMostStep)),
+      step4_(least_step_),
+      step6_(least_step_),
       vlan_aware_(options.vlan_aware),
       short_paths_(options.short_paths),
       server_ports_(options.server_ports),
@@ -101,8 +109,9 @@ union Tracker::LookupMemory {
 void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
   if (burst.empty()) return;
   // Packets of several queues may stand in a burst slightly out of order; each is to find its connection as it was.
-  const auto earlier = [](const Segment& a, const Segment& b) { return a.time_ns < b.time_ns; };
-  advance(std::min_element(burst.begin(), burst.end(), earlier)->time_ns, out);
+  TimeNs earliest = burst.front().time_ns;
+  for (const Segment& segment : burst) earliest = std::min(earliest, segment.time_ns);
+  advance(earliest, out);
   for (; burst.size() > kBurst; burst = burst.subspan(kBurst)) process_part(burst.first(kBurst), out);
   process_part(burst, out);
 }
@@ -150,15 +159,16 @@ inline bool Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept 
   if (lookup.slot == nullptr) return false;
   const FlowRecord& flow = lookup.slot->state;
   using namespace packet::tcp_flag;
+  const bool in_stream = (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
+  if (in_stream && flow.is_settled()) [[likely]]
+    return false;
   const bool is_own = lookup.slot->key == lookup.key;  // else a full table will give this one up for it
-  const bool quick = is_own && flow.has(FlowFlag::quick) && (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
   const bool recording = is_own && flow.has(FlowFlag::recording);
   // The history is written to until it has the letters of both sides.
   const bool lettered = flow.has_both(SideFlag::letter_ack) && flow.has_both(SideFlag::letter_data);
-  if (quick && lettered && flow.has(FlowFlag::served) && !recording) return false;
   const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
   flowtable::prefetch_line(details);
-  if (!quick || !lettered) flowtable::prefetch_line(details + kLine);
+  if (!is_own || !in_stream || !flow.has(FlowFlag::quick) || !lettered) flowtable::prefetch_line(details + kLine);
   return recording;
 }
 
@@ -194,8 +204,7 @@ template <class Key>
   FlowRecord& flow = slot.state;
   const std::uint16_t hash = segment_hash(segment);
   if (may_be_over(flow, segment.time_ns) && segment.time_ns >= deadline_of(flow)) {
-    const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
-    end(table, slot, reason, deadline_of(flow), details_of(flow).id, out);
+    end(table, slot, reason_when_due(flow), deadline_of(flow), details_of(flow).id, out);
     return begin_and_advance(table, lookup, out);
   }
   if (is_mirror_duplicate(flow, segment, hash, side, duplicate_window_ns_)) {
@@ -280,7 +289,7 @@ inline bool Tracker::advance_quickly(FlowRecord& flow, Side side, const Segment&
   flow.set_last_seen(segment.time_ns);
   remember_segment(flow, segment_hash(segment));
   const SideFlag letter = length != 0 ? SideFlag::letter_data : SideFlag::letter_ack;
-  if (!flow.has(letter, side) || !flow.has(FlowFlag::served)) note_ordinary(flow, side, segment, letter);
+  if (!flow.is_settled()) note_ordinary(flow, side, segment, letter);
   return true;
 }
 
@@ -305,7 +314,13 @@ inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table, con
   typename Table<Key>::Slot evicted;
   const auto [slot, inserted] = table.insert(lookup.key, lookup.place, evicted);
   if (inserted != flowtable::Inserted::fresh) {
-    give_out(evicted, EndReason::evicted, segment.time_ns, segment.number, out);
+    // In steps (TrackerOptions::expiry_step), whom it hits may be over and only not yet dealt with.
+    const FlowRecord& lost = evicted.state;
+    if (least_step_ != 0 && may_be_over(lost, segment.time_ns) && segment.time_ns >= deadline_of(lost)) {
+      give_out(evicted, reason_when_due(lost), deadline_of(lost), details_of(lost).id, out);
+    } else {
+      give_out(evicted, EndReason::evicted, segment.time_ns, segment.number, out);
+    }
   }
   FlowRecord& flow = slot->state;
   flow.details = details_.acquire();  // as many as there are slots, so there is always one
@@ -434,8 +449,7 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   auto* slot = table.find(oriented.key, table.place_of(oriented.key));
   if (slot != nullptr && error.time_ns >= deadline_of(slot->state)) {
     FlowRecord& flow = slot->state;
-    const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
-    end(table, *slot, reason, deadline_of(flow), details_of(flow).id, out);
+    end(table, *slot, reason_when_due(flow), deadline_of(flow), details_of(flow).id, out);
     slot = nullptr;
   }
   if (slot == nullptr) {
@@ -457,30 +471,52 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
 }
 
 void Tracker::advance(TimeNs now, EventBatch& out) noexcept {
+  if (least_step_ != 0) {
+    expire_step(flows4_, now, step4_, out);
+    expire_step(flows6_, now, step6_, out);
+    return;
+  }
   expire(flows4_, now, out);
   expire(flows6_, now, out);
 }
 
 template <class Key>
 void Tracker::expire(Table<Key>& table, TimeNs now, EventBatch& out) noexcept {
-  std::array<std::uint32_t, 256> due;
+  std::array<std::uint32_t, kMostStep> due;
   std::size_t count = 0;
   do {
     count = table.due(now, due);
-    const std::span<const std::uint32_t> slots(due.data(), count);
-    if (count != 0) prefetch_due(table, slots);
-    for (const std::uint32_t index : slots) {
-      auto& slot = table.at(index);
-      const FlowRecord& flow = slot.state;
-      const TimeNs deadline = deadline_of(flow);
-      if (deadline > now) {
-        table.schedule(index, deadline);
-        continue;
-      }
-      const auto reason = flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
-      end(table, slot, reason, deadline, details_of(flow).id, out);
-    }
+    expire_slots(table, std::span(due.data(), count), now, out);
   } while (count == due.size());
+}
+
+/// Deals with `step` connections, and bounds what is swept as well. The steps get longer while they fall behind: a
+/// sweep should be through before the next tick has come.
+template <class Key>
+void Tracker::expire_step(Table<Key>& table, TimeNs now, std::size_t& step, EventBatch& out) noexcept {
+  constexpr std::size_t kGroupsEach = 4;
+  std::array<std::uint32_t, kMostStep> due;
+  step = table.deadlines().is_behind(now) ? std::min(2 * step, kMostStep) : least_step_;
+  const std::size_t count = table.due(now, std::span(due.data(), step), kGroupsEach * step);
+  expire_slots(table, std::span(due.data(), count), now, out);
+}
+
+/// Ends what has been silent for too long, and files the others anew.
+template <class Key>
+void Tracker::expire_slots(Table<Key>& table, std::span<const std::uint32_t> slots, TimeNs now,
+                           EventBatch& out) noexcept {
+  if (slots.empty()) return;
+  prefetch_due(table, slots);
+  for (const std::uint32_t index : slots) {
+    auto& slot = table.at(index);
+    const FlowRecord& flow = slot.state;
+    const TimeNs deadline = deadline_of(flow);
+    if (deadline > now) {
+      table.schedule(index, deadline);
+      continue;
+    }
+    end(table, slot, reason_when_due(flow), deadline, details_of(flow).id, out);
+  }
 }
 
 /// For the copy that the last event of a connection takes along; of the words and the rungs only the first.
@@ -549,7 +585,8 @@ void Tracker::collect_open(Table<Key>& table) {
 bool Tracker::finish(TimeNs end_ns, std::size_t limit, EventBatch& out) {
   if (!finishing_) {
     finishing_ = true;
-    advance(end_ns, out);
+    expire(flows4_, end_ns, out);
+    expire(flows6_, end_ns, out);
     left_open_.reserve(open_connections());
     collect_open(flows4_);
     collect_open(flows6_);

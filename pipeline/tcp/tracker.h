@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -41,7 +42,8 @@ struct TrackerCounters {
 /// over even if nobody has called advance(); and an event decided by a timer carries the deadline as its time.
 ///
 /// After process() of a burst and advance(T), T being the time of its last packet, every event before T has been
-/// given out; later ones are of packets at T or after, or of deadlines after T.
+/// given out; later ones are of packets at T or after, or of deadlines after T. With TrackerOptions::expiry_step the
+/// same holds of covered(T) instead.
 ///
 /// No call allocates, but for the growth of the batch, or throws, but the constructor, make_room() and finish().
 class Tracker {
@@ -57,8 +59,14 @@ class Tracker {
   void process(std::span<const packet::Segment> burst, EventBatch& out) noexcept;
   void process(const packet::IcmpError& error, EventBatch& out) noexcept;
 
-  /// Ends what has been silent for too long at `now`. Time never goes back; an earlier `now` does nothing.
+  /// Ends what has been silent for too long at `now`, or some of it (TrackerOptions::expiry_step). Time never goes
+  /// back; an earlier `now` does nothing.
   void advance(flowtable::TimeNs now, EventBatch& out) noexcept;
+
+  /// After advance(now): up to when all events have been given out. Earlier than `now` while there is more to end.
+  flowtable::TimeNs covered(flowtable::TimeNs now) const noexcept {
+    return std::min(covered(flows4_, now), covered(flows6_, now));
+  }
 
   /// The source has ended: first all that is due at `end_ns` (the time of its last packet, of all workers) ends as in
   /// advance(), then every open connection, in order of id. Gives at most about `limit` of these events a call and
@@ -141,7 +149,16 @@ class Tracker {
   template <class Key>
   void prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept;
   template <class Key>
+  static flowtable::TimeNs covered(const Table<Key>& table, flowtable::TimeNs now) noexcept {
+    return table.deadlines().under_way() ? std::min(now, table.deadlines().through()) : now;
+  }
+  template <class Key>
   void expire(Table<Key>& table, flowtable::TimeNs now, EventBatch& out) noexcept;
+  template <class Key>
+  void expire_step(Table<Key>& table, flowtable::TimeNs now, std::size_t& step, EventBatch& out) noexcept;
+  template <class Key>
+  void expire_slots(Table<Key>& table, std::span<const std::uint32_t> slots, flowtable::TimeNs now,
+                    EventBatch& out) noexcept;
   template <class Key>
   void end(Table<Key>& table, typename Table<Key>::Slot& slot, EndReason reason, flowtable::TimeNs time_ns,
            std::uint64_t number, EventBatch& out) noexcept;
@@ -158,6 +175,9 @@ class Tracker {
   Timeouts timeouts_;
   flowtable::DurationNs least_patience_ns_;
   flowtable::DurationNs duplicate_window_ns_;
+  std::size_t least_step_;  ///< of connections dealt with by advance(); 0: all
+  std::size_t step4_;
+  std::size_t step6_;
   bool vlan_aware_;
   bool short_paths_;
   ServerPorts server_ports_;

@@ -37,6 +37,10 @@ struct TrackerOptions {
   Timeouts timeouts;
   std::vector<std::uint16_t> server_ports = common_server_ports();
   flowtable::DurationNs duplicate_window_ns = flowtable::kMillisecondNs;
+  /// How many of the connections whose time has come a call of advance() deals with, while it is in time. 0: all at
+  /// once. A sensor takes small steps, so that no burst has to wait for a hundred thousand others to be ended.
+  std::size_t expiry_step = 0;
+  static constexpr std::size_t kSensorStep = 8;
   bool short_paths = true;  ///< false: every segment takes all stages. The events are the same, as tests show
 };
 

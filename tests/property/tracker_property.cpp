@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/segment_scenario.h"
@@ -198,6 +199,16 @@ RC_GTEST_PROP(TrackerProperty, ATableThatGrowsDoesNotChangeTheEvents, ()) {
   RC_ASSERT(describe(batch) == describe(track(source.segments, small_options(), burst).batch));
 }
 
+// Whoever is over but not yet dealt with is over for the packets that come as well.
+RC_GTEST_PROP(TrackerProperty, StepsOfExpiryDoNotChangeTheEvents, ()) {
+  const Capture source = any_capture();
+  TrackerOptions in_steps = small_options();
+  in_steps.expiry_step = *rc::gen::element<std::size_t>(1, 2, 8);
+  const auto burst = *rc::gen::inRange<std::size_t>(1, 65);
+  RC_ASSERT(describe(track(source.segments, in_steps, burst).batch) ==
+            describe(track(source.segments, small_options(), burst).batch));
+}
+
 RC_GTEST_PROP(TrackerProperty, ShortPathsDoNotChangeTheEvents, ()) {
   const Capture source = any_capture();
   TrackerOptions shortened = small_options();
@@ -259,7 +270,9 @@ RC_GTEST_PROP(TrackerProperty, NoEventComesAfterABatchThatCoversItsTime, ()) {
   const Capture source = any_capture();
   const std::vector<Segment>& capture = source.segments;
   const auto burst = *rc::gen::inRange<std::size_t>(1, 65);
-  Tracker tracker(small_options());
+  TrackerOptions options = small_options();
+  options.expiry_step = *rc::gen::element<std::size_t>(0, 1, 2);
+  Tracker tracker(options);
   TimeNs covered = 0;
   for (std::size_t begin = 0; begin < capture.size(); begin += burst) {
     const auto part = std::span(capture).subspan(begin, std::min(burst, capture.size() - begin));
@@ -270,7 +283,9 @@ RC_GTEST_PROP(TrackerProperty, NoEventComesAfterABatchThatCoversItsTime, ()) {
       RC_ASSERT(event.time_ns >= covered);
       RC_ASSERT(event.time_ns <= part.back().time_ns);
     }
-    covered = part.back().time_ns;
+    const TimeNs covered_before = std::exchange(covered, tracker.covered(part.back().time_ns));
+    RC_ASSERT(covered >= covered_before);
+    if (options.expiry_step == 0) RC_ASSERT(covered == part.back().time_ns);
   }
 }
 

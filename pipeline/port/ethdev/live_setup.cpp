@@ -277,6 +277,7 @@ tcp::TrackerOptions LiveRun::share_of_tables() const {
   share.capacity_flows6 = std::max(share.capacity_flows6 / options_.workers, kMinimumShare);
   share.evidence_capacity =
       std::max(share.evidence_capacity / static_cast<std::uint32_t>(options_.workers), std::uint32_t{64});
+  share.expiry_step = tcp::TrackerOptions::kSensorStep;
   return share;
 }
 

@@ -44,11 +44,11 @@ bool SpreadWorker::receive() noexcept {
   const std::size_t count = source_.receive();
   std::array<rte_mbuf*, RxSource::kBurst> staying;
   std::size_t staying_count = 0;
-  std::size_t run = 0;  // own segments since the last own ICMP error
+  std::size_t run = 0;      // own segments since the last own ICMP error
+  packet::IcmpError error;  // made once: most packets are none
   for (std::size_t i = 0; i < count; ++i) {
     rte_mbuf* const buffer = source_.buffers()[i];
     Segment& segment = segments_[run];
-    packet::IcmpError error;
     bool travels = false;
     switch (decoder_.decode(source_.packets()[i], segment, error)) {
       case DecodeOutcome::tcp:
@@ -106,7 +106,7 @@ bool SpreadWorker::turn() noexcept {
 
 void SpreadWorker::hand_over() noexcept {
   outlet_.hand_over(batch_, std::max(source_.next_number(), above_dealt_));
-  outlet_.cover(covered_ns_);
+  outlet_.cover(tracker_.covered(covered_ns_));
   publish();
 }
 

@@ -39,7 +39,7 @@ PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptio
 
 void PollingWorker::hand_over(TimeNs covered_ns) noexcept {
   outlet_.hand_over(batch_, source_.next_number());
-  outlet_.cover(covered_ns);
+  outlet_.cover(worker_.covered(covered_ns));
   publish();
 }
 
@@ -106,7 +106,7 @@ bool SteeredWorker::turn() noexcept {
 
 void SteeredWorker::hand_over(TimeNs covered_ns) noexcept {
   outlet_.hand_over(batch_, next_number_);
-  outlet_.cover(covered_ns);
+  outlet_.cover(tracker_.covered(covered_ns));
   publish();
 }
 

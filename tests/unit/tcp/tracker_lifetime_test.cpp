@@ -241,6 +241,55 @@ TEST(Lifetime, FinishEndsEverythingInOrderAndInParts) {
   EXPECT_EQ(tracker.open_connections(), 0U);
 }
 
+// A sensor's bursts must not wait for all that is due at a tick, and the watermark must wait for it.
+TEST(Lifetime, StepsBoundWhatACallEndsAndHoldTheWatermarkBack) {
+  constexpr std::size_t kConnections = 100;
+  constexpr std::size_t kStep = 8;
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < kConnections; ++i) {
+    all.emplace_back(flowtable::Endpoint{address4(5), static_cast<std::uint16_t>(30000 + i)}).client(kSyn);
+  }
+  const auto segments = merge(all);
+  TrackerOptions options = small_options();
+  options.expiry_step = kStep;
+  Tracker tracker(options);
+  EventBatch batch;
+  tracker.process(segments, batch);
+  tracker.advance(segments.back().time_ns, batch);
+  const TimeNs due = round_up_to_tick(segments.back().time_ns + options.timeouts.embryonic_ns);
+  ASSERT_EQ(due, round_up_to_tick(segments.front().time_ns + options.timeouts.embryonic_ns));
+
+  for (std::size_t ended = 0; ended < kConnections; ended = batch.events.size()) {
+    tracker.advance(due, batch);
+    ASSERT_GT(batch.events.size(), ended);
+    ASSERT_LE(batch.events.size() - ended, kStep);
+    EXPECT_LE(tracker.covered(due), due);
+  }
+  for (int i = 0; i < 4; ++i) tracker.advance(due + 1, batch);
+  EXPECT_EQ(batch.events.size(), kConnections);
+  EXPECT_EQ(tracker.covered(due + 1), due + 1);
+}
+
+TEST(Lifetime, StepsGrowWhenTheyFallBehind) {
+  constexpr std::size_t kConnections = 600;
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < kConnections; ++i) {
+    all.emplace_back(flowtable::Endpoint{address4(5), static_cast<std::uint16_t>(30000 + i)}).client(kSyn);
+  }
+  TrackerOptions options = small_options();
+  options.expiry_step = 1;
+  Tracker tracker(options);
+  EventBatch batch;
+  tracker.process(merge(all), batch);
+  const TimeNs much_later = kStart + 60 * kSecondNs;
+  std::size_t calls = 0;
+  for (; tracker.open_connections() != 0 && calls < kConnections; ++calls) {
+    tracker.advance(much_later + static_cast<TimeNs>(calls) * kTick, batch);
+  }
+  EXPECT_EQ(tracker.open_connections(), 0U);
+  EXPECT_LT(calls, kConnections / 10);
+}
+
 // ICMP ----------------------------------------------------------------------------------------------------------------
 
 packet::IcmpError unreachable(const Conversation& talk) {
