@@ -70,6 +70,7 @@ bool ShardedEngine::fill(port::CaptureSource& source, Batch& batch) {
   }
   batch.payloads.clear();
   std::array<packet::RawPacket, port::CaptureSource::kBurst> packets;
+  packet::IcmpError error;  // made once: most packets are none
   std::size_t taken = 0;
   while (taken < kBatchPackets && batch.payloads.size() < kBatchPayloadOctets) {
     const std::span burst(packets.data(), source.next_burst(packets));
@@ -77,7 +78,6 @@ bool ShardedEngine::fill(port::CaptureSource& source, Batch& batch) {
     note_times(burst);
     for (const packet::RawPacket& packet : burst) {
       Segment segment;
-      packet::IcmpError error;
       const packet::DecodeOutcome outcome = decoder_.decode(packet, segment, error);
       if (outcome == packet::DecodeOutcome::tcp) deal(segment, batch);
       if (outcome == packet::DecodeOutcome::icmp_error) deal(error, batch);

@@ -43,11 +43,11 @@ bool Receiver::turn() noexcept {
   const std::size_t count = source_.receive();
   std::array<rte_mbuf*, RxSource::kBurst> unused;
   std::size_t unused_count = 0;
+  IcmpError error;  // made once: most packets are none
   for (std::size_t i = 0; i < count; ++i) {
     const RawPacket& packet = source_.packets()[i];
     rte_mbuf* const buffer = source_.buffers()[i];
     Segment segment;
-    IcmpError error;
     const DecodeOutcome outcome = decoder_.decode(packet, segment, error);
     const bool travels = outcome == DecodeOutcome::tcp &&
                          dealer_.deal(segment, buffer, owner_of(segment.source, segment.destination, segment.vlan));
