@@ -16,6 +16,9 @@ namespace {
 /// Ethernet header and FCS, which the MTU does not count.
 constexpr std::uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
 
+/// Descriptors of the queue that is never used.
+constexpr std::uint16_t kLeastToSend = 64;
+
 /// As rte_eth_dev_configure() reckons it, which refuses an MTU that with this exceeds the longest frame.
 std::uint32_t frame_overhead(const DeviceFacts& facts) {
   const bool told = facts.most_mtu != 0 && facts.most_mtu != UINT16_MAX && facts.most_frame_octets > facts.most_mtu;
@@ -60,6 +63,7 @@ Result<DeviceFacts> facts_of(std::uint16_t port) {
   facts.numa_node = rte_eth_dev_socket_id(port);
   facts.interface_index = static_cast<int>(info.if_index);
   facts.most_queues = info.max_rx_queues;
+  facts.can_send = info.max_tx_queues > 0;
   facts.least_descriptors = info.rx_desc_lim.nb_min;
   facts.most_descriptors = info.rx_desc_lim.nb_max == 0 ? UINT16_MAX : info.rx_desc_lim.nb_max;
   facts.descriptors_multiple_of = std::max<std::uint16_t>(info.rx_desc_lim.nb_align, 1);
@@ -123,14 +127,16 @@ Result<void> Device::set_up(std::span<rte_mempool* const> pools) {
       conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(options_.hash_key.size());
     }
   }
-  if (const int failed = rte_eth_dev_configure(facts_.port, options_.queues, 0, &conf); failed != 0) {
+  // Nothing is ever put into it; but dpdk-dumpcap attaches to both directions, or to none.
+  const std::uint16_t senders = options_.attachable && facts_.can_send ? 1 : 0;
+  if (const int failed = rte_eth_dev_configure(facts_.port, options_.queues, senders, &conf); failed != 0) {
     return refused(facts_, failed,
                    fmt::format("cannot be set up with {} queues and frames of {} octets (run.frame_octets)",
                                options_.queues, conf.rxmode.mtu + kFrameOverhead));
   }
   std::uint16_t descriptors = fitting_descriptors(facts_, options_.descriptors);
-  std::uint16_t no_sender = 0;
-  rte_eth_dev_adjust_nb_rx_tx_desc(facts_.port, &descriptors, &no_sender);
+  std::uint16_t to_send = kLeastToSend;
+  rte_eth_dev_adjust_nb_rx_tx_desc(facts_.port, &descriptors, &to_send);
   if (descriptors != options_.descriptors) {
     remarks_.push_back(fmt::format("{}: {} descriptors a queue instead of {} (run.descriptors)", facts_.name,
                                    descriptors, options_.descriptors));
@@ -145,6 +151,10 @@ Result<void> Device::set_up(std::span<rte_mempool* const> pools) {
           facts_, failed,
           fmt::format("queue {} cannot be set up with {} descriptors (run.descriptors)", queue, descriptors));
     }
+  }
+  if (senders > 0) {
+    const int failed = rte_eth_tx_queue_setup(facts_.port, 0, to_send, socket, nullptr);
+    if (failed != 0) return refused(facts_, failed, "its queue for dpdk-dumpcap cannot be set up (run.attachable)");
   }
   be_promiscuous();
   find_losses();

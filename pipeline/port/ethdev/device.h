@@ -31,6 +31,7 @@ struct DeviceFacts {
   std::uint64_t receive_offloads = 0;     ///< RTE_ETH_RX_OFFLOAD_*
   std::uint32_t most_frame_octets = 0;    ///< longest frame that it receives
   std::uint16_t most_mtu = 0;
+  bool can_send = false;     ///< has transmit queues
   bool scatters = false;     ///< long frames may span several buffers
   bool stamps_time = false;  ///< offers hardware timestamps
 };
@@ -40,6 +41,7 @@ struct DeviceOptions {
   std::uint16_t descriptors = 1024;   ///< of each queue; brought within what the device allows
   std::uint32_t frame_octets = 9018;  ///< longest frame wanted, with its Ethernet header and FCS
   bool promiscuous = true;
+  bool attachable = false;             ///< dpdk-dumpcap may attach, for which a port must have a transmit queue
   bool stamp_time = true;              ///< ask for hardware timestamps where offered
   std::uint64_t hash_functions = 0;    ///< RTE_ETH_RSS_* to spread packets over the queues by; 0: none
   std::vector<std::uint8_t> hash_key;  ///< empty: the driver's

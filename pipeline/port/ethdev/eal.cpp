@@ -208,7 +208,9 @@ std::vector<std::string> eal_arguments(const EalOptions& options) {
     std::erase(arguments, "--file-prefix=" + options.file_prefix);
   }
   if (!options.telemetry) arguments.emplace_back("--no-telemetry");
-  if (options.pci.empty()) arguments.emplace_back("--no-pci");
+  // Virtual devices need no physical addresses, which nobody may ask for once privileges are dropped: and memory is
+  // asked for when dpdk-dumpcap attaches.
+  if (options.pci.empty()) arguments.insert(arguments.end(), {"--no-pci", "--iova-mode=va"});
   for (const std::string& address : options.pci) {
     arguments.emplace_back("-a");
     arguments.push_back(address);

@@ -223,6 +223,7 @@ Result<void> LiveRun::set_up_devices(const PollPlan& polling) {
     options.descriptors = options_.descriptors;
     options.frame_octets = options_.frame_octets;
     options.promiscuous = options_.promiscuous;
+    options.attachable = options_.huge_pages && options_.attachable;
     options.stamp_time = options_.hardware_time;
     if (!steered_ && options_.workers > 1 && lacks_for_spreading(port.facts).empty()) {
       options.hash_functions = hash_functions_wanted(port.facts);
