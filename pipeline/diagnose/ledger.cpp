@@ -134,6 +134,7 @@ Ledger::Ledger(const LedgerOptions& options)
   notes_.reserve(place_mask_ + 1);
   milestones_.reserve(place_mask_ + 1);
   far_older_by_.reserve(place_mask_ + 1);
+  laid_out_.reserve(kRowsAfter + kRowsBefore);
   table_.reserve(kRowsAfter + kRowsBefore);
   closed_by_.reserve(kRowsAfter + kRowsBefore);
   usual_words_.reserve(kRowsAfter + kRowsBefore);
@@ -355,6 +356,7 @@ std::uint64_t Ledger::step_over(std::uint64_t milestone, TimeNs closed_before_ns
 
 void Ledger::lay_out(const Subject& subject) {
   table_.clear();
+  laid_out_.clear();
   if (servers_.find(subject.server) == nullptr) return;
   const TimeNs since = subject.accepted_ns - options_.window_ns;
   std::uint64_t serial = first_to_read(servers_.touch(subject.server), subject.closed_ns);
@@ -372,7 +374,7 @@ void Ledger::lay_out(const Subject& subject) {
     if (closed < since) return;
     const bool beside = closed > subject.accepted_ns;
     if (!beside && note.connection_id != subject.connection_id && ++before > kRowsBefore) return;
-    table_.push_back(row_of(note, subject));
+    laid_out_.push_back({note.accepted_ns, &note});
   };
   for (std::size_t read = 0; read < kNotesRead; ++read) {
     const Note* note = note_numbered(serial);
@@ -384,15 +386,17 @@ void Ledger::lay_out(const Subject& subject) {
                  ? step_over(serial, before >= kRowsBefore ? subject.accepted_ns : since, subject.closed_ns, read)
                  : older_than(serial, note->older_by);
   }
-  std::reverse(table_.begin(), table_.end());
+  std::reverse(laid_out_.begin(), laid_out_.end());
   for (std::size_t left = std::min(after, kRowsAfter); left-- > 0;) {
-    table_.push_back(row_of(*notes_after[--after % kRowsAfter], subject));
+    const Note* const note = notes_after[--after % kRowsAfter];
+    laid_out_.push_back({note->accepted_ns, note});
   }
-  const auto is_earlier = [](const TableRow& a, const TableRow& b) { return a.accepted_ns < b.accepted_ns; };
+  const auto is_earlier = [](const LaidOut& a, const LaidOut& b) { return a.accepted_ns < b.accepted_ns; };
   // One that was filed late stands out of order.
-  if (!std::is_sorted(table_.begin(), table_.end(), is_earlier)) {
-    std::stable_sort(table_.begin(), table_.end(), is_earlier);
+  if (!std::is_sorted(laid_out_.begin(), laid_out_.end(), is_earlier)) {
+    std::stable_sort(laid_out_.begin(), laid_out_.end(), is_earlier);
   }
+  for (const LaidOut& row : laid_out_) table_.push_back(row_of(*row.note, subject));
 }
 
 /// Gives each client of the table a number, and chains its rows.

@@ -315,6 +315,11 @@ class Ledger {
     std::uint32_t latest_row = 0;  ///< counted from 1
     bool is_subject = false;
   };
+  struct LaidOut {
+    flowtable::TimeNs accepted_ns = 0;
+    const Note* note = nullptr;
+  };
+  std::vector<LaidOut> laid_out_;            ///< what becomes the table: sorted before rows are made of it
   std::vector<TableRow> table_;              ///< by time of acceptance
   std::vector<TableClient> clients_;         ///< of the table, by number
   std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1
