@@ -1,6 +1,7 @@
 #include "pipeline/port/event_rings.h"
 
 #include <ctime>
+#include <string_view>
 
 namespace doorslam::port {
 
@@ -9,9 +10,17 @@ namespace {
 using tcp::ConnectionEvent;
 using tcp::EventKind;
 
-/// Ended, and not plainly served: the analysis is to look at it.
+/// The full table let go of it before anybody closed it: nobody knows what would have become of it.
+bool was_let_go(const tcp::ConnectionSummary& summary) noexcept {
+  return summary.end_reason == tcp::EndReason::evicted &&
+         summary.history.view().find_first_of("FfRr") == std::string_view::npos;
+}
+
+/// Ended, and not plainly served: the analysis is to look at it. A table that is too small lets go of connections by
+/// the hundred thousand every second; those must not crowd out the refused.
 bool may_be_refusal(const ConnectionEvent& event) noexcept {
-  return event.kind == EventKind::ended && (event.evidence >= 0 || !event.summary.plainly_served);
+  if (event.kind != EventKind::ended) return false;
+  return event.evidence >= 0 || !(event.summary.plainly_served || was_let_go(event.summary));
 }
 
 /// Spreads consecutive ids evenly (the finaliser of MurmurHash3).

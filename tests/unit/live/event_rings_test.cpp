@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <thread>
 
@@ -84,6 +85,35 @@ TEST(EventRings, AFloodOfServedConnectionsPushesOutNoRefusal) {
   const EventBatch all = drained(rings);
   EXPECT_EQ(all.events.size(), counters.refusals + counters.served);
   EXPECT_EQ(all.evidence.size(), 50U) << "a refusal is missing";
+}
+
+/// A table that is too small lets go of a connection for each that begins.
+TEST(EventRings, WhatAFullTableLetsGoOfPushesOutNoRefusal) {
+  EventRings rings({.refusals = 128, .evidence = 64, .served = 64});
+  EventOutlet outlet(rings, false);
+  for (std::uint64_t id = 1; id <= 1000; ++id) {
+    EventBatch batch;
+    ConnectionEvent let_go = accepted(2 * id);
+    let_go.kind = EventKind::ended;
+    let_go.summary.end_reason = tcp::EndReason::evicted;
+    let_go.summary.history = {.letters = {'S', 'h', 'A', 'D'}, .length = 4};
+    batch.events.push_back(let_go);
+    if (id % 20 == 0) {
+      batch.events.push_back(let_go);
+      batch.events.back().summary.id = 2 * id + 1;
+      batch.events.back().summary.history = {.letters = {'S', 'h', 'A', 'f'},
+                                             .length = 4};  // hung up on, then let go of
+    }
+    outlet.hand_over(batch, 2 * id + 2);
+  }
+  const EventCounters& counters = outlet.counters();
+  EXPECT_EQ(counters.lost, 0U);
+  EXPECT_EQ(counters.served + counters.sampled_out + counters.served_lost, 1000U) << "an event went uncounted";
+  const EventBatch all = drained(rings);
+  const auto hung_up_on = std::ranges::count_if(all.events, [](const ConnectionEvent& event) {
+    return event.kind == EventKind::ended && event.summary.history.letters[3] == 'f';
+  });
+  EXPECT_EQ(hung_up_on, 50) << "a refusal is missing";
 }
 
 TEST(EventRings, WhatFindsNoRoomIsCounted) {
