@@ -103,6 +103,11 @@ bool may_contrast(Ending ending, const Evidence* evidence) {
   return evidence != nullptr || (ending != Ending::still_open && ending != Ending::let_go);
 }
 
+/// The full table let go of it, and its packets were not kept: no hindsight makes more of that.
+bool tells_nothing(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending) {
+  return evidence == nullptr && ending == Ending::let_go && summary.end_reason == tcp::EndReason::evicted;
+}
+
 /// Served, and closed in good order: nothing that further evidence could change.
 bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending, Outcome outcome) {
   const bool orderly = ending == Ending::left_after_reply || ending == Ending::closed_after_reply;
@@ -241,17 +246,20 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
   if (is_plain(summary, evidence, ending, outcome)) {
     return tell_served(arrival, confidence_of_plain(summary, evidence, ending, words.server.count > 0), out);
   }
-  ++waited_;
-  pending_.push_back({.summary = summary,
-                      .evidence = evidence == nullptr ? nullptr : std::make_shared<const Evidence>(*evidence),
-                      .ending = ending,
-                      .outcome = outcome,
-                      .due_ns = arrival.time_ns + options_.settle_ns,
-                      .words = words});
-  if (pending_.size() > options_.capacity_pending) {
+  Pending pending{
+      .summary = summary,
+      .evidence = evidence == nullptr ? nullptr : std::allocate_shared<const Evidence>(evidence_memory_, *evidence),
+      .ending = ending,
+      .outcome = outcome,
+      .due_ns = arrival.time_ns + options_.settle_ns,
+      .words = words};
+  if (tells_nothing(summary, evidence, ending)) return judge_one(pending, arrival.time_ns, out);
+  if (pending_.size() >= std::max<std::size_t>(options_.capacity_pending, 1)) {
     ++counters_.judged_early;
     judge_oldest(arrival.time_ns, out);
   }
+  ++waited_;
+  pending_.push_back(std::move(pending));
 }
 
 Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t server_port, Ending ending) {
@@ -299,9 +307,29 @@ void Analysis::judge_due(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
   while (!pending_.empty() && pending_.front().due_ns <= now_ns) judge_oldest(pending_.front().due_ns, out);
 }
 
+/// What waits has waited for seconds: fetches what the next judgements will read first.
+void Analysis::expect_judgements() const noexcept {
+  const auto fetch = [](const void* place, std::size_t octets) {
+    for (std::size_t i = 0; i < octets; i += 64) flowtable::prefetch_line(static_cast<const char*>(place) + i);
+  };
+  if (pending_.size() > 2) fetch(&pending_[2], sizeof(Pending));
+  if (pending_.size() < 2) return;
+  const Pending& next = pending_[1];
+  ledger_.expect(next.summary);
+  if (next.evidence == nullptr) return;
+  fetch(next.evidence.get(), sizeof(tcp::ConnectionFacts));
+  // The facts, and the beginning of the words.
+  for (const SideEvidence& side : next.evidence->side) fetch(&side, 4 * 64);
+}
+
 void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
+  expect_judgements();
+  judge_one(pending_.front(), now_ns, out);
+  pending_.pop_front();
+}
+
+void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
   ++counters_.judged;
-  Pending& pending = pending_.front();
   const Evidence* e = pending.evidence.get();
   const TimeNs closed = e == nullptr ? kNoTime : server_close_time(*e);
   Case c{pending.summary};
@@ -335,7 +363,6 @@ void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out
   judged.summary = pending.summary;
   judged.evidence = std::move(pending.evidence);
   judged.judged_ns = now_ns;
-  pending_.pop_front();
 }
 
 }  // namespace doorslam::diagnose

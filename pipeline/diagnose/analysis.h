@@ -10,8 +10,10 @@
 
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
+#include "pipeline/diagnose/growing_queue.h"
 #include "pipeline/diagnose/ledger.h"
 #include "pipeline/diagnose/loss_log.h"
+#include "pipeline/diagnose/recycler.h"
 #include "pipeline/diagnose/signature_database.h"
 #include "pipeline/tcp/event.h"
 
@@ -107,6 +109,7 @@ class Analysis {
 
   void expect(const Arrival& arrival) const noexcept;
   void expect_note(const Arrival& arrival) const noexcept;
+  void expect_judgements() const noexcept;
   void follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void keep_late(std::size_t first);
@@ -115,6 +118,7 @@ class Analysis {
   void tell_served(const Arrival& arrival, double confidence, std::vector<DiagnosedConnection>& out) const;
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
+  void judge_one(Pending& pending, flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 
   /// A scanner that has been replaced, and the number of connections that had begun to wait by then.
   struct Replaced {
@@ -133,7 +137,8 @@ class Analysis {
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;
   std::vector<Arrival> arrivals_;
-  std::deque<Pending> pending_;
+  GrowingQueue<Pending> pending_;
+  Recycler<tcp::Evidence> evidence_memory_;
   std::uint64_t waited_ = 0;  ///< connections that were ever put into pending_
 };
 

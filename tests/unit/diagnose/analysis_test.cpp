@@ -115,6 +115,33 @@ TEST(Analysis, PassesThePlainlyServedOnAtOnce) {
   EXPECT_EQ(readings.counters.judged, 1U) << "the refusal alone is weighed";
 }
 
+/// A full table lets go of so many that they would take the places of refused connections, which wait to be judged.
+TEST(Analysis, WhatAFullTableLetGoOfTakesNobodysPlace) {
+  Analysis analysis(few_may_wait(1), nullptr);
+  tcp::EventBatch batch;
+  for (std::uint64_t id = 1; id <= 10; ++id) {
+    tcp::ConnectionEvent& event = batch.events.emplace_back();
+    event.kind = tcp::EventKind::ended;
+    event.time_ns = kStart + static_cast<TimeNs>(id) * kMillisecondNs;
+    event.summary.id = event.number = id;
+    event.summary.stage = tcp::Stage::request;
+    event.summary.history = {.letters = {'S', 'h', 'A', 'D'}, .length = 4};
+    if (id != 3) event.summary.end_reason = tcp::EndReason::evicted;
+    if (id == 3) event.summary.conn_state = tcp::ConnState::S0;  // nobody answered: to be judged with hindsight
+  }
+  analysis.collect(batch);
+  Readings readings;
+  analysis.advance(kStart + 20 * kMillisecondNs, readings.all);
+  EXPECT_EQ(readings.all.size(), 9U);
+  for (const DiagnosedConnection& reading : readings.all) {
+    EXPECT_EQ(reading.judged_ns, kStart + static_cast<TimeNs>(reading.summary.id) * kMillisecondNs);
+    EXPECT_FALSE(is_refusal(reading.diagnosis.cause));
+  }
+  EXPECT_EQ(analysis.counters().judged_early, 0U);
+  analysis.finish(readings.all);
+  EXPECT_EQ(readings.all.size(), 10U);
+}
+
 TEST(Analysis, OnlyCountsTheServedWhereNobodyReadsOfThem) {
   const Story story = varied_story();
   AnalysisOptions options;
