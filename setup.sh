@@ -22,7 +22,7 @@ for option in "$@"; do
   case $option in
     --tests)
       packages+=(libgtest-dev libgmock-dev librapidcheck-dev python3)
-      packages+=(iproute2 ethtool procps vsftpd mosquitto) # of the live tests
+      packages+=(iproute2 ethtool procps vsftpd mosquitto dpdk-dev) # of the live tests
       ;;
     --sinks) packages+=(openssl rsyslog rsyslog-openssl clickhouse-server) ;;
     --lint) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14) ;;

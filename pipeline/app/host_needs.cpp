@@ -44,6 +44,11 @@ void add_tables(const ethdev::LiveOptions& options, host::Needs& needs) {
   needs.normal_memory.push_back(of_records("events", events, sizeof(tcp::ConnectionEvent)));
   needs.normal_memory.push_back(
       of_records("evidence of events", options.workers * options.events.evidence, sizeof(tcp::Evidence)));
+  // What the analysis has taken out of full rings at once, and judges when all of it is there. Its batches keep the
+  // room that they once needed.
+  needs.normal_memory.push_back(of_records("events at the analysis", events, sizeof(tcp::ConnectionEvent)));
+  needs.normal_memory.push_back(
+      of_records("their evidence", options.workers * options.events.refusals, sizeof(tcp::Evidence)));
 }
 
 void add_threads(const ethdev::LiveOptions& options, const host::Facts& facts, host::Needs& needs) {

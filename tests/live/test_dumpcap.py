@@ -114,7 +114,7 @@ class DumpcapTest(LiveTest):
 
     def test_what_goes_through_is_written(self):
         if shutil.which("dpdk-dumpcap") is None:
-            self.skipTest("dpdk-dumpcap is not installed (Debian package dpdk)")
+            self.skipTest("dpdk-dumpcap is not installed (Debian package dpdk-dev)")
         self.have_huge_pages()
         namespace = self.namespace()
         prefix = f"dumpcap-test-{os.getpid()}"

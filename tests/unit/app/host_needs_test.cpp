@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "pipeline/tcp/event.h"
+#include "pipeline/tcp/evidence.h"
+
 namespace doorslam::app {
 namespace {
 
@@ -70,6 +73,19 @@ TEST(HostNeeds, KeepCpusThatAreNotThere) {
   options.groups = {{"0000:af:00.0"}};
   options.lcores = {40};
   EXPECT_EQ(host_needs(options, host_of(8)).worker_cpus, host::CpuList{40}) << "for the check to name them";
+}
+
+TEST(HostNeeds, TheAnalysisMayHoldWhatTheRingsHold) {
+  ethdev::LiveOptions options;
+  options.groups = {{"net_af_packet0,iface=mon0"}};
+  const auto memory = [&options] {
+    std::uint64_t octets = 0;
+    for (const host::MemoryNeed& need : host_needs(options, host_of(8)).normal_memory) octets += need.octets;
+    return octets;
+  };
+  const std::uint64_t before = memory();
+  options.events.refusals += 1000;
+  EXPECT_EQ(memory() - before, 1000 * (2 * sizeof(tcp::ConnectionEvent) + sizeof(tcp::Evidence)));
 }
 
 TEST(HostNeeds, WithoutHugePagesAllIsOrdinaryMemory) {
