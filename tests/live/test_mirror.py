@@ -280,7 +280,7 @@ class MirrorTest(LiveTest):
         config.write_text(settings.format(signature, ""), encoding="utf-8")
         self.refuse_in_words(b"999 other words\r\n", before)
         self.refuse_in_words(b"000 the house is full\r\n", unread, expected, after)
-        sensor = self.listen("-c", config)
+        sensor = self.listen("-c", config, "--set", "flows.timeout.closing_seconds=1")
         ends = [self.refused_in_words(31, port) for port in (before, unread)]
         first, second = map(self.record_of, ends)
         self.assertEqual(first["doorslam"]["signature"]["name"], "own-other-words")
@@ -289,11 +289,11 @@ class MirrorTest(LiveTest):
         config.write_text(settings.format(signature, f'"client {client_address(31)}"'), encoding="utf-8")
         sensor.send(signal.SIGHUP)
         sensor.wait_for("signatures and thresholds were read again")
-        refused = {port: self.record_of(self.refused_in_words(client, port))
-                   for client, port in ((31, expected), (32, after))}
+        ends = [self.refused_in_words(client, port) for client, port in ((31, expected), (32, after))]
+        refused = list(map(self.record_of, ends))
         sensor.end()
         self.assertEqual(sensor.process.returncode, 0, sensor.said)
-        for record in refused.values():
+        for record in refused:
             self.assertEqual(record["doorslam"]["signature"]["name"], "own-house-full")
             self.assertEqual(record["doorslam"]["cause"], "connection_limit")
         alarmed = {alert["destination"]["port"] for alert in records(self.path("alerts"))}
