@@ -187,9 +187,10 @@ void add_ladder(EcsRecord& record, const diagnose::DiagnosedConnection& sample) 
         continue;
       }
       record.number("offset", line.since_start_ns);
-      record.word("from", line.side == tcp::Side::originator ? "client" : "server");
+      // An ICMP error comes from neither end as such: it tells who reports, and whose packet could not be delivered.
+      record.word(line.kind == LadderLine::Kind::icmp ? "about" : "from",
+                  line.side == tcp::Side::originator ? "client" : "server");
       if (line.kind == LadderLine::Kind::icmp) {
-        record.word("about", line.side == tcp::Side::originator ? "client" : "server");
         record.address("reporter", line.reporter);
       } else {
         record.word("flags", line.flags);

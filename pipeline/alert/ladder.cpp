@@ -152,6 +152,7 @@ LadderLine icmp_line(const tcp::IcmpNote& icmp, const tcp::ConnectionSummary& su
   LadderLine line;
   line.kind = LadderLine::Kind::icmp;
   line.since_start_ns = icmp.time_ns - summary.start_ns;
+  line.side = icmp.about;
   line.reporter = icmp.reporter;
   line.ttl = icmp.ttl;
   line.note = icmp_words(icmp.reporter.version, icmp.type, icmp.code);

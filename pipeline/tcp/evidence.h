@@ -129,6 +129,7 @@ struct IcmpNote {
   std::uint8_t type = 0;
   std::uint8_t code = 0;
   std::uint8_t ttl = 0;
+  Side about = Side::originator;  ///< sender of the packet that the error quotes
 };
 
 /// Evidence but for its two sides and the ladder. In the first cache line.

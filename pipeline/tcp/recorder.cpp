@@ -188,9 +188,9 @@ void record_bad_checksum(SegmentContext& context) noexcept {
   add_rung(*context.evidence, context.details, context.side, context.segment, RungNote::bad_checksum);
 }
 
-void record_icmp(Evidence& evidence, const packet::IcmpError& error) noexcept {
+void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about) noexcept {
   if (evidence.icmp.time_ns != flowtable::kNoTime) return;
-  evidence.icmp = {error.time_ns, error.reporter, error.type, error.code, error.ttl};
+  evidence.icmp = {error.time_ns, error.reporter, error.type, error.code, error.ttl, about};
 }
 
 void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept {

@@ -19,7 +19,7 @@ void record_in_order(Evidence& evidence, const FlowDetails& details, Side side, 
 /// A segment whose checksum is wrong: the receiver will have dropped it, so it is a rung of the ladder and no more.
 void record_bad_checksum(SegmentContext& context) noexcept;
 
-void record_icmp(Evidence& evidence, const packet::IcmpError& error) noexcept;
+void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about) noexcept;
 
 /// Copies into the evidence what the flow knows better: exchanges, sequence numbers relative to the beginning.
 void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept;

@@ -460,7 +460,9 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   FlowRecord& flow = slot->state;
   FlowDetails& details = details_of(flow);
   provide_evidence_for_icmp(flow, details, evidence_, counters_.evidence);
-  if (flow.has(FlowFlag::evidence)) record_icmp(evidence_[details.evidence], error);
+  if (flow.has(FlowFlag::evidence)) {
+    record_icmp(evidence_[details.evidence], error, side_of(flow, oriented.source_is_lo));
+  }
   flow.clear(FlowFlag::quick);
   flow.clear(FlowFlag::orderly);
   if (flow.states().of(Side::originator) == EndState::syn_sent &&

@@ -67,6 +67,25 @@ TEST(AlertEncoder, TellsTheWholeStoryOfAnIncident) {
   EXPECT_NE(own["next_steps"][0].get<std::string>().find("With vsftpd: tcp_wrappers=YES"), std::string::npos);
 }
 
+/// A router's message must not read as a packet of one of the two ends.
+TEST(AlertEncoder, TellsWhoReportsAnIcmpErrorAndAboutWhom) {
+  auto events = classic_incident();
+  tcp::Evidence evidence;
+  sample::add_rung(evidence, sample::rung(0, tcp::Side::originator, packet::tcp_flag::kSyn, 0, 0, 0, 64));
+  evidence.icmp.time_ns = sample::kEpoch + sample::kMs;
+  evidence.icmp.reporter = sample::address("192.0.2.254");
+  evidence.icmp.type = 3;
+  evidence.icmp.code = 13;
+  evidence.icmp.about = tcp::Side::responder;
+  events[1].incident.sample.evidence = std::make_shared<const tcp::Evidence>(evidence);
+  const json ladder = json::parse(AlertEncoder().encode(events[1]))["doorslam"]["ladder"];
+  ASSERT_EQ(ladder.size(), 2U);
+  EXPECT_EQ(ladder[0]["from"], "client");
+  EXPECT_FALSE(ladder[1].contains("from"));
+  EXPECT_EQ(ladder[1]["reporter"], "192.0.2.254");
+  EXPECT_EQ(ladder[1]["about"], "server");
+}
+
 TEST(AlertEncoder, TellsTheLimitAndThePrefixesThatWereLearned) {
   auto events = classic_incident();
   Incident& incident = events[1].incident;

@@ -38,6 +38,11 @@ TEST(Ladder, NamesTheReporterOfAnIcmpErrorInItsPlace) {
             "  +0.000000  client --> server       SYN  seq 0  len 0  ttl 64\n"
             "  +0.000350  client <-- 192.0.2.254  ICMP 3/13: communication administratively prohibited  ttl 255\n"
             "  +1.000000  client --> server       SYN  seq 0  len 0  ttl 64\n");
+  evidence.icmp.about = Side::responder;
+  EXPECT_EQ(render(ladder_of(connection.summary, evidence), {.unicode = false}),
+            "  +0.000000  client --> server       SYN  seq 0  len 0  ttl 64\n"
+            "  +0.000350  192.0.2.254 --> server  ICMP 3/13: communication administratively prohibited  ttl 255\n"
+            "  +1.000000  client --> server       SYN  seq 0  len 0  ttl 64\n");
 }
 
 /// 14 first and 10 last packets are kept; the reader must be told how many are not shown, and see the last in order.

@@ -323,7 +323,27 @@ TEST(Icmp, IsJoinedToItsConnectionAndShortensTheWait) {
   EXPECT_EQ(note.type, 3U);
   EXPECT_EQ(note.code, 13U);
   EXPECT_EQ(note.ttl, 61U);
+  EXPECT_EQ(note.about, Side::originator);
   EXPECT_EQ(tracker.counters().icmp_joined, 1U);
+}
+
+/// A router that reports to the server must not read as one that reports to the client, whichever way the key lies.
+TEST(Icmp, TellsWhoseMessageWasNotDelivered) {
+  for (const auto& [client, server] : {std::pair(address4(1), address4(200)), std::pair(address4(200), address4(1))}) {
+    Conversation talk({client, 40'000}, {server, 443});
+    talk.client(kSyn);
+    talk.server(kSyn | kAck);
+    packet::IcmpError error = unreachable(talk);
+    std::swap(error.source, error.destination);
+    Tracker tracker(small_options());
+    EventBatch batch;
+    tracker.process(talk.segments(), batch);
+    tracker.process(error, batch);
+    tracker.advance(talk.now() + 120 * kSecondNs, batch);
+    ASSERT_EQ(batch.evidence.size(), 1U);
+    EXPECT_EQ(batch.evidence[0].icmp.time_ns, error.time_ns);
+    EXPECT_EQ(batch.evidence[0].icmp.about, Side::responder);
+  }
 }
 
 TEST(Icmp, DoesNotShortenAnOpenConnection) {
