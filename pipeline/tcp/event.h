@@ -30,7 +30,7 @@ inline bool happened_before(const ConnectionEvent& a, const ConnectionEvent& b) 
 }
 
 /// Events of one burst, in no particular order. Reused burst after burst: clear() keeps the memory.
-/// A batch that covers time up to T promises that no later batch of its worker has an event at or before T.
+/// A batch that covers time up to T promises that no later batch of its worker has an event before T.
 struct EventBatch {
   std::vector<ConnectionEvent> events;
   std::vector<Evidence> evidence;
