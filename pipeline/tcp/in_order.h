@@ -2,6 +2,7 @@
 
 #include "pipeline/tcp/duplicates.h"
 #include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/state_table.h"
 
 /// The short way through the ordinary beginning and end of a connection: SYN, SYN-ACK, ACK, and later FIN and ACK.
 ///
@@ -66,13 +67,49 @@ inline bool is_in_mid_flow(const FlowRecord& flow) noexcept {
   return flow.has(FlowFlag::served) ? !recording : recording || flow.has(FlowFlag::evidence_missing);
 }
 
+namespace detail {
+
+/// What the state table makes of one segment.
+consteval EndStates stepped(EndStates ends, Side side, FlagClass flags) {
+  step(ends, side, flags);
+  return ends;
+}
+
+/// Once both ends are established a FIN closes its sender, whether or not the other has closed, and ACKs and payload
+/// move nobody: continue_in_order() goes by that.
+consteval bool only_a_fin_moves() {
+  constexpr std::array kTalking = {EndState::established, EndState::closed};
+  for (const Side side : {Side::originator, Side::responder}) {
+    for (const EndState own : kTalking) {
+      for (const EndState peer : kTalking) {
+        EndStates ends;
+        ends.set(side, own);
+        ends.set(other(side), peer);
+        if (stepped(ends, side, FlagClass::ack) != ends || stepped(ends, side, FlagClass::data) != ends) return false;
+        EndStates closed = ends;
+        closed.set(side, EndState::closed);
+        if (stepped(ends, side, FlagClass::fin) != closed) return false;
+      }
+    }
+  }
+  return true;
+}
+static_assert(only_a_fin_moves());
+
+inline constexpr EndStates kBegun = stepped({}, Side::originator, FlagClass::syn);
+inline constexpr EndStates kAnswered = stepped(kBegun, Side::responder, FlagClass::syn_ack);
+static_assert(kAnswered.of(Side::originator) == EndState::established);
+static_assert(kAnswered.of(Side::responder) == EndState::established);
+
+}  // namespace detail
+
 /// A plain SYN has begun the connection.
 inline void begin_in_order(FlowRecord& flow, FlowDetails& details, const packet::Segment& segment) noexcept {
   constexpr std::size_t kOriginator = index_of(Side::originator);
   flow.set(FlowFlag::orderly);
   flow.set(FlowFlag::syn_seen);
   flow.set(SideFlag::letter_syn, Side::originator);
-  flow.set_states({{EndState::syn_sent, EndState::inactive}, {}});
+  flow.set_states(detail::kBegun);
   details.history.append(HistoryLetter::syn, Side::originator);
   details.of(Side::originator).start_seq = segment.seq;
   flow.acked[kOriginator] = segment.seq;
@@ -93,7 +130,7 @@ inline InOrder answer_in_order(FlowRecord& flow, FlowDetails& details, Side side
   if (!answers) return InOrder::no;
   flow.set(FlowFlag::syn_ack_seen);
   flow.set(SideFlag::letter_syn, Side::responder);
-  flow.set_states({{EndState::established, EndState::established}, {EndState::syn_sent, EndState::inactive}});
+  flow.set_states(detail::kAnswered);
   details.history.append(HistoryLetter::syn_ack, Side::responder);
   details.of(Side::responder).start_seq = segment.seq;
   flow.acked[kOriginator] = segment.ack;

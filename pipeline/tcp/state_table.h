@@ -41,9 +41,8 @@ inline constexpr std::size_t kFlagClassCount = 8;
 /// What else a cell of the table does or asks.
 enum class StateRule : std::uint8_t {
   none,
-  opens,    ///< established at once if the other end has answered already (captured out of order)
   answers,  ///< the other end's SYN is answered: it becomes established
-  joins,    ///< established if the other end is (the SYN was lost), else partial
+  joins,    ///< established at once if the other end is (the own SYN was lost, or captured late), else as the cell says
   waits,    ///< as joins; but before any SYN-ACK an empty segment of the responder leaves it inactive
   reopens,  ///< only if the other end is inactive: a SYN after stray data opens a connection after all
   closes,   ///< if the other end had closed and then reset, that was a normal end: it counts as closed
@@ -97,7 +96,7 @@ inline constexpr std::array<detail::StateRow, kEndStateCount> kStateTable = [] {
   return std::array<detail::StateRow, kEndStateCount>{{
     // inactive: the first segment of this end. A SYN of the responder answers (simultaneous open, RFC 9293 3.5).
     //   bare                ack                   data                  syn                       syn_ack                   fin       rst      rst_ack
-    {{ {{{partial, R::joins}, {partial, R::joins}, {partial, R::joins}, {syn_sent, R::opens},     {established, R::none},    {closed}, {reset}, {reset}}},     // originator
+    {{ {{{partial, R::joins}, {partial, R::joins}, {partial, R::joins}, {syn_sent, R::joins},     {established, R::none},    {closed}, {reset}, {reset}}},     // originator
        {{{partial, R::waits}, {partial, R::waits}, {partial, R::joins}, {established, R::answers}, {established, R::answers}, {closed}, {reset}, {reset}}} }},   // responder
     // syn_sent: only the other end's answer establishes. Data before it is TCP Fast Open, or nonsense.
     {{ {{{syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {syn_sent}, {closed}, {reset}, {reset}}},
@@ -125,9 +124,6 @@ constexpr void step(EndStates& ends, Side side, FlagClass flags) noexcept {
   const StateCell cell = kStateTable[static_cast<std::size_t>(own)][index_of(side)][static_cast<std::size_t>(flags)];
   switch (cell.rule) {
     case StateRule::none:
-      break;
-    case StateRule::opens:
-      if (peer == EndState::established) return ends.set(side, EndState::established);
       break;
     case StateRule::answers:
       if (peer == EndState::syn_sent) ends.set(other(side), EndState::established);
