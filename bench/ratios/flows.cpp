@@ -107,7 +107,7 @@ class PlainEncoder {
     json& type = event["type"] = {"connection"};
     if (!summary.mid_stream) type.push_back("start");
     if (summary.end_reason == tcp::EndReason::closed) type.push_back("end");
-    if (alert::is_denial(diagnosis.cause)) type.push_back("denied");
+    if (diagnose::traits_of(diagnosis.cause).denial) type.push_back("denied");
     event["outcome"] = refusal ? "failure" : "success";
     event["action"] = refusal ? "connection-refused" : "connection-served";
     event["reason"] = reason(diagnosis);

@@ -14,25 +14,8 @@ namespace {
 
 using diagnose::Cause;
 
+/// By diagnose::Worry, and one beyond.
 constexpr std::array kSeverities = {21, 47, 73, 99};
-
-/// Index into kSeverities of one incident of ordinary size.
-std::size_t usual_level(Cause cause) {
-  switch (cause) {
-    case Cause::app_crash:
-    case Cause::accept_queue_overflow:
-      return 2;
-    case Cause::connection_limit:
-    case Cause::rate_limit:
-    case Cause::middlebox_reset:
-    case Cause::bad_handshake_ack:
-    case Cause::server_no_reply:
-    case Cause::maintenance:
-      return 1;
-    default:
-      return 0;
-  }
-}
 
 void add_count(EcsRecord& record, const DistinctCount& count) {
   record.number("count", count.count);
@@ -48,7 +31,7 @@ void add_event(EcsRecord& record, const AlertEvent& event) {
   record.close_list();
   record.open_list("type");
   record.word_item("connection");
-  record.word_item(is_denial(incident.cause) ? "denied" : "info");
+  record.word_item(diagnose::traits_of(incident.cause).denial ? "denied" : "info");
   record.close_list();
   record.word("outcome", "failure");
   record.word("action", action_name(event.action));
@@ -258,7 +241,7 @@ int severity_of(const Incident& incident) noexcept {
   constexpr std::uint64_t kManyClients = 5;
   constexpr std::uint64_t kManyRefused = 10;
   constexpr double kDoubtful = 0.5;
-  std::size_t level = usual_level(incident.cause);
+  auto level = static_cast<std::size_t>(diagnose::traits_of(incident.cause).worry);
   // Many clients refused and nobody served is an outage, whatever its cause.
   const bool of_one_server = incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server;
   const bool outage = of_one_server && incident.contrast.served == 0 && incident.refused >= kManyRefused &&

@@ -45,7 +45,7 @@ void add_event(EcsRecord& record, const diagnose::DiagnosedConnection& connectio
   record.word_item("connection");
   if (!summary.mid_stream) record.word_item("start");
   if (summary.end_reason == tcp::EndReason::closed) record.word_item("end");
-  if (is_denial(cause)) record.word_item("denied");
+  if (diagnose::traits_of(cause).denial) record.word_item("denied");
   record.close_list();
   record.word("outcome", outcome_of(cause));
   record.word("action", action_of(cause));

@@ -131,23 +131,4 @@ StableId flow_id(const tcp::ConnectionSummary& summary) noexcept {
   return id;
 }
 
-bool is_denial(diagnose::Cause cause) noexcept {
-  using diagnose::Cause;
-  switch (cause) {
-    case Cause::acl_denied:
-    case Cause::connection_limit:
-    case Cause::rate_limit:
-    case Cause::icmp_admin_prohibited:
-    case Cause::silent_drop:
-    case Cause::middlebox_reset:
-    case Cause::tls_refused:
-    case Cause::http_refused:
-    case Cause::auth_failed:
-    case Cause::maintenance:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace doorslam::alert

@@ -61,7 +61,4 @@ class StableId {
 /// event.id of a connection's flow record.
 StableId flow_id(const tcp::ConnectionSummary& summary) noexcept;
 
-/// Somebody decided to refuse (ECS event.type "denied"), rather than failed or was not there.
-bool is_denial(diagnose::Cause cause) noexcept;
-
 }  // namespace doorslam::alert

@@ -24,17 +24,9 @@ using Slot = std::uint64_t;
 
 /// Refusals below the application, which a scan makes by the thousand.
 bool is_foldable(const DiagnosedConnection& connection) {
-  switch (connection.diagnosis.cause) {
-    case Cause::port_closed:
-    case Cause::silent_drop:
-    case Cause::icmp_unreachable:
-    case Cause::icmp_admin_prohibited:
-      return true;
-    case Cause::middlebox_reset:
-      return connection.summary.stage == tcp::Stage::syn;
-    default:
-      return false;
-  }
+  const diagnose::Scanned scanned = diagnose::traits_of(connection.diagnosis.cause).scanned;
+  return scanned == diagnose::Scanned::always ||
+         (scanned == diagnose::Scanned::at_syn && connection.summary.stage == tcp::Stage::syn);
 }
 
 /// The endpoint incidents of one (server, cause), and the incident that took over from them.

@@ -34,12 +34,6 @@ std::uint64_t stable_id(IncidentScope scope, const diagnose::DiagnosedConnection
   return id.value();
 }
 
-/// Whether an address list or a packet filter may be behind it.
-bool may_be_by_address(diagnose::Cause cause) {
-  return cause == diagnose::Cause::acl_denied || cause == diagnose::Cause::silent_drop ||
-         cause == diagnose::Cause::icmp_admin_prohibited || cause == diagnose::Cause::middlebox_reset;
-}
-
 }  // namespace
 
 void add_quality(CaptureQuality& quality, const tcp::ConnectionSummary& summary) {
@@ -157,7 +151,7 @@ void OpenIncident::absorb(const OpenIncident& other) {
 std::vector<AddressPrefix> OpenIncident::refused_prefixes() const {
   const bool of_one_server = scope() == IncidentScope::endpoint || scope() == IncidentScope::server;
   const bool anyone_served = !served_clients_.empty() || !earlier_clients_.empty();
-  if (!of_one_server || !anyone_served || !may_be_by_address(cause())) return {};
+  if (!of_one_server || !anyone_served || !diagnose::traits_of(cause()).by_address) return {};
   std::vector<flowtable::IpAddress> refused;
   std::vector<flowtable::IpAddress> served(served_clients_.begin(), served_clients_.end());
   served.insert(served.end(), earlier_clients_.begin(), earlier_clients_.end());

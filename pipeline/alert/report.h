@@ -17,7 +17,7 @@ struct CaptureSummary {
   std::vector<std::string> captures;  ///< names of the files, or of the ports
   std::uint64_t packets = 0;          ///< delivered by the source
   std::uint64_t used = 0;             ///< TCP segments and ICMP errors that reached the tracker
-  std::vector<std::pair<std::string, std::uint64_t>> not_used;  ///< reason in words, packets; zeros are left out
+  std::vector<std::pair<std::string, std::uint64_t>> not_used;  ///< name of the reason, packets; zeros are left out
   flowtable::TimeNs first_ns = 0;                               ///< of the first packet
   flowtable::TimeNs last_ns = 0;                                ///< of the last packet
   std::vector<std::string> warnings;                            ///< shown below the summary

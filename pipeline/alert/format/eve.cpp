@@ -11,7 +11,7 @@ namespace doorslam::format {
 
 namespace {
 
-/// Each cause is a signature: of the range that is left to sites (1,000,000 to 1,999,999).
+/// Each cause is a signature, by its number: of the range that is left to sites (1,000,000 to 1,999,999).
 constexpr std::uint32_t kFirstSignature = 1'900'000;
 
 class EveFormatter final : public Formatter {
@@ -63,7 +63,7 @@ class EveFormatter final : public Formatter {
     line_.open("alert");
     line_.word("action", "allowed");  // doorslam only watches
     line_.number("gid", 1);
-    line_.number("signature_id", kFirstSignature + static_cast<std::uint32_t>(record.cause));
+    line_.number("signature_id", kFirstSignature + diagnose::traits_of(record.cause).number);
     line_.number("rev", 1);
     line_.text("signature", event.title);
     line_.word("category", "refused connection");
