@@ -83,8 +83,8 @@ Json tracking(const port::LaneSnapshot& lane) {
                  {"capacity_connections", lane.flow_capacity},
                  {"evidence_in_use", c.evidence_in_use},
                  {"evidence_missing", c.tracker.evidence.exhausted}};
-  for (std::size_t i = 0; i < kEndReasonNames.size(); ++i) {
-    answer["ended_" + std::string(kEndReasonNames[i])] = c.tracker.ended[i];
+  for (std::size_t i = 0; i < tcp::kEndReasonNames.size(); ++i) {
+    answer["ended_" + std::string(tcp::kEndReasonNames[i])] = c.tracker.ended[i];
   }
   return answer;
 }
@@ -196,8 +196,8 @@ Json table_answer(const Observation& seen) {
                  {"histories_full", tracked.histories_full},
                  {"icmp_joined", tracked.icmp_joined},
                  {"icmp_unmatched", tracked.icmp_unmatched}};
-  for (std::size_t i = 0; i < kEndReasonNames.size(); ++i) {
-    answer["ended_" + std::string(kEndReasonNames[i])] = tracked.ended[i];
+  for (std::size_t i = 0; i < tcp::kEndReasonNames.size(); ++i) {
+    answer["ended_" + std::string(tcp::kEndReasonNames[i])] = tracked.ended[i];
   }
   return answer;
 }

@@ -203,8 +203,8 @@ void add_tracking(const Observation& seen, Exposition& out) {
   for (const port::LaneSnapshot& lane : seen.live.lanes) {
     if (!lane.tracks) continue;
     capacity.add({{"worker", worker_name(lane)}}, lane.flow_capacity);
-    for (std::size_t i = 0; i < kEndReasonNames.size(); ++i) {
-      ended.add({{"worker", worker_name(lane)}, {"reason", std::string(kEndReasonNames[i])}},
+    for (std::size_t i = 0; i < tcp::kEndReasonNames.size(); ++i) {
+      ended.add({{"worker", worker_name(lane)}, {"reason", std::string(tcp::kEndReasonNames[i])}},
                 lane.counters.tracker.ended[i]);
     }
   }

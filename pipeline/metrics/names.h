@@ -9,9 +9,6 @@
 /// Names that metrics and telemetry answers share.
 namespace doorslam::metrics {
 
-/// By tcp::EndReason.
-inline constexpr std::array<std::string_view, 5> kEndReasonNames = {"closed", "expired", "reused", "evicted",
-                                                                    "capture_end"};
 /// By alert::AlertAction.
 inline constexpr std::array<std::string_view, 3> kAlertActionNames = {"opened", "updated", "closed"};
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "pipeline/base/named.h"
+
 namespace doorslam::packet {
 
 /// What became of a packet: used, or the one reason why not. Every packet counts under exactly one.
@@ -36,33 +38,33 @@ enum class DecodeOutcome : std::uint8_t {
   tunnel_other,        ///< a tunnel's own signalling, or a protocol in it that doorslam does not read
 };
 
-inline constexpr std::array<std::string_view, 25> kDecodeOutcomeNames = {
-    "tcp",
-    "icmp_error",
-    "frame_truncated",
-    "link_type_unknown",
-    "arp",
-    "not_ip",
-    "nested_too_deep",
-    "ip_header_bad",
-    "ip_checksum_bad",
-    "ip_truncated",
-    "fragment_held",
-    "fragment_duplicate",
-    "fragment_overlap",
-    "fragment_bad",
-    "fragment_lost",
-    "udp",
-    "encrypted",
-    "not_tcp",
-    "icmp_other",
-    "icmp_truncated",
-    "icmp_checksum_bad",
-    "tcp_header_bad",
-    "tcp_truncated",
-    "tunnel_bad",
-    "tunnel_other",
-};
+inline constexpr auto kDecodeOutcomeNames = names_of<DecodeOutcome>({
+    {DecodeOutcome::tcp, "tcp"},
+    {DecodeOutcome::icmp_error, "icmp_error"},
+    {DecodeOutcome::frame_truncated, "frame_truncated"},
+    {DecodeOutcome::link_type_unknown, "link_type_unknown"},
+    {DecodeOutcome::arp, "arp"},
+    {DecodeOutcome::not_ip, "not_ip"},
+    {DecodeOutcome::nested_too_deep, "nested_too_deep"},
+    {DecodeOutcome::ip_header_bad, "ip_header_bad"},
+    {DecodeOutcome::ip_checksum_bad, "ip_checksum_bad"},
+    {DecodeOutcome::ip_truncated, "ip_truncated"},
+    {DecodeOutcome::fragment_held, "fragment_held"},
+    {DecodeOutcome::fragment_duplicate, "fragment_duplicate"},
+    {DecodeOutcome::fragment_overlap, "fragment_overlap"},
+    {DecodeOutcome::fragment_bad, "fragment_bad"},
+    {DecodeOutcome::fragment_lost, "fragment_lost"},
+    {DecodeOutcome::udp, "udp"},
+    {DecodeOutcome::encrypted, "encrypted"},
+    {DecodeOutcome::not_tcp, "not_tcp"},
+    {DecodeOutcome::icmp_other, "icmp_other"},
+    {DecodeOutcome::icmp_truncated, "icmp_truncated"},
+    {DecodeOutcome::icmp_checksum_bad, "icmp_checksum_bad"},
+    {DecodeOutcome::tcp_header_bad, "tcp_header_bad"},
+    {DecodeOutcome::tcp_truncated, "tcp_truncated"},
+    {DecodeOutcome::tunnel_bad, "tunnel_bad"},
+    {DecodeOutcome::tunnel_other, "tunnel_other"},
+});
 
 inline constexpr std::size_t kDecodeOutcomeCount = kDecodeOutcomeNames.size();
 static_assert(static_cast<std::size_t>(DecodeOutcome::tunnel_other) + 1 == kDecodeOutcomeCount);

@@ -6,6 +6,7 @@
 
 #include "flowtable/ip_address.h"
 #include "flowtable/time.h"
+#include "pipeline/base/named.h"
 
 namespace doorslam::tcp {
 
@@ -40,7 +41,17 @@ enum class EndReason : std::uint8_t {
   capture_end,  ///< the source ended, or doorslam was told to stop
 };
 
-/// Zeek's history string, in place. Letters beyond the capacity are dropped and counted by the tracker.
+inline constexpr auto kEndReasonNames = names_of<EndReason>({
+    {EndReason::closed, "closed"},
+    {EndReason::expired, "expired"},
+    {EndReason::reused, "reused"},
+    {EndReason::evicted, "evicted"},
+    {EndReason::capture_end, "capture_end"},
+});
+
+constexpr std::string_view name_of(EndReason reason) { return kEndReasonNames[static_cast<std::size_t>(reason)]; }
+
+/// Zeek's history string, in place. The tracker keeps the first 24 (PackedHistory); what comes after them is not told.
 struct History {
   std::array<char, 31> letters{};
   std::uint8_t length = 0;
@@ -72,9 +83,10 @@ struct ConnectionSummary {
   std::uint16_t vlan = 0;
   bool mid_stream : 1 = false;  ///< no SYN of the originator seen
   bool orientation_guessed : 1 =
-      false;                          ///< neither SYN nor SYN-ACK seen; the well-known or lower port is the responder
-  bool one_sided : 1 = false;         ///< packets of one side only although the other must have answered
-  bool plainly_served : 1 = false;    ///< requests and responses went to and fro; Evidence was given back
+      false;                   ///< neither SYN nor SYN-ACK seen; the well-known or lower port is the responder
+  bool one_sided : 1 = false;  ///< packets of one side only although the other must have answered
+  bool plainly_served : 1 =
+      false;  ///< requests and responses went to and fro; its Evidence, if any is left, is of its beginning
   bool evidence_missing : 1 = false;  ///< the evidence pool was exhausted
   bool tunneled : 1 = false;
   std::uint16_t duplicates = 0;  ///< mirror duplicates dropped
