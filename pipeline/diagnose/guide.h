@@ -41,7 +41,8 @@ struct NextStep {
 /// follow, and, where no program was named, what may stand before one (xinetd, systemd, packet filters).
 std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol);
 
-/// The protocol that IANA registered for a port ("ftp" for 21), or empty. A hint for advice only.
+/// The protocol that IANA registered for a port ("ftp" for 21), or empty. Advice goes by it, and pieces of evidence:
+/// who usually speaks first there, and with which words. A port may be used for something else.
 std::string_view usual_protocol(std::uint16_t port) noexcept;
 
 /// The page that `doorslam explain CAUSE` prints: plain text of at most 100 columns.

@@ -40,7 +40,8 @@ struct TcpOptions {
   friend bool operator==(const TcpOptions&, const TcpOptions&) = default;
 };
 
-/// A decoded TCP segment. `payload` borrows from the RawPacket.
+/// A decoded TCP segment. `payload` borrows from the RawPacket, or, of a reassembled datagram, from the decoder until
+/// its recycle().
 struct Segment {
   flowtable::TimeNs time_ns = 0;
   std::uint64_t number = 0;  ///< of the packet in its source
