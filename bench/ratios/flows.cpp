@@ -128,7 +128,7 @@ class PlainEncoder {
   }
 
   static json side(const flowtable::Endpoint& end, const tcp::SideTotals& totals) {
-    return {{"ip", alert::AddressText(end.address).view()},
+    return {{"ip", AddressText(end.address).view()},
             {"port", end.port},
             {"packets", totals.packets},
             {"bytes", totals.payload_bytes}};

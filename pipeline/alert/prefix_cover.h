@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flowtable/ip_address.h"
+#include "pipeline/base/text.h"
 
 /// Which part of the address space was refused: what an access list would have to say.
 namespace doorslam::alert {
@@ -31,6 +32,7 @@ std::vector<AddressPrefix> prefixes_of(std::vector<flowtable::IpAddress> refused
 /// Reads "10.1.2.0/25", "2001:db8::/32" or a single address. Bits behind the length must be zero. Empty: it is none.
 std::optional<AddressPrefix> parse_prefix(std::string_view text);
 
+using doorslam::text_of;  // or the overload below would hide those of addresses
 /// "10.1.2.0/25"; a single address without its length.
 std::string text_of(const AddressPrefix& prefix);
 

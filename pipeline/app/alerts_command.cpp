@@ -103,7 +103,7 @@ Result<int> deliver(const CommandLine& line, const config::Settings& settings, s
   if (!options) return tl::unexpected(options.error());
   const bool known = std::any_of(options->sinks.begin(), options->sinks.end(),
                                  [&](const sink::SinkOptions& one) { return one.runner.name == sink; });
-  const std::string noted = fmt::format("{} to be sent again by sink {}", alert::counted(records, "record"), sink);
+  const std::string noted = fmt::format("{} to be sent again by sink {}", counted(records, "record"), sink);
   if (!known) {
     print(noted + ": by the doorslam that has this sink, now or when it starts\n");
     return 0;

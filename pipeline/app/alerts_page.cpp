@@ -144,7 +144,7 @@ std::string alert_page(const store::Record& record) {
   add_line(out, "first seen", text(event, "doorslam/incident/first_seen"));
   add_line(out, "last seen", text(event, "doorslam/incident/last_seen"));
   if (const std::int64_t refused = number(event, "doorslam/incident/refused"); refused > 0) {
-    add_line(out, "refused", alert::counted(static_cast<std::uint64_t>(refused), "connection"));
+    add_line(out, "refused", counted(static_cast<std::uint64_t>(refused), "connection"));
   }
   add_line(out, "conn_state", text(event, "doorslam/sample/conn_state"));
   add_line(out, "signature", text(event, "doorslam/signature/name"));

@@ -22,7 +22,7 @@ constexpr std::uint64_t kDpdkOctets = std::uint64_t{32} << 20U;
 constexpr std::uint32_t kPacketSocketFrame = 2048;
 
 host::MemoryNeed of_records(std::string_view what, std::uint64_t count, std::uint64_t octets_each) {
-  return {fmt::format("{} {} x {} octets", what, alert::grouped(count), octets_each), count * octets_each, {}};
+  return {fmt::format("{} {} x {} octets", what, grouped(count), octets_each), count * octets_each, {}};
 }
 
 /// A connection's slot in the table, and its details beside it.
@@ -84,7 +84,7 @@ void add_buffers(const ethdev::LiveOptions& options, const host::Facts& facts, h
     const ethdev::PoolPlan plan = ethdev::plan_pool(pool);
     host::MemoryNeed need;
     need.what = fmt::format("{} packet buffers of {} ({} queues x {} descriptors and what the threads hold)",
-                            alert::grouped(plan.buffers), port.name, pool.queues, pool.descriptors);
+                            grouped(plan.buffers), port.name, pool.queues, pool.descriptors);
     need.octets = plan.octets;
     if (const auto card = facts.devices.pci.find(port.address); card != facts.devices.pci.end()) {
       need.node = card->second.node;

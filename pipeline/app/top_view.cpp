@@ -14,7 +14,6 @@ namespace doorslam::app {
 
 namespace {
 
-using alert::grouped;
 using nlohmann::json;
 
 constexpr double kMsPerSecond = 1e3;

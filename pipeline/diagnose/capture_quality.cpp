@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "pipeline/diagnose/figures.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::diagnose {
 
@@ -30,30 +30,9 @@ std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const
 }
 
 std::string banner_of(const tcp::PayloadHead& head, std::size_t limit) {
-  std::string text;
-  for (const std::uint8_t octet : head.view()) {
-    std::string shown;
-    switch (octet) {
-      case '\r':
-        shown = "\\r";
-        break;
-      case '\n':
-        shown = "\\n";
-        break;
-      case '\t':
-        shown = "\\t";
-        break;
-      case '\\':
-        shown = "\\\\";
-        break;
-      default:
-        shown =
-            octet >= 0x20 && octet < 0x7f ? std::string(1, static_cast<char>(octet)) : fmt::format("\\x{:02x}", octet);
-    }
-    if (text.size() + shown.size() > limit) break;
-    text += shown;
-  }
-  return text;
+  std::string octets;
+  for (const std::uint8_t octet : head.view()) octets += static_cast<char>(octet);
+  return escaped(octets, limit);
 }
 
 }  // namespace doorslam::diagnose

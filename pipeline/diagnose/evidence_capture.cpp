@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "pipeline/diagnose/figures.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::diagnose::evidence {
 

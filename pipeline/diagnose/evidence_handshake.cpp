@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdlib>
 
-#include "pipeline/diagnose/figures.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::diagnose::evidence {
 
@@ -66,7 +66,7 @@ std::optional<Finding> icmp_prohibited(const Case& c) {
   const bool prohibited = v6 ? icmp.type == 1 && (icmp.code == 1 || icmp.code == 5 || icmp.code == 6)
                              : icmp.type == 3 && (icmp.code == 9 || icmp.code == 10 || icmp.code == 13);
   if (!prohibited) return std::nullopt;
-  return Finding{fmt::format("{} answers with {} type {} code {}: administratively prohibited", in_words(icmp.reporter),
+  return Finding{fmt::format("{} answers with {} type {} code {}: administratively prohibited", text_of(icmp.reporter),
                              v6 ? "ICMPv6" : "ICMP", icmp.type, icmp.code)};
 }
 
@@ -75,7 +75,7 @@ std::optional<Finding> icmp_unreachable(const Case& c) {
   const tcp::IcmpNote& icmp = c.packets->icmp;
   const bool v6 = icmp.reporter.version == flowtable::IpVersion::v6;
   if (icmp.type != (v6 ? 1 : 3)) return std::nullopt;
-  return Finding{fmt::format("{} answers with {} type {} code {}: destination unreachable", in_words(icmp.reporter),
+  return Finding{fmt::format("{} answers with {} type {} code {}: destination unreachable", text_of(icmp.reporter),
                              v6 ? "ICMPv6" : "ICMP", icmp.type, icmp.code)};
 }
 

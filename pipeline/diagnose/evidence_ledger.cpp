@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-#include "pipeline/diagnose/figures.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::diagnose::evidence {
 

@@ -6,8 +6,8 @@
 #include <array>
 #include <string_view>
 
+#include "pipeline/base/text.h"
 #include "pipeline/diagnose/evidence_crash.h"
-#include "pipeline/diagnose/figures.h"
 #include "pipeline/diagnose/guide.h"
 #include "pipeline/diagnose/protocol_marks.h"
 

@@ -208,7 +208,7 @@ Json servers_answer(const Observation& seen) {
   for (std::size_t i = 0; i < told; ++i) {
     const WorstServer& server = seen.worst_servers[i];
     answer["worst_" + std::to_string(i)] = {
-        {"server", alert::text_of(server.server)},
+        {"server", text_of(server.server)},
         {"refused", server.refused},
         {"recent", static_cast<std::uint64_t>(std::llround(std::max(0.0, server.recent)))},
         {"cause", std::string(name_of(server.cause))},

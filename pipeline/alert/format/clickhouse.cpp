@@ -20,7 +20,7 @@ class ClickHouseFormatter final : public Formatter {
     line_.number("time_ns", record.time_ns);
     line_.word("cause", name_of(record.cause));
     line_.ratio("confidence", event->confidence);
-    line_.word("server", alert::AddressText(record.server.address).view());
+    line_.word("server", AddressText(record.server.address).view());
     line_.number("port", record.server.port);
     line_.text("client", event->client_ip);
     line_.text("signature", event->signature);

@@ -190,7 +190,7 @@ class KafkaReceiver final : public Receiver {
   /// False: no more can be queued now.
   bool produce(const Message& message, std::size_t index) {
     const store::Record& record = *message.record;
-    const std::string key = alert::text_of(record.server);
+    const std::string key = text_of(record.server);
     const std::string& topic = record.kind == store::RecordKind::alert ? alerts_ : flows_;
     Flight& flight = shared_.flight;
     // The variadic rd_kafka_producev() has macros with casts that our warnings forbid.

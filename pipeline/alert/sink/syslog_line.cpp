@@ -63,7 +63,7 @@ void SyslogLine::append(const Message& message, std::string& out) {
                  R"(<{}>1 {}Z {} doorslam {} {} [{} id="{}" cause="{}" severity="{}" server="{}" port="{}"] {})",
                  identity_.facility * 8 + syslog_severity(record.severity), time, identity_.host, process_,
                  name_of(record.kind), kStructuredDataId, record.id, name_of(record.cause), record.severity,
-                 alert::AddressText(record.server.address).view(), record.server.port, message.body);
+                 AddressText(record.server.address).view(), record.server.port, message.body);
 }
 
 void SyslogLine::append_local(const Message& message, std::string& out) {

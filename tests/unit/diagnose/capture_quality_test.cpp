@@ -1,41 +1,13 @@
-#include "pipeline/diagnose/figures.h"
+#include "pipeline/diagnose/capture_quality.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 
-#include "pipeline/diagnose/capture_quality.h"
 #include "pipeline/diagnose/protocol_marks.h"
-#include "tests/support/segment_scenario.h"
 
 namespace doorslam::diagnose {
 namespace {
-
-using flowtable::kMicrosecondNs;
-using flowtable::kMillisecondNs;
-using flowtable::kSecondNs;
-
-TEST(Figures, SayDurationsAsAPersonWould) {
-  EXPECT_EQ(in_words(flowtable::DurationNs{0}), "0 µs");
-  EXPECT_EQ(in_words(250 * kMicrosecondNs), "250 µs");
-  EXPECT_EQ(in_words(1'400 * kMicrosecondNs), "1.4 ms");
-  EXPECT_EQ(in_words(12 * kMillisecondNs), "12 ms");
-  EXPECT_EQ(in_words(3'500 * kMillisecondNs), "3.5 s");
-  EXPECT_EQ(in_words(90 * kSecondNs), "90.0 s");
-  EXPECT_EQ(in_words(240 * kSecondNs), "4 min");
-  EXPECT_EQ(in_words(-3'500 * kMillisecondNs), "3.5 s") << "a distance in time has no sign";
-}
-
-TEST(Figures, SayAddressesAsRfc5952Has) {
-  EXPECT_EQ(in_words(test::address4(7, 1)), "10.0.1.7");
-  EXPECT_EQ(in_words(test::address6(0x2a)), "fd00::2a");
-}
-
-TEST(Figures, CountInSingularAndPlural) {
-  EXPECT_EQ(counted(0, "client", "clients"), "0 clients");
-  EXPECT_EQ(counted(1, "client", "clients"), "1 client");
-  EXPECT_EQ(counted(2, "client", "clients"), "2 clients");
-}
 
 tcp::PayloadHead head_of(std::string_view text) {
   tcp::PayloadHead head;
