@@ -2,12 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <list>
 #include <unordered_map>
 #include <utility>
 
-#include "flowtable/ip_address.h"
+#include "flowtable/address_hash.h"
 #include "pipeline/diagnose/cause.h"
 
 /// Containers of the incident log.
@@ -18,21 +17,9 @@ using AddressCause = std::pair<flowtable::IpAddress, diagnose::Cause>;
 /// An endpoint and a cause: what an incident is.
 using EndpointCause = std::pair<flowtable::Endpoint, diagnose::Cause>;
 
-/// Hashes of the keys above. Not keyed: the containers are small and bounded.
-struct KeyHash {
-  static std::size_t mixed(std::uint64_t a, std::uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(a ^ 0x9e3779b97f4a7c15) * (b ^ 0xd6e8feb86659fd93);
-    return static_cast<std::size_t>(product) ^ static_cast<std::size_t>(product >> 64);
-  }
-  std::size_t operator()(const flowtable::IpAddress& address) const noexcept {
-    std::uint64_t words[2];
-    std::memcpy(words, address.octets.data(), sizeof(words));
-    return mixed(words[0], words[1] + static_cast<std::uint64_t>(address.version));
-  }
-  std::size_t operator()(const flowtable::Endpoint& endpoint) const noexcept {
-    return mixed((*this)(endpoint.address), endpoint.port);
-  }
+/// Hashes of the keys above, and of what they are made of.
+struct KeyHash : flowtable::AddressHash {
+  using AddressHash::operator();
   std::size_t operator()(const AddressCause& key) const noexcept {
     return mixed((*this)(key.first), static_cast<std::uint64_t>(key.second));
   }

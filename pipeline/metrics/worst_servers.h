@@ -8,9 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "flowtable/ip_address.h"
+#include "flowtable/address_hash.h"
 #include "flowtable/time.h"
-#include "pipeline/alert/bounded_map.h"
 #include "pipeline/diagnose/cause.h"
 
 namespace doorslam::metrics {
@@ -62,7 +61,7 @@ class WorstServers {
 
   std::size_t capacity_;
   flowtable::TimeNs start_ns_ = flowtable::kNoTime;  ///< when a refusal weighs 1
-  std::unordered_map<flowtable::Endpoint, Entry, alert::KeyHash> entries_;
+  std::unordered_map<flowtable::Endpoint, Entry, flowtable::AddressHash> entries_;
   std::set<std::pair<double, flowtable::Endpoint>> by_weight_;
   std::uint64_t forgotten_ = 0;
 };
