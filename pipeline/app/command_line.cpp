@@ -148,7 +148,9 @@ void add_alerts(CLI::App& app, CommandLine& line) {
 
 void add_explain(CLI::App& app, CommandLine& line, std::string& cause) {
   CLI::App* explain = app.add_subcommand("explain", "What a cause means, looks like, and whom to ask");
-  explain->add_option("cause", cause, "One of the causes; without it, all are listed")->type_name("CAUSE");
+  CLI::Option* one =
+      explain->add_option("cause", cause, "One of the causes; without it, all are listed")->type_name("CAUSE");
+  explain->add_flag("--markdown", line.markdown, "All of them in full, as in docs/causes.md")->excludes(one);
   explain->callback([&line] { line.command = CommandLine::Command::explain; });
 }
 

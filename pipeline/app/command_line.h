@@ -31,6 +31,7 @@ struct CommandLine {
   Command command = Command::read;
   std::vector<std::string> captures;     ///< read: files, "-" is standard input
   std::optional<diagnose::Cause> cause;  ///< explain: nothing means the list of causes
+  bool markdown = false;                 ///< explain: all causes, as docs/causes.md has them
   std::string config_file;               ///< empty: defaults
   std::vector<std::string> settings;     ///< "key=value", later ones win
   std::string flows;                     ///< file for flow records, "-" is standard output, empty: none

@@ -34,6 +34,7 @@ int print(std::string_view text) {
 }
 
 int explain(const CommandLine& line) {
+  if (line.markdown) return print(doorslam::diagnose::explain_in_markdown());
   if (line.cause) return print(doorslam::diagnose::explain(*line.cause));
   std::string causes;
   for (std::size_t i = 0; i < doorslam::diagnose::kCauseCount; ++i) {

@@ -12,6 +12,7 @@ namespace doorslam::diagnose {
 namespace {
 
 constexpr std::size_t kPageWidth = 100;
+constexpr std::size_t kMarkdownWidth = 120;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -48,6 +49,46 @@ void add_settings(std::vector<NextStep>& steps, Cause cause, auto&& wanted) {
       steps.push_back({std::string(setting.program), std::string(setting.text)});
     }
   }
+}
+
+/// Text that Markdown shows as it is: what would be a tag or an emphasis outside of `code` is escaped.
+std::string markdown(std::string_view text) {
+  std::string out;
+  bool in_code = false;
+  for (const char c : text) {
+    if (c == '`') in_code = !in_code;
+    if (!in_code && (c == '<' || c == '*')) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+void add_bullet(std::string& page, std::string_view text) { page += wrap(text, kMarkdownWidth, 2, "-"); }
+
+/// One cause as a section of docs/causes.md.
+void add_markdown(std::string& page, Cause cause) {
+  const GuideEntry& entry = guide_entry(cause);
+  page.append("\n## ").append(name_of(cause)).append(": ").append(entry.title).append("\n\n");
+  page += wrap(markdown(entry.sentence), kMarkdownWidth, 0);
+  page += '\n' + wrap(markdown(entry.definition), kMarkdownWidth, 0);
+  if (!entry.ladder.empty()) page.append("\n```\n").append(entry.ladder).append("```\n");
+  if (!entry.lookalikes.empty()) page += "\nWhat looks alike, and how to tell:\n\n";
+  for (const Lookalike& other : entry.lookalikes) {
+    add_bullet(page, '`' + std::string(name_of(other.cause)) + "`: " + markdown(other.told_apart));
+  }
+  if (!entry.checks.empty()) page += "\nWhat to check:\n\n";
+  for (const std::string_view check : entry.checks) add_bullet(page, markdown(check));
+  std::vector<NextStep> steps;
+  add_settings(steps, cause, [](const Setting&) { return true; });
+  if (!steps.empty()) page += "\nSettings, by program:\n\n";
+  for (const NextStep& step : steps) add_bullet(page, "**" + step.program + "**: " + markdown(step.text));
+  page += '\n' + wrap("Whom to ask: " + markdown(entry.ask) + '.', kMarkdownWidth, 0);
+  if (entry.references.empty()) return;
+  std::string references;
+  for (const std::string_view reference : entry.references) {
+    references.append(references.empty() ? "References: " : "; ").append(reference);
+  }
+  page += '\n' + wrap(markdown(references) + '.', kMarkdownWidth, 0);
 }
 
 void add_section(std::string& page, std::string_view heading) { page.append("\n").append(heading).append("\n"); }
@@ -127,6 +168,16 @@ std::string explain(Cause cause) {
     add_section(page, "REFERENCES");
     for (const std::string_view reference : entry.references) page += wrap(reference, kPageWidth, 2);
   }
+  return page;
+}
+
+std::string explain_in_markdown() {
+  std::string page =
+      "# Causes\n\n"
+      "What `doorslam.cause` says of a connection. `doorslam explain CAUSE` prints one of these sections, `doorslam "
+      "explain\n"
+      "--markdown` this page; a test keeps the two alike.\n";
+  for (std::size_t i = 0; i < kCauseCount; ++i) add_markdown(page, static_cast<Cause>(i));
   return page;
 }
 

@@ -48,4 +48,7 @@ std::string_view usual_protocol(std::uint16_t port) noexcept;
 /// The page that `doorslam explain CAUSE` prints: plain text of at most 100 columns.
 std::string explain(Cause cause);
 
+/// docs/causes.md: all of them, in Markdown.
+std::string explain_in_markdown();
+
 }  // namespace doorslam::diagnose

@@ -39,7 +39,7 @@ constexpr std::array<Strings, 3> kAclChecks = {
 };
 constexpr std::array<Strings, 3> kAclReferences = {"hosts_access(5), hosts_options(5)",
                                                    "RFC 9293, section 3.6.1 (RST when data remain unread)",
-                                                   "tcp(7): SO_LINGER in socket(7) explains refusals by RST"};
+                                                   "socket(7): with SO_LINGER and a time of 0 a close is a RST"};
 
 // --- connection_limit -----------------------------------------------------------------------------------------------
 
@@ -68,9 +68,10 @@ constexpr std::array<Strings, 2> kLimitReferences = {"RFC 959 and RFC 5321: repl
 constexpr std::array kRateLookalikes = {
     Lookalike{Cause::connection_limit, "a session limit depends on open sessions; waiting alone does not help"},
     Lookalike{Cause::acl_denied, "an access list never lets the client in, however slowly it comes"},
-    Lookalike{Cause::port_closed,
-              "super-servers (xinetd cps, systemd TriggerLimit) close the port for a while: RST follows a burst and "
-              "goes away by itself"},
+    Lookalike{
+        Cause::port_closed,
+        "super-servers close the port after a burst, so that SYNs meet RST: xinetd (cps) opens it again by itself, "
+        "systemd (TriggerLimit) does not"},
 };
 constexpr std::array<Strings, 3> kRateChecks = {
     "How fast does this client connect, and must it? A client that reconnects in a loop after an error keeps itself "
@@ -103,7 +104,7 @@ constexpr std::array kClosedLookalikes = {
               "a firewall that rejects with a reset answers in the server's name: other TTL than the server's packets, "
               "no round trip to the server"},
     Lookalike{Cause::app_crash, "the same port was serving a moment ago and its sessions ended in one instant"},
-    Lookalike{Cause::rate_limit, "a super-server closed the port after a burst and opens it again by itself"},
+    Lookalike{Cause::rate_limit, "a super-server closed the port after a burst: xinetd opens it again by itself"},
     Lookalike{Cause::silent_drop, "there nothing answers at all"},
 };
 constexpr std::array<Strings, 4> kClosedChecks = {
@@ -119,7 +120,8 @@ constexpr std::array<Strings, 2> kClosedReferences = {"RFC 9293, section 3.5.2, 
 // --- icmp_unreachable -----------------------------------------------------------------------------------------------
 
 constexpr std::array kUnreachableLookalikes = {
-    Lookalike{Cause::icmp_admin_prohibited, "the code says that a rule forbids it (3/9, 3/10, 3/13; ICMPv6 1/1, 1/5)"},
+    Lookalike{Cause::icmp_admin_prohibited,
+              "the code says that a rule forbids it (3/9, 3/10, 3/13; ICMPv6 1/1, 1/5, 1/6)"},
     Lookalike{Cause::silent_drop, "there nobody reports an error"},
     Lookalike{Cause::port_closed, "the server's own kernel answers TCP with RST, never with ICMP"},
 };
@@ -148,7 +150,7 @@ constexpr std::array<Strings, 3> kProhibitedChecks = {
     "On routers: the access list of the interface towards the client, and its hit counters.",
 };
 constexpr std::array<Strings, 2> kProhibitedReferences = {"RFC 1812, section 5.2.7.1 (codes 9, 10 and 13)",
-                                                          "RFC 4443, section 3.1 (code 1, and 5: policy)"};
+                                                          "RFC 4443, section 3.1 (codes 1, 5 and 6)"};
 
 // --- silent_drop ----------------------------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ constexpr std::array<Strings, 3> kBadAckChecks = {
 };
 constexpr std::array<Strings, 2> kBadAckReferences = {
     "RFC 9293, section 3.10.7.4 (SYN-RECEIVED: an unacceptable ACK is answered with RST)",
-    "RFC 9293, section 3.5.3 (half-open connections)"};
+    "RFC 9293, section 3.5.1 (half-open connections)"};
 
 // --- client_abort ---------------------------------------------------------------------------------------------------
 
@@ -352,8 +354,7 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "Served",
      "The client got what it came for.",
      "The connection was established and used. That includes one-shot services that speak and close, clients that end "
-     "a "
-     "finished session with RST, and idle sessions that the server ends after its timeout.",
+     "a finished session with RST, and idle sessions that the server ends after its timeout.",
      "+0.000000  client ──▶ server  SYN\n"
      "+0.000400  client ◀── server  SYN,ACK\n"
      "+0.000800  client ──▶ server  ACK\n"
@@ -392,8 +393,7 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "The server refused the connection because too many connections or requests came in too short a time.",
      "A budget per unit of time: connections per minute (Postfix anvil, xinetd cps), requests per second (nginx "
      "limit_req), failures before a ban (MySQL max_connect_errors, OpenSSH penalties, fail2ban). It depends on how "
-     "fast "
-     "the client comes, not on what is open, and goes away with waiting.",
+     "fast the client comes, not on what is open, and mostly goes away with waiting (a blocked MySQL host does not).",
      "+0.000000  client ──▶ server  SYN                the 5th connection within 3 s\n"
      "+0.000400  client ◀── server  SYN,ACK\n"
      "+0.000800  client ──▶ server  ACK\n"
@@ -429,7 +429,8 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
     {Cause::icmp_admin_prohibited, "Administratively prohibited",
      "A packet filter refused the SYN and said so by ICMP.",
      "A rule of a firewall, a router's access list or the server's own packet filter forbids this connection and "
-     "reports it: ICMP type 3 codes 9, 10 or 13, ICMPv6 type 1 codes 1 or 5. The source address of the message names "
+     "reports it: ICMP type 3 codes 9, 10 or 13, ICMPv6 type 1 codes 1, 5 or 6. The source address of the message "
+     "names "
      "the device that has the rule.",
      "+0.000000  client ──▶ server  SYN       seq 0           len 0\n"
      "+0.000350  client ◀── 192.0.2.1  ICMP 3/13  communication administratively prohibited\n",
@@ -498,9 +499,9 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "The client's kernel acknowledges but has no room, so the server may not send. It probes the window with growing "
      "pauses until it opens or a timeout ends the connection.",
      "+4.000000  client ──▶ server  ACK      win 0     zero window\n"
-     "+4.200000  client ◀── server  ACK      len 1     window probe\n"
+     "+4.200000  client ◀── server  ACK      len 0     window probe (Linux; others send one octet)\n"
      "+4.200400  client ──▶ server  ACK      win 0\n"
-     "+4.600000  client ◀── server  ACK      len 1     window probe\n",
+     "+4.600000  client ◀── server  ACK      len 0     window probe\n",
      "the owner of the client program", kWindowLookalikes, kWindowChecks, kWindowReferences},
     {Cause::server_no_reply, "Server does not answer",
      "The handshake completed and the client's data were acknowledged, but the application never answered.",

@@ -55,7 +55,8 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"pure-ftpd",
      "ftp",
      {acl_denied},
-     "-E NoAnonymous, -e AnonymousOnly, -i, and libwrap where built with it: /etc/hosts.allow, /etc/hosts.deny."},
+     "pure-pw usermod -r and -R: the client addresses that a virtual user may and may not come from. Behind inetd or "
+     "xinetd: tcpd with /etc/hosts.allow and /etc/hosts.deny."},
 
     // --- SMTP -------------------------------------------------------------------------------------------------------
     {"postfix",

@@ -101,6 +101,14 @@ TEST_F(Program, ExplainsEveryCauseAndNoOther) {
   EXPECT_EQ(nonsense.out, "");
 }
 
+/// After a change to the guide: doorslam explain --markdown > docs/causes.md
+TEST_F(Program, ExplainsWhatTheDocumentationSays) {
+  const Finished page = run("explain --markdown");
+  EXPECT_EQ(page.exit_code, 0);
+  EXPECT_TRUE(page.out == content_of(DOORSLAM_TEST_CAUSES)) << "docs/causes.md is out of date";
+  EXPECT_EQ(run("explain --markdown acl_denied").exit_code, 2);
+}
+
 TEST_F(Program, PrintsAConfigurationThatItTakes) {
   const Finished printed = run("print-config --set workers=2");
   EXPECT_EQ(printed.exit_code, 0);
