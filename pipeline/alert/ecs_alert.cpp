@@ -20,6 +20,7 @@ constexpr std::array kSeverities = {21, 47, 73, 99};
 void add_count(EcsRecord& record, const DistinctCount& count) {
   record.number("count", count.count);
   record.flag("lower_bound", count.lower_bound);
+  if (count.estimate != 0) record.number("estimate", count.estimate);
 }
 
 void add_event(EcsRecord& record, const AlertEvent& event) {

@@ -36,7 +36,8 @@ struct ClientTally {
 /// A number of distinct things, counted exactly up to a bound.
 struct DistinctCount {
   std::uint64_t count = 0;
-  bool lower_bound = false;  ///< true: the bound was reached, there may be more
+  bool lower_bound = false;    ///< true: the bound was reached, there may be more
+  std::uint64_t estimate = 0;  ///< how many there are, to within about 3 %; 0 where `count` is exact, or nobody knows
 };
 
 /// How good the capture was: what the reader must know before believing the diagnosis.

@@ -14,12 +14,22 @@ namespace doorslam::alert {
 
 namespace {
 
+std::string counted_distinct(const DistinctCount& count, std::string_view singular, std::string_view plural) {
+  return fmt::format("{} {}", count_words(count), count.count == 1 && !count.lower_bound ? singular : plural);
+}
 std::string counted_distinct(const DistinctCount& count, std::string_view singular) {
-  return fmt::format("{} {}{}", count_words(count), singular, count.count == 1 && !count.lower_bound ? "" : "s");
+  return counted_distinct(count, singular, std::string(singular) + 's');
 }
 
 std::string share(std::uint64_t part, std::uint64_t whole) {
   return fmt::format("{} of {}", grouped(part), counted(whole, "connection"));
+}
+
+/// An estimate to within 3 % is not told to the last unit: "about 48,000".
+std::uint64_t two_digits(std::uint64_t estimate) {
+  std::uint64_t unit = 1;
+  while (estimate / unit >= 100) unit *= 10;
+  return (estimate + unit / 2) / unit * unit;
 }
 
 constexpr std::size_t kSettings = 4;
@@ -56,10 +66,37 @@ std::string filled_in(std::string text, const Incident& incident) {
   return text;
 }
 
+/// Many addresses that came once each and got no further than the handshake.
+bool is_flood(const Incident& incident) {
+  constexpr std::uint64_t kManyClients = 200;
+  const DistinctCount& count = incident.distinct_clients;
+  const std::uint64_t clients = std::max(count.count, count.estimate);
+  const tcp::Stage stage = incident.sample.summary.stage;
+  const bool by_cause = incident.cause == diagnose::Cause::client_vanished ||
+                        incident.cause == diagnose::Cause::silent_drop ||
+                        incident.cause == diagnose::Cause::accept_queue_overflow;
+  return by_cause && (stage == tcp::Stage::syn || stage == tcp::Stage::handshake) && clients >= kManyClients &&
+         incident.refused < 2 * clients;
+}
+
+std::string flood_words(const Incident& incident) {
+  std::string clients = counted_distinct(incident.distinct_clients, "address", "addresses");
+  clients.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(clients.front())));
+  if (incident.cause == diagnose::Cause::client_vanished) {
+    return fmt::format("{} began a handshake and never went on, hardly one twice: a SYN flood with made-up sources.",
+                       clients);
+  }
+  return fmt::format(
+      "{} were left without an answer, hardly one twice: a SYN flood that the server cannot bear, or a crowd before a "
+      "server that is down.",
+      clients);
+}
+
 }  // namespace
 
 std::string count_words(const DistinctCount& count) {
-  return count.lower_bound ? grouped(count.count) + " or more" : grouped(count.count);
+  if (!count.lower_bound) return grouped(count.count);
+  return count.estimate != 0 ? "about " + grouped(two_digits(count.estimate)) : grouped(count.count) + " or more";
 }
 
 std::string program_of(const Incident& incident) {
@@ -108,7 +145,7 @@ std::string pattern_words(const Incident& incident) {
   const bool one_client = incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound;
   switch (incident.scope) {
     case IncidentScope::endpoint:
-      return {};
+      return is_flood(incident) ? flood_words(incident) : std::string();
     case IncidentScope::server:
       if (one_client) {
         return fmt::format("One client tried {} of this server: a port scan.",
@@ -138,16 +175,16 @@ std::string contrast_words(const Incident& incident) {
       break;
     case IncidentScope::client:
       return contrast.served == 0
-                 ? "This client was served nowhere meanwhile."
-                 : fmt::format("This client was served {} elsewhere meanwhile.", counted(contrast.served, "time"));
+                 ? "This client was served nowhere."
+                 : fmt::format("This client was served {} elsewhere.", counted(contrast.served, "time"));
     case IncidentScope::everywhere:
       return {};
   }
   std::string out;
   if (contrast.served == 0) {
-    out = fmt::format("Nobody was served on {} meanwhile", where);
+    out = fmt::format("Nobody was served on {}", where);
   } else {
-    out = fmt::format("{} of {} served on {} meanwhile", counted(contrast.served, "connection"),
+    out = fmt::format("{} of {} served on {}", counted(contrast.served, "connection"),
                       counted_distinct(contrast.served_clients, "client"), where);
   }
   if (contrast.served_before != 0)

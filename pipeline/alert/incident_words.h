@@ -14,9 +14,9 @@ std::string place_words(const Incident& incident);
 std::string scale_words(const Incident& incident);
 /// "Connection limit reached: 198.51.100.5:21 (vsftpd), 12 connections of 3 clients refused".
 std::string headline(const Incident& incident);
-/// What a folded incident looks like ("a port scan"), in a sentence; empty for scope `endpoint`.
+/// What many refusals together look like ("a port scan", "a SYN flood"), in a sentence; empty where like nothing.
 std::string pattern_words(const Incident& incident);
-/// What was served meanwhile, in a sentence; empty where the scope knows no contrast.
+/// What was served meanwhile (which the reader is told), in a sentence; empty where the scope knows no contrast.
 std::string contrast_words(const Incident& incident);
 /// The address prefixes that are refused; empty where addresses do not decide, or there is one refused client.
 std::string prefix_words(const Incident& incident);
@@ -24,7 +24,7 @@ std::string prefix_words(const Incident& incident);
 std::string limit_words(const Incident& incident);
 /// What the capture lacks, a sentence each; empty when it was whole.
 std::vector<std::string> quality_words(const CaptureQuality& quality);
-/// "3", or "512 or more" for a lower bound.
+/// "3", "about 48,000" for an estimate, "512 or more" for a lower bound.
 std::string count_words(const DistinctCount& count);
 
 /// The program that a signature named, or empty.

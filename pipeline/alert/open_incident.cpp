@@ -74,7 +74,10 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   add_port(summary.responder.port);
   add_server(summary.responder.address);
 
-  const flowtable::IpAddress& client = summary.originator.address;
+  add_client(summary.originator.address);
+}
+
+void OpenIncident::add_client(const flowtable::IpAddress& client) {
   const auto known = clients_.find(client);
   if (known != clients_.end()) {
     ++known->second.refused;
@@ -82,8 +85,22 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
     const bool served = served_clients_.contains(client);
     clients_.emplace(client, ClientTally{client, 1, served ? std::uint64_t{1} : 0});
   } else {
-    incident_.distinct_clients.lower_bound = true;
+    count_beyond(client);
   }
+}
+
+/// Knows all clients so far.
+DistinctSketch& OpenIncident::sketch() {
+  if (all_clients_) return *all_clients_;
+  all_clients_ = std::make_unique<DistinctSketch>();
+  for (const auto& [address, tally] : clients_) all_clients_->add(KeyHash()(address));
+  return *all_clients_;
+}
+
+/// One of more clients than are told apart.
+void OpenIncident::count_beyond(const flowtable::IpAddress& client) {
+  incident_.distinct_clients.lower_bound = true;
+  sketch().add(KeyHash()(client));
 }
 
 void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns) {
@@ -129,14 +146,17 @@ void OpenIncident::absorb(const OpenIncident& other) {
   for (const flowtable::IpAddress& server : other.servers_) add_server(server);
   for (const auto& [address, tally] : other.clients_) {
     if (clients_.size() >= exact_ && !clients_.contains(address)) {
-      incident_.distinct_clients.lower_bound = true;
+      count_beyond(address);
       continue;
     }
     ClientTally& own = clients_.try_emplace(address, ClientTally{address, 0, 0}).first->second;
     own.refused += tally.refused;
     own.served += tally.served;
   }
-  incident_.distinct_clients.lower_bound |= other.incident_.distinct_clients.lower_bound;
+  if (other.all_clients_) {
+    sketch().merge(*other.all_clients_);
+    incident_.distinct_clients.lower_bound = true;
+  }
   incident_.distinct_servers.lower_bound |= other.incident_.distinct_servers.lower_bound;
   incident_.contrast.served_before += other.incident_.contrast.served_before;
   incident_.contrast.served += other.incident_.contrast.served;
@@ -163,6 +183,7 @@ Incident OpenIncident::snapshot(std::size_t samples) const {
   Incident out = incident_;
   out.mean_confidence = out.refused == 0 ? 0.0 : confidence_sum_ / static_cast<double>(out.refused);
   out.distinct_clients.count = clients_.size();
+  if (all_clients_) out.distinct_clients.estimate = std::max<std::uint64_t>(all_clients_->estimate(), clients_.size());
   out.distinct_servers.count = std::max<std::uint64_t>(servers_.size(), 1);
   out.distinct_ports.count =
       ports_.empty() ? 1 : static_cast<std::uint64_t>(std::count(ports_.begin(), ports_.end(), true));

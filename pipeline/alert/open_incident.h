@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "pipeline/alert/bounded_map.h"
+#include "pipeline/alert/distinct_sketch.h"
 #include "pipeline/alert/incident.h"
 
 namespace doorslam::alert {
@@ -51,6 +53,9 @@ class OpenIncident {
   bool foldable = false;
 
  private:
+  void add_client(const flowtable::IpAddress& client);
+  void count_beyond(const flowtable::IpAddress& client);
+  DistinctSketch& sketch();
   void add_port(std::uint16_t port);
   void add_server(const flowtable::IpAddress& server);
   std::vector<AddressPrefix> refused_prefixes() const;
@@ -60,6 +65,7 @@ class OpenIncident {
   Incident incident_;
   double confidence_sum_ = 0.0;
   std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;
+  std::unique_ptr<DistinctSketch> all_clients_;  ///< once there are more than `exact_`
   std::unordered_set<flowtable::IpAddress, KeyHash> served_clients_;
   std::unordered_set<flowtable::IpAddress, KeyHash> earlier_clients_;  ///< served before the first refusal
   std::unordered_set<flowtable::IpAddress, KeyHash> servers_;

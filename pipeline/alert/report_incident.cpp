@@ -49,8 +49,9 @@ std::string clients_of(const Incident& incident) {
     out += ')';
   }
   if (incident.distinct_clients.count > shown) {
-    out += fmt::format(" and {}{} more", incident.distinct_clients.lower_bound ? "at least " : "",
-                       grouped(incident.distinct_clients.count - shown));
+    out += incident.distinct_clients.lower_bound
+               ? fmt::format(" … {} in all", count_words(incident.distinct_clients))
+               : fmt::format(" and {} more", grouped(incident.distinct_clients.count - shown));
   }
   return out;
 }
@@ -139,6 +140,11 @@ std::string hypothesis_block(const Hypothesis& hypothesis, bool first, const Inc
       fmt::format("{}  {:>4.0f} %  {}: {}", bar(hypothesis.probability, style.unicode), hypothesis.probability * 100.0,
                   diagnose::guide_entry(hypothesis.cause).title, likelihood(hypothesis.probability, first));
   std::string out = "    " + style.terminal.paint(ink_of(hypothesis.probability, first), head) + '\n';
+  if (hypothesis.evidence_for.empty() && hypothesis.evidence_against.empty()) {
+    out += wrap(hypothesis.cause == diagnose::Cause::unknown ? "something else than what doorslam knows"
+                                                             : "nothing but the way in which the connection ended",
+                style.width, 8, "      ~");
+  }
   for (const std::string& sentence : hypothesis.evidence_for) {
     out += wrap(for_terminal(sentence), style.width, 8, "      +");
   }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "pipeline/alert/bounded_map.h"
+#include "pipeline/alert/distinct_sketch.h"
 #include "pipeline/alert/incident.h"
 #include "tests/unit/alert/sample.h"
 
@@ -194,6 +195,24 @@ TEST(IncidentLog, CountsDistinctClientsUpToABoundAndSaysSo) {
   EXPECT_EQ(feed.events.back().incident.refused, 5'000U);
   EXPECT_EQ(feed.events.back().incident.distinct_clients.count, 100U);
   EXPECT_TRUE(feed.events.back().incident.distinct_clients.lower_bound);
+  EXPECT_NEAR(static_cast<double>(feed.events.back().incident.distinct_clients.estimate), 5'000.0, 500.0);
+}
+
+/// Estimates must hold for few and for many, whatever the order, and add up over what is merged.
+TEST(DistinctSketch, EstimatesWithinATenth) {
+  for (const std::uint64_t number : {1U, 100U, 3'000U, 40'000U, 1'000'000U}) {
+    DistinctSketch all;
+    DistinctSketch odd;
+    DistinctSketch even;
+    for (std::uint64_t i = 0; i < number; ++i) {
+      all.add(i);
+      all.add(i);
+      (i % 2 == 0 ? even : odd).add(i);
+    }
+    odd.merge(even);
+    EXPECT_NEAR(static_cast<double>(all.estimate()), static_cast<double>(number), 0.1 * static_cast<double>(number));
+    EXPECT_EQ(odd.estimate(), all.estimate());
+  }
 }
 
 TEST(IncidentLog, KeepsTheConnectionWithTheMostEvidence) {

@@ -71,7 +71,7 @@ REFUSALS: 1 incident ━━━━━━━━━━━━━━━━━━━�
     where       198.51.100.5:21 (ftp)
     who         192.0.2.10 (1 refused)
     when        2026-01-02 03:04:05.000 UTC
-    meanwhile   Nobody was served on this endpoint meanwhile; 9 connections were before.
+    meanwhile   Nobody was served on this endpoint; 9 connections were before.
 
     ON THE WIRE
     192.0.2.10:40001 → 198.51.100.5:21, 2026-01-02 03:04:05.000, conn_state SF
@@ -101,8 +101,8 @@ REFUSALS: 1 incident ━━━━━━━━━━━━━━━━━━━�
          its reverse DNS name.
       3. With proftpd: <Limit LOGIN> with Allow from / Deny from, From classes, and mod_wrap2 (WrapTables,
          hosts.allow and hosts.deny) in proftpd.conf.
-      4. With pure-ftpd: -E NoAnonymous, -e AnonymousOnly, -i, and libwrap where built with it:
-         /etc/hosts.allow, /etc/hosts.deny.
+      4. With pure-ftpd: pure-pw usermod -r and -R: the client addresses that a virtual user may and may not
+         come from. Behind inetd or xinetd: tcpd with /etc/hosts.allow and /etc/hosts.deny.
       5. Read the application's log at this time for this client's address; most programs log the refusal
          although they tell the client nothing.
       6. On hosts with tcp_wrappers look into /etc/hosts.allow and /etc/hosts.deny; `ldd $(which PROGRAM) |
