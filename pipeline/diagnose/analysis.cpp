@@ -6,6 +6,7 @@
 #include "flowtable/prefetch.h"
 #include "pipeline/diagnose/capture_quality.h"
 #include "pipeline/diagnose/evidence_capture.h"
+#include "pipeline/diagnose/guide.h"
 #include "pipeline/diagnose/protocol_marks.h"
 #include "pipeline/diagnose/verdict.h"
 
@@ -27,6 +28,8 @@ constexpr double kPlainConfidence = 0.99;
 constexpr double kCoarseConfidence = 0.9;
 /// The server hung up on its first answer, in words that nobody knows: service, or a refusal in its own language.
 constexpr double kStrangeWordsConfidence = 0.85;
+/// The client left, and no more was said than a login takes.
+constexpr double kPerhapsLoginConfidence = 0.6;
 /// Events between a fetch and its use: enough to have arrived, few enough not to be pushed out again.
 constexpr std::size_t kLookAhead = 8;
 /// Behind its last packet, one more may have been on its way.
@@ -108,6 +111,20 @@ bool tells_nothing(const tcp::ConnectionSummary& summary, const Evidence* eviden
   return evidence == nullptr && ending == Ending::let_go && summary.end_reason == tcp::EndReason::evicted;
 }
 
+/// A signature knows the words, and that they are no refusal.
+bool are_ordinary(std::span<const SignatureHit> words) {
+  return !words.empty() && words.front().signature->main_cause() == Cause::served;
+}
+
+/// The server closed on its greeting or its first answer, in words that nobody knows: service, or a refusal in its own
+/// language.
+bool hung_up_soon(const Evidence* evidence, Ending ending, std::span<const SignatureHit> words) {
+  constexpr std::uint16_t kFewExchanges = 2;
+  if (ending == Ending::closed_after_greeting) return true;
+  if (ending != Ending::closed_after_reply || evidence == nullptr) return false;
+  return evidence->exchanges <= kFewExchanges && !are_ordinary(words);
+}
+
 /// Served, and closed in good order: nothing that further evidence could change.
 bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending, Outcome outcome) {
   const bool orderly = ending == Ending::left_after_reply || ending == Ending::closed_after_reply;
@@ -121,13 +138,20 @@ bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, E
   return !speaks_ssh(server.head) && !is_client_hello(evidence->of(Side::originator).head);
 }
 
+/// A login by SSH takes the server some three kilooctets, refused or not, and behind the encryption nobody can tell.
+bool may_be_no_more_than_a_login(const tcp::ConnectionSummary& summary) {
+  constexpr std::uint64_t kLoginOctets = 3200;
+  return summary.side[index_of(Side::responder)].payload_bytes <= kLoginOctets &&
+         usual_protocol(summary.responder.port) == "ssh";
+}
+
 /// How sure it is that a plain connection was served.
-double confidence_of_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending,
-                           bool words_are_known) {
-  constexpr std::uint16_t kFewExchanges = 2;
-  if (evidence == nullptr) return summary.plainly_served ? kPlainConfidence : kCoarseConfidence;
-  const bool hung_up_early = ending == Ending::closed_after_reply && evidence->exchanges <= kFewExchanges;
-  return hung_up_early && !words_are_known ? kStrangeWordsConfidence : kPlainConfidence;
+double confidence_of_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, bool hung_up_soon) {
+  if (evidence == nullptr && summary.plainly_served) {
+    return may_be_no_more_than_a_login(summary) ? kPerhapsLoginConfidence : kPlainConfidence;
+  }
+  if (evidence == nullptr) return kCoarseConfidence;
+  return hung_up_soon ? kStrangeWordsConfidence : kPlainConfidence;
 }
 
 }  // namespace
@@ -228,6 +252,7 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
   const tcp::ConnectionSummary& summary = arrival.event->summary;
   const Evidence* evidence = arrival.evidence;
   const Ending ending = ending_of(*arrival.event, evidence);
+  if (was_left_half_open(summary, ending)) ledger_.handshake_was_left(summary.responder, summary.start_ns);
   Words words;
   if (evidence != nullptr) {
     words = words_of(*evidence, summary.responder.port, ending);
@@ -235,22 +260,27 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
   }
   const Outcome outcome = outcome_of(ending, words.server.view());
   const Cut cut = cut_of(ending, evidence);
-  ledger_.ended(summary, EndedNote{.outcome = outcome,
-                                   .closed_ns = close_time(summary, evidence),
-                                   .cut_short = cut == Cut::in_midst,
-                                   .ended_on_words = cut == Cut::on_last_words,
-                                   .beginning_unseen = ending == Ending::closed_unseen,
-                                   .idle_ns = idle_time(evidence),
-                                   .words = words.digest,
-                                   .only_greeted = ending == Ending::closed_after_greeting});
-  if (is_plain(summary, evidence, ending, outcome)) {
-    return tell_served(arrival, confidence_of_plain(summary, evidence, ending, words.server.count > 0), out);
+  const bool soon = hung_up_soon(evidence, ending, words.server.view());
+  ledger_.ended(summary,
+                EndedNote{.outcome = outcome,
+                          .closed_ns = close_time(summary, evidence),
+                          .cut_short = cut == Cut::in_midst,
+                          .ended_on_words = cut == Cut::on_last_words,
+                          .beginning_unseen = ending == Ending::closed_unseen,
+                          .idle_ns = idle_time(evidence),
+                          .words = words.digest,
+                          .hung_up_soon = soon,
+                          .unproven = ending == Ending::left_after_greeting && !are_ordinary(words.server.view())});
+  const bool other_words = soon && ledger_.begins_otherwise(summary.responder, words.digest);
+  if (!other_words && is_plain(summary, evidence, ending, outcome)) {
+    return tell_served(arrival, confidence_of_plain(summary, evidence, soon), out);
   }
   Pending pending{
       .summary = summary,
       .evidence = evidence == nullptr ? nullptr : std::allocate_shared<const Evidence>(evidence_memory_, *evidence),
       .ending = ending,
       .outcome = outcome,
+      .hung_up_soon = soon,
       .due_ns = arrival.time_ns + options_.settle_ns,
       .words = words};
   if (tells_nothing(summary, evidence, ending)) return judge_one(pending, arrival.time_ns, out);
@@ -336,6 +366,7 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
   c.packets = e;
   c.ending = pending.ending;
   c.outcome = pending.outcome;
+  c.hung_up_soon = pending.hung_up_soon;
   c.accepted_ns = e != nullptr && e->handshake_ns != kNoTime ? e->handshake_ns : pending.summary.start_ns;
   c.closed_ns = closed != kNoTime ? closed : pending.summary.end_ns;
   c.packets_lost = losses_.packets_between(pending.summary.start_ns, pending.summary.end_ns + kAnswerAwaitedNs);

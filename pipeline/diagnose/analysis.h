@@ -103,6 +103,7 @@ class Analysis {
     std::shared_ptr<const tcp::Evidence> evidence;
     Ending ending = Ending::still_open;
     Outcome outcome = Outcome::served;
+    bool hung_up_soon = false;
     flowtable::TimeNs due_ns = 0;
     Words words;
   };

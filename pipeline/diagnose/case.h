@@ -26,6 +26,7 @@ struct Case {
   std::uint8_t host_ttl = 0;                   ///< TTL of the server host's SYN-ACKs, 0: unknown
   std::uint64_t packets_lost = 0;              ///< by the sensor, while the connection was under way
   Outcome outcome = Outcome::served;           ///< by its own packets
+  bool hung_up_soon = false;                   ///< as in EndedNote
   std::span<const SignatureHit> server_words;  ///< most telling first
   std::span<const SignatureHit> client_words;
 
@@ -34,8 +35,7 @@ struct Case {
   /// By its own packets, or by words that this server does not use towards those whom it serves.
   bool looks_refused() const {
     if (outcome == Outcome::refused_silently || outcome == Outcome::refused_in_words) return true;
-    return ending == Ending::closed_after_greeting && contrast.served_other_words > 0 &&
-           contrast.served_same_words == 0;
+    return hung_up_soon && contrast.usual_words > 0 && contrast.served_same_words == 0;
   }
   /// The server hung up on a connection that it had accepted.
   bool server_hung_up() const {

@@ -19,6 +19,8 @@ using tcp::Stage;
 
 /// A window closed for less than this is a busy reader, not a stalled one.
 constexpr flowtable::DurationNs kStalledNs = 3 * kSecondNs;
+/// So many probes in a row are not lost by chance.
+constexpr std::uint32_t kProbesOfTheDead = 4;
 
 /// The earlier of two times, of which either may not have been seen.
 TimeNs earlier(TimeNs a, TimeNs b) {
@@ -54,6 +56,11 @@ bool is_closed(const ConnectionSummary& summary) {
   return summary.history.view().find_first_of("FfRr") != std::string_view::npos;
 }
 
+bool client_closed_first(const ConnectionSummary& summary) {
+  const std::string_view history = summary.history.view();
+  return history.find_first_of("FR") < history.find_first_of("fr");
+}
+
 /// Nothing but segments with wrong checksums, which count for nothing.
 bool is_unusable(const ConnectionSummary& summary) {
   return !summary.history.view().empty() && summary.history.view().find_first_not_of("cC") == std::string_view::npos;
@@ -77,7 +84,11 @@ Ending ending_of_silence(const ConnectionSummary& summary, const Evidence& e) {
   const bool server_data_pending = server.acked != 0 && server.next_seq > server.acked;
   if (server_data_pending && server.retransmissions >= 2 && client.last_ns < server.last_ns)
     return Ending::client_silent;
-  if (spoke(summary, Side::originator) && !spoke(summary, Side::responder)) return Ending::server_silent;
+  if (unanswered_probes(e) >= kProbesOfTheDead) return Ending::client_silent;
+  if (spoke(summary, Side::originator) && !spoke(summary, Side::responder)) {
+    // Of a server that no packet was seen of, its silence is not known either.
+    return summary.side[index_of(Side::responder)].packets == 0 ? Ending::let_go : Ending::server_silent;
+  }
   if (summary.stage == Stage::accepted) return Ending::client_silent;
   return Ending::still_open;
 }
@@ -87,7 +98,10 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
   const SideEvidence& server = e.of(Side::responder);
   const bool client_spoke = spoke(summary, Side::originator);
   const bool server_spoke = spoke(summary, Side::responder);
-  const bool server_first = server_end != kNoTime && (client_end == kNoTime || server_end <= client_end);
+  // The FIN of a client that was served is not recorded, the RST that answers it is.
+  const bool client_before = client_end == kNoTime && client_closed_first(summary);
+  const bool server_first =
+      server_end != kNoTime && !client_before && (client_end == kNoTime || server_end <= client_end);
   if (server_first) {
     if (!server_spoke && summary.mid_stream && e.syn_ack_ns == kNoTime) return Ending::closed_unseen;
     if (!server_spoke && !client_spoke && server.rst_ns != kNoTime && server.fin_ns == kNoTime) {
@@ -100,7 +114,7 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
     return unheard ? Ending::closed_after_greeting : Ending::closed_after_reply;
   }
   // What the server says after the client has left serves nobody.
-  const bool too_late = !summary.plainly_served && server.first_payload_ns > client_end;
+  const bool too_late = !summary.plainly_served && client_end != kNoTime && server.first_payload_ns > client_end;
   if (!server_spoke || too_late) return Ending::left_without_a_word;
   return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
 }
@@ -163,13 +177,6 @@ Ending ending_by_state(const ConnectionSummary& summary) {
   return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
 }
 
-/// What the tap sees of a round trip between it and the server; 0 where the handshake was not seen.
-flowtable::DurationNs server_round_trip(const Evidence& e) {
-  return e.syn_ack_ns != kNoTime && e.last_syn_ns != kNoTime && e.syn_ack_ns > e.last_syn_ns
-             ? e.syn_ack_ns - e.last_syn_ns
-             : 0;
-}
-
 }  // namespace
 
 std::string_view name_of(Ending ending) {
@@ -180,6 +187,22 @@ std::string_view name_of(Ending ending) {
        "client silent", "client stalled", "let go", "still open"});
   static_assert(kNames.size() == static_cast<std::size_t>(Ending::still_open) + 1);
   return kNames[static_cast<std::size_t>(ending)];
+}
+
+flowtable::DurationNs server_round_trip(const Evidence& e) {
+  return e.syn_ack_ns != kNoTime && e.last_syn_ns != kNoTime && e.syn_ack_ns > e.last_syn_ns
+             ? e.syn_ack_ns - e.last_syn_ns
+             : 0;
+}
+
+std::uint32_t unanswered_probes(const Evidence& evidence) {
+  std::uint32_t probes = 0;
+  evidence.for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
+    const bool asks = rung.note == tcp::RungNote::keep_alive || rung.note == tcp::RungNote::window_probe ||
+                      rung.note == tcp::RungNote::retransmission;
+    probes = rung.side == Side::originator ? 0 : probes + (asks ? 1 : 0);
+  });
+  return probes;
 }
 
 TimeNs server_close_time(const Evidence& evidence) { return first_end_of(evidence.of(Side::responder)); }
@@ -198,6 +221,10 @@ Cut cut_of(Ending ending, const Evidence* evidence) {
   const bool was_heard = server.fin_ns != kNoTime && server.fin_ns == closed;
   const bool at_once = closed - client_spoke <= kSameBreathNs + server_round_trip(*evidence);
   return was_heard && at_once ? Cut::on_last_words : Cut::in_midst;
+}
+
+bool was_left_half_open(const ConnectionSummary& summary, Ending ending) {
+  return ending == Ending::half_open_abandoned && !is_closed(summary);
 }
 
 TimeNs close_time(const ConnectionSummary& summary, const Evidence* evidence) {

@@ -37,11 +37,21 @@ std::string_view name_of(Ending ending);
 /// history and stage decide.
 Ending ending_of(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
 
+/// The client never answered the SYN-ACK, not even by a RST.
+bool was_left_half_open(const tcp::ConnectionSummary& summary, Ending ending);
+
 /// When the connection stopped to count as an open session: the first FIN or RST, else the last packet.
 flowtable::TimeNs close_time(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
 
 /// A server that closes later than this after its last answer did not close because of it.
 inline constexpr flowtable::DurationNs kSameBreathNs = 10 * flowtable::kMillisecondNs;
+
+/// What the tap sees of a round trip between it and the server; 0 where the handshake was not seen.
+flowtable::DurationNs server_round_trip(const tcp::Evidence& evidence);
+
+/// Segments in a row with which the server asked for a sign of life at last (data again, probes of a closed window,
+/// keep-alives) and got none.
+std::uint32_t unanswered_probes(const tcp::Evidence& evidence);
 
 /// When the server's side ended it (FIN or RST), or kNoTime.
 flowtable::TimeNs server_close_time(const tcp::Evidence& evidence);

@@ -38,13 +38,15 @@ bool hung_up_over_a_request(const Case& c) {
   // Access rules and limits are applied at once, and timers run for seconds.
   constexpr flowtable::DurationNs kLeast = 200 * kMillisecondNs;
   constexpr flowtable::DurationNs kMost = 4500 * kMillisecondNs;
-  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return false;
+  if (c.ending != Ending::closed_without_a_word && c.ending != Ending::closed_after_reply) return false;
+  if (c.packets == nullptr || c.summary.one_sided) return false;
   const SideEvidence& client = *c.client();
   const SideEvidence& server = *c.server();
+  if (client.last_payload_ns <= server.last_payload_ns) return false;
   if (client.payload_segments == 0 || client.acked + 1 < client.next_seq) return false;
   // A FIN: with words unread it would have been a RST.
   if (server.fin_ns == kNoTime || server.fin_ns != c.closed_ns) return false;
-  const auto worked = server.fin_ns - client.last_payload_ns;
+  const auto worked = server.fin_ns - client.last_payload_ns - server_round_trip(*c.packets);
   return worked >= kLeast && worked <= kMost;
 }
 
@@ -88,10 +90,17 @@ std::optional<Finding> served_again_soon(const Case& c) {
   return Finding{fmt::format("the next client was served {} later", in_words(after))};
 }
 
+/// The same in a session in which others had been answered.
+std::optional<Finding> died_over_a_later_request(const Case& c) {
+  if (c.ending != Ending::closed_after_reply || !hung_up_over_a_request(c)) return std::nullopt;
+  return Finding{fmt::format("the server had read the last request, and hung up {} later without an answer",
+                             in_words(c.closed_ns - c.client()->last_payload_ns))};
+}
+
 /// A worker that dies with its request in hand takes no other with it: its client sees a hang-up, neither at once nor
 /// after a timeout.
 std::optional<Finding> died_over_a_request(const Case& c) {
-  if (!hung_up_over_a_request(c)) return std::nullopt;
+  if (c.ending != Ending::closed_without_a_word || !hung_up_over_a_request(c)) return std::nullopt;
   return Finding{
       fmt::format("the server had read the request, and hung up {} later without a word: refusals come at once",
                   in_words(c.closed_ns - c.client()->last_payload_ns))};

@@ -121,6 +121,17 @@ std::optional<Finding> server_overflowed_nearby(const Case& c) {
   return Finding{fmt::format("the same port ignored a completed handshake {} away in time", in_words(distance))};
 }
 
+/// Made-up source addresses: the SYN-ACKs go to hosts that never asked (RFC 4987, section 2). A scanner's half-open
+/// probes are few on one port, and its kernel resets the SYN-ACK.
+std::optional<Finding> left_half_open_in_numbers(const Case& c) {
+  constexpr std::uint32_t kFlood = 100;
+  if (!c.marks || !was_left_half_open(c.summary, c.ending)) return std::nullopt;
+  const std::uint32_t others = c.marks->half_open.around(c.summary.start_ns);
+  if (others < kFlood) return std::nullopt;
+  return Finding{fmt::format(
+      "{} handshakes with this port were left half-open within 30 s: nobody answered its SYN-ACKs", others)};
+}
+
 std::optional<Finding> client_reset_the_syn_ack(const Case& c) {
   if (c.packets == nullptr || c.ending != Ending::half_open_abandoned) return std::nullopt;
   if (c.client()->rst_ns == kNoTime) return std::nullopt;
@@ -140,6 +151,14 @@ std::optional<Finding> reset_from_elsewhere(const Case& c) {
                                        : std::string();
   return Finding{fmt::format("the RST arrives with TTL {}, the server's own packets with {}: another host sent it{}",
                              server.rst.ttl, own, where)};
+}
+
+/// Devices clean up what both ends have left long ago.
+std::optional<Finding> nothing_but_a_reset(const Case& c) {
+  if (c.ending != Ending::closed_unseen || c.packets == nullptr || c.server()->rst_ns == kNoTime) return std::nullopt;
+  const auto& sides = c.summary.side;
+  if (sides[0].packets > 0 || sides[1].packets > c.server()->resets) return std::nullopt;
+  return Finding{"nothing but a RST was seen of it: a straggler of a connection that was over, which refuses nobody"};
 }
 
 std::optional<Finding> reset_from_the_server(const Case& c) {

@@ -41,9 +41,11 @@ std::optional<Finding> client_always_refused(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served > 0 || k.clients_served == 0) return std::nullopt;
   const std::uint32_t times = k.same_client_refused + 1;
+  // HTTP refuses requests: a client that always asks for the same thing is always refused, whatever its address.
+  const bool of_requests = !c.server_words.empty() && c.server_words.front().signature->protocol == "http";
   return Finding{fmt::format("this client was refused {} of {} times, while {} were served", times, times,
                              counted(k.clients_served, "other client", "other clients")),
-                 std::min(1.0, 0.5 + 0.17 * (times - 1))};
+                 std::min(1.0, 0.5 + 0.17 * (times - 1)) * (of_requests ? 0.5 : 1.0)};
 }
 
 /// Whoever is sometimes let in is not on an address list.

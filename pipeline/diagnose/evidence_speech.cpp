@@ -134,27 +134,37 @@ std::optional<Finding> no_word_of_a_limit(const Case& c) {
 std::optional<Finding> words_usual_here(const Case& c) {
   if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)
     return std::nullopt;
-  // That a session had begun well does not make its end with all the others an ordinary one.
-  if (ended_with_it(c) > 0) return std::nullopt;
+  // That a session had begun well does not make its end with all the others, or over a request, an ordinary one.
+  if (ended_with_it(c) > 0 || hung_up_over_a_request(c)) return std::nullopt;
+  // Nor do others on whom it hung up so, where yet others were let go on.
+  if (c.hung_up_soon && c.contrast.usual_words == 0 && c.contrast.went_further > 0) return std::nullopt;
   return Finding{fmt::format("the server began with the same words as to {}",
                              counted(c.contrast.served_same_words, "served connection", "served connections"))};
 }
 
 std::optional<Finding> words_unusual_here(const Case& c) {
   const Contrast& k = c.contrast;
-  if (c.ending != Ending::closed_after_greeting || k.served_other_words == 0 || k.served_same_words > 0)
-    return std::nullopt;
-  return Finding{fmt::format("the server said something else than to the {} it served, and closed",
-                             counted(k.served_other_words, "connection", "connections"))};
+  if (!c.hung_up_soon || !c.looks_refused() || c.outcome == Outcome::refused_in_words) return std::nullopt;
+  // Where every session begins in its own way, another way tells little.
+  const bool uniform = 2 * k.usual_kinds <= k.usual_words + 1;
+  return Finding{fmt::format("the server said something else than to the {} that went on, and closed",
+                             counted(k.usual_words, "session", "sessions")),
+                 uniform ? 1.0 : 0.5};
+}
+
+/// The words of the others are not known, but that the server went on with them is.
+std::optional<Finding> others_went_on(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.hung_up_soon || c.outcome != Outcome::served || k.usual_words > 0 || k.went_further == 0) return std::nullopt;
+  return Finding{fmt::format("the server hung up on its first words, and went on with {}",
+                             counted(k.went_further, "other session", "other sessions"))};
 }
 
 /// Answer and close in one breath, after a request: a server that has done its work.
 std::optional<Finding> ordinary_close_after_answer(const Case& c) {
   // A refusal in words is delivered in one breath as well, and an SSH server leaves the closing to the client.
   if (c.packets != nullptr && speaks_ssh(c.server()->head)) return std::nullopt;
-  if (c.ending != Ending::closed_after_reply || c.packets == nullptr || c.outcome == Outcome::refused_in_words) {
-    return std::nullopt;
-  }
+  if (c.ending != Ending::closed_after_reply || c.packets == nullptr || c.looks_refused()) return std::nullopt;
   const SideEvidence& server = *c.server();
   const SideEvidence& client = *c.client();
   if (server.last_payload_ns < client.last_payload_ns) return std::nullopt;
@@ -244,7 +254,12 @@ std::optional<Finding> client_said_nothing(const Case& c) {
 std::optional<Finding> server_data_not_acked(const Case& c) {
   if (c.ending != Ending::client_silent || c.packets == nullptr) return std::nullopt;
   const SideEvidence& server = *c.server();
-  if (server.retransmissions == 0) return std::nullopt;
+  if (server.retransmissions == 0) {
+    const std::uint32_t probes = unanswered_probes(*c.packets);
+    if (probes == 0) return std::nullopt;
+    return Finding{fmt::format("the server asked for a sign of life {}, the client has been silent for {}",
+                               counted(probes, "time", "times"), in_words(server.last_ns - c.client()->last_ns))};
+  }
   return Finding{fmt::format("the server sent {} octets again {}, the client has been silent for {}",
                              server.next_seq - server.acked, counted(server.retransmissions, "time", "times"),
                              in_words(server.last_ns - c.client()->last_ns))};

@@ -14,6 +14,7 @@ std::optional<Finding> unused_and_timed_out(const Case& c);
 std::optional<Finding> one_way_transfer(const Case& c);
 std::optional<Finding> words_usual_here(const Case& c);
 std::optional<Finding> words_unusual_here(const Case& c);
+std::optional<Finding> others_went_on(const Case& c);
 std::optional<Finding> ordinary_close_after_answer(const Case& c);
 std::optional<Finding> ended_on_last_words(const Case& c);
 std::optional<Finding> cut_short_without_answer(const Case& c);

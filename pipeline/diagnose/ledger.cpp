@@ -210,13 +210,17 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     accepted(connection, connection.start_ns);
     serial = open_notes_.take(connection.id);
   }
+  if (ended.outcome == Outcome::served && !ended.hung_up_soon && !ended.unproven && ended.words != 0) {
+    if (Server* const server = servers_.find(connection.responder)) server->session_words = ended.words;
+  }
   if (Note* note = note_numbered(serial)) {
     note->closed_ns = ended.closed_ns;
     note->outcome = ended.outcome;
     note->cut_short = ended.cut_short;
     note->ended_on_words = ended.ended_on_words;
     note->words = ended.words;
-    note->only_greeted = ended.only_greeted;
+    note->hung_up_soon = ended.hung_up_soon;
+    note->unproven = ended.unproven;
     note->beginning_unseen = ended.beginning_unseen;
     note->idle_ns = ended.idle_ns;
     Milestone* const milestone = milestone_of(serial, *note);
@@ -224,6 +228,11 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     --milestone->open;
     milestone->latest_close_ns = std::max(milestone->latest_close_ns, ended.closed_ns);
   }
+}
+
+bool Ledger::begins_otherwise(const Endpoint& endpoint, std::uint32_t words) const {
+  const Server* const server = servers_.find(endpoint);
+  return server != nullptr && words != 0 && server->session_words != 0 && server->session_words != words;
 }
 
 void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
@@ -262,6 +271,10 @@ const PortClosure* ServerMarks::closure_between(TimeNs from_ns, TimeNs to_ns) co
 
 void Ledger::handshake_was_ignored(const Endpoint& server, TimeNs now_ns) {
   servers_.touch(server).marks.last_overflow_ns = now_ns;
+}
+
+void Ledger::handshake_was_left(const Endpoint& server, TimeNs start_ns) {
+  servers_.touch(server).marks.half_open.add(start_ns);
 }
 
 void Ledger::saw_syn_ack(const IpAddress& host, std::uint8_t ttl) { host_ttl_.touch(host) = ttl; }
@@ -322,7 +335,8 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .outcome = open && !is_after && !is_subject ? Outcome::served : note.outcome,
           .cut_short = note.cut_short,
           .ended_on_words = note.ended_on_words,
-          .only_greeted = note.only_greeted,
+          .hung_up_soon = note.hung_up_soon,
+          .unproven = note.unproven,
           .beginning_unseen = note.beginning_unseen,
           .is_subject = is_subject,
           .idle_ns = note.idle_ns,
@@ -423,18 +437,23 @@ void Ledger::number_clients() {
   }
 }
 
-/// Words that were the last ones, on a server that greets those whom it serves otherwise, were a refusal. Where nobody
-/// gets beyond the greeting (daytime, whois) the greeting is the service.
-void Ledger::find_unusual_greetings() {
+/// First words that were the last ones, on a server that begins the sessions that go on otherwise, were a refusal.
+/// Where nobody gets beyond them (daytime, whois) they are the service.
+void Ledger::find_unusual_words(Contrast& out) {
   usual_words_.clear();
-  if (std::ranges::none_of(table_, &TableRow::only_greeted)) return;
+  if (std::ranges::none_of(table_, &TableRow::hung_up_soon)) return;
   for (const TableRow& row : table_) {
-    if (row.served() && !row.only_greeted && row.words != 0) usual_words_.push_back(row.words);
+    if (!row.served() || row.hung_up_soon || row.unproven || row.is_subject) continue;
+    ++out.went_further;
+    if (row.words != 0) usual_words_.push_back(row.words);
   }
   if (usual_words_.empty()) return;
   std::sort(usual_words_.begin(), usual_words_.end());
+  out.usual_words = static_cast<std::uint32_t>(usual_words_.size());
+  out.usual_kinds = 1;
+  for (std::size_t i = 1; i < usual_words_.size(); ++i) out.usual_kinds += usual_words_[i] != usual_words_[i - 1];
   for (TableRow& row : table_) {
-    if (!row.served() || !row.only_greeted || row.words == 0) continue;
+    if (!row.served() || !row.hung_up_soon || row.words == 0) continue;
     if (!std::binary_search(usual_words_.begin(), usual_words_.end(), row.words)) {
       row.outcome = Outcome::refused_in_words;
     }
@@ -536,7 +555,7 @@ Contrast Ledger::contrast(const Subject& subject) {
   Contrast out;
   lay_out(subject);
   number_clients();
-  find_unusual_greetings();
+  find_unusual_words(out);
   count_endings(subject, out);
   count_clients(subject, out);
   measure_client_load();

@@ -49,7 +49,8 @@ struct EndedNote {
   bool beginning_unseen = false;      ///< the capture does not have what went before the close
   flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;            ///< digest of the server's first words, 0: none or unknown
-  bool only_greeted = false;  ///< the server spoke first and closed on that: nobody knows yet whether it refused
+  bool hung_up_soon = false;  ///< the server closed on its first words, which no signature knows: service or refusal
+  bool unproven = false;      ///< the client left on the server's first words: they prove neither
 };
 
 /// Whom a judgement is about.
@@ -95,6 +96,9 @@ struct Contrast {
   std::uint32_t stopped_together = 0;  ///< the same with idle timers, and with those that ended on their client's words
   std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
   std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
+  std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
+  std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
+  std::uint32_t usual_kinds = 0;       ///< different words among these
   std::uint32_t served_same_words = 0;    ///< served connections that were told the same first words
   std::uint32_t served_other_words = 0;   ///< served connections that were told others
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
@@ -107,11 +111,40 @@ struct PortClosure {
   std::uint32_t accepted_in_last_second = 0;  ///< acceptances in the second up to last_accept_ns
 };
 
+/// How many handshakes clients left half-open, by when they began. Remembers the last forty seconds of packet time.
+class HalfOpenCount {
+ public:
+  void add(flowtable::TimeNs start_ns) noexcept {
+    const std::uint32_t number = number_of(start_ns);
+    Window& window = windows_[number % windows_.size()];
+    if (window.number != number) window = {.number = number};
+    ++window.handshakes;
+  }
+  /// In the ten seconds in which `start_ns` lies, and those before and behind.
+  std::uint32_t around(flowtable::TimeNs start_ns) const noexcept {
+    const std::uint32_t number = number_of(start_ns);
+    std::uint32_t sum = 0;
+    for (const Window& window : windows_) sum += window.number + 1 - number <= 2 ? window.handshakes : 0;
+    return sum;
+  }
+
+ private:
+  struct Window {
+    std::uint32_t number = 0;  ///< since 1970
+    std::uint32_t handshakes = 0;
+  };
+  static std::uint32_t number_of(flowtable::TimeNs time_ns) noexcept {
+    return static_cast<std::uint32_t>(time_ns / (10 * flowtable::kSecondNs));
+  }
+  std::array<Window, 4> windows_;  ///< by number
+};
+
 /// Marks on a server endpoint that are not connections. Times are kNoTime where there was none.
 struct ServerMarks {
   flowtable::TimeNs last_accept_ns = 0;
   flowtable::TimeNs last_overflow_ns = 0;  ///< a completed handshake was ignored
-  std::array<PortClosure, 4> closures;     ///< ring, by closure_count
+  HalfOpenCount half_open;
+  std::array<PortClosure, 4> closures;  ///< ring, by closure_count
   std::uint32_t closure_count = 0;
 
   /// The first closure in [from_ns, to_ns], or null.
@@ -126,7 +159,8 @@ struct TableRow {
   Outcome outcome = Outcome::open;
   bool cut_short = false;
   bool ended_on_words = false;
-  bool only_greeted = false;
+  bool hung_up_soon = false;
+  bool unproven = false;
   bool beginning_unseen = false;
   bool is_subject = false;
   flowtable::DurationNs idle_ns = 0;
@@ -164,6 +198,8 @@ class Ledger {
   }
   void syn_was_reset(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   void handshake_was_ignored(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
+  /// The client never answered the server's SYN-ACK.
+  void handshake_was_left(const flowtable::Endpoint& server, flowtable::TimeNs start_ns);
   /// The TTL with which a server host's own SYN-ACKs arrive.
   void saw_syn_ack(const flowtable::IpAddress& host, std::uint8_t ttl);
 
@@ -171,6 +207,8 @@ class Ledger {
   void set_window(flowtable::DurationNs window_ns) noexcept { options_.window_ns = window_ns; }
 
   Contrast contrast(const Subject& subject);
+  /// Whether this server began its latest session that went on with other first words. False where none is known.
+  bool begins_otherwise(const flowtable::Endpoint& server, std::uint32_t words) const;
   /// Null where the endpoint is not (or no longer) known.
   const ServerMarks* marks_of(const flowtable::Endpoint& server) const;
   /// 0 where no SYN-ACK of this host was seen.
@@ -209,7 +247,8 @@ class Ledger {
     Outcome outcome = Outcome::open;
     bool cut_short : 1 = false;
     bool ended_on_words : 1 = false;
-    bool only_greeted : 1 = false;
+    bool hung_up_soon : 1 = false;
+    bool unproven : 1 = false;
     bool beginning_unseen : 1 = false;
     bool is_milestone : 1 = false;
   };
@@ -229,6 +268,7 @@ class Ledger {
     std::uint32_t until_milestone = 0;  ///< notes
     std::uint32_t note_count = 0;
     std::array<std::uint32_t, kFetchedAhead> latest{};  ///< lower halves of serial numbers; a ring, by note_count
+    std::uint32_t session_words = 0;  ///< digest of the first words of the latest session that went on
     ServerMarks marks;
   };
   /// Keys as words: comparing addresses octet by octet is slower.
@@ -291,7 +331,7 @@ class Ledger {
   TableRow row_of(const Note& note, const Subject& subject) const;
   void lay_out(const Subject& subject);
   void number_clients();
-  void find_unusual_greetings();
+  void find_unusual_words(Contrast& out);
   void count_clients(const Subject& subject, Contrast& out);
   void count_endings(const Subject& subject, Contrast& out) const;
   void measure_client_load();

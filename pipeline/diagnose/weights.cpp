@@ -83,12 +83,14 @@ constexpr Weights<4> kBareReset = {
     {{accept_queue_overflow, 3.0}, {acl_denied, -1.0}, {connection_limit, -1.0}, {app_crash, -1.0}}};
 constexpr Weights<2> kOverflowNearby = {{{accept_queue_overflow, 3.0}, {silent_drop, -0.5}}};
 constexpr Weights<1> kClientReset = {{{client_abort, 2.0}}};
+constexpr Weights<2> kHalfOpenInNumbers = {{{client_vanished, 3.5}, {client_abort, -2.0}}};
 constexpr Weights<6> kForeignReset = {{{middlebox_reset, 6.0},
                                        {port_closed, -1.0},
                                        {app_crash, -2.0},
                                        {acl_denied, -2.0},
                                        {connection_limit, -2.0},
                                        {accept_queue_overflow, -2.0}}};
+constexpr Weights<1> kStraggler = {{{middlebox_reset, -5.0}}};
 constexpr Weights<1> kOwnReset = {{{middlebox_reset, -4.0}}};
 constexpr Weights<4> kForeignClientReset = {
     {{middlebox_reset, 8.0}, {client_abort, -3.0}, {served, -2.0}, {app_crash, -2.0}}};
@@ -118,6 +120,7 @@ constexpr Weights<6> kEndedTogether = {{{app_crash, 5.5},
 constexpr Weights<1> kWentOn = {{{app_crash, -3.5}}};
 constexpr Weights<3> kClosedAfterwards = {{{app_crash, 2.0}, {maintenance, 1.0}, {served, -0.5}}};
 constexpr Weights<1> kServedSoon = {{{app_crash, -1.5}}};
+constexpr Weights<2> kOverALaterRequest = {{{app_crash, 3.0}, {served, -1.0}}};
 constexpr Weights<3> kOverARequest = {{{app_crash, 3.0}, {acl_denied, -1.5}, {connection_limit, -1.5}}};
 }  // namespace ledger_weights
 
@@ -134,6 +137,7 @@ constexpr Weights<1> kNoWordOfLimit = {{{connection_limit, -0.7}}};
 constexpr Weights<1> kUnread = {{{app_crash, -0.2}}};
 constexpr Weights<3> kUsualWords = {{{served, 1.5}, {acl_denied, -1.0}, {connection_limit, -1.0}}};
 constexpr Weights<4> kUnusualWords = {{{served, -3.0}, {acl_denied, 0.8}, {connection_limit, 0.8}, {rate_limit, 0.4}}};
+constexpr Weights<3> kOthersWentOn = {{{served, -1.5}, {acl_denied, 0.4}, {connection_limit, 0.4}}};
 constexpr Weights<2> kOrdinaryClose = {{{served, 1.5}, {app_crash, -3.0}}};
 constexpr Weights<2> kOnLastWords = {{{served, 1.0}, {app_crash, -2.0}}};
 constexpr Weights<2> kCutShort = {{{app_crash, 0.7}, {served, -1.0}}};
@@ -173,8 +177,10 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"data-never-acked", evidence::data_never_acked, h::kDataUnacked},
     {"bare-reset-answers-ack", evidence::bare_reset_answers_ack, h::kBareReset},
     {"server-overflowed-nearby", evidence::server_overflowed_nearby, h::kOverflowNearby},
+    {"left-half-open-in-numbers", evidence::left_half_open_in_numbers, h::kHalfOpenInNumbers},
     {"client-reset-the-syn-ack", evidence::client_reset_the_syn_ack, h::kClientReset},
     {"reset-from-elsewhere", evidence::reset_from_elsewhere, h::kForeignReset},
+    {"nothing-but-a-reset", evidence::nothing_but_a_reset, h::kStraggler},
     {"reset-from-the-server", evidence::reset_from_the_server, h::kOwnReset},
     {"client-reset-from-elsewhere", evidence::client_reset_from_elsewhere, h::kForeignClientReset},
     {"resets-both-ways", evidence::resets_both_ways, h::kResetsBothWays},
@@ -201,8 +207,10 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"port-closed-afterwards", evidence::port_closed_afterwards, l::kClosedAfterwards},
     {"served-again-soon", evidence::served_again_soon, l::kServedSoon},
     {"died-over-a-request", evidence::died_over_a_request, l::kOverARequest},
+    {"died-over-a-later-request", evidence::died_over_a_later_request, l::kOverALaterRequest},
     {"words-usual-here", evidence::words_usual_here, s::kUsualWords},
     {"words-unusual-here", evidence::words_unusual_here, s::kUnusualWords},
+    {"others-went-on", evidence::others_went_on, s::kOthersWentOn},
     {"ordinary-close-after-answer", evidence::ordinary_close_after_answer, s::kOrdinaryClose},
     {"ended-on-last-words", evidence::ended_on_last_words, s::kOnLastWords},
     {"cut-short-without-answer", evidence::cut_short_without_answer, s::kCutShort},

@@ -184,5 +184,31 @@ TEST(CaptureStory, WithTheMirrorsDuplicatesSaysHowMany) {
       << in_full(reading.diagnosis);
 }
 
+/// SYN-ACKs to addresses that never asked: told from a scanner's few probes by their number.
+TEST(SynFloodStory, IsNoHealthCheck) {
+  for (const int handshakes : {20, 150}) {
+    Story story;
+    Conversation* last = nullptr;
+    for (int i = 0; i < handshakes; ++i) {
+      Conversation& talk = story.connect(client(i + 1), 1.0 + 0.01 * i);
+      talk.client(kSyn);
+      talk.server(kSyn | kAck);
+      last = &talk;
+    }
+    story.serve(client(200), 90.0);
+    const Readings readings = story.read();
+    EXPECT_TRUE(is_read_as(readings.of(*last), handshakes < 100 ? Cause::client_abort : Cause::client_vanished));
+  }
+}
+
+/// Of a server that the capture does not have, nobody knows whether it was silent.
+TEST(UnseenServerStory, IsNotSaidToBeSilent) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.client(kPsh | kAck, "GET / HTTP/1.1\r\n\r\n");
+  story.serve(client(2), 90.0);
+  EXPECT_NE(story.read().of(talk).diagnosis.cause, Cause::server_no_reply);
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose

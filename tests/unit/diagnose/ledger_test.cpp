@@ -38,12 +38,12 @@ class LedgerTest : public testing::Test {
     return one;
   }
   void end(const tcp::ConnectionSummary& one, Outcome outcome, double seconds, bool cut_short = false,
-           std::uint32_t words = 0, bool only_greeted = false) {
+           std::uint32_t words = 0, bool hung_up_soon = false) {
     ledger_->ended(one, EndedNote{.outcome = outcome,
                                   .closed_ns = at(seconds),
                                   .cut_short = cut_short,
                                   .words = words,
-                                  .only_greeted = only_greeted});
+                                  .hung_up_soon = hung_up_soon});
   }
   tcp::ConnectionSummary& serve(int client, double seconds, double lasting = 1.0) {
     tcp::ConnectionSummary& one = accept(client, seconds);

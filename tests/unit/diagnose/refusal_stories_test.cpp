@@ -186,6 +186,40 @@ TEST(UnknownWordsStory, AreARefusalWhereTheServedHearOthers) {
   EXPECT_EQ(readings.of(*last).diagnosis.banner, "zutritt verwehrt\\r\\n");
 }
 
+/// The same where the client speaks at once, as Redis' and SSH's do: the server's words are no answer to it.
+TEST(UnknownWordsStory, AreARefusalToAClientThatSpokeAtOnce) {
+  Story story;
+  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
+  Conversation* last = nullptr;
+  for (int i = 0; i < 4; ++i) {
+    Conversation& talk = story.connect(client(1), 2.5 + 4.0 * i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "HELLO 1\r\n");
+    talk.server(kPsh | kAck, "zutritt verwehrt\r\n");
+    Story::hang_up(talk);
+    last = &talk;
+  }
+  const Readings readings = story.read();
+  EXPECT_NE(readings.of(*last).diagnosis.cause, Cause::served);
+  EXPECT_TRUE(argues_against(readings.of(*last), Cause::served, "said something else than to the"));
+}
+
+/// A service that answers once and closes, where nobody gets more, is one.
+TEST(UnknownWordsStory, AreTheServiceWhereNobodyHearsMore) {
+  Story story;
+  std::vector<Conversation*> talks;
+  for (int i = 0; i < 6; ++i) {
+    Conversation& talk = story.connect(client(10 + i), 1.0 + i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "was gibt es?\r\n");
+    talk.server(kPsh | kAck, std::string(1, static_cast<char>('a' + i)) + " gibt es\r\n");
+    Story::hang_up(talk);
+    talks.push_back(&talk);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : talks) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
 /// Whoever is refused twice and served in between is on no address list.
 TEST(ServedAtOtherTimesStory, SpeaksAgainstTheAddressList) {
   Story story;
