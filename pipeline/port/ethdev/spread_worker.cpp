@@ -90,8 +90,10 @@ bool SpreadWorker::take_dealt() noexcept {
     tracker_.process(dealt, batch_);
     above_dealt_ = std::max(above_dealt_, last_number_of(dealt) + 1);
   });
-  if (const TimeNs covered_ns = std::min(own_ns, dealt_.covered_ns()); covered_ns > covered_ns_) {
-    covered_ns_ = covered_ns;
+  const TimeNs covered_ns = std::min(own_ns, dealt_.covered_ns());
+  // Also where time stands still, as at the end of a replay: what is due may take several steps.
+  if (covered_ns > covered_ns_ || tracker_.covered(covered_ns_) < covered_ns_) {
+    covered_ns_ = std::max(covered_ns_, covered_ns);
     tracker_.advance(covered_ns_, batch_);
   }
   return taken > 0;

@@ -96,8 +96,9 @@ bool SteeredWorker::turn() noexcept {
     });
     covered_ns = std::min(covered_ns, input.covered_ns());
   }
-  if (covered_ns > covered_ns_) {
-    covered_ns_ = covered_ns;
+  // Also where time stands still, as at the end of a replay: what is due may take several steps.
+  if (covered_ns > covered_ns_ || tracker_.covered(covered_ns_) < covered_ns_) {
+    covered_ns_ = std::max(covered_ns_, covered_ns);
     tracker_.advance(covered_ns_, batch_);
   }
   hand_over(covered_ns_);
