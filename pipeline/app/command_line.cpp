@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "pipeline/base/printable.h"
+
 namespace doorslam::app {
 
 namespace {
@@ -164,6 +166,17 @@ void add_print_config(CLI::App& app, CommandLine& line) {
   print->callback([&line] { line.command = CommandLine::Command::print_config; });
 }
 
+/// What is wrong with the word that stands where a command should; nothing: it is one, or there is none.
+std::string wrong_command(const CLI::App& app, int argc, const char* const* argv) {
+  if (argc < 2 || argv[1][0] == '-') return {};
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == argv[1]) return {};
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  }
+  return "'" + printable(argv[1]) + "' is no command; there are " + names;
+}
+
 std::string all_causes() {
   std::string names;
   for (const std::string_view name : diagnose::kCauseNames) names += (names.empty() ? "" : ", ") + std::string(name);
@@ -237,7 +250,8 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
     app.exit(success);
     return std::optional<CommandLine>();
   } catch (const CLI::ParseError& error) {
-    return usage_error(std::string(error.what()) + "; doorslam --help shows what is possible");
+    const std::string wrong = wrong_command(app, argc, argv);
+    return usage_error((wrong.empty() ? error.what() : wrong) + "; doorslam --help shows what is possible");
   }
   if (const auto completed = complete(line, cause); !completed) return tl::unexpected(completed.error());
   return line;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <new>
 #include <optional>
 
 #include "config/loader.h"
@@ -79,6 +80,12 @@ int main(int argc, char** argv) {
     const auto line = doorslam::app::parse_command_line(argc, argv);
     if (!line) return fail(line.error());
     return *line ? run(**line) : print("");  // the help has been printed
+  } catch (const std::bad_alloc&) {
+    return fail(
+        Error{ErrorKind::data,
+              "not enough memory: most of it is for flows.capacity, flows.capacity_ipv6, evidence.capacity and "
+              "ledger.capacity_connections; lower them, or raise what limits this process (ulimit -v, MemoryMax= "
+              "of its unit)"});
   } catch (const std::exception& error) {
     return fail(Error{ErrorKind::data, error.what()});
   }

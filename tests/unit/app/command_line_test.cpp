@@ -86,7 +86,8 @@ TEST(CommandLine, WrongUsageIsOneLineThatSaysHowToMendIt) {
     EXPECT_EQ(line.error().message.find('\n'), std::string::npos) << line.error().message;
   };
   expect_error({}, "doorslam --help");
-  expect_error({"frobnicate"}, "doorslam --help");
+  expect_error({"frobnicate"}, "'frobnicate' is no command; there are read, run, top, check, alerts, explain");
+  expect_error({"raed", "a.pcap", "--quiet"}, "'raed' is no command");
   expect_error({"read"}, "captures");
   expect_error({"read", "a.pcap", "--flwos", "x"}, "--flwos");
   expect_error({"read", "a.pcap", "--flows"}, "--flows");
