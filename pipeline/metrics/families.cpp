@@ -293,6 +293,8 @@ void add_sinks(const Observation& seen, Exposition& out) {
        [](const Sink& sink) { return sink.failures; });
   each(out.counter("sink_lost_records_total", "Records trimmed from the store before they were sent."),
        [](const Sink& sink) { return sink.lost; });
+  each(out.counter("sink_lost_resends_total", "Records trimmed from the store before they were sent once more."),
+       [](const Sink& sink) { return sink.resends_lost; });
   each(out.gauge("sink_behind_records", "Records of the store that have not arrived yet."),
        [](const Sink& sink) { return sink.behind; });
   each(out.gauge("sink_oldest_waiting_seconds", "How long the oldest unsent record has been known to wait."),

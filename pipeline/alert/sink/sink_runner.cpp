@@ -75,9 +75,11 @@ bool SinkRunner::join(Clock::time_point deadline) {
 SinkCounters SinkRunner::counters() const {
   const Sequence through = store_.counters().through;
   const std::uint64_t lost = store_.lost(options_.name);
+  const std::uint64_t resends_lost = store_.resends_lost(options_.name);
   const std::lock_guard lock(mutex_);
   SinkCounters out = counters_;
   out.lost = lost;
+  out.resends_lost = resends_lost;
   out.behind = static_cast<std::uint64_t>(std::max<Sequence>(through - out.confirmed, 0));
   if (waiting_since_ && out.behind > 0) {
     out.oldest_waiting = std::chrono::duration_cast<milliseconds>(Clock::now() - *waiting_since_);

@@ -35,6 +35,7 @@ struct SinkCounters {
   std::uint64_t failures = 0;      ///< attempts that failed
   std::uint64_t resent = 0;        ///< on a person's demand
   std::uint64_t lost = 0;          ///< trimmed from the store unsent, since the store was made
+  std::uint64_t resends_lost = 0;  ///< trimmed from the store before they were sent once more
   Sequence confirmed = 0;          ///< all up to here have arrived
   std::uint64_t behind = 0;        ///< records of the store after that one, wanted or not
   milliseconds oldest_waiting{0};  ///< how long the oldest unsent record has been known to wait

@@ -145,6 +145,12 @@ std::uint64_t AlertStore::lost(const std::string& sink) const {
   return found == cursors_.end() ? 0 : found->second.lost;
 }
 
+std::uint64_t AlertStore::resends_lost(const std::string& sink) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = resends_lost_.find(sink);
+  return found == resends_lost_.end() ? 0 : found->second;
+}
+
 void AlertStore::work() {
   sigset_t all;  // signals are the main thread's
   sigfillset(&all);
@@ -210,12 +216,7 @@ void AlertStore::account(const Written& written) {
             fmt::format("{}: written again; nothing that was queued is lost", options_.path.string()));
     last_failure_.clear();
   }
-  for (const auto& [sink, count] : written.lost) {
-    notice_(NoticeLevel::error,
-            fmt::format("{}: full: the {} oldest records were removed before sink {} had sent them; raise "
-                        "store.max_bytes, or see why the sink is behind",
-                        options_.path.string(), count, sink));
-  }
+  tell_of_trimming(written);
   {
     const std::lock_guard lock(mutex_);
     writing_news_ = false;
@@ -227,8 +228,24 @@ void AlertStore::account(const Written& written) {
     counters_.through = written.through;
     if (octets) counters_.octets = *octets;
     for (const auto& [sink, count] : written.lost) cursors_[sink].lost += count;
+    for (const auto& [sink, count] : written.resends_lost) resends_lost_[sink] += count;
   }
   changed_.notify_all();
+}
+
+void AlertStore::tell_of_trimming(const Written& written) {
+  for (const auto& [sink, count] : written.lost) {
+    notice_(NoticeLevel::error,
+            fmt::format("{}: full: the {} oldest records were removed before sink {} had sent them; raise "
+                        "store.max_bytes, or see why the sink is behind",
+                        options_.path.string(), count, sink));
+  }
+  for (const auto& [sink, count] : written.resends_lost) {
+    notice_(NoticeLevel::error,
+            fmt::format("{}: full: {} records that sink {} was to send once more were removed before it had; raise "
+                        "store.max_bytes, or see why the sink is behind",
+                        options_.path.string(), count, sink));
+  }
 }
 
 /// What found no room in the queue is lost: said at once, and then each minute that it goes on.

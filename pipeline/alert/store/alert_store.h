@@ -81,6 +81,8 @@ class AlertStore {
   StoreCounters counters() const;
   /// Records that were trimmed before this sink had sent them, since the store was made.
   std::uint64_t lost(const std::string& sink) const;
+  /// Records that were trimmed before this sink had sent them once more, since start.
+  std::uint64_t resends_lost(const std::string& sink) const;
 
  private:
   AlertStore(StoreOptions options, Notice notice, StoreLock lock, RecordWriter writer);
@@ -90,6 +92,7 @@ class AlertStore {
   void write_until_done();
   void account(const Written& written);
   void tell_of_overflow();
+  void tell_of_trimming(const Written& written);
   void tell_of_failure(const Error& error);
   bool has_room(RecordKind kind, std::size_t octets) const noexcept;
 
@@ -114,6 +117,7 @@ class AlertStore {
   SinkNews news_;
   bool writing_news_ = false;  ///< the batch in hand holds some
   std::map<std::string, CursorState> cursors_;
+  std::map<std::string, std::uint64_t> resends_lost_;
   StoreCounters counters_;
   bool stopping_ = false;
   Clock::time_point give_up_ = Clock::time_point::max();

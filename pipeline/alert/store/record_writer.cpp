@@ -27,10 +27,11 @@ enum class Sql : std::size_t {
   remove,
   note_trimmed,
   cut,
+  resends,
   forget
 };
 
-constexpr std::array<std::string_view, 11> kSql = {
+constexpr std::array<std::string_view, 12> kSql = {
     "INSERT OR IGNORE INTO record(seq, kind, time, severity, cause, server, port, id, body) "
     "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "INSERT INTO cursor(sink, seq) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET seq = max(seq, ?2)",
@@ -42,6 +43,7 @@ constexpr std::array<std::string_view, 11> kSql = {
     "DELETE FROM record WHERE seq <= ?",
     "UPDATE trimmed SET through = max(through, ?1), records = records + ?2, lost = lost + ?3",
     "SELECT seq, kind, time, severity, cause, server, port, id FROM record WHERE seq > ? AND seq <= ? ORDER BY seq",
+    "SELECT sink, count(*) FROM resend WHERE seq <= ? GROUP BY sink",
     "DELETE FROM resend WHERE seq <= ?",
 };
 
@@ -220,10 +222,24 @@ Result<void> RecordWriter::remove_through(Sequence cut, const std::map<std::stri
   if (auto run = remove.bind(1, cut).run(); !run) return run;
   const std::int64_t removed = database_.changes();
   out.trimmed += static_cast<std::uint64_t>(removed);
-  if (auto run = statements_[index_of(Sql::forget)].bind(1, cut).run(); !run) return run;
+  if (auto forgotten = forget_resends(cut, out); !forgotten) return forgotten;
   Statement& note = statements_[index_of(Sql::note_trimmed)];
   if (auto run = note.bind(1, cut).bind(2, removed).bind(3, lost_in_all).run(); !run) return run;
   return {};
+}
+
+/// What is gone cannot be sent once more: whoever asked for it must hear of that.
+Result<void> RecordWriter::forget_resends(Sequence cut, Written& out) {
+  Statement& resends = statements_[index_of(Sql::resends)];
+  resends.bind(1, cut);
+  while (true) {
+    const auto row = resends.step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    out.resends_lost[std::string(resends.text(0))] += static_cast<std::uint64_t>(resends.number(1));
+  }
+  resends.reset();
+  return statements_[index_of(Sql::forget)].bind(1, cut).run();
 }
 
 Result<void> RecordWriter::tidy() {

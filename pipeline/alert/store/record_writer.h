@@ -26,8 +26,9 @@ struct Written {
   std::uint64_t stored = 0;
   std::uint64_t duplicates = 0;  ///< alerts whose event.id was there
   std::uint64_t trimmed = 0;
-  std::map<std::string, std::uint64_t> lost;  ///< by sink: trimmed records that it had not sent
-  Sequence through = 0;                       ///< of the latest record
+  std::map<std::string, std::uint64_t> lost;          ///< by sink: trimmed records that it had not sent
+  std::map<std::string, std::uint64_t> resends_lost;  ///< by sink: trimmed records that it was to send once more
+  Sequence through = 0;                               ///< of the latest record
 };
 
 /// What sinks report between two transactions.
@@ -65,6 +66,7 @@ class RecordWriter {
   Result<void> insert(std::span<const Record> records, Written& out);
   Result<void> note(const SinkNews& news);
   Result<void> trim(const std::map<std::string, CursorState>& cursors, Written& out);
+  Result<void> forget_resends(Sequence cut, Written& out);
   Result<void> remove_through(Sequence cut, const std::map<std::string, CursorState>& cursors, Written& out);
 
   std::unique_ptr<int> log_pages_ = std::make_unique<int>(0);  ///< as of the latest commit; SQLite holds the address

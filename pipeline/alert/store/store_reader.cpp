@@ -160,7 +160,7 @@ Result<void> ask_to_resend(const std::filesystem::path& path, const std::string&
   if (!database) return tl::unexpected(database.error());
   if (auto checked = check_schema(*database); !checked) return checked;
   if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
-  auto insert = database->prepare("INSERT OR IGNORE INTO resend(sink, seq) VALUES(?, ?)");
+  auto insert = database->prepare("INSERT OR IGNORE INTO resend(sink, seq) SELECT ?1, seq FROM record WHERE seq = ?2");
   if (!insert) return tl::unexpected(insert.error());
   for (const Sequence sequence : sequences) {
     if (auto run = insert->bind(1, std::string_view(sink)).bind(2, sequence).run(); !run) return run;

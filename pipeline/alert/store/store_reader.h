@@ -62,7 +62,8 @@ class StoreReader {
   std::vector<Statement> statements_;
 };
 
-/// Asks for records to be sent once more by a sink, by whoever runs it now or next. Errors (data): nothing was noted.
+/// Asks for records to be sent once more by a sink, by whoever runs it now or next; those that the store has given up
+/// meanwhile are passed over. Errors (data): nothing was noted.
 Result<void> ask_to_resend(const std::filesystem::path& path, const std::string& sink,
                            const std::vector<Sequence>& sequences);
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <random>
@@ -194,9 +195,34 @@ TEST_F(AlertStoreTest, SendsOnceMoreWhatWasAskedFor) {
   EXPECT_EQ(batch->records[0].sequence, 3);
   EXPECT_EQ(batch->records[1].sequence, 7);
   EXPECT_TRUE(reader->read_resends("other", {})->records.empty());
+  EXPECT_EQ(reader->cursors()->front().to_resend, 2U) << "nobody waits for a record that is not there";
   store->confirm_resent("siem", {3, 7});
   store.reset();
   EXPECT_TRUE(StoreReader::open(path())->read_resends("siem", {})->records.empty());
+}
+
+TEST_F(AlertStoreTest, CountsWhatWasGivenUpBeforeItWasSentOnceMore) {
+  auto store = open(4U << 20U);
+  ASSERT_TRUE(store->enlist("siem", {}).has_value());
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(store->append(sample_record(i, 4'000), 10s));
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  store->confirm("siem", 20);
+  ASSERT_TRUE(ask_to_resend(path(), "siem", {3, 7}).has_value());
+  ASSERT_TRUE(ask_to_resend(path(), "archive", {7}).has_value());
+  for (int i = 20; i < 3'000; ++i) {
+    ASSERT_TRUE(store->append(sample_record(i, 4'000), 10s));
+    store->confirm("siem", i + 1);
+  }
+  ASSERT_TRUE(store->flush(Clock::now() + 10s));
+  ASSERT_GT(store->counters().trimmed, 20U);
+  EXPECT_EQ(store->resends_lost("siem"), 2U);
+  EXPECT_EQ(store->resends_lost("archive"), 1U);
+  EXPECT_EQ(store->resends_lost("other"), 0U);
+  const std::vector<std::string> told = notices();
+  const auto tells = [](const std::string& line) {
+    return line.find("2 records that sink siem was to send once more") != std::string::npos;
+  };
+  EXPECT_EQ(std::count_if(told.begin(), told.end(), tells), 1);
 }
 
 TEST_F(AlertStoreTest, CountsWhatTheQueueCannotHold) {
