@@ -30,7 +30,9 @@ class FileReceiver final : public Receiver {
     if (const std::string trouble = write_buffer(stop); !trouble.empty()) {
       return Delivery::all(messages.size(), Fate::again, trouble);
     }
-    return Delivery::all(messages.size(), Fate::delivered);
+    Delivery delivery = Delivery::all(messages.size(), Fate::delivered);
+    delivery.remark = not_rotated_;
+    return delivery;
   }
 
   void reopen() override { file_.reset(); }
@@ -41,7 +43,7 @@ class FileReceiver final : public Receiver {
     if (file_ && moved_away()) file_.reset();
     if (file_ && due_for_rotation()) {
       file_.reset();
-      put_aside();
+      not_rotated_ = put_aside();
     }
     return file_ ? std::string() : open();
   }
@@ -144,17 +146,27 @@ class FileReceiver final : public Receiver {
     return limit > 0 && ::time(nullptr) - begun_ >= limit;
   }
 
-  void put_aside() const {
+  /// What stands in the way, or nothing. Then the file is left as it is, and those aside as well: what could not move
+  /// on must not be written over.
+  std::string put_aside() const {
     const auto aside = [&](unsigned number) { return fmt::format("{}.{}", options_.path.string(), number); };
-    std::error_code ignored;  // a gap in the numbers is no error; if the first step fails, writing goes on where it was
+    std::error_code trouble;
     if (options_.keep == 0) {
-      std::filesystem::remove(options_.path, ignored);
-      return;
+      std::filesystem::remove(options_.path, trouble);
+      return trouble ? rotation_words("cannot be removed", trouble) : std::string();
     }
-    for (unsigned number = options_.keep; number > 1; --number) {
-      std::filesystem::rename(aside(number - 1), aside(number), ignored);
+    for (unsigned number = options_.keep; number > 0; --number) {
+      const std::string from = number == 1 ? options_.path.string() : aside(number - 1);
+      std::filesystem::rename(from, aside(number), trouble);
+      // A gap in the numbers is no error.
+      if (!trouble || (number > 1 && trouble == std::errc::no_such_file_or_directory)) continue;
+      return rotation_words(fmt::format("{} cannot become {}", from, aside(number)), trouble);
     }
-    std::filesystem::rename(options_.path, aside(1), ignored);
+    return {};
+  }
+
+  std::string rotation_words(std::string_view what, const std::error_code& trouble) const {
+    return fmt::format("{}: is not rotated and grows on: {}: {}", options_.path.string(), what, trouble.message());
   }
 
   std::string system_words(std::string_view what) const {
@@ -169,6 +181,7 @@ class FileReceiver final : public Receiver {
   std::uint64_t octets_ = 0;  ///< of the file, all of it whole lines
   std::time_t begun_ = 0;     ///< when the file was
   std::string buffer_;
+  std::string not_rotated_;  ///< why the file was not put aside when it was due; empty: it was
 };
 
 }  // namespace

@@ -34,6 +34,7 @@ struct Delivery {
   std::vector<Fate> fates;           ///< one a message
   std::string trouble;               ///< one line: why some are to be sent again; empty: none are
   std::string refusal;               ///< one line: why the first of the refused was
+  std::string remark;                ///< one line: what a person should mend although the messages go their way
   std::optional<milliseconds> wait;  ///< how long the receiver asked to be left alone
   /// A stream broke: all records from this one on are to be read from the store and sent again.
   std::optional<Sequence> resend_from;

@@ -20,6 +20,7 @@ constexpr auto kSettleWithin = 10s;
 /// How often a sink looks for records that somebody wants to have sent again.
 constexpr auto kLookForResends = 1s;
 constexpr auto kTellAgain = 60s;
+constexpr auto kRemarkAgain = 600s;
 
 /// Signals are the main thread's; and a connection that breaks must not end the program (SIGPIPE).
 void block_signals() {
@@ -275,6 +276,7 @@ void SinkRunner::take_stock(const Delivery& delivery, std::vector<Message>& pend
     if (delivery.fates[i] == Fate::refused) ++refused;
   }
   if (refused > 0) note_refusal(refused, delivery.refusal);
+  note_remark(delivery.remark);
   const std::lock_guard lock(mutex_);
   counters_.refused += refused;
   counters_.retried += again.size();
@@ -324,6 +326,16 @@ void SinkRunner::note_refusal(std::uint64_t records, const std::string& reason) 
                       options_.name, refusals_untold_, reason));
   refusals_untold_ = 0;
   tell_refusals_again_ = now + kTellAgain;
+}
+
+/// Nothing is held up by it, so it is told anew seldom while it lasts.
+void SinkRunner::note_remark(const std::string& remark) {
+  const auto now = Clock::now();
+  if (!remark.empty() && (remark != remark_ || now - remark_told_ >= kRemarkAgain)) {
+    remark_told_ = now;
+    notice_(NoticeLevel::warning, fmt::format("sink {}: {}", options_.name, remark));
+  }
+  remark_ = remark;
 }
 
 void SinkRunner::note_recovery() {

@@ -95,6 +95,7 @@ class SinkRunner {
   void confirm(Sequence through);
   void note_trouble(const std::string& trouble, milliseconds wait);
   void note_refusal(std::uint64_t records, const std::string& reason);
+  void note_remark(const std::string& remark);
   void note_recovery();
   void pause(const std::stop_token& stop, milliseconds time);
 
@@ -118,6 +119,8 @@ class SinkRunner {
   std::string trouble_;  ///< as it was told
   std::uint64_t refusals_untold_ = 0;
   Clock::time_point tell_refusals_again_;
+  std::string remark_;  ///< as it was told
+  Clock::time_point remark_told_;
 
   std::atomic<bool> reopen_ = false;
   mutable std::mutex mutex_;

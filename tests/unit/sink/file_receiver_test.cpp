@@ -31,6 +31,7 @@ class FileReceiverTest : public testing::Test {
     for (const Fate fate : delivery.fates) {
       EXPECT_EQ(fate, delivery.trouble.empty() ? Fate::delivered : Fate::again);
     }
+    remark_ = delivery.remark;
     return delivery.trouble;
   }
   std::unique_ptr<Receiver> receiver(FileOptions options = {}) {
@@ -40,6 +41,7 @@ class FileReceiverTest : public testing::Test {
 
   test::TemporaryFolder folder_;
   std::stop_source stop_;
+  std::string remark_;  ///< of the latest delivery
 };
 
 TEST_F(FileReceiverTest, WritesALineAMessageAndGoesOnWithAnExistingFile) {
@@ -70,6 +72,25 @@ TEST_F(FileReceiverTest, RotatesBySizeAndKeepsSoManyFiles) {
   EXPECT_EQ(content("alerts.ndjson.1"), "eeee\nffff\n");
   EXPECT_EQ(content("alerts.ndjson.2"), "cccc\ndddd\n");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "alerts.ndjson.3"));
+}
+
+TEST_F(FileReceiverTest, SaysThatItCannotRotateAndLosesNothingByIt) {
+  FileOptions options;
+  options.rotate_octets = 10;
+  options.keep = 2;
+  const auto file = receiver(options);
+  for (const char* body : {"aaaaaaaaaa", "bbbbbbbbbb"}) ASSERT_EQ(deliver(*file, {body}), "");
+  std::filesystem::create_directories(folder_ / "alerts.ndjson.2" / "in the way");
+  ASSERT_EQ(deliver(*file, {"cccccccccc"}), "");
+  EXPECT_NE(remark_.find("is not rotated and grows on"), std::string::npos) << remark_;
+  EXPECT_NE(remark_.find("alerts.ndjson.2: Is a directory"), std::string::npos) << remark_;
+  EXPECT_EQ(content("alerts.ndjson.1"), "aaaaaaaaaa\n") << "what was put aside is not written over";
+  EXPECT_EQ(content("alerts.ndjson"), "bbbbbbbbbb\ncccccccccc\n");
+  std::filesystem::remove_all(folder_ / "alerts.ndjson.2");
+  ASSERT_EQ(deliver(*file, {"dddddddddd"}), "");
+  EXPECT_EQ(remark_, "");
+  EXPECT_EQ(content("alerts.ndjson.1"), "bbbbbbbbbb\ncccccccccc\n");
+  EXPECT_EQ(content("alerts.ndjson"), "dddddddddd\n");
 }
 
 TEST_F(FileReceiverTest, RotatesByAge) {
