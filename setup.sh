@@ -24,7 +24,7 @@ for option in "$@"; do
       packages+=(libgtest-dev libgmock-dev librapidcheck-dev python3)
       packages+=(iproute2 ethtool procps vsftpd mosquitto dpdk-dev) # of the live tests
       ;;
-    --sinks) packages+=(openssl rsyslog rsyslog-openssl clickhouse-server) ;;
+    --sinks) packages+=(openssl rsyslog rsyslog-openssl clickhouse-server python3-yaml) ;;
     --lint) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14) ;;
     --bench) packages+=(libbenchmark-dev libabsl-dev tcpdump argus-server) ;;
     -h | --help)

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Every format read back by parsers that are not ours: Python's json, liblognorm in rsyslog; and the shipped snippets."""
+import datetime
+import fnmatch
 import json
 import os
 import re
@@ -9,6 +11,11 @@ import subprocess
 import sys
 import tomllib
 import unittest
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
 
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import SinkTest, free_port, make_certificates, wait_until  # noqa: E402
@@ -235,6 +242,66 @@ class Snippets(FormatTest):
             self.assertRegex(lines[0], r"^\[[A-Z]+\]$")
             for line in lines[1:]:
                 self.assertRegex(line, r"^    \w+ +\S")
+
+    def sample(self):
+        """Records of all bundled captures as a file sink writes them, rotated: (paths, records, octets of the longest)."""
+        path = self.path("alerts.ndjson")
+        for capture in self.all_captures():
+            sink = {"name": "archive", "type": "file", "path": path, "records": "all", "rotate_bytes": 20_000, "keep": 100}
+            code, words = self.run_doorslam(capture, [sink], settings=["store.flows=all"])
+            self.assertEqual((code, words), (0, ""), capture)
+        paths = sorted(name for name in os.listdir(self.folder) if name.startswith("alerts.ndjson"))
+        self.assertGreater(len(paths), 1, "nothing was rotated")
+        lines = [line for name in paths for line in self.lines(name)]
+        return paths, [json.loads(line) for line in lines], max(map(len, lines))
+
+    @staticmethod
+    def field(record, path):
+        """The value at a path of keys joined by dots; None: there is none."""
+        for key in path.split("."):
+            record = record.get(key) if isinstance(record, dict) else None
+        return record
+
+    def shipped(self, name):
+        with open(os.path.join(SIEM, name), encoding="utf-8") as file:
+            return file.read()
+
+    def test_what_the_snippets_name_is_in_the_records(self):
+        paths, records, longest = self.sample()
+        vector = tomllib.loads(self.shipped("vector.toml"))
+        self.assertEqual([os.path.basename(path) for path in vector["sources"]["doorslam"]["include"]], ["alerts.ndjson"])
+        self.assertGreater(vector["sources"]["doorslam"]["max_line_bytes"], longest)
+        fluent = {key: value for key, value in re.findall(r"^    (\w+) +(.*)$", self.shipped("fluent-bit.conf"), re.M)}
+        parser = dict(re.findall(r"^    (\w+) +(.*)$", self.shipped("fluent-bit-parsers.conf"), re.M))
+        self.assertEqual(fluent["Parser"], parser["Name"])
+        self.assertGreater(int(fluent["Buffer_Max_Size"].removesuffix("M")) << 20, longest)
+        # strftime's %L is Fluent Bit's own: a point is in the form, digits of any number follow.
+        form = parser["Time_Format"].replace("%S.%L", "%S.%f")
+        for record in records:
+            time_text = re.sub(r"(\.\d{6})\d+", r"\1", self.field(record, parser["Time_Key"]))
+            datetime.datetime.strptime(time_text, form)
+            self.assertIn('."@timestamp"', vector["transforms"]["doorslam_records"]["source"])
+
+    @unittest.skipUnless(yaml, "python3-yaml is not installed")
+    def test_what_filebeat_names_is_in_the_records(self):
+        paths, records, longest = self.sample()
+        filebeat = yaml.safe_load(self.shipped("filebeat.yml"))
+        (source,) = filebeat["filebeat.inputs"]
+        self.assertEqual(source["type"], "filestream")
+        self.assertGreater(source["message_max_bytes"], longest)
+        patterns = [os.path.basename(path) for path in source["paths"]]
+        aside = [re.compile(pattern) for pattern in source["prospector.scanner.exclude_files"]]
+        for path in paths:
+            self.assertTrue(any(fnmatch.fnmatch(path, pattern) for pattern in patterns), f"{path} is not read")
+            self.assertFalse(any(pattern.search(path) for pattern in aside), f"{path} is left out")
+        self.assertTrue(any(pattern.search("alerts.ndjson-20261123.gz") for pattern in aside))
+        self.assertEqual(source["parsers"][0]["ndjson"]["target"], "", "ECS fields stand at the top")
+        (processor,) = filebeat["processors"]
+        (identity,) = processor["fingerprint"]["fields"]
+        self.assertEqual(processor["fingerprint"]["target_field"], "@metadata._id")
+        identities = [self.field(record, identity) for record in records]
+        self.assertNotIn(None, identities)
+        self.assertEqual(len(set(identities)), len(identities), "two records would become one document")
 
     @unittest.skipUnless(RSYSLOGD and os.path.exists("/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so"),
                          "rsyslog-openssl is not installed")
