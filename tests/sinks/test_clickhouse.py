@@ -27,7 +27,7 @@ CONFIG = """<yandex>
   <user_files_path>{folder}/files/</user_files_path><format_schema_path>{folder}/formats/</format_schema_path>
   <users_config>users.xml</users_config><default_profile>default</default_profile>
   <default_database>default</default_database><mark_cache_size>67108864</mark_cache_size>
-  <max_connections>64</max_connections>
+  <max_connections>64</max_connections>{more}
 </yandex>"""
 
 USERS = """<yandex>
@@ -43,13 +43,16 @@ USERS = """<yandex>
 
 
 class Server:
-    def __init__(self, folder):
+    """`more`: further settings of the server; `tcp`: the port on which shards ask each other."""
+
+    def __init__(self, folder, more="", tcp=None):
         self.folder = folder
         self.http = free_port()
         for name in ("data", "tmp", "files", "formats"):
             os.makedirs(os.path.join(folder, name))
         with open(os.path.join(folder, "config.xml"), "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(folder=folder, http=self.http, tcp=free_port(), inter=free_port()))
+            file.write(CONFIG.format(folder=folder, http=self.http, tcp=tcp or free_port(), inter=free_port(),
+                                     more=more))
         with open(os.path.join(folder, "users.xml"), "w", encoding="utf-8") as file:
             file.write(USERS)
         self.start()
@@ -193,6 +196,62 @@ class ClickHouse(SinkTest):
         self.server.ask("RENAME TABLE doorslam.away TO doorslam.alerts")
         self.assertEqual(self.run_doorslam(capture, [self.sink()]), (0, ""))
         self.assertEqual(self.server.number("SELECT count() FROM doorslam.alerts"), 40)
+
+
+@unittest.skipUnless(shutil.which("clickhouse-server", path=os.environ.get("PATH", "") + ":/usr/sbin"),
+                     "clickhouse-server is not installed")
+class Cluster(SinkTest):
+    """Two shards with the tables of cluster.sql. Replication and statements for the whole cluster at once need ZooKeeper,
+    which is not here: each server is given the statements, and its tables keep but one replica."""
+
+    def setUp(self):
+        super().setUp()
+        ports = [free_port(), free_port()]
+        shards = "".join(f"<shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host>"
+                         f"<port>{port}</port></replica></shard>" for port in ports)
+        self.servers = []
+        for number, port in enumerate(ports):
+            more = (f"<remote_servers><fleet>{shards}</fleet></remote_servers>"
+                    f"<macros><cluster>fleet</cluster><shard>{number}</shard><replica>only</replica></macros>")
+            self.servers.append(Server(self.path(f"shard{number}"), more, port))
+            self.addCleanup(self.servers[-1].kill)
+        for statement in statements("cluster.sql"):
+            alone = statement.replace(" ON CLUSTER '{cluster}'", "")
+            self.assertNotEqual(alone, statement, "a statement that only one server would follow")
+            alone = re.sub(r"Replicated(\w*MergeTree)\('/clickhouse/tables/\{shard\}/doorslam/\w+', '\{replica\}'\)", r"\1",
+                           alone)
+            self.assertNotIn("Replicated", alone)
+            for server in self.servers:
+                server.ask(alone)
+
+    def test_shards_share_the_records_and_answer_as_one(self):
+        capture = self.capture(200)
+        expected = self.expected(capture)
+        sink = {"name": "ch", "type": "clickhouse", "url": f"http://127.0.0.1:{self.servers[0].http}", "records": "all",
+                "retry_first_seconds": "10ms", "retry_most_seconds": "300ms"}
+        settings = ["store.flows=all", "output.observer_name=tap1"]
+        # An insert counts when all shards have it: with one away nothing is lost, and what is doubled merges.
+        self.servers[1].kill()
+        code, words = self.run_doorslam(capture, [sink], settings=settings, drain=1)
+        self.assertEqual(code, 0)
+        self.assertIn("records behind", words)
+        self.servers[1].start()
+        self.assertEqual(self.run_doorslam(capture, [sink], settings=settings, drain=60), (0, ""))
+        for server in self.servers:
+            rows = server.rows("SELECT DISTINCT id FROM doorslam.alerts")
+            self.assertEqual({row["id"] for row in rows}, set(expected))
+            self.assertEqual(server.number("SELECT uniqExact(id) FROM doorslam.flows"), 200)
+        on_shard = [{row["server"] for row in server.rows("SELECT DISTINCT server FROM doorslam.alerts_local")}
+                    for server in self.servers]
+        self.assertEqual(len(on_shard[0] | on_shard[1]), 200)
+        self.assertEqual(on_shard[0] & on_shard[1], set(), "one endpoint on two shards")
+        self.assertGreater(min(map(len, on_shard)), 50)
+        fleet = [server.rows("SELECT * FROM doorslam.fleet ORDER BY server") for server in self.servers]
+        self.assertEqual(fleet[0], fleet[1])
+        self.assertEqual(len(fleet[0]), 200)
+        self.assertEqual({(row["sensors"], row["refused"], row["open"]) for row in fleet[0]}, {("1", "1", "0")})
+        for query in statements("dashboard.sql"):
+            self.servers[1].ask(query)
 
 
 if __name__ == "__main__":
