@@ -15,6 +15,7 @@
 #include "pipeline/alert/text.h"
 #include "pipeline/app/alert_feed.h"
 #include "pipeline/app/alerts_page.h"
+#include "pipeline/app/complain.h"
 #include "pipeline/app/feed_options.h"
 #include "pipeline/app/output_file.h"
 #include "pipeline/base/printable.h"
@@ -108,8 +109,7 @@ Result<int> deliver(const CommandLine& line, const config::Settings& settings, s
     print(noted + ": by the doorslam that has this sink, now or when it starts\n");
     return 0;
   }
-  auto feed = AlertFeed::open(*options,
-                              [](NoticeLevel, const std::string& what) { fmt::print(stderr, "doorslam: {}\n", what); });
+  auto feed = AlertFeed::open(*options, [](NoticeLevel, const std::string& what) { complain(what); });
   if (!feed) {
     print(fmt::format("{}: by the doorslam that uses the store ({})\n", noted, feed.error().message));
     return 0;

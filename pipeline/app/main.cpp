@@ -8,6 +8,7 @@
 #include "pipeline/app/alerts_command.h"
 #include "pipeline/app/check_command.h"
 #include "pipeline/app/command_line.h"
+#include "pipeline/app/complain.h"
 #include "pipeline/app/output_file.h"
 #include "pipeline/app/read_command.h"
 #include "pipeline/app/run_command.h"
@@ -22,7 +23,7 @@ using doorslam::Result;
 using doorslam::app::CommandLine;
 
 int fail(const Error& error) {
-  fmt::print(stderr, "doorslam: {}\n", error.message);
+  doorslam::app::complain(error.message);
   return error.kind == ErrorKind::usage ? 2 : 1;
 }
 

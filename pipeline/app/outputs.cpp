@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "config/options.h"
 #include "pipeline/app/feed_options.h"
@@ -15,14 +16,15 @@ namespace doorslam::app {
 
 using diagnose::DiagnosedConnection;
 
-Outputs::Outputs(const config::Settings& settings)
-    : flow_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
+Outputs::Outputs(const config::Settings& settings, Notice notice)
+    : notice_(std::move(notice)),
+      flow_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       alert_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       incidents_(config::incident_options(settings)),
       published_figures_(std::make_unique<port::Published<metrics::AlertFigures>>()) {}
 
-Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings) {
-  Outputs outputs(settings);
+Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings, Notice notice) {
+  Outputs outputs(settings, std::move(notice));
   // A capture read again gives the same records again; what a live link showed does not come twice.
   const auto mode = line.command == CommandLine::Command::run ? OutputFile::Mode::append : OutputFile::Mode::overwrite;
   if (!line.flows.empty()) {
@@ -38,8 +40,7 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
   if (!settings.text("store.path").empty()) {
     const auto options = feed_options(line, settings);
     if (!options) return tl::unexpected(options.error());
-    auto feed = AlertFeed::open(
-        *options, [](NoticeLevel, const std::string& what) { fmt::print(stderr, "doorslam: {}\n", what); });
+    auto feed = AlertFeed::open(*options, outputs.notice_);
     if (!feed) return tl::unexpected(feed.error());
     outputs.feed_ = std::move(*feed);
     outputs.drain_ns_ = settings.number("store.drain_seconds");
@@ -131,7 +132,7 @@ bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
     if (!*file) continue;
     if (const auto closed = (*file)->close(); !closed) {
-      fmt::print(stderr, "doorslam: {}\n", closed.error().message);
+      notice_(NoticeLevel::error, closed.error().message);
       complete = false;
     }
   }
@@ -141,7 +142,7 @@ bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   }
   if (!report_) return complete;
   if (const auto flushed = flush_standard_output(); !flushed) {
-    fmt::print(stderr, "doorslam: {}\n", flushed.error().message);
+    notice_(NoticeLevel::error, flushed.error().message);
     complete = false;
   }
   return complete;

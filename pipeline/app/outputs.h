@@ -13,6 +13,7 @@
 #include "pipeline/app/alert_feed.h"
 #include "pipeline/app/command_line.h"
 #include "pipeline/app/output_file.h"
+#include "pipeline/base/notice.h"
 #include "pipeline/base/result.h"
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/metrics/observation.h"
@@ -23,9 +24,9 @@ namespace doorslam::app {
 /// Where readings go: flow records, alerts, the store with its sinks, and the report for a person.
 class Outputs {
  public:
-  /// Opens what the command line and the settings ask for. Errors (data): a file cannot be created, the store not be
-  /// used; (usage): a sink's files cannot.
-  static Result<Outputs> open(const CommandLine& line, const config::Settings& settings);
+  /// Opens what the command line and the settings ask for; `notice` hears of what goes wrong later on. Errors (data): a
+  /// file cannot be created, the store not be used; (usage): a sink's files cannot.
+  static Result<Outputs> open(const CommandLine& line, const config::Settings& settings, Notice notice);
 
   /// Whether anybody reads of plainly served connections.
   bool wants_served() const noexcept { return flows_ || alerts_ || report_ || feed_; }
@@ -50,14 +51,15 @@ class Outputs {
   void note_port_drops(std::uint64_t total) { incidents_.note_port_drops(total); }
   /// The source has ended: closes the incidents and prints the report.
   void finish(const alert::CaptureSummary& summary);
-  /// Says on standard error what could not be written. False: something could not. Sinks are given the time that the
+  /// Tells what could not be written. False: something could not. Sinks are given the time that the
   /// settings allow, and none beyond `latest`.
   bool close(std::chrono::steady_clock::time_point latest = std::chrono::steady_clock::time_point::max());
 
  private:
-  explicit Outputs(const config::Settings& settings);
+  Outputs(const config::Settings& settings, Notice notice);
   void pass_on_events();
 
+  Notice notice_;
   alert::FlowEncoder flow_encoder_;
   alert::AlertEncoder alert_encoder_;
   alert::IncidentLog incidents_;

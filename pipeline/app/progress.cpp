@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <string_view>
 
 namespace doorslam::app {
 
@@ -17,6 +18,12 @@ std::int64_t steady_ms() {
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
+/// The terminal may be gone by now: nothing comes of that.
+void draw(std::string_view text) noexcept {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 void Progress::show(std::uint64_t octets, std::optional<std::uint64_t> total, std::uint64_t packets) {
@@ -27,20 +34,19 @@ void Progress::show(std::uint64_t octets, std::optional<std::uint64_t> total, st
   drawn_ = true;
   const double mib = static_cast<double>(octets) / (1 << 20);
   if (!total || *total == 0) {
-    fmt::print(stderr, "\r\033[Kreading  {:.1f} MiB, {} packets", mib, packets);
+    draw(fmt::format("\r\033[Kreading  {:.1f} MiB, {} packets", mib, packets));
   } else {
     const double share = std::min(1.0, static_cast<double>(octets) / static_cast<double>(*total));
     const auto full = static_cast<std::size_t>(share * kBarColumns);
-    fmt::print(stderr, "\r\033[Kreading  [{:=<{}}{: <{}}] {:3.0f} %  {:.1f} MiB, {} packets", "", full, "",
-               kBarColumns - full, share * 100, mib, packets);
+    draw(fmt::format("\r\033[Kreading  [{:=<{}}{: <{}}] {:3.0f} %  {:.1f} MiB, {} packets", "", full, "",
+                     kBarColumns - full, share * 100, mib, packets));
   }
-  std::fflush(stderr);
 }
 
 void Progress::clear() {
   if (!drawn_) return;
   drawn_ = false;
-  fmt::print(stderr, "\r\033[K");
+  draw("\r\033[K");
 }
 
 }  // namespace doorslam::app

@@ -7,6 +7,7 @@
 
 #include "config/options.h"
 #include "pipeline/alert/report.h"
+#include "pipeline/app/complain.h"
 #include "pipeline/app/engine.h"
 #include "pipeline/app/outputs.h"
 #include "pipeline/app/progress.h"
@@ -86,10 +87,10 @@ Result<int> read_captures(const CommandLine& line) {
   auto scanner = make_scanner(*settings);
   if (!scanner) return tl::unexpected(scanner.error());
   // First of all, so that records of an earlier run are not taken for those of captures that cannot be opened.
-  auto outputs = Outputs::open(line, *settings);
+  auto outputs = Outputs::open(line, *settings, [](NoticeLevel, const std::string& what) { complain(what); });
   if (!outputs) return tl::unexpected(outputs.error());
   port::CaptureSource source = port::CaptureSource::open(line.captures);
-  for (const Error& error : source.errors()) fmt::print(stderr, "doorslam: {}\n", error.message);
+  for (const Error& error : source.errors()) complain(error.message);
   if (source.files_opened() == 0) return 1;
   const std::size_t errors_told = source.errors().size();
 
@@ -116,7 +117,7 @@ Result<int> read_captures(const CommandLine& line) {
   progress.clear();
   outputs->finish(summarize(line, source, *engine));
   for (std::size_t i = errors_told; i < source.errors().size(); ++i) {
-    fmt::print(stderr, "doorslam: {}\n", source.errors()[i].message);
+    complain(source.errors()[i].message);
   }
   const bool complete = outputs->close();
   return complete && source.errors().empty() ? 0 : 1;

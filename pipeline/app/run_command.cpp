@@ -56,6 +56,16 @@ ethdev::EalLog eal_log(spdlog::logger& log) {
   };
 }
 
+/// What store and sinks tell is logged: their threads neither wait for standard error nor fail with it.
+Notice notices_of(spdlog::logger& log) {
+  return [&log](NoticeLevel level, const std::string& what) {
+    const auto as = level == NoticeLevel::info      ? spdlog::level::info
+                    : level == NoticeLevel::warning ? spdlog::level::warn
+                                                    : spdlog::level::err;
+    log.log(as, "{}", what);
+  };
+}
+
 /// The ports of the command line, if any, in place of the configuration's: one group.
 Result<ethdev::LiveOptions> live_options(const CommandLine& line, const config::Settings& settings) {
   ethdev::LiveOptions options = config::live_options(settings);
@@ -124,7 +134,7 @@ Result<void> Sensor::set_up() {
   live_ = std::move(*live);
   // Once the EAL has its threads: what is started now stays off their CPUs.
   if (auto listening = observability_.listen(settings_); !listening) return listening;
-  auto outputs = Outputs::open(line_, settings_);
+  auto outputs = Outputs::open(line_, settings_, notices_of(*log_));
   if (!outputs) return tl::unexpected(outputs.error());
   outputs_.emplace(std::move(*outputs));
   sink_.emplace(*outputs_, observability_);

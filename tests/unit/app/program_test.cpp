@@ -301,6 +301,18 @@ TEST_F(Program, SaysWhenItsOutputCannotBeWritten) {
   }
 }
 
+// Nobody can be told then, but what can be done is done: the store's and the sinks' threads tell of trouble too.
+TEST_F(Program, GoesOnWithoutAStandardError) {
+  write("sink.yaml",
+        "store: {path: alerts.db, drain_seconds: 1}\n"
+        "sinks: [{name: nowhere, type: file, path: no/such/folder/alerts}]\n");
+  for (const std::string gone : {" 2>/dev/full", " 2>&-"}) {
+    EXPECT_EQ(run("read " + kRefused + " --quiet --config sink.yaml" + gone).exit_code, 0) << gone;
+    EXPECT_EQ(run("read missing.pcap" + gone).exit_code, 1) << gone;
+    EXPECT_EQ(run("read --no-such-option" + gone).exit_code, 2) << gone;
+  }
+}
+
 // --- what it reads and writes ---------------------------------------------------------------------------------------
 
 TEST_F(Program, ReadsFromAPipe) {

@@ -66,7 +66,7 @@ TEST(Reload, ReachesTheRecords) {
   CommandLine line;
   line.quiet = true;
   line.flows = folder / "flows";
-  auto outputs = Outputs::open(line, Settings());
+  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; });
   ASSERT_TRUE(outputs) << outputs.error().message;
   diagnose::DiagnosedConnection reading = alert::sample::classic();
   reading.diagnosis.banner = "421 too many connections";
