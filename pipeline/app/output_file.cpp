@@ -20,6 +20,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kBuffer = std::size_t{64} * 1024;
+/// Octets for a file that cannot be written.
+constexpr std::size_t kMostWaiting = std::size_t{8} << 20U;
+constexpr auto kTellAgain = 60s;
 /// While the program is ending.
 constexpr auto kPatience = 1s;
 constexpr auto kLook = 50ms;
@@ -67,40 +70,46 @@ bool OutputFile::Descriptor::close() noexcept {
   return number < 0 || number == STDOUT_FILENO || ::close(number) == 0;
 }
 
-OutputFile::OutputFile(std::string path, Mode mode, Descriptor file)
+OutputFile::OutputFile(std::string path, Mode mode, Descriptor file, Notice notice)
     : path_(std::move(path)),
       mode_(mode),
       file_(std::move(file)),
       may_block_(mode == Mode::append && may_block(file_.number())),
       give_up_at_(std::make_unique<std::atomic<Clock::rep>>(kNever)),
-      waits_(std::make_unique<std::atomic<bool>>(false)) {
+      waits_(std::make_unique<std::atomic<bool>>(false)),
+      published_(std::make_unique<port::Published<OutputCounters>>()),
+      notice_(std::move(notice)) {
   buffer_.reserve(kBuffer);
 }
 
-Result<OutputFile> OutputFile::open(const std::string& path, Mode mode) {
+Result<OutputFile> OutputFile::open(const std::string& path, Mode mode, Notice notice) {
   if (path == "-") {
     std::fflush(stdout);
-    return OutputFile(path, mode, Descriptor(STDOUT_FILENO));
+    return OutputFile(path, mode, Descriptor(STDOUT_FILENO), std::move(notice));
   }
   const int file = open_file(path, mode);
-  if (file >= 0) return OutputFile(path, mode, Descriptor(file));
+  if (file >= 0) return OutputFile(path, mode, Descriptor(file), std::move(notice));
   if (errno == ENXIO) return data_error(path + ": nobody reads this FIFO; start its reader first");
   return data_error(path + ": cannot be written: " + std::strerror(errno) +
                     "; name a file in a folder that you may write to");
 }
 
 void OutputFile::write(std::string_view record) noexcept {
-  ++records_;
-  if (error_ != 0) {
-    ++unwritten_;
+  ++counters_.records;
+  // A file that cannot be written is tried again with each flush only.
+  if (error_ == 0 && buffer_.size() + record.size() > kBuffer) push_out();
+  if (gave_up_ || (error_ != 0 && buffer_.size() + record.size() > kMostWaiting)) {
+    ++counters_.missing;
     return;
   }
-  if (buffer_.size() + record.size() > kBuffer) push_out();
   buffer_.append(record);
 }
 
 void OutputFile::flush() noexcept {
   if (!buffer_.empty()) push_out();
+  counters_.waiting = error_ == 0 ? 0 : buffer_.size();
+  published_->publish(counters_);
+  tell();
 }
 
 /// False: nobody takes anything, and the program is ending.
@@ -118,6 +127,20 @@ bool OutputFile::wait_for_room() const noexcept {
 }
 
 void OutputFile::push_out() noexcept {
+  error_ = 0;
+  const std::size_t written = write_out();
+  if (error_ == 0) {
+    buffer_.clear();
+    torn_ = false;
+    return;
+  }
+  if (first_error_ == 0) first_error_ = error_;
+  gave_up_ = mode_ == Mode::overwrite || error_ == EPIPE || error_ == ETIMEDOUT;
+  gave_up_ ? lose_the_rest(written) : keep_the_rest(written);
+}
+
+/// Returns the octets of the buffer that were written: all, or error_ tells why not.
+std::size_t OutputFile::write_out() noexcept {
   std::string_view rest = buffer_;
   while (!rest.empty() && error_ == 0) {
     waits_->store(may_block_, std::memory_order_relaxed);
@@ -136,10 +159,57 @@ void OutputFile::push_out() noexcept {
       error_ = errno;
     }
   }
-  // Less than a line of something longer is missing whole.
-  if (error_ != 0) unwritten_ = std::min(unwritten_ + std::max<std::uint64_t>(lines(rest), 1), records_);
-  if (first_error_ == 0) first_error_ = error_;
+  return buffer_.size() - rest.size();
+}
+
+/// To be tried again. The file is to end with a whole line, for whoever reads it or appends to it; where it cannot be
+/// shortened, writing goes on in the middle of the line.
+void OutputFile::keep_the_rest(std::size_t written) noexcept {
+  const std::string_view out = std::string_view(buffer_).substr(0, written);
+  const std::size_t end = out.rfind('\n');
+  const std::size_t whole = end == std::string_view::npos ? 0 : end + 1;
+  struct stat facts {};
+  const bool begins_here = whole > 0 || !torn_;
+  if (written > whole) {
+    const auto piece = static_cast<off_t>(written - whole);
+    const bool shortened = begins_here && path_ != "-" && fstat(file_.number(), &facts) == 0 &&
+                           S_ISREG(facts.st_mode) && facts.st_size >= piece &&
+                           ftruncate(file_.number(), facts.st_size - piece) == 0;
+    torn_ = !shortened;
+    buffer_.erase(0, shortened ? whole : written);
+  } else {
+    torn_ = torn_ && !begins_here;
+    buffer_.erase(0, whole);
+  }
+}
+
+/// Less than a line of something longer is missing whole.
+void OutputFile::lose_the_rest(std::size_t written) noexcept {
+  const std::uint64_t lost = std::max<std::uint64_t>(lines(std::string_view(buffer_).substr(written)), 1);
+  counters_.missing = std::min(counters_.missing + lost, counters_.records);
   buffer_.clear();
+  torn_ = false;
+}
+
+void OutputFile::tell() {
+  if (mode_ == Mode::overwrite || !notice_ || error_ == ETIMEDOUT) return;  // close() tells of the end
+  const auto now = Clock::now();
+  if (error_ == 0) {
+    if (told_ != 0) {
+      notice_(NoticeLevel::warning,
+              fmt::format("{}: written again; {} records are missing in all", name(), counters_.missing));
+    }
+    told_ = 0;
+    return;
+  }
+  if (error_ == told_ && now < tell_again_) return;
+  told_ = error_;
+  tell_again_ = now + kTellAgain;
+  notice_(NoticeLevel::error,
+          fmt::format("{}: cannot be written: {}; {}; {} records are missing", name(), std::strerror(error_),
+                      gave_up_ ? "nothing is tried until it is opened anew (SIGUSR1)"
+                               : "it is tried again, and records wait in memory as far as there is room",
+                      counters_.missing));
 }
 
 Result<void> OutputFile::reopen() {
@@ -147,10 +217,17 @@ Result<void> OutputFile::reopen() {
   const int file = open_file(path_, mode_);
   if (file < 0) return data_error(path_ + ": cannot be opened anew: " + std::strerror(errno));
   flush();
+  if (torn_) {  // the rest of a line is of no use in another file
+    buffer_.erase(0, std::min(buffer_.find('\n'), buffer_.size() - 1) + 1);
+    ++counters_.missing;
+    torn_ = false;
+  }
   if (!file_.close() && first_error_ == 0) first_error_ = errno;
   file_ = Descriptor(file);
   may_block_ = may_block(file);
+  gave_up_ = false;
   error_ = 0;
+  flush();
   return {};
 }
 
@@ -160,13 +237,15 @@ void OutputFile::give_up_at(Clock::time_point deadline) noexcept {
 
 Result<void> OutputFile::close() {
   flush();
-  if (!file_.close() && first_error_ == 0) first_error_ = errno;
-  if (first_error_ == 0) return {};
-  const std::string name = path_ == "-" ? "standard output" : path_;
+  if (!buffer_.empty()) lose_the_rest(0);
+  published_->publish(counters_);
+  const bool closed = file_.close();
+  if (!closed && first_error_ == 0) first_error_ = errno;
+  if (closed && counters_.missing == 0) return {};
   const std::string why =
       first_error_ == ETIMEDOUT ? "nobody took them, and the program had to end" : std::strerror(first_error_);
-  return data_error(
-      fmt::format("{}: not all records could be written: {} ({} of {} are missing)", name, why, unwritten_, records_));
+  return data_error(fmt::format("{}: not all records could be written: {} ({} of {} are missing)", name(), why,
+                                counters_.missing, counters_.records));
 }
 
 }  // namespace doorslam::app

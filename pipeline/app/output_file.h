@@ -8,25 +8,37 @@
 #include <string>
 #include <string_view>
 
+#include "pipeline/base/notice.h"
 #include "pipeline/base/result.h"
+#include "pipeline/port/published.h"
 
 namespace doorslam::app {
 
 /// Whether all that was printed has arrived. Errors (data): it has not (disk full).
 Result<void> flush_standard_output();
 
+/// What became of the records for a file. Of 64-bit words only.
+struct OutputCounters {
+  std::uint64_t records = 0;  ///< all that there were
+  std::uint64_t missing = 0;  ///< of them, those that are lost
+  std::uint64_t waiting = 0;  ///< octets that wait for a file that cannot be written
+};
+
 /// A file for records, or standard output. Nothing is lost in silence: close() says whether every record arrived.
 ///
 /// A pipe or a terminal that takes nothing is waited for. With Mode::append, as of a sensor, that ends some time after
-/// give_up_at(): what was not taken then counts as not written.
+/// give_up_at(): what was not taken then counts as not written. With this mode a file that cannot be written (disk
+/// full) ends with a whole line and is tried again with each flush(); up to 8 MiB of records wait meanwhile, and what
+/// comes beyond them is lost and counted. Who no longer reads a pipe is not waited for until reopen().
 class OutputFile {
  public:
   using Clock = std::chrono::steady_clock;
   enum class Mode { overwrite, append };
 
   /// "-" is standard output. Errors (data): the file cannot be created; with Mode::append also a FIFO that nobody
-  /// reads.
-  static Result<OutputFile> open(const std::string& path, Mode mode = Mode::overwrite);
+  /// reads. `notice` hears, with Mode::append, when a file cannot be written, each minute of that, and when it can
+  /// again.
+  static Result<OutputFile> open(const std::string& path, Mode mode = Mode::overwrite, Notice notice = {});
 
   /// One record, with its end of line.
   void write(std::string_view record) noexcept;
@@ -38,7 +50,9 @@ class OutputFile {
   void give_up_at(Clock::time_point deadline) noexcept;
   /// Whether a write waits for somebody to take it. Thread-safe.
   bool waits() const noexcept { return waits_->load(std::memory_order_relaxed); }
-  /// Flushes and closes. Errors (data): a write failed, now or before (disk full, closed pipe, nobody took it).
+  /// Thread-safe.
+  OutputCounters counters() const noexcept { return published_->read(); }
+  /// Flushes and closes. Errors (data): records are missing (disk full, closed pipe, nobody took them).
   Result<void> close();
 
  private:
@@ -56,9 +70,14 @@ class OutputFile {
     int number_;
   };
 
-  OutputFile(std::string path, Mode mode, Descriptor file);
+  OutputFile(std::string path, Mode mode, Descriptor file, Notice notice);
   void push_out() noexcept;
+  std::size_t write_out() noexcept;
   bool wait_for_room() const noexcept;
+  void keep_the_rest(std::size_t written) noexcept;
+  void lose_the_rest(std::size_t written) noexcept;
+  void tell();
+  std::string name() const { return path_ == "-" ? "standard output" : path_; }
 
   std::string path_;  ///< as it was given
   Mode mode_;
@@ -67,10 +86,15 @@ class OutputFile {
   std::string buffer_;
   std::unique_ptr<std::atomic<Clock::rep>> give_up_at_;  ///< ticks of Clock; the latest: never
   std::unique_ptr<std::atomic<bool>> waits_;
-  int error_ = 0;        ///< errno of the write that failed; nothing is tried after it
-  int first_error_ = 0;  ///< likewise, of any file of this name
-  std::uint64_t records_ = 0;
-  std::uint64_t unwritten_ = 0;  ///< of them
+  std::unique_ptr<port::Published<OutputCounters>> published_;
+  Notice notice_;
+  int error_ = 0;         ///< errno of the last write, if it failed
+  int first_error_ = 0;   ///< of the first that failed
+  bool gave_up_ = false;  ///< nothing is tried after the error
+  bool torn_ = false;     ///< the buffer begins within a line, of which the file has the beginning
+  OutputCounters counters_;
+  int told_ = 0;  ///< the error that was told
+  Clock::time_point tell_again_;
 };
 
 }  // namespace doorslam::app

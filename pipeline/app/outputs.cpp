@@ -28,12 +28,12 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
   // A capture read again gives the same records again; what a live link showed does not come twice.
   const auto mode = line.command == CommandLine::Command::run ? OutputFile::Mode::append : OutputFile::Mode::overwrite;
   if (!line.flows.empty()) {
-    auto file = OutputFile::open(line.flows, mode);
+    auto file = OutputFile::open(line.flows, mode, outputs.notice_);
     if (!file) return tl::unexpected(file.error());
     outputs.flows_.emplace(std::move(*file));
   }
   if (!line.alerts.empty()) {
-    auto file = OutputFile::open(line.alerts, mode);
+    auto file = OutputFile::open(line.alerts, mode, outputs.notice_);
     if (!file) return tl::unexpected(file.error());
     outputs.alerts_.emplace(std::move(*file));
   }
@@ -78,6 +78,13 @@ void Outputs::advance(flowtable::TimeNs now_ns) {
 
 void Outputs::observe(metrics::Observation& seen) const {
   seen.alerts = published_figures_->read();
+  const auto observe_file = [&seen](const char* name, const std::optional<OutputFile>& file) {
+    if (!file) return;
+    const OutputCounters counters = file->counters();
+    seen.outputs.push_back({name, counters.records, counters.missing, counters.waiting});
+  };
+  observe_file("flows", flows_);
+  observe_file("alerts", alerts_);
   if (!feed_) return;
   AlertFeedCounters counters = feed_->counters();
   seen.store = counters.store;
@@ -100,10 +107,15 @@ bool Outputs::wait() const noexcept { return (flows_ && flows_->waits()) || (ale
 
 Result<void> Outputs::reopen() {
   if (feed_) feed_->reopen();
+  // One that cannot be opened keeps no other on a file that is about to be compressed and dropped.
+  std::string trouble;
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
     if (!*file) continue;
-    if (auto reopened = (*file)->reopen(); !reopened) return reopened;
+    if (const auto reopened = (*file)->reopen(); !reopened) {
+      trouble += (trouble.empty() ? "" : "; ") + reopened.error().message;
+    }
   }
+  if (!trouble.empty()) return data_error(std::move(trouble));
   return {};
 }
 

@@ -42,8 +42,8 @@ class Outputs {
   void give_up_at(std::chrono::steady_clock::time_point deadline) noexcept;
   /// Whether a file is waiting for somebody to take its records. Thread-safe.
   bool wait() const noexcept;
-  /// Opens the files again by their names: they were moved away. Errors (data): one cannot be; records go on to the
-  /// old.
+  /// Opens the files again by their names: they were moved away. Errors (data): some cannot be; their
+  /// records go on to the old.
   Result<void> reopen();
   /// From now on with these thresholds of alerts and this content of records.
   void reconfigure(const config::Settings& settings);

@@ -277,6 +277,19 @@ void add_alerts(const Observation& seen, Exposition& out) {
   out.counter("store_write_failures_total", "Transactions that had to be tried again.").add({}, store.write_failures);
 }
 
+void add_outputs(const Observation& seen, Exposition& out) {
+  if (seen.outputs.empty()) return;
+  const auto each = [&seen](Family family, auto value) {
+    for (const OutputFigures& file : seen.outputs) family.add({{"output", file.name}}, value(file));
+  };
+  each(out.counter("output_records_total", "Records for the files of --flows and --alerts."),
+       [](const OutputFigures& file) { return file.records; });
+  each(out.counter("output_missing_records_total", "Records that those files could not take and that are lost."),
+       [](const OutputFigures& file) { return file.missing; });
+  each(out.gauge("output_waiting_bytes", "What waits in memory for a file that cannot be written."),
+       [](const OutputFigures& file) { return file.waiting_octets; });
+}
+
 void add_sinks(const Observation& seen, Exposition& out) {
   if (seen.sinks.empty()) return;
   using Sink = sink::SinkCounters;
@@ -315,6 +328,7 @@ std::vector<MetricFamily> families(const Observation& observation) {
   add_events(observation, out);
   add_analysis(observation, out);
   add_alerts(observation, out);
+  add_outputs(observation, out);
   add_sinks(observation, out);
   return out.take();
 }

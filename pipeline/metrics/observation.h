@@ -22,11 +22,20 @@ struct AlertFigures {
   std::uint64_t open = 0;                 ///< incidents open now, held-back ones included
 };
 
+/// Of one file for records.
+struct OutputFigures {
+  std::string name;                  ///< flows or alerts
+  std::uint64_t records = 0;         ///< all that there were
+  std::uint64_t missing = 0;         ///< of them, those that are lost
+  std::uint64_t waiting_octets = 0;  ///< for a file that cannot be written
+};
+
 /// Everything at one time: the counters of the live run, and what becomes of its readings. A copy: nothing is borrowed.
 struct Observation {
   std::string version;
   port::LiveCounters live;
   AlertFigures alerts;
+  std::vector<OutputFigures> outputs;
   std::optional<store::StoreCounters> store;  ///< empty: there is no store
   std::vector<sink::SinkCounters> sinks;
   std::vector<WorstServer> worst_servers;  ///< worst first

@@ -2,16 +2,20 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/support/temporary_folder.h"
 
@@ -84,10 +88,63 @@ TEST(OutputFile, GoesOnInANewFileAfterTheOldOneWasFull) {
   std::filesystem::remove(path);
   ASSERT_TRUE(file->reopen());
   file->write("{\"b\":2}\n");
+  EXPECT_TRUE(file->close());
+  EXPECT_EQ(text_of(path), "{\"a\":1}\n{\"b\":2}\n");
+}
+
+/// A disk on which files cannot grow beyond so many octets, while it exists.
+class SmallDisk {
+ public:
+  explicit SmallDisk(rlim_t octets) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &before_), 0);
+    const rlimit small{.rlim_cur = octets, .rlim_max = before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  }
+  ~SmallDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+ private:
+  void (*signal_)(int);
+  rlimit before_{};
+};
+
+TEST(OutputFile, GoesOnWhenThereIsRoomAgain) {
+  constexpr std::size_t kShort = 100;
+  constexpr std::size_t kLong = std::size_t{1} << 20U;
+  const auto record = [](std::size_t octets) { return std::string(octets - 1, 'x') + '\n'; };
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "flows.ndjson";
+  std::vector<std::string> told;
+  auto file = OutputFile::open(path, OutputFile::Mode::append,
+                               [&told](NoticeLevel, const std::string& what) { told.push_back(what); });
+  ASSERT_TRUE(file);
+  {
+    const SmallDisk disk(10 * kShort + kShort / 2);
+    for (int i = 0; i < 20; ++i) file->write(record(kShort));
+    file->flush();
+    file->flush();
+    for (int i = 0; i < 10; ++i) file->write(record(kLong));
+    file->flush();
+  }
+  EXPECT_EQ(text_of(path).size(), 10 * kShort) << "no piece of a line";
+  EXPECT_EQ(file->counters().waiting, 10 * kShort + 7 * kLong);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_NE(told.front().find("flows.ndjson: cannot be written: File too large"), std::string::npos) << told.front();
+  file->write(record(kShort));
+  file->flush();
+  EXPECT_EQ(text_of(path).size(), 21 * kShort + 7 * kLong);
+  EXPECT_EQ(file->counters().records, 31U);
+  EXPECT_EQ(file->counters().missing, 3U);
+  EXPECT_EQ(file->counters().waiting, 0U);
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_NE(told.back().find("written again; 3 records are missing"), std::string::npos) << told.back();
   const auto closed = file->close();
   ASSERT_FALSE(closed);
-  EXPECT_NE(closed.error().message.find("(1 of 2 are missing)"), std::string::npos) << closed.error().message;
-  EXPECT_EQ(text_of(path), "{\"b\":2}\n");
+  EXPECT_NE(closed.error().message.find("(3 of 31 are missing)"), std::string::npos) << closed.error().message;
 }
 
 /// A FIFO, and an end of it that takes nothing by itself.

@@ -87,5 +87,25 @@ TEST(Reload, ReachesTheRecords) {
   EXPECT_NE(after.find("tap-7"), std::string::npos);
 }
 
+TEST(Rotation, OpensTheAlertsAnewWhereTheFlowsCannotBe) {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "flows");
+  CommandLine line;
+  line.quiet = true;
+  line.command = CommandLine::Command::run;
+  line.flows = folder / "flows/flows.ndjson";
+  line.alerts = folder / "alerts.ndjson";
+  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; });
+  ASSERT_TRUE(outputs) << outputs.error().message;
+  std::filesystem::rename(folder / "flows", folder / "gone");
+  std::filesystem::rename(line.alerts, folder / "alerts.ndjson.1");
+  const auto reopened = outputs->reopen();
+  ASSERT_FALSE(reopened);
+  EXPECT_NE(reopened.error().message.find("flows.ndjson: cannot be opened anew"), std::string::npos)
+      << reopened.error().message;
+  EXPECT_TRUE(std::filesystem::exists(line.alerts));
+  EXPECT_TRUE(outputs->close());
+}
+
 }  // namespace
 }  // namespace doorslam::app
