@@ -140,8 +140,8 @@ TopLine alerts_line(const TopSample& now) {
     if (!name.starts_with(kSink) || !sink.is_object()) continue;
     const bool stuck = !text(sink, "trouble").empty();
     trouble = trouble || stuck;
-    line += fmt::format("; {} {} behind{}", alert::for_terminal(name.substr(kSink.size())),
-                        grouped(number(sink, "behind")), stuck ? " (in trouble)" : "");
+    line += fmt::format("; {} {} behind{}", text(sink, "name"), grouped(number(sink, "behind")),
+                        stuck ? " (in trouble)" : "");
   }
   return {std::move(line), trouble ? TopTone::warning : TopTone::plain};
 }
@@ -235,7 +235,7 @@ Section ports(const TopSample& before, const TopSample& now, const Change& chang
     const bool up = number(port, "link_up") != 0;
     const std::uint64_t buffers = number(port, "buffers");
     section.rows.push_back(
-        {fmt::format("{:<24} {:>5} {:>13} {:>12} {:>10} {:>10}", alert::for_terminal(name), up ? "up" : "down",
+        {fmt::format("{:<24} {:>5} {:>13} {:>12} {:>10} {:>10}", text(port, "name"), up ? "up" : "down",
                      rate_text(change.rate(part(before.ports, name), port, "received")),
                      grouped(number(port, "missed") + number(port, "no_buffer")), grouped(number(port, "errors")),
                      buffers == 0 ? "-" : fmt::format("{} %", number(port, "buffers_in_use") * 100 / buffers)),

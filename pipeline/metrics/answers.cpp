@@ -1,6 +1,7 @@
 #include "pipeline/metrics/answers.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "pipeline/alert/text.h"
@@ -33,6 +34,18 @@ std::uint64_t microseconds_above(std::int64_t ns) {
 
 std::uint64_t ended(const tcp::TrackerCounters& counters, tcp::EndReason reason) {
   return counters.ended[static_cast<std::size_t>(reason)];
+}
+
+/// What DPDK's telemetry takes as the name of an entry, which is less than a port or a sink may be called; their own
+/// name stands inside. Two that differ only in what it does not take are told apart by a number.
+std::string entry_name(std::string_view name, const Json& taken) {
+  std::string plain(name);
+  const auto fits = [](unsigned char octet) { return octet < 0x80 && (std::isalnum(octet) != 0 || octet == '_'); };
+  std::replace_if(
+      plain.begin(), plain.end(), [&](char letter) { return !fits(static_cast<unsigned char>(letter)); }, '_');
+  std::string own = plain;
+  for (unsigned number = 2; taken.contains(own); ++number) own = plain + '_' + std::to_string(number);
+  return own;
 }
 
 Json outcomes(const packet::DecodeCounters& decoded) {
@@ -158,6 +171,7 @@ Json stats_answer(const Observation& seen) {
                                                 [](const port::Balance& balance) { return balance.holds(); }))},
   };
   answer["packets"] = outcomes(decoded);
+  for (const OutputFigures& file : seen.outputs) answer[file.name + "_missing"] = file.missing;
   return answer;
 }
 
@@ -174,11 +188,20 @@ Json workers_answer(const Observation& seen, std::string_view name) {
 Json ports_answer(const Observation& seen) {
   Json answer = Json::object();
   for (const port::PortSnapshot& port : seen.live.ports) {
-    Json& own = answer[port.name];
-    own = {{"driver", port.driver},     {"group", port.group},       {"link_up", port.link_up ? 1U : 0U},
-           {"megabits", port.megabits}, {"received", port.received}, {"received_octets", port.received_octets},
-           {"missed", port.missed},     {"errors", port.errors},     {"no_buffer", port.no_buffer},
-           {"polled", port.polled},     {"buffers", port.buffers},   {"buffers_in_use", port.buffers_in_use}};
+    Json& own = answer[entry_name(port.name, answer)];
+    own = {{"name", port.name},
+           {"driver", port.driver},
+           {"group", port.group},
+           {"link_up", port.link_up ? 1U : 0U},
+           {"megabits", port.megabits},
+           {"received", port.received},
+           {"received_octets", port.received_octets},
+           {"missed", port.missed},
+           {"errors", port.errors},
+           {"no_buffer", port.no_buffer},
+           {"polled", port.polled},
+           {"buffers", port.buffers},
+           {"buffers_in_use", port.buffers_in_use}};
     for (std::size_t queue = 0; queue < port.received_by_queue.size(); ++queue) {
       own["queue_" + std::to_string(queue)] = port.received_by_queue[queue];
     }
@@ -240,13 +263,11 @@ Json alerts_answer(const Observation& seen) {
                        {"octets", seen.store->octets},         {"write_failures", seen.store->write_failures}};
   }
   for (const sink::SinkCounters& sink : seen.sinks) {
-    answer["sink_" + sink.name] = {{"sent", sink.sent},
-                                   {"behind", sink.behind},
-                                   {"oldest_waiting_ms", static_cast<std::uint64_t>(sink.oldest_waiting.count())},
-                                   {"refused", sink.refused},
-                                   {"lost", sink.lost},
-                                   {"failures", sink.failures},
-                                   {"trouble", sink.trouble}};
+    answer[entry_name("sink_" + sink.name, answer)] = {
+        {"name", sink.name},         {"sent", sink.sent},
+        {"behind", sink.behind},     {"oldest_waiting_ms", static_cast<std::uint64_t>(sink.oldest_waiting.count())},
+        {"refused", sink.refused},   {"lost", sink.lost},
+        {"failures", sink.failures}, {"trouble", sink.trouble}};
   }
   return answer;
 }

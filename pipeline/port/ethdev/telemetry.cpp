@@ -1,6 +1,8 @@
 #include "pipeline/port/ethdev/telemetry.h"
 
 #include <fmt/format.h>
+#include <rte_errno.h>
+#include <rte_log.h>
 #include <rte_telemetry.h>
 
 #include <cerrno>
@@ -52,19 +54,32 @@ rte_tel_data* object_of(const Json& object) {
   return data;
 }
 
-/// What does not fit is left out by DPDK: 256 entries in an object, 512 in a list, 127 characters in a text.
+/// DPDK frees what it has taken, with the answer; what it did not take is nobody's.
+int add_container(rte_tel_data& data, const char* name, rte_tel_data* content) {
+  const int taken = rte_tel_data_add_dict_container(&data, name, content, 0);
+  if (taken < 0) rte_tel_data_free(content);
+  return taken;
+}
+
+int add(rte_tel_data& data, const char* name, const Json& value) {
+  if (value.is_string()) return rte_tel_data_add_dict_string(&data, name, value.get_ref<const std::string&>().c_str());
+  if (value.is_array()) return add_container(data, name, list_of(value));
+  if (value.is_object()) return add_container(data, name, object_of(value));
+  return rte_tel_data_add_dict_u64(&data, name, value.get<std::uint64_t>());
+}
+
+/// What does not fit is left out by DPDK: 256 entries in an object, 512 in a list, 127 characters in a text, and names
+/// of anything but ASCII letters, digits, '_' and '/'.
 void fill(rte_tel_data& data, const Json& object) {
   rte_tel_data_start_dict(&data);
   for (const auto& [name, value] : object.items()) {
-    if (value.is_string()) {
-      rte_tel_data_add_dict_string(&data, name.c_str(), value.get_ref<const std::string&>().c_str());
-    } else if (value.is_array()) {
-      rte_tel_data_add_dict_container(&data, name.c_str(), list_of(value), 0);
-    } else if (value.is_object()) {
-      rte_tel_data_add_dict_container(&data, name.c_str(), object_of(value), 0);
-    } else {
-      rte_tel_data_add_dict_u64(&data, name.c_str(), value.get<std::uint64_t>());
-    }
+    const int taken = add(data, name.c_str(), value);
+    if (taken >= 0) continue;    // E2BIG: a text was cut
+    static std::once_flag told;  // the same may be asked each second
+    std::call_once(told, [&, &entry = name] {
+      rte_log(RTE_LOG_CRIT, RTE_LOGTYPE_USER1, "telemetry: %s is left out of an answer: %s\n", entry.c_str(),
+              rte_strerror(-taken));
+    });
   }
 }
 

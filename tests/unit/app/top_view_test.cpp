@@ -17,7 +17,7 @@ TopSample sample(std::uint64_t uptime_ms, std::uint64_t packets, std::uint64_t r
       {"open_connections", 900}, {"capacity_connections", 1000}, {"balances", 5},
       {"balances_held", 5}};
   sample.workers = {{"0", {{"lcore", 2}, {"polled", packets}, {"busy", packets}, {"idle", packets}}}};
-  sample.ports = {{"0000:3b:00.0", {{"link_up", 0}, {"received", packets}, {"missed", 12}}}};
+  sample.ports = {{"0000_3b_00_0", {{"name", "0000:3b:00.0"}, {"link_up", 0}, {"received", packets}, {"missed", 12}}}};
   sample.alerts = {{"refusals", {{"acl_denied", refusals}, {"app_crash", 1000}}}};
   for (int i = 0; i < 20; ++i) {
     sample.servers["worst_" + std::to_string(i)] = {
