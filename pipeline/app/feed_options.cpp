@@ -15,6 +15,10 @@ Result<AlertFeedOptions> feed_options(const CommandLine& line, const config::Set
   // So long without any room in the queue, and the disk is taken to be beyond help.
   constexpr std::chrono::seconds kPatience{30};
   if (line.command == CommandLine::Command::read) options.patience = kPatience;
+  // Those of a sensor are for its ports; whoever sends by hand may have files where only root can write.
+  for (sink::SinkOptions& sink : options.sinks) {
+    sink.runner.without_privileges = line.command == CommandLine::Command::run;
+  }
   return options;
 }
 

@@ -7,14 +7,17 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <initializer_list>
+#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
+
+#include "pipeline/base/thread_rights.h"
 
 namespace doorslam::app {
 
@@ -29,15 +32,14 @@ bool get(Capabilities& capabilities) noexcept {
   return syscall(SYS_capget, &capabilities.header, capabilities.sets.data()) == 0;
 }
 
-std::atomic<std::size_t> gave_up{0};  ///< threads
-
-/// A signal handler.
-void give_up(int) {
-  const int error = errno;
-  Capabilities none;
-  syscall(SYS_capset, &none.header, none.sets.data());
-  gave_up.fetch_add(1);
-  errno = error;
+/// Whether a thread of this process (its folder below /proc/self/task) has any privilege; one that has ended has none.
+bool has_privileges(const std::filesystem::path& task) {
+  std::ifstream status(task / "status");
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kPermitted = "CapPrm:\t";
+    if (line.starts_with(kPermitted)) return line.find_first_not_of('0', kPermitted.size()) != std::string::npos;
+  }
+  return false;
 }
 
 void set(Capabilities& capabilities) noexcept {
@@ -66,26 +68,25 @@ void keep_set_up_privileges() {
 
 std::size_t drop_privileges() {
   // Capabilities are a thread's own affair (capabilities(7)), and only it can give them up: each is interrupted to do
-  // so.
-  const int signal = SIGRTMAX;
+  // so. What a thread has started meanwhile has inherited its own: hence again until there is none.
   struct sigaction action {};
-  action.sa_handler = give_up;
+  action.sa_handler = [](int) { give_up_privileges(); };
   action.sa_flags = SA_RESTART;
-  ::sigaction(signal, &action, nullptr);
-  gave_up.store(0);
-  std::size_t asked = 0;
-  const auto self = static_cast<pid_t>(syscall(SYS_gettid));
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    const auto thread = static_cast<pid_t>(std::stol(task.path().filename().string()));
-    if (thread != self && syscall(SYS_tgkill, getpid(), thread, signal) == 0) ++asked;
-  }
-  give_up(signal);
+  ::sigaction(privileges_signal(), &action, nullptr);
+  give_up_privileges();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-  while (gave_up.load() < asked + 1 && std::chrono::steady_clock::now() < deadline) {
+  std::set<pid_t> asked;  // the signal stays with a thread that blocks it, and may be taken later
+  while (true) {
+    std::size_t left = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      if (!has_privileges(task.path())) continue;
+      ++left;
+      const auto thread = static_cast<pid_t>(std::stol(task.path().filename().string()));
+      if (asked.insert(thread).second) syscall(SYS_tgkill, getpid(), thread, privileges_signal());
+    }
+    if (left == 0 || std::chrono::steady_clock::now() >= deadline) return left;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  // The handler stays: a thread that blocks the signal may take it later.
-  return asked + 1 - std::min(gave_up.load(), asked + 1);
 }
 
 }  // namespace doorslam::app

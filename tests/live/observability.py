@@ -77,7 +77,7 @@ class Sensor:
         self.environment = dict(os.environ, RUNTIME_DIRECTORY=str(folder), XDG_CACHE_HOME=str(folder / "cache"))
         config = folder / "doorslam.yaml"
         config.write_text(f"store:\n  path: {folder}/alerts.db\n  flows: refused\n"
-                          f"sinks:\n  - name: archive\n    type: file\n    records: all\n    path: {folder}/sink.ndjson\n")
+                          f"sinks:\n  - name: archive-1.a\n    type: file\n    records: all\n    path: {folder}/sink.ndjson\n")
         self.log = open(folder / "log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             command_line(program, captures, "-c", str(config), "--set", f"run.metrics_address=127.0.0.1:{self.port}",
@@ -238,7 +238,7 @@ def check_telemetry(sensor, metrics):
     worst = servers.get("worst_0", {})
     expect(worst.get("server") == "10.61.1.11:21" and worst.get("refused") == 8 and worst.get("cause") == "acl_denied",
            "the worst server is named", servers)
-    expect(alerts["refusals"] == {"acl_denied": 8} and alerts["sink_archive"]["lost"] == 0, "alerts and sinks", alerts)
+    expect(alerts["refusals"] == {"acl_denied": 8} and alerts["sink_archive_1_a"]["lost"] == 0, "alerts and sinks", alerts)
     expect(config["workers"] == "2" and config["store/path"].endswith("alerts.db"), "settings in force", config)
     one, none, some = ask(sensor.socket(), "/doorslam/workers,1", "/doorslam/workers,9", "/doorslam/config,flows.timeout")
     expect(one["tracking"]["tracked"] == metrics.of("doorslam_tracked_total", worker="1"), "one worker, wholly", one)
@@ -246,6 +246,14 @@ def check_telemetry(sensor, metrics):
     expect(set(some) == {f"flows/timeout/{n}_seconds" for n in ("embryonic", "half_open", "established", "closing")},
            "one section of the settings", some)
     return stats
+
+
+def check_privileges(sensor):
+    """What the set-up needed, no thread keeps: neither those of the store and of the sinks."""
+    for task in pathlib.Path(f"/proc/{sensor.process.pid}/task").iterdir():
+        status = (task / "status").read_text(encoding="ascii")
+        expect(re.search(r"^CapPrm:\s*0+$", status, re.MULTILINE), "a thread has kept privileges", status)
+    expect("keep the privileges" not in sensor.said(), "no thread is said to have kept privileges", sensor.said())
 
 
 def check_dpdks_tool(sensor, stats):
@@ -269,7 +277,7 @@ def check_plain_top(program, sensor, expected):
         shown = top(program, sensor.environment, *arguments)
         expect(shown.returncode == 0 and shown.stderr == "", "top runs without a terminal", arguments, shown)
         for words in (f"{expected} received, {expected} processed, all accounted for", "acl_denied", "10.61.1.11:21",
-                      "net_pcap1", "receiver_0", "archive 0 behind"):
+                      "net_pcap1", "receiver_0", "archive-1.a 0 behind"):
             expect(words in shown.stdout, "top shows what there is", words, shown.stdout)
         expect("\x1b" not in shown.stdout, "plain text is plain")
 
@@ -348,6 +356,7 @@ def main():
         check_shipped(metrics, options.dashboard, options.rules)
         check_with_promtool(text, options.rules, options.rule_tests)
         stats = check_telemetry(sensor, metrics)
+        check_privileges(sensor)
         check_dpdks_tool(sensor, stats)
         check_plain_top(options.bin, sensor, expected)
         check_live_top(options.bin, sensor)

@@ -152,9 +152,12 @@ class KafkaReceiver final : public Receiver {
     rd_kafka_conf_set_opaque(conf_.get(), &shared_);
   }
 
-  /// librdkafka checks some options only together: when a producer is made.
+  /// librdkafka checks some options only together: when a producer is made. It is not kept: its threads are to be born
+  /// of the sink's.
   Result<void> try_out() {
-    return make_producer().map([] {});
+    auto made = make_producer();
+    producer_.reset();
+    return made;
   }
 
   Delivery deliver(std::span<const Message> messages, const std::stop_token& stop) override {

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <exception>
 #include <functional>
 #include <future>
+
+#include "pipeline/base/thread_rights.h"
 
 namespace doorslam::sink {
 
@@ -21,13 +22,6 @@ constexpr auto kSettleWithin = 10s;
 constexpr auto kLookForResends = 1s;
 constexpr auto kTellAgain = 60s;
 constexpr auto kRemarkAgain = 600s;
-
-/// Signals are the main thread's; and a connection that breaks must not end the program (SIGPIPE).
-void block_signals() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
 
 double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
@@ -95,6 +89,8 @@ bool SinkRunner::finishing() const {
 
 void SinkRunner::work(const std::stop_token& stop) {
   block_signals();
+  // Before a client library has threads of its own.
+  if (options_.without_privileges) give_up_privileges();
   while (!stop.stop_requested()) {
     // Asked first: what is stored later than that is not waited for.
     const bool finish = finishing();

@@ -24,6 +24,8 @@ struct RunnerOptions {
   format::Format format = format::Format::ecs;
   store::BatchLimits batch;
   BackoffOptions backoff;
+  /// The runner's thread, and all that it starts, keep nothing of what a privileged process may do.
+  bool without_privileges = false;
 };
 
 /// Since start. thread-safe copies.

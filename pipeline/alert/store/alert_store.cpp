@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <iterator>
 #include <utility>
+
+#include "pipeline/base/thread_rights.h"
 
 namespace doorslam::store {
 
@@ -152,9 +153,7 @@ std::uint64_t AlertStore::resends_lost(const std::string& sink) const {
 }
 
 void AlertStore::work() {
-  sigset_t all;  // signals are the main thread's
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   while (take_next()) write_until_done();
 }
 

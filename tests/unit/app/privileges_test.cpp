@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "pipeline/base/thread_rights.h"
+
 namespace doorslam::app {
 namespace {
 
@@ -36,13 +38,19 @@ std::size_t privileged_threads() {
   };
   std::thread one(wait);
   std::thread another(wait);
+  // Such as the store's and a sink's.
+  std::thread undisturbed([&wait] {
+    block_signals();
+    wait();
+  });
   const std::size_t before = privileged_threads();
   const std::size_t unanswered = drop_privileges();
   const std::size_t after = privileged_threads();
   stop = true;
   one.join();
   another.join();
-  std::_Exit(before == 3 && unanswered == 0 && after == 0 ? 0 : 1);
+  undisturbed.join();
+  std::_Exit(before == 4 && unanswered == 0 && after == 0 ? 0 : 1);
 }
 
 TEST(PrivilegesDeathTest, NoThreadKeepsAnything) {
