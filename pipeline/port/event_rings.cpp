@@ -1,5 +1,6 @@
 #include "pipeline/port/event_rings.h"
 
+#include <algorithm>
 #include <ctime>
 #include <string_view>
 
@@ -40,16 +41,16 @@ void nap() noexcept {
 
 }  // namespace
 
-void Sampling::set_level(unsigned level, std::uint64_t from_id) noexcept {
+void Sampling::set_level(unsigned level, flowtable::TimeNs from_ns) noexcept {
   ++newest_;
-  changes_[newest_ % kChanges] = {.from_id = from_id, .level = level};
+  changes_[newest_ % kChanges] = {.from_ns = from_ns, .level = level};
 }
 
-unsigned Sampling::weight_of(std::uint64_t id) const noexcept {
+unsigned Sampling::weight_of(std::uint64_t id, flowtable::TimeNs start_ns) const noexcept {
   const std::size_t oldest = newest_ < kChanges ? 0 : newest_ - kChanges + 1;
   for (std::size_t i = newest_ + 1; i-- > oldest;) {
     const Change& change = changes_[i % kChanges];
-    if (id < change.from_id) continue;
+    if (start_ns < change.from_ns) continue;
     const unsigned weight = 1U << change.level;
     return (scattered(id) & (weight - 1)) == 0 ? weight : 0;
   }
@@ -108,24 +109,27 @@ void EventOutlet::announce_late(const ConnectionEvent& end, const tcp::EventBatc
 }
 
 /// Once in a sixteenth of the ring, so that a level shows its effect before the next.
-void EventOutlet::adapt_sampling(std::uint64_t next_id) noexcept {
+void EventOutlet::adapt_sampling() noexcept {
   if (wait_) return;
   const std::uint64_t seen = counters_.served + counters_.sampled_out + counters_.served_lost;
   if (seen - adapted_at_ < rings_.served.capacity() / 16) return;
   adapted_at_ = seen;
   const std::size_t waiting = rings_.served.size();
   const unsigned level = sampling_.level();
+  // What was handed over began before it ended: only those that begin later have no fate yet.
+  const flowtable::TimeNs from_ns = newest_ns_ + 1;
   if (waiting > rings_.served.capacity() / 2 && level < Sampling::kMostHalvings) {
-    sampling_.set_level(level + 1, next_id);
+    sampling_.set_level(level + 1, from_ns);
   } else if (waiting < rings_.served.capacity() / 8 && level > 0) {
-    sampling_.set_level(level - 1, next_id);
+    sampling_.set_level(level - 1, from_ns);
   }
 }
 
-void EventOutlet::hand_over(tcp::EventBatch& batch, std::uint64_t next_id) noexcept {
+void EventOutlet::hand_over(tcp::EventBatch& batch) noexcept {
   if (batch.events.empty()) return;
   for (const ConnectionEvent& event : batch.events) {
-    const unsigned weight = sampling_.weight_of(event.summary.id);
+    newest_ns_ = std::max(newest_ns_, event.time_ns);
+    const unsigned weight = sampling_.weight_of(event.summary.id, event.summary.start_ns);
     if (may_be_refusal(event)) {
       if (weight == 0) announce_late(event, batch);
       put_refusal(event, batch);
@@ -136,7 +140,7 @@ void EventOutlet::hand_over(tcp::EventBatch& batch, std::uint64_t next_id) noexc
     }
   }
   batch.clear();
-  adapt_sampling(next_id);
+  adapt_sampling();
 }
 
 std::size_t drain(EventRings& rings, std::size_t most, tcp::EventBatch& out) {

@@ -50,22 +50,23 @@ struct EventRings {
 };
 
 /// Which connections are left out while the analysis does not keep up: of those that begin from now on, one in 2^level
-/// is kept. Whether a connection is in the sample follows from its id alone, so that its acceptance and its end share
-/// one fate, however long it lasts. worker-bound.
+/// is kept. Whether a connection is in the sample follows from its beginning and its id alone, so that its acceptance
+/// and its end share one fate, however long it lasts. Its beginning is in packet time, the one order that packets of
+/// several polling threads have: ids are dealt by each thread, and a busy one's run ahead. worker-bound.
 class Sampling {
  public:
   static constexpr unsigned kMostHalvings = 6;
 
-  /// Connections with ids from `from_id` on are sampled at this level. Ids only grow.
-  void set_level(unsigned level, std::uint64_t from_id) noexcept;
+  /// Connections that begin at `from_ns` or later are sampled at this level. Times only grow.
+  void set_level(unsigned level, flowtable::TimeNs from_ns) noexcept;
   unsigned level() const noexcept { return changes_[newest_ % kChanges].level; }
 
   /// How many connections the one of this id stands for: a power of two; 0: it is left out.
-  unsigned weight_of(std::uint64_t id) const noexcept;
+  unsigned weight_of(std::uint64_t id, flowtable::TimeNs start_ns) const noexcept;
 
  private:
   struct Change {
-    std::uint64_t from_id = 0;
+    flowtable::TimeNs from_ns = std::numeric_limits<flowtable::TimeNs>::min();
     unsigned level = 0;
   };
   /// Older changes are forgotten; what began before the oldest known is kept.
@@ -80,8 +81,8 @@ class EventOutlet {
  public:
   EventOutlet(EventRings& rings, bool wait) noexcept : rings_(rings), wait_(wait) {}
 
-  /// Puts a batch into the rings and clears it. `next_id` is above every id so far.
-  void hand_over(tcp::EventBatch& batch, std::uint64_t next_id) noexcept;
+  /// Puts a batch into the rings and clears it.
+  void hand_over(tcp::EventBatch& batch) noexcept;
   /// All events before `time_ns` have been handed over.
   void cover(flowtable::TimeNs time_ns) noexcept { rings_.covered_ns.store(time_ns, std::memory_order_release); }
   /// From now on as if options.wait: packets are not waiting any more.
@@ -94,12 +95,13 @@ class EventOutlet {
   void announce_late(const tcp::ConnectionEvent& end, const tcp::EventBatch& batch) noexcept;
   void put_served(const tcp::ConnectionEvent& event) noexcept;
   bool waits_for(auto& ring) noexcept;
-  void adapt_sampling(std::uint64_t next_id) noexcept;
+  void adapt_sampling() noexcept;
 
   EventRings& rings_;
   bool wait_;
   Sampling sampling_;
-  std::uint64_t adapted_at_ = 0;  ///< served events seen when the level was last looked at
+  flowtable::TimeNs newest_ns_ = flowtable::kNoTime;  ///< of all events so far
+  std::uint64_t adapted_at_ = 0;                      ///< served events seen when the level was last looked at
   EventCounters counters_;
 };
 

@@ -50,12 +50,6 @@ class Dealer {
   port::LaneCounters& counters_;
 };
 
-/// Of what was dealt; 0: of nothing. Connections are numbered by the packet that they begin with.
-inline std::uint64_t last_number_of(std::span<const packet::Segment> segments) noexcept {
-  return segments.empty() ? 0 : segments.back().number;
-}
-inline std::uint64_t last_number_of(const packet::IcmpError& error) noexcept { return error.number; }
-
 /// What one dealing thread brings to one worker. Bound to that worker.
 class DealtInput {
  public:

@@ -73,8 +73,6 @@ class RxSource {
 
   /// After a round that brought nothing: the time before which no packet will come any more.
   flowtable::TimeNs passed() noexcept;
-  /// Above the number of every packet so far.
-  std::uint64_t next_number() const noexcept { return next_number_; }
   flowtable::TimeNs last_ns() const noexcept { return last_ns_; }
   /// Fills the figures of receiving.
   void count_into(port::LaneCounters& counters) const noexcept;

@@ -86,10 +86,8 @@ bool SpreadWorker::receive() noexcept {
 bool SpreadWorker::take_dealt() noexcept {
   const bool alone = own_in_turn_ || own_.ended.load(std::memory_order_relaxed);
   const TimeNs own_ns = own_.covered_ns.load(std::memory_order_relaxed);
-  const std::size_t taken = dealt_.take(alone ? DealtInput::kNothing : own_ns, counters_, [this](const auto& dealt) {
-    tracker_.process(dealt, batch_);
-    above_dealt_ = std::max(above_dealt_, last_number_of(dealt) + 1);
-  });
+  const std::size_t taken = dealt_.take(alone ? DealtInput::kNothing : own_ns, counters_,
+                                        [this](const auto& dealt) { tracker_.process(dealt, batch_); });
   const TimeNs covered_ns = std::min(own_ns, dealt_.covered_ns());
   // Also where time stands still, as at the end of a replay: what is due may take several steps.
   if (covered_ns > covered_ns_ || tracker_.covered(covered_ns_) < covered_ns_) {
@@ -107,7 +105,7 @@ bool SpreadWorker::turn() noexcept {
 }
 
 void SpreadWorker::hand_over() noexcept {
-  outlet_.hand_over(batch_, std::max(source_.next_number(), above_dealt_));
+  outlet_.hand_over(batch_);
   outlet_.cover(tracker_.covered(covered_ns_));
   publish();
 }

@@ -48,7 +48,6 @@ class SpreadWorker final : public WorkerLane {
   Dealer dealer_;
   std::array<packet::Segment, RxSource::kBurst> segments_;
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;  ///< by itself and by the others
-  std::uint64_t above_dealt_ = 0;                      ///< above the number of every packet that was dealt to it
 };
 
 }  // namespace doorslam::ethdev

@@ -38,7 +38,7 @@ PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptio
     : WorkerLane(parts, only_queue(queues)), source_(queues), worker_(decode, parts.tracker) {}
 
 void PollingWorker::hand_over(TimeNs covered_ns) noexcept {
-  outlet_.hand_over(batch_, source_.next_number());
+  outlet_.hand_over(batch_);
   outlet_.cover(worker_.covered(covered_ns));
   publish();
 }
@@ -90,10 +90,7 @@ bool SteeredWorker::turn() noexcept {
   std::size_t taken = 0;
   TimeNs covered_ns = std::numeric_limits<TimeNs>::max();
   for (DealtInput& input : inputs_) {
-    taken += input.take(counters_, [this](const auto& dealt) {
-      tracker_.process(dealt, batch_);
-      next_number_ = std::max(next_number_, last_number_of(dealt) + 1);
-    });
+    taken += input.take(counters_, [this](const auto& dealt) { tracker_.process(dealt, batch_); });
     covered_ns = std::min(covered_ns, input.covered_ns());
   }
   // Also where time stands still, as at the end of a replay: what is due may take several steps.
@@ -106,7 +103,7 @@ bool SteeredWorker::turn() noexcept {
 }
 
 void SteeredWorker::hand_over(TimeNs covered_ns) noexcept {
-  outlet_.hand_over(batch_, next_number_);
+  outlet_.hand_over(batch_);
   outlet_.cover(tracker_.covered(covered_ns));
   publish();
 }

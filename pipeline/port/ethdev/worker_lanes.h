@@ -84,7 +84,6 @@ class SteeredWorker final : public WorkerLane {
   std::vector<DealtInput> inputs_;
   tcp::Tracker tracker_;
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;
-  std::uint64_t next_number_ = 1;
   port::LaneCounters counters_;
 };
 

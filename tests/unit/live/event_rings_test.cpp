@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <thread>
 
@@ -13,12 +14,11 @@ using tcp::ConnectionEvent;
 using tcp::EventBatch;
 using tcp::EventKind;
 
-constexpr std::uint64_t kLaterThanAll = 1'000'000;
-
 ConnectionEvent accepted(std::uint64_t id) {
   ConnectionEvent event;
   event.kind = EventKind::established;
   event.summary.id = id;
+  event.time_ns = event.summary.start_ns = static_cast<flowtable::TimeNs>(id);
   event.summary.stage = tcp::Stage::accepted;
   return event;
 }
@@ -54,7 +54,7 @@ TEST(EventRings, EventsKeepTheirEvidence) {
   batch.events.push_back(refused(2, batch, 20));
   batch.events.push_back(served(3));
   batch.events.push_back(refused(4, batch, 40));
-  outlet.hand_over(batch, 5);
+  outlet.hand_over(batch);
   EXPECT_TRUE(batch.events.empty());
   const EventBatch all = drained(rings);
   ASSERT_EQ(all.events.size(), 4U);
@@ -75,7 +75,7 @@ TEST(EventRings, AFloodOfServedConnectionsPushesOutNoRefusal) {
     EventBatch batch;
     batch.events.push_back(served(2 * id));
     if (id % 20 == 0) batch.events.push_back(refused(2 * id + 1, batch, 1));
-    outlet.hand_over(batch, 2 * id + 2);
+    outlet.hand_over(batch);
   }
   const EventCounters& counters = outlet.counters();
   EXPECT_EQ(counters.lost, 0U);
@@ -104,7 +104,7 @@ TEST(EventRings, WhatAFullTableLetsGoOfPushesOutNoRefusal) {
       batch.events.back().summary.history = {.letters = {'S', 'h', 'A', 'f'},
                                              .length = 4};  // hung up on, then let go of
     }
-    outlet.hand_over(batch, 2 * id + 2);
+    outlet.hand_over(batch);
   }
   const EventCounters& counters = outlet.counters();
   EXPECT_EQ(counters.lost, 0U);
@@ -121,7 +121,7 @@ TEST(EventRings, WhatFindsNoRoomIsCounted) {
   EventOutlet outlet(rings, false);
   EventBatch batch;
   for (std::uint64_t id = 1; id <= 20; ++id) batch.events.push_back(refused(id, batch, 1));
-  outlet.hand_over(batch, 21);
+  outlet.hand_over(batch);
   EXPECT_EQ(outlet.counters().refusals, 8U);
   EXPECT_EQ(outlet.counters().evidence_lost, 4U);
   EXPECT_EQ(outlet.counters().lost, 12U);
@@ -138,7 +138,7 @@ TEST(EventRings, AWaitingWorkerLosesNothing) {
       EventBatch batch;
       batch.events.push_back(accepted(2 * id));
       batch.events.push_back(refused(2 * id, batch, static_cast<flowtable::TimeNs>(id)));
-      outlet.hand_over(batch, kLaterThanAll);
+      outlet.hand_over(batch);
     }
   });
   EventBatch all;
@@ -154,13 +154,13 @@ TEST(EventRings, AConnectionThatWasLeftOutIsAnnouncedWhenItComesToMatter) {
   for (std::uint64_t id = 1; id <= 200; ++id) {
     EventBatch batch;
     batch.events.push_back(accepted(id));
-    outlet.hand_over(batch, id + 1);
+    outlet.hand_over(batch);
   }
   drained(rings);
   ASSERT_GT(outlet.counters().sampled_out, 0U);
   EventBatch batch;
   for (std::uint64_t id = 300; id < 332; ++id) batch.events.push_back(refused(id, batch, 777));
-  outlet.hand_over(batch, 400);
+  outlet.hand_over(batch);
   const EventBatch all = drained(rings);
   std::set<std::uint64_t> announced;
   std::size_t ended = 0;
@@ -176,31 +176,78 @@ TEST(EventRings, AConnectionThatWasLeftOutIsAnnouncedWhenItComesToMatter) {
   EXPECT_FALSE(announced.empty());
 }
 
+// Each polling thread numbers what begins with its packets; one that gets ten times as many is far ahead.
+TEST(EventRings, ConnectionsOfEveryPollingThreadAreSampled) {
+  constexpr std::uint64_t kOfEach = 4096;
+  constexpr std::uint64_t kFarAhead = 1'000'000;
+  EventRings rings({.refusals = 16, .evidence = 16, .served = 4096});
+  EventOutlet outlet(rings, false);
+  std::array<std::set<std::uint64_t>, 2> kept;  // by thread: accepted
+  std::array<std::set<std::uint64_t>, 2> ended;
+  const auto hand_over = [&](auto make, std::uint64_t number, flowtable::TimeNs now) {
+    EventBatch batch;
+    for (const std::uint64_t id : {number, kFarAhead + number}) {
+      ConnectionEvent event = make(id);
+      event.summary.start_ns = static_cast<flowtable::TimeNs>(number);
+      event.time_ns = now;
+      batch.events.push_back(event);
+    }
+    outlet.hand_over(batch);
+  };
+  const auto take = [&](std::array<std::set<std::uint64_t>, 2>& seen) {
+    for (const ConnectionEvent& event : drained(rings).events)
+      seen[event.summary.id > kFarAhead].insert(event.summary.id);
+  };
+  // Nobody takes anything until the ring is half full and a level is set; then somebody keeps up just so.
+  std::uint64_t number = 1;
+  while (outlet.counters().sampled_out == 0 && number < kOfEach) {
+    hand_over(accepted, number, static_cast<flowtable::TimeNs>(number));
+    ++number;
+  }
+  ASSERT_GT(outlet.counters().sampled_out, 0U)
+      << "the ring is full, and all of it is of connections that none leaves out";
+  take(kept);
+  kept = {};
+  const std::uint64_t first = number;
+  for (; number < first + 100; ++number) hand_over(accepted, number, static_cast<flowtable::TimeNs>(number));
+  take(kept);
+  for (const auto& of_thread : kept) {
+    EXPECT_GT(of_thread.size(), 20U);
+    EXPECT_LT(of_thread.size(), 80U);
+  }
+  for (std::uint64_t i = first; i < first + 100; ++i) hand_over(served, i, static_cast<flowtable::TimeNs>(number));
+  take(ended);
+  EXPECT_EQ(ended, kept) << "an acceptance and its end do not share one fate";
+}
+
 TEST(Sampling, AcceptanceAndEndShareOneFateAcrossChanges) {
   Sampling sampling;
   std::vector<unsigned> at_acceptance;
   for (std::uint64_t id = 0; id < 1000; ++id) {
-    if (id == 300) sampling.set_level(1, id);
-    if (id == 600) sampling.set_level(3, id);
-    if (id == 900) sampling.set_level(0, id);
-    at_acceptance.push_back(sampling.weight_of(id));
+    const auto start_ns = static_cast<flowtable::TimeNs>(id);
+    if (id == 300) sampling.set_level(1, start_ns);
+    if (id == 600) sampling.set_level(3, start_ns);
+    if (id == 900) sampling.set_level(0, start_ns);
+    at_acceptance.push_back(sampling.weight_of(id, start_ns));
   }
-  for (std::uint64_t id = 0; id < 1000; ++id) EXPECT_EQ(sampling.weight_of(id), at_acceptance[id]) << id;
+  for (std::uint64_t id = 0; id < 1000; ++id) {
+    EXPECT_EQ(sampling.weight_of(id, static_cast<flowtable::TimeNs>(id)), at_acceptance[id]) << id;
+  }
 }
 
 TEST(Sampling, TheSampleStandsForAll) {
   Sampling sampling;
   sampling.set_level(3, 0);
   unsigned represented = 0;
-  for (std::uint64_t id = 0; id < 80'000; ++id) represented += sampling.weight_of(id);
+  for (std::uint64_t id = 0; id < 80'000; ++id) represented += sampling.weight_of(id, 1);
   EXPECT_NEAR(represented, 80'000, 4'000);
 }
 
 TEST(Sampling, OldChangesAreForgottenAndTheirConnectionsKept) {
   Sampling sampling;
   sampling.set_level(6, 10);
-  for (std::uint64_t i = 1; i <= 100; ++i) sampling.set_level(i % 2 == 0 ? 6 : 0, i * 1000);
-  EXPECT_EQ(sampling.weight_of(20), 1U);
+  for (flowtable::TimeNs i = 1; i <= 100; ++i) sampling.set_level(i % 2 == 0 ? 6 : 0, i * 1000);
+  EXPECT_EQ(sampling.weight_of(20, 20), 1U);
 }
 
 }  // namespace
