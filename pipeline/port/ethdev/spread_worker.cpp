@@ -120,7 +120,7 @@ void SpreadWorker::run() noexcept {
   drained_.store(true, std::memory_order_release);
   // Others may be dealing still.
   while (orders_.phase.load(std::memory_order_acquire) != Phase::finishing) {
-    take_dealt();
+    take_dealt() ? idler_.busy() : idler_.idle();
     hand_over();
   }
   while (take_dealt()) hand_over();

@@ -1,7 +1,5 @@
 #include "pipeline/port/ethdev/worker_lanes.h"
 
-#include <rte_pause.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -18,8 +16,9 @@ using Phase = RunOrders::Phase;
 /// Events of a burst for which the batch has room from the beginning.
 constexpr std::size_t kEventsReserved = 4096;
 
-void wait_for_finish(const RunOrders& orders) noexcept {
-  while (orders.phase.load(std::memory_order_acquire) != Phase::finishing) rte_pause();
+/// The CPU may be one that somebody who drains still waits for.
+void wait_for_finish(const RunOrders& orders, Idler& idler) noexcept {
+  while (orders.phase.load(std::memory_order_acquire) != Phase::finishing) idler.idle();
 }
 
 }  // namespace
@@ -63,7 +62,7 @@ void PollingWorker::run() noexcept {
   outlet_.wait_from_now_on();
   drain(source_, [this] { return turn(); });
   drained_.store(true, std::memory_order_release);
-  wait_for_finish(orders_);
+  wait_for_finish(orders_, idler_);
   finish([this](TimeNs end_ns, std::size_t most) { return worker_.finish(end_ns, most, batch_); },
          [this](TimeNs end_ns) { hand_over(end_ns); });
 }
