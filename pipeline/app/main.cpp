@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <new>
@@ -74,9 +76,20 @@ int run(const CommandLine& line) {
   return exit_code(doorslam::app::read_captures(line));
 }
 
+/// The number of a standard stream that is closed must not go to a file of ours, which would get what is told there. It
+/// cannot be written either way.
+void occupy_standard_streams() {
+  int opened = -1;
+  do {
+    opened = open("/dev/null", O_RDONLY);
+  } while (opened >= 0 && opened <= STDERR_FILENO);
+  if (opened >= 0) close(opened);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_streams();
   try {
     const auto line = doorslam::app::parse_command_line(argc, argv);
     if (!line) return fail(line.error());

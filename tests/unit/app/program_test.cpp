@@ -311,6 +311,9 @@ TEST_F(Program, GoesOnWithoutAStandardError) {
     EXPECT_EQ(run("read missing.pcap" + gone).exit_code, 1) << gone;
     EXPECT_EQ(run("read --no-such-option" + gone).exit_code, 2) << gone;
   }
+  EXPECT_EQ(run("read missing.pcap " + kRefused + " --quiet --flows flows 2>&-").exit_code, 1);
+  EXPECT_EQ(run("read " + kRefused + " --quiet --flows whole").exit_code, 0);
+  EXPECT_EQ(lines_in("flows"), lines_in("whole")) << "records only, and nothing of what was told";
 }
 
 // --- what it reads and writes ---------------------------------------------------------------------------------------
