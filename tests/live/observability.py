@@ -30,7 +30,7 @@ import urllib.request
 
 SKIPPED = 77
 PATIENCE_S = 60
-LABELS = {"version", "result", "port", "reason", "queue", "worker", "outcome", "when", "cause", "action", "sink"}
+LABELS = {"version", "result", "port", "reason", "queue", "worker", "outcome", "when", "cause", "action", "sink", "output"}
 COMMANDS = ("stats", "workers", "ports", "table", "servers", "alerts", "config")
 SAMPLE = re.compile(r"^([a-z_0-9]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
