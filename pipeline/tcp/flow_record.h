@@ -162,11 +162,13 @@ struct SideDetails {
   std::uint16_t late_segments = 0;    ///< as Zeek's T: payload that does not go beyond what was seen
   std::uint16_t retransmissions = 0;  ///< payload, SYN or FIN sent again
   std::uint16_t zero_windows = 0;     ///< segments that advertised a zero window
-  std::uint8_t gaps = 0;
-  std::uint8_t bad_checksums = 0;
-  std::uint8_t resent_times = 0;   ///< retransmissions at `resent_seq`
-  std::uint8_t seq_wraps : 4 = 0;  ///< of next_seq
-  std::uint8_t ack_wraps : 4 = 0;  ///< of acked
+  std::uint16_t gaps : 7 = 0;         ///< this and the next: at most 127, beyond their last milestone in the history
+  std::uint16_t bad_checksums : 7 = 0;
+  std::uint16_t resent_times : 2 = 0;  ///< retransmissions at `resent_seq`
+  std::uint8_t seq_wraps = 0;          ///< of next_seq; at kMostWraps it and next_seq tell no more than that
+  std::uint8_t ack_wraps = 0;          ///< of acked; likewise
+
+  static constexpr std::uint8_t kMostWraps = 255;  ///< of 4 GiB
 };
 
 /// The cold part. The first cache line holds what recording an ordinary segment needs: where the Evidence is, and both
@@ -187,6 +189,13 @@ struct FlowDetails {
 
 static_assert(offsetof(FlowDetails, side) + sizeof(SideDetails) + sizeof(std::uint32_t) <= 64);
 static_assert(sizeof(FlowDetails) <= 128, "a million connections must stay within the memory budget");
+
+/// One more, up to the top of so many bits: for members that are less than a type.
+template <unsigned kBits>
+constexpr std::uint16_t one_more(unsigned count) noexcept {
+  constexpr unsigned kTop = (1U << kBits) - 1;
+  return static_cast<std::uint16_t>(count < kTop ? count + 1 : kTop);
+}
 
 /// Counts up to the top of the type and stays there.
 template <class Count>

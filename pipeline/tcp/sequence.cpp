@@ -20,9 +20,14 @@ void number_from(FlowRecord& flow, SideDetails& details, std::size_t i, std::uin
   flow.next_seq[i] = next;
 }
 
+/// In the sequence space of a whole connection. Beyond 1,020 GiB it stands still.
+std::uint64_t position(std::uint8_t wraps, std::uint32_t number) noexcept {
+  return std::uint64_t{wraps} << 32U | (wraps == SideDetails::kMostWraps ? 0 : number);
+}
+
 void move_next(SegmentContext& context, std::uint32_t next) {
   SideDetails& own = context.own();
-  if (next < context.next_seq() && own.seq_wraps != 15) own.seq_wraps = (own.seq_wraps + 1U) & 15U;
+  if (next < context.next_seq()) count_up(own.seq_wraps);
   context.next_seq() = next;
 }
 
@@ -86,7 +91,7 @@ void note_late_payload(SegmentContext& context, std::uint32_t begin, std::uint32
   count_up(own.retransmissions);
   if (own.resent_seq != begin) own.resent_times = 0;
   own.resent_seq = begin;
-  count_up(own.resent_times);
+  own.resent_times = one_more<2>(own.resent_times) & 3U;
 }
 
 void spot_keep_alive(SegmentContext& context) {
@@ -161,7 +166,7 @@ void take_acknowledgement(SegmentContext& context) noexcept {
   const bool before_start = peers.ack_wraps == 0 && sequence_distance(segment.ack, peers.start_seq) < 0;
   const std::int32_t advance = sequence_distance(segment.ack, context.flow.acked[i]);
   if (before_start || advance <= 0 || (segment.ack == 0 && advance > kImplausibleJump)) return;
-  if (segment.ack < context.flow.acked[i] && peers.ack_wraps != 15) peers.ack_wraps = (peers.ack_wraps + 1U) & 15U;
+  if (segment.ack < context.flow.acked[i]) count_up(peers.ack_wraps);
   context.flow.acked[i] = segment.ack;
 }
 
@@ -232,7 +237,7 @@ void find_gap(SegmentContext& context) noexcept {
 
   context.reveals_gap = true;
   details.gap_bytes += lost;
-  count_up(details.gaps);
+  details.gaps = one_more<7>(details.gaps) & 127U;
   if (is_history_milestone(details.gaps)) context.details.history.append(HistoryLetter::gap, side);
   details.delivered = segment.ack;
   if (!hole || sequence_distance(segment.ack, details.hole_end) >= 0) {
@@ -266,8 +271,8 @@ std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details,
     const std::uint32_t space = std::max(flow.next_seq[i], flow.acked[i]) - own.start_seq;
     return space - std::min(space, own.fin_end != 0 ? 2U : 1U);
   }
-  const std::uint64_t sent = std::uint64_t{own.seq_wraps} << 32U | flow.next_seq[i];
-  const std::uint64_t acked = std::uint64_t{own.ack_wraps} << 32U | flow.acked[i];
+  const std::uint64_t sent = position(own.seq_wraps, flow.next_seq[i]);
+  const std::uint64_t acked = position(own.ack_wraps, flow.acked[i]);
   std::int64_t octets = static_cast<std::int64_t>(std::max(sent, acked)) - std::int64_t{own.start_seq};
   // Sequence space wraps where numbering began just below 2^32 as well: then the start lies "before zero".
   if (octets < 0) octets += std::int64_t{1} << 32U;

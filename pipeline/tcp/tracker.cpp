@@ -425,7 +425,7 @@ void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segm
   ++counters_.bad_checksums;
   FlowDetails& details = details_of(flow);
   SideDetails& own = details.of(side);
-  count_up(own.bad_checksums);
+  own.bad_checksums = one_more<7>(own.bad_checksums) & 127U;
   if (is_history_milestone(own.bad_checksums)) details.history.append(HistoryLetter::bad_checksum, side);
   flow.set_last_seen(segment.time_ns);
   if (!flow.has(FlowFlag::evidence)) return;

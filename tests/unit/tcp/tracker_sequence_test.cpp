@@ -59,6 +59,18 @@ TEST_F(TrackerSequence, NumbersMayWrap) {
   EXPECT_EQ(name_of(ended[0].summary.conn_state), "SF");
 }
 
+// A backup of a terabyte.
+TEST_F(TrackerSequence, NumbersMayWrapManyTimes) {
+  constexpr std::uint32_t kGibi = 1U << 30U;
+  for (int i = 0; i < 80; ++i) {
+    talk.client_end().next += kGibi;
+    talk.client(kAck | kPsh, "x");
+    talk.server(kAck);
+  }
+  talk.close();
+  EXPECT_EQ(summary().side[0].payload_bytes, 80 * (std::uint64_t{kGibi} + 1));
+}
+
 TEST_F(TrackerSequence, RetransmissionIsCountedOnceEach) {
   talk.client(kAck | kPsh, "request");
   const std::uint32_t seq = talk.segments().back().seq;
