@@ -162,6 +162,7 @@ Result<sink::SplunkOptions> splunk_options(const SinkSettings& sink) {
   const auto index = plain_name(sink, "index", "-.");
   if (!index) return tl::unexpected(index.error());
   options.index = *index;
+  options.ack_timeout = duration(sink, "ack_timeout_seconds");
   return options;
 }
 

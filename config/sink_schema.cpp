@@ -185,6 +185,13 @@ constexpr auto kSinkKeys = std::to_array<SinkKey>({
              .help = "Index or data stream; {kind} becomes alert or flow. Empty: logs-doorslam.{kind}-default; Splunk: "
                      "the token's own."},
      .types = "elasticsearch|splunk"},
+    {.key = {.name = "ack_timeout_seconds",
+             .kind = duration,
+             .fallback = "300",
+             .least = 100 * kMs,
+             .most = kDay,
+             .help = "With indexer acknowledgement: what Splunk has not indexed by then is posted once more."},
+     .types = "splunk"},
     {.key = {.name = "database", .kind = text, .fallback = "doorslam", .help = "With the tables of config/clickhouse."},
      .types = "clickhouse"},
     {.key = {.name = "alert_table", .kind = text, .fallback = "alerts", .help = "For alerts."}, .types = "clickhouse"},

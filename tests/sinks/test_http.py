@@ -286,8 +286,11 @@ class Splunk:
         self.pending = {}
         self.asked = {}
         self.never = set()
+        self.forgets = set()
+        self.patience = 2  # questions until a batch is indexed
         self.status = lambda number: None
-        self.number = 0
+        self.number = 0  # of requests
+        self.posted = 0  # events
 
     def answer(self, path, headers, body):
         assert headers["Authorization"] == "Splunk 0d5f3a1c", headers["Authorization"]
@@ -297,8 +300,10 @@ class Splunk:
             assert path.endswith("channel=" + channel)
             acks = {}
             for number in json.loads(body)["acks"]:
+                if number in self.forgets:
+                    return 400, {}, b'{"text":"Invalid data channel","code":11}'
                 self.asked[number] = self.asked.get(number, 0) + 1
-                acks[str(number)] = number not in self.never and self.asked[number] >= 2
+                acks[str(number)] = number not in self.never and self.asked[number] >= self.patience
                 if acks[str(number)]:
                     self.events += self.pending.pop(number)
             return 200, {}, json.dumps({"acks": acks}).encode()
@@ -308,6 +313,7 @@ class Splunk:
         if status:
             return status, {}, json.dumps({"text": "Server is busy", "code": 9}).encode()
         events = [json.loads(line) for line in body.splitlines()]
+        self.posted += len(events)
         if not self.acknowledges:
             self.events += events
             return 200, {}, b'{"text":"Success","code":0}'
@@ -353,9 +359,24 @@ class SplunkTest(SinkTest):
     def test_sends_again_what_is_never_acknowledged(self):
         splunk = Splunk(acknowledges=True)
         splunk.never = {1}
-        capture, words = self.deliver(splunk, timeout_seconds="500ms")
+        capture, words = self.deliver(splunk, timeout_seconds="500ms", ack_timeout_seconds=1)
         self.check_arrived(capture, splunk.events)
-        self.assertIn("did not confirm", words)
+        self.assertIn("did not confirm in time", words)
+
+    def test_an_indexer_slower_than_an_exchange_gets_each_batch_once(self):
+        splunk = Splunk(acknowledges=True)
+        splunk.patience = 8  # questions, each 200 ms after the other
+        capture, words = self.deliver(splunk, timeout_seconds="500ms", batch=150)
+        self.check_arrived(capture, splunk.events)
+        self.assertIn("has not confirmed yet", words)
+        self.assertEqual(splunk.posted, len(splunk.events), "a batch was posted again before Splunk had its time")
+
+    def test_a_channel_that_was_forgotten_is_begun_anew(self):
+        splunk = Splunk(acknowledges=True)
+        splunk.forgets = {1}
+        capture, words = self.deliver(splunk)
+        self.check_arrived(capture, splunk.events)
+        self.assertIn("Invalid data channel", words)
 
     def test_other_formats_are_quoted(self):
         splunk = Splunk(acknowledges=False)

@@ -7,6 +7,7 @@
 #include <array>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -21,6 +22,7 @@ using nlohmann::json;
 
 /// Splunk's own codes: https://docs.splunk.com/Documentation/Splunk/latest/Data/TroubleshootHTTPEventCollector
 constexpr int kInvalidData = 6;
+constexpr long kServerError = 500;
 
 /// A random UUID (RFC 4122, version 4): the channel on which Splunk counts acknowledgements.
 std::string channel_name() {
@@ -40,7 +42,7 @@ std::string this_host() {
 class SplunkReceiver final : public Receiver {
  public:
   SplunkReceiver(const SplunkOptions& options, std::unique_ptr<HttpClient> client)
-      : client_(std::move(client)), channel_(channel_name()) {
+      : client_(std::move(client)), ack_timeout_(options.ack_timeout), channel_(channel_name()) {
     headers_ = {"Content-Type: application/json", "Authorization: Splunk " + client_->token(),
                 "X-Splunk-Request-Channel: " + channel_};
     const json host = options.host.empty() ? this_host() : options.host;
@@ -54,6 +56,15 @@ class SplunkReceiver final : public Receiver {
   }
 
  private:
+  /// What was posted and is not known to be indexed.
+  struct Unconfirmed {
+    Sequence first = 0;
+    Sequence last = 0;
+    std::size_t records = 0;
+    std::int64_t number = 0;  ///< Splunk's, on the channel
+    Clock::time_point give_up;
+  };
+
   void append_event(const Message& message) {
     const store::Record& record = *message.record;
     fmt::format_to(std::back_inserter(body_), R"({{"time":{}.{:09},{},"sourcetype":"doorslam:{}","event":)",
@@ -68,7 +79,23 @@ class SplunkReceiver final : public Receiver {
     body_.push_back('\n');
   }
 
+  bool is_posted(std::span<const Message> part) const {
+    return unconfirmed_ && unconfirmed_->records == part.size() &&
+           unconfirmed_->first == part.front().record->sequence && unconfirmed_->last == part.back().record->sequence;
+  }
+
   bool send(std::span<const Message> part, std::span<Fate> fates, Delivery& delivery, const std::stop_token& stop) {
+    if (!is_posted(part)) {
+      unconfirmed_.reset();
+      if (!post(part, delivery, stop)) return false;
+      if (!delivery.trouble.empty()) return true;
+    }
+    if (!unconfirmed_ || is_indexed(delivery, stop)) std::fill(fates.begin(), fates.end(), Fate::delivered);
+    return true;
+  }
+
+  /// False: Splunk finds it too large or malformed.
+  bool post(std::span<const Message> part, Delivery& delivery, const std::stop_token& stop) {
     body_.clear();
     for (const Message& message : part) append_event(message);
     const auto answer = client_->post("/services/collector/event", headers_, body_, stop);
@@ -89,16 +116,19 @@ class SplunkReceiver final : public Receiver {
       note_failure(delivery, describe(*client_, *answer), answer->retry_after);
       return true;
     }
-    const bool asks_for_patience = understood && words.contains("ackId") && words["ackId"].is_number_integer();
-    if (asks_for_patience && !is_indexed(words["ackId"].get<std::int64_t>(), delivery, stop)) return true;
-    std::fill(fates.begin(), fates.end(), Fate::delivered);
+    if (understood && words.contains("ackId") && words["ackId"].is_number_integer()) {
+      unconfirmed_ = {part.front().record->sequence, part.back().record->sequence, part.size(),
+                      words["ackId"].get<std::int64_t>(), Clock::now() + ack_timeout_};
+    }
     return true;
   }
 
-  bool is_indexed(std::int64_t number, Delivery& delivery, const std::stop_token& stop) {
+  /// An indexer may take longer than an exchange's time-out: asked again with the next attempt, and posted anew only
+  /// when Splunk no longer knows of it, or not in time.
+  bool is_indexed(Delivery& delivery, const std::stop_token& stop) {
     constexpr milliseconds kAskAgain{200};
-    const Clock::time_point deadline = Clock::now() + client_->options().timeout;
-    const std::string question = fmt::format(R"({{"acks":[{}]}})", number);
+    const Clock::time_point deadline = std::min(Clock::now() + client_->options().timeout, unconfirmed_->give_up);
+    const std::string question = fmt::format(R"({{"acks":[{}]}})", unconfirmed_->number);
     while (!stop.stop_requested() && Clock::now() < deadline) {
       const auto answer = client_->post("/services/collector/ack?channel=" + channel_, headers_, question, stop);
       if (!answer) {
@@ -107,19 +137,29 @@ class SplunkReceiver final : public Receiver {
       }
       const json words = json::parse(answer->body, nullptr, false);
       if (words.is_object() && words.contains("acks") && words["acks"].is_object()) {
-        const json verdict = words["acks"].value(std::to_string(number), json());
-        if (verdict.is_boolean() && verdict.get<bool>()) return true;
+        const json verdict = words["acks"].value(std::to_string(unconfirmed_->number), json());
+        if (verdict.is_boolean() && verdict.get<bool>()) {
+          unconfirmed_.reset();
+          return true;
+        }
       } else {
-        note_failure(delivery, describe(*client_, *answer));
+        // A server error passes; with any other answer the channel is gone, and with it the number.
+        if (answer->status < kServerError) unconfirmed_.reset();
+        note_failure(delivery, describe(*client_, *answer), answer->retry_after);
         return false;
       }
       std::this_thread::sleep_for(kAskAgain);
     }
-    note_failure(delivery, client_->options().url + " did not confirm in time that the records are indexed");
+    const bool in_vain = Clock::now() >= unconfirmed_->give_up;
+    if (in_vain) unconfirmed_.reset();
+    note_failure(delivery, client_->options().url + (in_vain ? " did not confirm in time that the records are indexed"
+                                                             : " has not confirmed yet that the records are indexed"));
     return false;
   }
 
   std::unique_ptr<HttpClient> client_;
+  milliseconds ack_timeout_;
+  std::optional<Unconfirmed> unconfirmed_;
   std::string channel_;
   std::vector<std::string> headers_;
   std::string about_;
