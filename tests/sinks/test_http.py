@@ -384,5 +384,24 @@ class SplunkTest(SinkTest):
         self.assertTrue(all(event["event"].startswith("CEF:0|doorslam|") for event in splunk.events))
 
 
+class ClickHouseTest(SinkTest):
+    def test_request_that_a_proxy_finds_too_large_is_sent_in_halves(self):
+        rows = []
+
+        def limited(path, _headers, body):
+            if len(body) > 60_000:
+                return 413, {}, b"<html>413 Request Entity Too Large</html>"
+            self.assertIn("INSERT%20INTO", path)
+            rows.extend(json.loads(line)["id"] for line in body.splitlines())
+            return 200, {}, b""
+
+        server = HttpServer(limited)
+        self.addCleanup(server.close)
+        capture = self.capture(100)
+        sink = {"name": "ch", "type": "clickhouse", "url": f"http://127.0.0.1:{server.port}"}
+        self.assertEqual(self.run_doorslam(capture, [sink]), (0, ""))
+        self.assertEqual(rows, list(self.expected(capture)))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -59,6 +59,8 @@ class ClickHouseReceiver final : public Receiver {
       note_failure(delivery, answer.error().message);
     } else if (answer->status / 100 == 2) {
       std::fill(fates.begin(), fates.end(), Fate::delivered);
+    } else if (constexpr long kTooLarge = 413; answer->status == kTooLarge && part.size() > 1) {
+      return false;  // a proxy's limit; a single record that it does not take waits until the site has mended that
     } else {
       // Also a table or column that is not there comes as 4xx or 500: then the site's schema is to be mended, and no
       // record is at fault.
