@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import re
+import socket
 import ssl
 import sys
 import threading
@@ -12,7 +13,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import SinkTest, make_certificates, reset  # noqa: E402
+from harness import SinkTest, make_certificates, reset, wait_until  # noqa: E402
 
 
 class HttpServer:
@@ -401,6 +402,34 @@ class ClickHouseTest(SinkTest):
         sink = {"name": "ch", "type": "clickhouse", "url": f"http://127.0.0.1:{server.port}"}
         self.assertEqual(self.run_doorslam(capture, [sink]), (0, ""))
         self.assertEqual(rows, list(self.expected(capture)))
+
+
+class SilentReceivers(SinkTest):
+    def test_all_are_told_to_stop_before_any_is_waited_for(self):
+        # Each looks about once a second whether it is to stop: one after the other, twenty took as many seconds.
+        listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.addCleanup(listener.close)
+        connections, ends = [], []
+
+        def serve(connection):
+            while connection.recv(65536):
+                pass
+            ends.append(time.monotonic())
+
+        def accept():
+            while len(connections) < 20:
+                connections.append(listener.accept()[0])
+                threading.Thread(target=serve, args=(connections[-1],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        sinks = [{"name": f"es{i}", "type": "elasticsearch", "url": url, "timeout_seconds": 60} for i in range(20)]
+        code, words = self.run_doorslam(self.capture(10), sinks, drain=2)
+        self.assertEqual(code, 0, words)
+        self.assertTrue(wait_until(lambda: len(ends) == 20), f"{len(connections)} connections, {len(ends)} ended")
+        for connection in connections:
+            connection.close()
+        self.assertLess(max(ends) - min(ends), 6)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 /// A stream is asked to prove what it has when nothing was sent for so long.
 constexpr auto kQuiet = 2s;
 constexpr auto kSettleWithin = 10s;
+/// And where records never cease: nothing is in doubt for longer. Under what the shipped rules alert at.
+constexpr auto kLongestDoubt = 120s;
 /// How often a sink looks for records that somebody wants to have sent again.
 constexpr auto kLookForResends = 1s;
 constexpr auto kTellAgain = 60s;
@@ -56,14 +58,17 @@ void SinkRunner::finish() {
   finishing_ = true;
 }
 
+void SinkRunner::end_by(Clock::time_point deadline) {
+  if (!thread_.joinable()) return;
+  std::unique_lock lock(mutex_);
+  wake_.wait_until(lock, deadline, [&] { return ended_; });
+  lock.unlock();
+  thread_.request_stop();
+}
+
 bool SinkRunner::join(Clock::time_point deadline) {
-  if (thread_.joinable()) {
-    std::unique_lock lock(mutex_);
-    wake_.wait_until(lock, deadline, [&] { return ended_; });
-    lock.unlock();
-    thread_.request_stop();
-    thread_.join();
-  }
+  end_by(deadline);
+  if (thread_.joinable()) thread_.join();
   return counters().behind == 0;
 }
 
@@ -76,8 +81,8 @@ SinkCounters SinkRunner::counters() const {
   out.lost = lost;
   out.resends_lost = resends_lost;
   out.behind = static_cast<std::uint64_t>(std::max<Sequence>(through - out.confirmed, 0));
-  if (waiting_since_ && out.behind > 0) {
-    out.oldest_waiting = std::chrono::duration_cast<milliseconds>(Clock::now() - *waiting_since_);
+  if (!waiting_.empty()) {
+    out.oldest_waiting = std::chrono::duration_cast<milliseconds>(Clock::now() - waiting_.front().since);
   }
   return out;
 }
@@ -111,10 +116,9 @@ void SinkRunner::work(const std::stop_token& stop) {
 
 void SinkRunner::step(const std::stop_token& stop) {
   caught_up_ = false;
-  if (Clock::now() >= next_look_for_resends_) {
-    if (!resend(stop)) return;
-    next_look_for_resends_ = Clock::now() + kLookForResends;
-  }
+  const bool look_for_resends = resends_left_ || Clock::now() >= next_look_for_resends_;
+  if (look_for_resends && store_.news_written() >= resend_news_ && !resend(stop)) return;
+  if (doubt_is_old() && !settle(stop)) return;
   auto current = take_ahead();
   if (!current) {
     const milliseconds wait = backoff_.next();
@@ -124,7 +128,7 @@ void SinkRunner::step(const std::stop_token& stop) {
   }
   const Sequence through = current->batch.through;
   if (through == position_) {
-    caught_up_ = true;
+    caught_up_ = !resends_left_;
     rest(stop);
     return;
   }
@@ -165,13 +169,14 @@ Result<SinkRunner::Prepared> SinkRunner::prepare(Sequence after) {
 
 /// Nothing is to be sent: waits for the store, and makes sure of what is in doubt.
 void SinkRunner::rest(const std::stop_token& stop) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!receiver_->in_doubt()) waiting_since_.reset();
-  }
   if (receiver_->in_doubt() && Clock::now() - last_sent_ >= kQuiet && !settle(stop)) return;
   constexpr auto kLook = 100ms;
   store_.wait_beyond(position_, Clock::now() + (finishing() ? milliseconds(1) : kLook), stop);
+}
+
+bool SinkRunner::doubt_is_old() const {
+  const std::lock_guard lock(mutex_);
+  return receiver_->in_doubt() && !waiting_.empty() && Clock::now() - waiting_.front().since >= kLongestDoubt;
 }
 
 /// False: what was in doubt is to be sent again.
@@ -192,9 +197,10 @@ bool SinkRunner::settle(const std::stop_token& stop) {
 /// True: the batch has been handed over, or refused for good.
 bool SinkRunner::send(const Prepared& prepared, Purpose purpose, const std::stop_token& stop) {
   std::vector<Message> pending = prepared.messages;
-  {
+  if (purpose == Purpose::in_turn) {
+    const Sequence through = prepared.batch.through;
     const std::lock_guard lock(mutex_);
-    if (!waiting_since_) waiting_since_ = Clock::now();
+    if (waiting_.empty() || waiting_.back().through < through) waiting_.push_back({through, Clock::now()});
   }
   while (!pending.empty() && !stop.stop_requested()) {
     const Delivery delivery = receiver_->deliver(pending, stop);
@@ -221,28 +227,28 @@ bool SinkRunner::send(const Prepared& prepared, Purpose purpose, const std::stop
   return true;
 }
 
-/// False: it could not be done now.
+/// One batch of them, so that current records need not wait for all. False: it could not be done now.
 bool SinkRunner::resend(const std::stop_token& stop) {
-  while (true) {
-    auto batch = reader_->read_resends(options_.name, options_.batch);
-    if (!batch || batch->records.empty()) return true;
-    const Prepared prepared = format(std::move(*batch), position_);
-    // With nothing else in doubt, a stream that breaks now takes only these records, which stay asked for.
-    if (!settle(stop)) return false;
-    const Sequence position = position_;
-    const bool sent = send(prepared, Purpose::once_more, stop) && settle(stop);
-    position_ = position;
-    if (!sent) return false;
-    std::vector<Sequence> done;
-    for (const store::Record& record : prepared.batch.records) done.push_back(record.sequence);
-    store_.confirm_resent(options_.name, done);
-    {
-      const std::lock_guard lock(mutex_);
-      counters_.resent += done.size();
-    }
-    // They leave the table with the store's next commit; until then they would be read again.
-    if (!store_.wait_for_news(Clock::now() + kSettleWithin, stop)) return false;
+  auto batch = reader_->read_resends(options_.name, options_.batch);
+  resends_left_ = batch && !batch->records.empty();
+  if (!resends_left_) {
+    next_look_for_resends_ = Clock::now() + kLookForResends;
+    return true;
   }
+  const Prepared prepared = format(std::move(*batch), position_);
+  // With nothing else in doubt, a stream that breaks now takes only these records, which stay asked for.
+  if (!settle(stop)) return false;
+  const Sequence position = position_;
+  const bool sent = send(prepared, Purpose::once_more, stop) && settle(stop);
+  position_ = position;
+  if (!sent) return false;
+  std::vector<Sequence> done;
+  for (const store::Record& record : prepared.batch.records) done.push_back(record.sequence);
+  // They leave the table with the store's next commit.
+  resend_news_ = store_.confirm_resent(options_.name, done);
+  const std::lock_guard lock(mutex_);
+  counters_.resent += done.size();
+  return true;
 }
 
 SinkRunner::Prepared SinkRunner::format(store::Batch batch, Sequence after) {
@@ -296,6 +302,7 @@ void SinkRunner::confirm(Sequence through) {
   store_.confirm(options_.name, through);
   const std::lock_guard lock(mutex_);
   counters_.confirmed = through;
+  while (!waiting_.empty() && waiting_.front().through <= through) waiting_.pop_front();
 }
 
 void SinkRunner::note_trouble(const std::string& trouble, milliseconds wait) {

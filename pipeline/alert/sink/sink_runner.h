@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -40,7 +41,7 @@ struct SinkCounters {
   std::uint64_t resends_lost = 0;  ///< trimmed from the store before they were sent once more
   Sequence confirmed = 0;          ///< all up to here have arrived
   std::uint64_t behind = 0;        ///< records of the store after that one, wanted or not
-  milliseconds oldest_waiting{0};  ///< how long the oldest unsent record has been known to wait
+  milliseconds oldest_waiting{0};  ///< since the oldest that has not surely arrived was first handed over
   std::string trouble;             ///< empty: none now
 };
 
@@ -49,7 +50,8 @@ struct SinkCounters {
 /// Theory of operation. A batch is read, formatted and handed to the receiver, and the next is made ready meanwhile;
 /// what the receiver did not take is sent again after a pause, before anything else is. Only when all of a batch has
 /// arrived, or was refused for good, is the place in the store moved. A stream that cannot tell what has arrived holds
-/// records in doubt; the place stays before them. thread-safe.
+/// records in doubt; the place stays before them. Records that a person wants once more take turns with the others,
+/// batch by batch. thread-safe.
 class SinkRunner {
  public:
   SinkRunner(RunnerOptions options, std::unique_ptr<Receiver> receiver, store::AlertStore& store, Notice notice);
@@ -61,8 +63,10 @@ class SinkRunner {
   Result<void> start();
   /// The runner is to end once it has sent all that the store holds now. Returns at once.
   void finish();
-  /// Waits for that end until `deadline`, then stops the runner where it is. True: everything has arrived; what has not
-  /// is sent when the sink is started again.
+  /// Waits for that end until `deadline`, then asks the runner to stop where it is.
+  void end_by(Clock::time_point deadline);
+  /// As end_by(), and waits until the runner has stopped. True: everything has arrived; what has not is sent when the
+  /// sink is started again.
   bool join(Clock::time_point deadline);
   /// Log rotation. Takes effect with the next batch.
   void reopen() noexcept { reopen_ = true; }
@@ -72,6 +76,12 @@ class SinkRunner {
  private:
   /// Records in turn move the sink's place; records that are sent once more may lie ahead of it and say nothing of it.
   enum class Purpose : std::uint8_t { in_turn, once_more };
+
+  /// A batch that was handed over and has not surely arrived.
+  struct Waiting {
+    Sequence through = 0;
+    Clock::time_point since;  ///< when it was first handed over
+  };
 
   /// A batch in the receiver's form. Moving it leaves what is borrowed where it is.
   struct Prepared {
@@ -92,6 +102,7 @@ class SinkRunner {
   bool resend(const std::stop_token& stop);
   void rest(const std::stop_token& stop);
   bool settle(const std::stop_token& stop);
+  bool doubt_is_old() const;
   void take_stock(const Delivery& delivery, std::vector<Message>& pending);
   void confirm_before(const Message& first_open, const Delivery& delivery);
   void confirm(Sequence through);
@@ -113,9 +124,11 @@ class SinkRunner {
   Sequence position_ = 0;          ///< read and sent up to here
   Sequence confirmed_ = 0;         ///< as told to the store
   std::optional<Prepared> ahead_;  ///< the next batch, read while the receiver took the one before
-  bool caught_up_ = false;         ///< the store held nothing beyond position_
+  bool caught_up_ = false;         ///< the store held nothing beyond position_, and nothing was to be sent once more
   Clock::time_point last_sent_;
   Clock::time_point next_look_for_resends_;
+  bool resends_left_ = false;      ///< there were some at the last look
+  std::uint64_t resend_news_ = 0;  ///< until this is on the disk, what was sent once more would be read again
   Clock::time_point trouble_since_;
   Clock::time_point trouble_told_;
   std::string trouble_;  ///< as it was told
@@ -128,7 +141,7 @@ class SinkRunner {
   mutable std::mutex mutex_;
   // Under mutex_:
   SinkCounters counters_;
-  std::optional<Clock::time_point> waiting_since_;
+  std::deque<Waiting> waiting_;  ///< in order
   std::condition_variable_any wake_;
   bool finishing_ = false;
   bool ended_ = false;

@@ -35,6 +35,8 @@ Sinks::~Sinks() { stop(Clock::now()); }
 
 bool Sinks::stop(Clock::time_point deadline) {
   for (const auto& runner : runners_) runner->finish();
+  // All are asked before any is waited for: one in trouble looks only now and then whether it is to stop.
+  for (const auto& runner : runners_) runner->end_by(deadline);
   bool complete = true;
   for (const auto& runner : runners_) complete = runner->join(deadline) && complete;
   return complete;

@@ -58,7 +58,10 @@ bool AlertStore::append(Record record, std::chrono::milliseconds patience) {
   const RecordKind kind = record.kind;
   const std::size_t octets = record.body.size();
   const auto fits = [&] { return has_room(kind, octets); };
-  if (!fits() && patience > 0ms) changed_.wait_for(lock, patience, fits);
+  if (!fits() && patience > 0ms && !beyond_patience_) {
+    ++counters_.waits;
+    beyond_patience_ = !changed_.wait_for(lock, patience, fits);
+  }
   if (!fits()) {
     ++counters_.overflowed;
     if (kind == RecordKind::alert) ++counters_.overflowed_alerts;
@@ -115,12 +118,15 @@ void AlertStore::confirm(const std::string& sink, Sequence through) {
   wake_writer_.notify_one();
 }
 
-void AlertStore::confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences) {
+std::uint64_t AlertStore::confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences) {
+  std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
     for (const Sequence sequence : sequences) news_.resent.emplace_back(sink, sequence);
+    number = ++news_number_;
   }
   wake_writer_.notify_one();
+  return number;
 }
 
 void AlertStore::wait_beyond(Sequence after, Clock::time_point deadline, const std::stop_token& stop) {
@@ -128,9 +134,9 @@ void AlertStore::wait_beyond(Sequence after, Clock::time_point deadline, const s
   changed_.wait_until(lock, stop, deadline, [&] { return counters_.through > after; });
 }
 
-bool AlertStore::wait_for_news(Clock::time_point deadline, const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_until(lock, stop, deadline, [&] { return news_.empty() && !writing_news_; });
+std::uint64_t AlertStore::news_written() const {
+  const std::lock_guard lock(mutex_);
+  return news_written_;
 }
 
 StoreCounters AlertStore::counters() const {
@@ -160,10 +166,10 @@ void AlertStore::work() {
 /// Fills the batch. False: everything is written and the store is to stop.
 bool AlertStore::take_next() {
   std::unique_lock lock(mutex_);
-  const auto records_or_end = [&] { return !queue_.empty() || stopping_; };
+  const auto records_or_end = [&] { return !queue_.empty() || stopping_ || more_to_trim_; };
   wake_writer_.wait(lock, [&] { return records_or_end() || !news_.empty(); });
   if (!records_or_end()) wake_writer_.wait_for(lock, kNewsMayWait, records_or_end);
-  if (queue_.empty() && news_.empty()) return false;
+  if (stopping_ && queue_.empty() && news_.empty()) return false;
   batch_.clear();
   if (queue_.size() <= kBatchRecords) {
     batch_.swap(queue_);
@@ -173,7 +179,7 @@ bool AlertStore::take_next() {
     queue_.erase(queue_.begin(), end);
   }
   batch_news_ = std::exchange(news_, {});
-  writing_news_ = true;
+  batch_news_number_ = news_number_;
   return true;
 }
 
@@ -187,6 +193,7 @@ void AlertStore::write_until_done() {
     const auto written = writer_.write(batch_, batch_news_, cursors);
     tell_of_overflow();
     if (written) {
+      more_to_trim_ = written->more_to_trim;
       account(*written);
       if (const auto tidied = writer_.tidy(); !tidied) tell_of_failure(tidied.error());
       return;
@@ -218,7 +225,8 @@ void AlertStore::account(const Written& written) {
   tell_of_trimming(written);
   {
     const std::lock_guard lock(mutex_);
-    writing_news_ = false;
+    news_written_ = batch_news_number_;
+    beyond_patience_ = false;
     queued_records_ -= batch_.size();
     queued_octets_ -= batch_octets;
     counters_.stored += written.stored;

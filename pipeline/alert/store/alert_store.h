@@ -33,6 +33,7 @@ struct StoreCounters {
   std::uint64_t duplicates = 0;         ///< alerts that the store held already
   std::uint64_t overflowed = 0;         ///< the queue was full
   std::uint64_t overflowed_alerts = 0;  ///< of these: alerts
+  std::uint64_t waits = 0;              ///< times that append() waited for room
   std::uint64_t abandoned = 0;          ///< not written by the end of the time to stop in
   std::uint64_t queued = 0;             ///< now
   std::uint64_t trimmed = 0;            ///< oldest records given up for the bound
@@ -59,7 +60,8 @@ class AlertStore {
 
   /// Never waits for the disk. False: the queue is full, the record is counted and gone.
   bool offer(Record record);
-  /// Waits for room in the queue; as offer() when none came in `patience`.
+  /// Waits for room in the queue; as offer() when none came in `patience`, and from then on until something could be
+  /// written again.
   bool append(Record record, std::chrono::milliseconds patience);
   /// Waits until what was offered so far is on the disk. False: it was not by then.
   bool flush(Clock::time_point deadline);
@@ -70,12 +72,12 @@ class AlertStore {
   Result<Sequence> enlist(const std::string& sink, const Filter& filter);
   /// All records up to `through` have arrived at the sink.
   void confirm(const std::string& sink, Sequence through);
-  /// Records that were to be sent once more have been.
-  void confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences);
+  /// Records that were to be sent once more have been. The number of this news, for news_written().
+  std::uint64_t confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences);
   /// Returns when there is a record after `after`, at `deadline`, or when `stop` is asked for.
   void wait_beyond(Sequence after, Clock::time_point deadline, const std::stop_token& stop);
-  /// Waits until what sinks confirmed so far is on the disk. False: it was not by then, or `stop` was asked for.
-  bool wait_for_news(Clock::time_point deadline, const std::stop_token& stop);
+  /// The latest number of confirm_resent() that is on the disk: those records do not wait to be sent once more.
+  std::uint64_t news_written() const;
   Result<StoreReader> reader() const { return StoreReader::open(options_.path); }
 
   StoreCounters counters() const;
@@ -103,6 +105,8 @@ class AlertStore {
   RecordWriter writer_;                    ///< writer thread, after open()
   std::vector<Record> batch_;              ///< writer thread
   SinkNews batch_news_;                    ///< writer thread
+  std::uint64_t batch_news_number_ = 0;    ///< writer thread: the latest in batch_news_
+  bool more_to_trim_ = false;              ///< writer thread
   std::string last_failure_;               ///< writer thread: told already
   StoreCounters overflow_told_;            ///< writer thread: as they were when told
   Clock::time_point tell_overflow_again_;  ///< writer thread
@@ -115,10 +119,12 @@ class AlertStore {
   std::size_t queued_records_ = 0;  ///< the batch in hand included
   std::size_t queued_octets_ = 0;
   SinkNews news_;
-  bool writing_news_ = false;  ///< the batch in hand holds some
+  std::uint64_t news_number_ = 0;   ///< the latest given
+  std::uint64_t news_written_ = 0;  ///< the latest on the disk
   std::map<std::string, CursorState> cursors_;
   std::map<std::string, std::uint64_t> resends_lost_;
   StoreCounters counters_;
+  bool beyond_patience_ = false;  ///< a wait for room was in vain, and nothing has been written since
   bool stopping_ = false;
   Clock::time_point give_up_ = Clock::time_point::max();
 

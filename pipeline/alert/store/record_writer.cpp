@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 
 #include "pipeline/alert/store/record_columns.h"
 #include "pipeline/alert/store/schema.h"
@@ -56,6 +57,8 @@ constexpr int kTooLongLogPages = 4 * kLongLogPages;
 constexpr std::chrono::milliseconds kPatienceWithReaders{50};
 /// Trimming makes a little more room than is asked for, or every commit would trim.
 constexpr std::uint64_t kTrimShare = 64;
+/// So much is trimmed in a transaction at most, and as much again as it adds.
+constexpr std::uint64_t kTrimAtOnceOctets = std::uint64_t{16} << 20;
 
 /// Alerts are not for everybody's eyes; SQLite would make the file with the usual rights, and its log with the file's.
 void make_private(const std::filesystem::path& path) {
@@ -71,8 +74,10 @@ Result<RecordWriter> RecordWriter::open(const std::filesystem::path& path, std::
   if (!database) return tl::unexpected(database.error());
   RecordWriter writer(std::move(*database), most_octets);
   if (auto made = make_schema(writer.database_); !made) return tl::unexpected(made.error());
-  // FULL: a commit is on the disk when it returns, also in WAL mode.
+  // FULL: a commit is on the disk when it returns, also in WAL mode. What is trimmed is not written over with zeros, as
+  // Debian's SQLite would: that costs as many writes as the records did.
   if (auto set = writer.database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                          "PRAGMA secure_delete = OFF; "
                                           "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; "
                                           "PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
       !set) {
@@ -117,7 +122,9 @@ Result<Written> RecordWriter::write_inside(std::span<const Record> records, cons
   if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return tl::unexpected(begun.error());
   if (auto inserted = insert(records, out); !inserted) return tl::unexpected(inserted.error());
   if (auto noted = note(news); !noted) return tl::unexpected(noted.error());
-  if (auto trimmed = trim(cursors, out); !trimmed) return tl::unexpected(trimmed.error());
+  std::uint64_t most = kTrimAtOnceOctets;
+  for (const Record& record : records) most += record.body.size();
+  if (auto trimmed = trim(cursors, most, out); !trimmed) return tl::unexpected(trimmed.error());
   for (const auto& [sink, count] : out.lost) {
     Statement& lost = statements_[index_of(Sql::lost)].bind(1, std::string_view(sink));
     if (auto run = lost.bind(2, static_cast<std::int64_t>(count)).run(); !run) return tl::unexpected(run.error());
@@ -174,11 +181,17 @@ Result<std::uint64_t> RecordWriter::octets() {
   return static_cast<std::uint64_t>((pages[0] - pages[1]) * kPageOctets);
 }
 
-Result<void> RecordWriter::trim(const std::map<std::string, CursorState>& cursors, Written& out) {
+Result<void> RecordWriter::trim(const std::map<std::string, CursorState>& cursors, std::uint64_t most, Written& out) {
+  std::optional<std::uint64_t> used_before;
   while (true) {
     const auto used = octets();
     if (!used) return tl::unexpected(used.error());
     if (*used <= most_octets_) return {};
+    if (!used_before) used_before = *used;
+    if (*used_before - *used >= most) {
+      out.more_to_trim = true;
+      return {};
+    }
     Statement& oldest = statements_[index_of(Sql::oldest)];
     const auto row = oldest.step();
     if (!row) return tl::unexpected(row.error());
@@ -186,7 +199,7 @@ Result<void> RecordWriter::trim(const std::map<std::string, CursorState>& cursor
     oldest.reset();
     // As many as hold the octets that are too many, were all of one size; the loop sees to the rest.
     const auto held = static_cast<std::uint64_t>(through() - first + 1);
-    const std::uint64_t excess = *used - most_octets_ + most_octets_ / kTrimShare;
+    const std::uint64_t excess = std::min(*used - most_octets_ + most_octets_ / kTrimShare, most);
     const auto share = static_cast<double>(excess) / static_cast<double>(*used);
     const auto goes = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(share * static_cast<double>(held)), 1, held);
     const Sequence cut = first + static_cast<Sequence>(goes) - 1;

@@ -29,6 +29,7 @@ struct Written {
   std::map<std::string, std::uint64_t> lost;          ///< by sink: trimmed records that it had not sent
   std::map<std::string, std::uint64_t> resends_lost;  ///< by sink: trimmed records that it was to send once more
   Sequence through = 0;                               ///< of the latest record
+  bool more_to_trim = false;                          ///< the database is above its bound yet: to be written again soon
 };
 
 /// What sinks report between two transactions.
@@ -46,7 +47,9 @@ class RecordWriter {
   /// `most_octets` bounds the database; beyond it the oldest records go. Errors (data): no store can be had there.
   static Result<RecordWriter> open(const std::filesystem::path& path, std::uint64_t most_octets);
 
-  /// `cursors` are the sinks that run now. Errors (data): nothing was written; the same may be tried again.
+  /// `cursors` are the sinks that run now. Where much is above the bound, as when it was lowered, only a part of it is
+  /// trimmed with each call, so that the log stays short and records get their turn. Errors (data): nothing was
+  /// written; the same may be tried again.
   Result<Written> write(std::span<const Record> records, const SinkNews& news,
                         const std::map<std::string, CursorState>& cursors);
   /// Moves the log's pages into the database once it is long. Errors (data): the log is still whole.
@@ -65,7 +68,7 @@ class RecordWriter {
                                const std::map<std::string, CursorState>& cursors);
   Result<void> insert(std::span<const Record> records, Written& out);
   Result<void> note(const SinkNews& news);
-  Result<void> trim(const std::map<std::string, CursorState>& cursors, Written& out);
+  Result<void> trim(const std::map<std::string, CursorState>& cursors, std::uint64_t most, Written& out);
   Result<void> forget_resends(Sequence cut, Written& out);
   Result<void> remove_through(Sequence cut, const std::map<std::string, CursorState>& cursors, Written& out);
 

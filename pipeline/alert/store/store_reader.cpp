@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <limits>
+#include <span>
+#include <thread>
 
 #include "pipeline/alert/store/record_columns.h"
 #include "pipeline/alert/store/schema.h"
@@ -16,6 +19,11 @@ namespace {
 enum class Sql : std::size_t { after, resends, before };
 
 constexpr std::size_t index_of(Sql sql) { return static_cast<std::size_t>(sql); }
+
+/// Who asks for records must let the sensor's writer, which waits for the database by looking at it now and then, have
+/// its turn.
+constexpr std::size_t kMostAskedAtOnce = 5'000;
+constexpr std::chrono::milliseconds kOthersTurn{30};
 
 /// A reader must let go of the log now and then.
 constexpr std::int64_t kMostRowsARead = 50'000;
@@ -159,13 +167,22 @@ Result<void> ask_to_resend(const std::filesystem::path& path, const std::string&
   auto database = Database::open(path, Access::write);
   if (!database) return tl::unexpected(database.error());
   if (auto checked = check_schema(*database); !checked) return checked;
-  if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
+  // The sensor never rests for long, and a person who asks can wait.
+  if (auto patient = database->execute("PRAGMA busy_timeout = 60000"); !patient) return patient;
   auto insert = database->prepare("INSERT OR IGNORE INTO resend(sink, seq) SELECT ?1, seq FROM record WHERE seq = ?2");
   if (!insert) return tl::unexpected(insert.error());
-  for (const Sequence sequence : sequences) {
-    if (auto run = insert->bind(1, std::string_view(sink)).bind(2, sequence).run(); !run) return run;
+  std::span<const Sequence> left(sequences);
+  while (!left.empty()) {
+    const auto some = left.first(std::min(left.size(), kMostAskedAtOnce));
+    left = left.subspan(some.size());
+    if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
+    for (const Sequence sequence : some) {
+      if (auto run = insert->bind(1, std::string_view(sink)).bind(2, sequence).run(); !run) return run;
+    }
+    if (auto committed = database->execute("COMMIT"); !committed) return committed;
+    if (!left.empty()) std::this_thread::sleep_for(kOthersTurn);
   }
-  return database->execute("COMMIT");
+  return {};
 }
 
 }  // namespace doorslam::store

@@ -63,7 +63,8 @@ class StoreReader {
 };
 
 /// Asks for records to be sent once more by a sink, by whoever runs it now or next; those that the store has given up
-/// meanwhile are passed over. Errors (data): nothing was noted.
+/// meanwhile are passed over. Many are noted in portions, so that the sensor can write in between. Errors (data): not
+/// all were noted; asking again does no harm.
 Result<void> ask_to_resend(const std::filesystem::path& path, const std::string& sink,
                            const std::vector<Sequence>& sequences);
 
