@@ -85,6 +85,7 @@ tcp::TrackerOptions tracker_options(const Settings& settings) {
 diagnose::AnalysisOptions analysis_options(const Settings& settings) {
   diagnose::AnalysisOptions options;
   options.settle_ns = settings.number("analysis.settle_seconds");
+  options.lingered_ns = settings.number("flows.timeout.closing_seconds");
   options.capacity_pending = count(settings, "analysis.capacity_pending");
   options.banner_length = told_banner_length(settings);
   options.contributions = settings.flag("output.contributions");

@@ -281,12 +281,12 @@ constexpr auto kKeys = std::to_array<Key>({
 
     {.name = "analysis.settle_seconds",
      .kind = duration,
-     .fallback = "10",
+     .fallback = "12",
      .reloads = true,
      .least = 0,
      .most = 600 * kSecond,
-     .help = "How long a refused connection waits for its reading, in packet time, so that what happens just after it "
-             "counts as evidence."},
+     .help = "How long after its last packet a refused connection waits for its reading, in packet time, so that what "
+             "happens just after it counts as evidence; flows.timeout.closing_seconds at least."},
     {.name = "analysis.window_seconds",
      .kind = duration,
      .fallback = "600",

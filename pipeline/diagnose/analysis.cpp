@@ -169,7 +169,11 @@ void Analysis::reconfigure(const AnalysisOptions& options, std::shared_ptr<Signa
 
 /// The words of a connection that waits lie in the database of the scanner that has read them.
 void Analysis::drop_unused_scanners() {
-  while (!replaced_.empty() && waited_ - pending_.size() >= replaced_.front().waited) replaced_.pop_front();
+  const auto is_judged = [&](Lane lane) {
+    const auto i = static_cast<std::size_t>(lane);
+    return waited_[i] - pending_[i].size() >= replaced_.front().waited[i];
+  };
+  while (!replaced_.empty() && is_judged(Lane::lingered) && is_judged(Lane::at_once)) replaced_.pop_front();
 }
 
 void Analysis::collect(tcp::EventBatch& batch) {
@@ -281,15 +285,35 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
       .ending = ending,
       .outcome = outcome,
       .hung_up_soon = soon,
-      .due_ns = arrival.time_ns + options_.settle_ns,
       .words = words};
   if (tells_nothing(summary, evidence, ending)) return judge_one(pending, arrival.time_ns, out);
-  if (pending_.size() >= std::max<std::size_t>(options_.capacity_pending, 1)) {
+  if (waiting() >= std::max<std::size_t>(options_.capacity_pending, 1)) {
     ++counters_.judged_early;
-    judge_oldest(arrival.time_ns, out);
+    judge_next(*due_first(), arrival.time_ns, out);
   }
-  ++waited_;
-  pending_.push_back(std::move(pending));
+  wait(std::move(pending), lane_of(summary, ending), arrival.time_ns);
+}
+
+Analysis::Lane Analysis::lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept {
+  const bool met_icmp = ending == Ending::syn_icmp && summary.end_reason == tcp::EndReason::expired;
+  return summary.end_reason == tcp::EndReason::closed || met_icmp ? Lane::lingered : Lane::at_once;
+}
+
+void Analysis::wait(Pending&& pending, Lane lane, TimeNs now_ns) {
+  const flowtable::DurationNs over = lane == Lane::lingered ? options_.lingered_ns : 0;
+  pending.due_ns = now_ns + std::max<flowtable::DurationNs>(options_.settle_ns - over, 0);
+  ++waited_[static_cast<std::size_t>(lane)];
+  pending_[static_cast<std::size_t>(lane)].push_back(std::move(pending));
+}
+
+std::size_t Analysis::waiting() const noexcept { return pending_[0].size() + pending_[1].size(); }
+
+/// Null where nobody waits.
+GrowingQueue<Analysis::Pending>* Analysis::due_first() noexcept {
+  auto& [lingered, at_once] = pending_;
+  if (lingered.empty()) return at_once.empty() ? nullptr : &at_once;
+  if (at_once.empty()) return &lingered;
+  return at_once.front().due_ns < lingered.front().due_ns ? &at_once : &lingered;
 }
 
 Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t server_port, Ending ending) {
@@ -334,17 +358,19 @@ void Analysis::tell_served(const Arrival& arrival, double confidence, std::vecto
 }
 
 void Analysis::judge_due(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
-  while (!pending_.empty() && pending_.front().due_ns <= now_ns) judge_oldest(pending_.front().due_ns, out);
+  for (auto* next = due_first(); next != nullptr && next->front().due_ns <= now_ns; next = due_first()) {
+    judge_next(*next, next->front().due_ns, out);
+  }
 }
 
 /// What waits has waited for seconds: fetches what the next judgements will read first.
-void Analysis::expect_judgements() const noexcept {
+void Analysis::expect_judgements(const GrowingQueue<Pending>& pending) const noexcept {
   const auto fetch = [](const void* place, std::size_t octets) {
     for (std::size_t i = 0; i < octets; i += 64) flowtable::prefetch_line(static_cast<const char*>(place) + i);
   };
-  if (pending_.size() > 2) fetch(&pending_[2], sizeof(Pending));
-  if (pending_.size() < 2) return;
-  const Pending& next = pending_[1];
+  if (pending.size() > 2) fetch(&pending[2], sizeof(Pending));
+  if (pending.size() < 2) return;
+  const Pending& next = pending[1];
   ledger_.expect(next.summary);
   if (next.evidence == nullptr) return;
   fetch(next.evidence.get(), sizeof(tcp::ConnectionFacts));
@@ -352,10 +378,10 @@ void Analysis::expect_judgements() const noexcept {
   for (const SideEvidence& side : next.evidence->side) fetch(&side, 4 * 64);
 }
 
-void Analysis::judge_oldest(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
-  expect_judgements();
-  judge_one(pending_.front(), now_ns, out);
-  pending_.pop_front();
+void Analysis::judge_next(GrowingQueue<Pending>& pending, TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
+  expect_judgements(pending);
+  judge_one(pending.front(), now_ns, out);
+  pending.pop_front();
 }
 
 void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedConnection>& out) {

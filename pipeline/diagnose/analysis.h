@@ -21,12 +21,15 @@
 ///
 /// Theory of operation. The workers' events are merged into one history by packet time, behind a watermark. The ledger
 /// follows that history. A connection that may have been refused waits for the settle time, so that what follows it
-/// counts, and is then judged; a plainly served one is passed on at once. The same packets give the same readings
+/// counts, and is then judged; a plainly served one is passed on at once. The settle time counts from the close, so the
+/// time in which the tracker waits for late packets lies within it. The same packets give the same readings
 /// however the connections were sharded. Owned by the analysis thread.
 namespace doorslam::diagnose {
 
 struct AnalysisOptions {
-  flowtable::DurationNs settle_ns = 10 * flowtable::kSecondNs;  ///< packet time between an end and its judgement
+  flowtable::DurationNs settle_ns = 12 * flowtable::kSecondNs;  ///< packet time between an end and its judgement
+  /// How long the tracker waits for late packets before it tells of a connection that has closed; within settle_ns.
+  flowtable::DurationNs lingered_ns = 5 * flowtable::kSecondNs;
   std::size_t capacity_pending = 16'384;  ///< connections that wait; beyond it the oldest is judged early
   std::size_t banner_length = 200;        ///< characters of the server's first words that are told, 0: none
   bool tells_served = true;               ///< plainly served connections get readings; else they are only counted
@@ -97,6 +100,10 @@ class Analysis {
     WordHits server;
     WordHits client;
   };
+  /// Whether the tracker has held the end back; with each kind, the connections come in the order in which they are
+  /// due.
+  enum class Lane : std::uint8_t { lingered, at_once };
+  static constexpr std::size_t kLanes = 2;
   /// A connection that waits for its judgement.
   struct Pending {
     tcp::ConnectionSummary summary;
@@ -110,7 +117,11 @@ class Analysis {
 
   void expect(const Arrival& arrival) const noexcept;
   void expect_note(const Arrival& arrival) const noexcept;
-  void expect_judgements() const noexcept;
+  static Lane lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept;
+  void wait(Pending&& pending, Lane lane, flowtable::TimeNs now_ns);
+  std::size_t waiting() const noexcept;
+  GrowingQueue<Pending>* due_first() noexcept;
+  void expect_judgements(const GrowingQueue<Pending>& pending) const noexcept;
   void follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void keep_late(std::size_t first);
@@ -118,13 +129,13 @@ class Analysis {
   void mark_server(const tcp::ConnectionSummary& summary, const tcp::Evidence& evidence, Ending ending);
   void tell_served(const Arrival& arrival, double confidence, std::vector<DiagnosedConnection>& out) const;
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
-  void judge_oldest(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
+  void judge_next(GrowingQueue<Pending>& pending, flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_one(Pending& pending, flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 
-  /// A scanner that has been replaced, and the number of connections that had begun to wait by then.
+  /// A scanner that has been replaced, and the number of connections that had begun to wait by then, by Lane.
   struct Replaced {
     std::shared_ptr<SignatureScanner> scanner;
-    std::uint64_t waited = 0;
+    std::array<std::uint64_t, kLanes> waited{};
   };
   void drop_unused_scanners();
 
@@ -138,9 +149,9 @@ class Analysis {
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;
   std::vector<Arrival> arrivals_;
-  GrowingQueue<Pending> pending_;
+  std::array<GrowingQueue<Pending>, kLanes> pending_;  ///< by Lane
   Recycler<tcp::Evidence> evidence_memory_;
-  std::uint64_t waited_ = 0;  ///< connections that were ever put into pending_
+  std::array<std::uint64_t, kLanes> waited_{};  ///< connections that were ever put into pending_
 };
 
 }  // namespace doorslam::diagnose

@@ -167,16 +167,42 @@ TEST(Analysis, CountsWhatFollowsWithinTheSettleTimeOnly) {
 }
 
 TEST(Analysis, WaitsForTheSettleTimeAndNoLonger) {
-  for (const double settle : {1.0, 10.0, 40.0}) {
+  for (const double settle : {6.0, 10.0, 40.0}) {
     Story story;
     Conversation& refused = story.refuse(client(1), 2.0);
+    Conversation& closed = story.connect(client(3), 2.5);
+    closed.client(kSyn);
+    closed.server(kRst | kAck);
     for (int i = 0; i < 100; ++i) story.serve(client(2), 3.0 + i, 0.1);
     const Readings readings = story.read({.analysis = settling_for(seconds(settle))});
-    const DurationNs waited = readings.of(refused).judged_ns - readings.of(refused).summary.end_ns;
-    // From the end of the connection: the last packet and the time in which late ones still belong to it.
-    EXPECT_GE(waited, seconds(settle));
-    EXPECT_LT(waited, seconds(settle + 7.0));
+    // From the close on: the time in which late packets still belong to the connection lies within.
+    for (Conversation* talk : {&refused, &closed}) {
+      const DurationNs waited = readings.of(*talk).judged_ns - readings.of(*talk).summary.end_ns;
+      EXPECT_GT(waited, seconds(settle - 0.1));
+      EXPECT_LT(waited, seconds(settle + 0.2));  // the tracker's ticks
+    }
   }
+}
+
+TEST(Analysis, DoesNotJudgeBeforeLatePacketsHaveHadTheirTime) {
+  Story story;
+  Conversation& refused = story.refuse(client(1), 2.0);
+  for (int i = 0; i < 100; ++i) story.serve(client(2), 3.0 + i, 0.1);
+  const Readings readings = story.read({.analysis = settling_for(seconds(1.0))});
+  const DurationNs waited = readings.of(refused).judged_ns - readings.of(refused).summary.end_ns;
+  EXPECT_GE(waited, tcp::Timeouts{}.linger_ns);
+  EXPECT_LT(waited, tcp::Timeouts{}.linger_ns + seconds(2.0));
+}
+
+TEST(Analysis, CountsTheSettleTimeOfSilenceFromWhenItHasLastedLongEnough) {
+  Story story;
+  Conversation& unanswered = story.connect(client(1), 2.0);
+  unanswered.client(kSyn);
+  for (int i = 0; i < 100; ++i) story.serve(client(2), 3.0 + i, 0.1);
+  const Readings readings = story.read({.analysis = settling_for(seconds(10.0))});
+  const DurationNs waited = readings.of(unanswered).judged_ns - readings.of(unanswered).summary.end_ns;
+  EXPECT_GE(waited, tcp::Timeouts{}.embryonic_ns + seconds(10.0));
+  EXPECT_LT(waited, tcp::Timeouts{}.embryonic_ns + seconds(12.0));
 }
 
 TEST(Analysis, JudgesTheOldestEarlyAndCountsItWhenTooManyWait) {
