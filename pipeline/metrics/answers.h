@@ -10,8 +10,8 @@
 #include "pipeline/metrics/observation.h"
 
 /// The observation as answers to telemetry commands. An answer is an object; its values are numbers, texts, lists of
-/// them, and objects of numbers, texts and lists: telemetry carries no deeper nesting. The names of entries are of ASCII
-/// letters, digits and '_'.
+/// them, and objects of numbers, texts and lists: telemetry carries no deeper nesting. The names of entries are of
+/// ASCII letters, digits and '_'.
 namespace doorslam::metrics {
 
 using Json = nlohmann::ordered_json;

@@ -58,9 +58,9 @@ class Receiver {
 
   /// The oldest record that was handed over but may yet be lost. Nothing: all has arrived.
   virtual std::optional<Sequence> in_doubt() const { return std::nullopt; }
-  /// Makes sure of what is in doubt, by `deadline`. False: it may be lost; it is to be sent again, and in_doubt() is
-  /// empty.
-  virtual bool settle(Clock::time_point /*deadline*/, const std::stop_token& /*stop*/) { return true; }
+  /// Makes sure of what is in doubt, by `deadline`. Else says why and where it may be lost; it is to be sent again, and
+  /// in_doubt() is empty.
+  virtual std::string settle(Clock::time_point /*deadline*/, const std::stop_token& /*stop*/) { return {}; }
   /// Log rotation: whoever writes a file begins it anew.
   virtual void reopen() {}
 };

@@ -183,13 +183,14 @@ bool SinkRunner::doubt_is_old() const {
 bool SinkRunner::settle(const std::stop_token& stop) {
   const std::optional<Sequence> doubtful = receiver_->in_doubt();
   if (!doubtful) return true;
-  if (receiver_->settle(Clock::now() + kSettleWithin, stop)) {
+  const std::string trouble = receiver_->settle(Clock::now() + kSettleWithin, stop);
+  if (trouble.empty()) {
     confirm(position_);
     return true;
   }
   position_ = std::min(position_, *doubtful - 1);
   const milliseconds wait = backoff_.next();
-  note_trouble("the connection ended before all that was sent had arrived", wait);
+  note_trouble(trouble, wait);
   pause(stop, wait);
   return false;
 }

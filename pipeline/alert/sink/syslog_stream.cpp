@@ -12,6 +12,8 @@ namespace doorslam::sink {
 
 namespace {
 
+constexpr const char* kEndedEarly = "the connection ended before all that was sent had arrived";
+
 class SyslogStream final : public Receiver {
  public:
   SyslogStream(const SyslogOptions& options, SslContext tls)
@@ -25,12 +27,13 @@ class SyslogStream final : public Receiver {
     return doubtful_.empty() ? std::nullopt : std::optional(doubtful_.front().sequence);
   }
 
-  bool settle(Clock::time_point deadline, const std::stop_token& stop) override {
+  std::string settle(Clock::time_point deadline, const std::stop_token& stop) override {
     const bool read = stream_ && is_receipt(stream_->end(std::min(deadline, Clock::now() + options_.timeout), stop));
     stream_.reset();
     doubtful_.clear();
-    if (!read) begin_pieces();
-    return read;
+    if (read) return {};
+    begin_pieces();
+    return fmt::format("{}: {}", options_.target.text(), kEndedEarly);
   }
 
  private:
@@ -95,7 +98,7 @@ class SyslogStream final : public Receiver {
       while (end < messages.size() && (end == done || frames_.size() < piece_octets_)) append_frame(messages[end++]);
       std::string trouble = stream_->write(frames_, options_.timeout, stop);
       if (trouble.empty() && !is_receipt(stream_->end(Clock::now() + options_.timeout, stop))) {
-        trouble = "the connection ended before all that was sent had arrived";
+        trouble = kEndedEarly;
       }
       stream_.reset();
       if (!trouble.empty()) {
