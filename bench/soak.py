@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" 
 from harness import Generator, Sensor  # noqa: E402  (a folder of scripts, no package)
 
 GROWTH_ALLOWED = 0.02
+CAPACITY = 6_000_000  # a million open ones, and what 600,000 that close in a second leave behind for flows.timeout.closing
 
 
 def watch(sensor, seconds, interval):
@@ -38,8 +39,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="doorslam-soak-") as folder:
         socket = f"{folder}/memif"
         sensor = Sensor("--vdev", f"net_memif0,role=server,socket={socket},socket-abstract=yes", "--workers",
-                        options.workers, "--alerts", f"{folder}/alerts", "--set", "flows.capacity=2500000",
-                        "--set", "flows.capacity_ipv6=500000")
+                        options.workers, "--alerts", f"{folder}/alerts", "--set", f"flows.capacity={CAPACITY}",
+                        "--set", f"flows.capacity_ipv6={CAPACITY // 6}")
         started = time.monotonic() - sensor.began
         generator = Generator(socket, "--seconds", options.seconds, "--open", options.open, "--refused-every", 50,
                               "--v6-every", 10)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Ten minutes at full rate with a million connections coming and going: is memory flat, do the counters agree?
 #   bench/soak.sh [--seconds N] [--open CONNECTIONS] [--workers N]
-# Not part of ./test.sh. Two or more CPUs that nobody else uses; 3 GiB of memory.
+# Not part of ./test.sh. Two or more CPUs that nobody else uses; 6 GiB of memory.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
