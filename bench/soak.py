@@ -2,7 +2,7 @@
 
 A generator in a second process sends conversations over net_memif as fast as the sensor takes them, with a million
 connections open at a time. Looks at the sensor's memory all the while. At the end the counters of both sides must agree to
-the packet, and memory must be flat: what it was after a fifth of the time is what it is at the end, within 2 %.
+the packet, and memory must be flat: what it was at half time is what it is at the end, within 1 %.
 Prints one JSON object with what was measured. Exit code 1 where it did not hold.
 """
 import argparse
@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "live"))
 from harness import Generator, Sensor  # noqa: E402  (a folder of scripts, no package)
 
-GROWTH_ALLOWED = 0.02
+GROWTH_ALLOWED = 0.01  # in the second half: in the first, tables and queues come to the size they need
 CAPACITY = 6_000_000  # a million open ones, and what 600,000 that close in a second leave behind for flows.timeout.closing
 
 
@@ -52,7 +52,7 @@ def main():
         received, _ = sensor.balance("net_memif0 on the wire")
         connections, ways = sensor.balance("connections")
         alerts = sum(1 for _ in open(f"{folder}/alerts", "rb"))
-    settled = memory[len(memory) // 5]
+    settled = memory[len(memory) // 2]
     growth = memory[-1] / settled - 1
     wrong = []
     if received != sent["sent"] or "every packet is accounted for" not in said or "— off by" in said:
