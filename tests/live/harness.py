@@ -32,6 +32,20 @@ def records(path):
     return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
 
+def own_signature(name, words):
+    """A site's signature file with one refusal text."""
+    return f"""signatures:
+  - name: {name}
+    program: any
+    protocol: text
+    expression: '^{words}'
+    causes: {{connection_limit: 0.9}}
+    specificity: exact
+    source: a test
+    sample: '{words}'
+"""
+
+
 class NotHere(Exception):
     """The sensor cannot be run on this machine; the message says why."""
 

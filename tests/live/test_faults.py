@@ -11,21 +11,11 @@ import subprocess
 import sys
 import time
 
-from harness import DOORSLAM, LiveTest, main, records
+from harness import DOORSLAM, LiveTest, main, own_signature, records
 
 # Where DPDK keeps its files: by the environment, as root, or else.
 RUNTIME_FOLDERS = [f"{os.environ[name]}/dpdk" for name in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR") if name in os.environ]
 RUNTIME_FOLDERS += ["/run/dpdk", "/tmp/dpdk"]
-SIGNATURE = """signatures:
-  - name: {name}
-    program: any
-    protocol: text
-    expression: '^000 the house is full'
-    causes: {{connection_limit: 0.9}}
-    specificity: exact
-    source: a test
-    sample: '000 the house is full'
-"""
 
 
 class FaultsTest(LiveTest):
@@ -78,7 +68,7 @@ class FaultsTest(LiveTest):
     def test_reload(self):
         """SIGHUP: a broken signature file is refused in one line, and a good one taken; no packet is lost meanwhile."""
         path = self.folder / "own.yaml"
-        path.write_text(SIGNATURE.format(name="own-house-full"), encoding="utf-8")
+        path.write_text(own_signature("own-house-full", "000 the house is full"), encoding="utf-8")
         config = self.folder / "doorslam.yaml"
         config.write_text("alerts:\n  quiet_seconds: 60\n", encoding="utf-8")
         sensor = self.memif_sensor("-c", config, "--workers", 1, "--flows", self.path("flows"), "--set",
@@ -91,7 +81,7 @@ class FaultsTest(LiveTest):
         self.assertEqual(len(refusal), 1)
         self.assertIn(str(path), refusal[0])
         self.assertNotIn("were read again", sensor.said)
-        path.write_text(SIGNATURE.format(name="own-house-full-2"), encoding="utf-8")
+        path.write_text(own_signature("own-house-full-2", "000 the house is full"), encoding="utf-8")
         config.write_text("alerts:\n  quiet_seconds: 30\nflows:\n  capacity: 4096\n", encoding="utf-8")
         sensor.send(signal.SIGHUP)
         sensor.wait_for("signatures and thresholds were read again")

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from harness import LiveTest, NotHere, main, records
+from harness import LiveTest, NotHere, main, own_signature, records
 from mirror import SERVER, SERVER6, Mirror, client_address
 from namespaces import inside
 
@@ -22,17 +22,6 @@ SETTLED_S = 1.0
 # A server that closes within 10 ms of the client's words has answered them, as far as can be told: who is in the midst of
 # a session has been silent for longer.
 IN_MIDST_S = 0.1
-
-OWN_SIGNATURE = """signatures:
-  - name: {name}
-    program: any
-    protocol: text
-    expression: '^{words}'
-    causes: {{connection_limit: 0.9}}
-    specificity: exact
-    source: a test
-    sample: '{words}'
-"""
 
 
 class MirrorTest(LiveTest):
@@ -276,7 +265,7 @@ class MirrorTest(LiveTest):
         signature = (self.folder / "own.yaml")
         config = (self.folder / "doorslam.yaml")
         settings = "signatures:\n  paths: [{}]\nanalysis:\n  settle_seconds: 1\nalerts:\n  expected: [{}]\n"
-        signature.write_text(OWN_SIGNATURE.format(name="own-other-words", words="999 other words"), encoding="utf-8")
+        signature.write_text(own_signature("own-other-words", "999 other words"), encoding="utf-8")
         config.write_text(settings.format(signature, ""), encoding="utf-8")
         self.refuse_in_words(b"999 other words\r\n", before)
         self.refuse_in_words(b"000 the house is full\r\n", unread, expected, after)
@@ -285,7 +274,7 @@ class MirrorTest(LiveTest):
         first, second = map(self.record_of, ends)
         self.assertEqual(first["doorslam"]["signature"]["name"], "own-other-words")
         self.assertNotIn("signature", second["doorslam"])
-        signature.write_text(OWN_SIGNATURE.format(name="own-house-full", words="000 the house is full"), encoding="utf-8")
+        signature.write_text(own_signature("own-house-full", "000 the house is full"), encoding="utf-8")
         config.write_text(settings.format(signature, f'"client {client_address(31)}"'), encoding="utf-8")
         sensor.send(signal.SIGHUP)
         sensor.wait_for("signatures and thresholds were read again")

@@ -9,6 +9,20 @@ namespace {
 
 using namespace test;
 
+/// Nine clients are served, and one is sent away four times in between. What comes behind its handshakes, `refuse`
+/// does. Returns its last attempt.
+template <class Refuse>
+Conversation& send_one_away(Story& story, Refuse refuse) {
+  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
+  Conversation* last = nullptr;
+  for (int i = 0; i < 4; ++i) {
+    last = &story.connect(client(1), 2.5 + 4.0 * i);
+    last->handshake();
+    refuse(*last);
+  }
+  return *last;
+}
+
 /// One client is refused four times by a FIN without a word, nine others are served before, between and after.
 class AddressListStory : public testing::Test {
  protected:
@@ -55,18 +69,13 @@ TEST_F(AddressListStory, LeavesTheServedServed) {
 TEST_F(AddressListStory, IsTheSameWhenTheServersCloseBecomesAReset) {
   // Linux closes with a RST when the client's first words lie unread.
   Story story;
-  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
-  Conversation* last = nullptr;
-  for (int i = 0; i < 4; ++i) {
-    Conversation& talk = story.connect(client(1), 2.5 + 4.0 * i);
-    talk.handshake();
+  Conversation& last = send_one_away(story, [](Conversation& talk) {
     talk.client(kPsh | kAck, "HELLO\r\n");
     talk.server(kRst | kAck);
-    last = &talk;
-  }
+  });
   const Readings readings = story.read();
-  EXPECT_TRUE(is_read_as(readings.of(*last), Cause::acl_denied));
-  EXPECT_TRUE(says(readings.of(*last), "a RST alone is no sign of a crash"));
+  EXPECT_TRUE(is_read_as(readings.of(last), Cause::acl_denied));
+  EXPECT_TRUE(says(readings.of(last), "a RST alone is no sign of a crash"));
 }
 
 /// A server with three seats: whoever comes while three are taken is shown the door.
@@ -171,37 +180,27 @@ TEST(OneShotServiceStory, IsServed) {
 /// Words that no signature knows: but they are not those that the served get to hear.
 TEST(UnknownWordsStory, AreARefusalWhereTheServedHearOthers) {
   Story story;
-  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
-  Conversation* last = nullptr;
-  for (int i = 0; i < 4; ++i) {
-    Conversation& talk = story.connect(client(1), 2.5 + 4.0 * i);
-    talk.handshake();
+  Conversation& last = send_one_away(story, [](Conversation& talk) {
     talk.server(kPsh | kAck, "zutritt verwehrt\r\n");
     Story::hang_up(talk);
-    last = &talk;
-  }
+  });
   const Readings readings = story.read();
-  EXPECT_TRUE(is_read_as(readings.of(*last), Cause::acl_denied));
-  EXPECT_TRUE(argues_against(readings.of(*last), Cause::served, "said something else than to the"));
-  EXPECT_EQ(readings.of(*last).diagnosis.banner, "zutritt verwehrt\\r\\n");
+  EXPECT_TRUE(is_read_as(readings.of(last), Cause::acl_denied));
+  EXPECT_TRUE(argues_against(readings.of(last), Cause::served, "said something else than to the"));
+  EXPECT_EQ(readings.of(last).diagnosis.banner, "zutritt verwehrt\\r\\n");
 }
 
 /// The same where the client speaks at once, as Redis' and SSH's do: the server's words are no answer to it.
 TEST(UnknownWordsStory, AreARefusalToAClientThatSpokeAtOnce) {
   Story story;
-  for (int i = 0; i < 9; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
-  Conversation* last = nullptr;
-  for (int i = 0; i < 4; ++i) {
-    Conversation& talk = story.connect(client(1), 2.5 + 4.0 * i);
-    talk.handshake();
+  Conversation& last = send_one_away(story, [](Conversation& talk) {
     talk.client(kPsh | kAck, "HELLO 1\r\n");
     talk.server(kPsh | kAck, "zutritt verwehrt\r\n");
     Story::hang_up(talk);
-    last = &talk;
-  }
+  });
   const Readings readings = story.read();
-  EXPECT_NE(readings.of(*last).diagnosis.cause, Cause::served);
-  EXPECT_TRUE(argues_against(readings.of(*last), Cause::served, "said something else than to the"));
+  EXPECT_NE(readings.of(last).diagnosis.cause, Cause::served);
+  EXPECT_TRUE(argues_against(readings.of(last), Cause::served, "said something else than to the"));
 }
 
 /// A service that answers once and closes, where nobody gets more, is one.
