@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "pipeline/diagnose/evidence_ledger.h"
 #include "pipeline/diagnose/weights.h"
@@ -39,10 +42,10 @@ void weigh(Scales& scales, Cause cause, double log_odds, const std::string& sent
 
 std::string quoted(const SignatureHit& hit) {
   const Signature& signature = *hit.signature;
-  const bool whose = signature.program.empty() || signature.program == "any";
+  const bool of_any_program = signature.program.empty() || signature.program == "any";
   return fmt::format("{} words are those of {} ({})",
                      signature.side == tcp::Side::responder ? "the server's" : "the client's",
-                     whose ? signature.protocol : signature.program, signature.name);
+                     of_any_program ? signature.protocol : signature.program, signature.name);
 }
 
 /// Words are the strongest witness: their weights become log-odds against a small rest of doubt.
@@ -68,6 +71,25 @@ void weigh_words(std::span<const SignatureHit> words, const Take& take) {
   // A refusal that was not the last word may have been of one request among others.
   const double gravity = words.front().in_last_words ? kLastWord : kEarlierWord;
   take(Cause::served, -gravity * signature.specificity, sentence);
+}
+
+/// All that speaks for or against a cause. Calls take(name, cause, log-odds, strength, sentence).
+template <class Take>
+void weigh_evidence(const Case& c, const Take& take) {
+  for (const EvidenceRow& row : evidence_table()) {
+    const std::optional<Finding> finding = row.find(c);
+    if (!finding) continue;
+    for (const Weight& weight : row.weights) {
+      take(row.name, weight.cause, weight.log_odds, finding->strength, finding->sentence);
+    }
+  }
+  const auto take_words_as = [&take](std::string_view name) {
+    return [&take, name](Cause cause, double log_odds, const std::string& sentence) {
+      take(name, cause, log_odds, 1.0, sentence);
+    };
+  };
+  weigh_words(c.server_words, take_words_as("server-words"));
+  weigh_words(c.client_words, take_words_as("client-words"));
 }
 
 std::array<double, kCauseCount> probabilities(const Scales& scales) {
@@ -111,18 +133,9 @@ Diagnosis judge(const Case& c) {
     scale.log_odds = prior.log_odds;
     scale.suggested = true;
   }
-  for (const EvidenceRow& row : evidence_table()) {
-    const std::optional<Finding> finding = row.find(c);
-    if (!finding) continue;
-    for (const Weight& weight : row.weights) {
-      weigh(scales, weight.cause, weight.log_odds * finding->strength, finding->sentence);
-    }
-  }
-  const auto take_words = [&](Cause cause, double log_odds, const std::string& sentence) {
-    weigh(scales, cause, log_odds, sentence);
-  };
-  weigh_words(c.server_words, take_words);
-  weigh_words(c.client_words, take_words);
+  weigh_evidence(c, [&](std::string_view, Cause cause, double log_odds, double strength, const std::string& sentence) {
+    weigh(scales, cause, log_odds * strength, sentence);
+  });
 
   Diagnosis out;
   word_hypotheses(scales, probabilities(scales), out);
@@ -143,18 +156,8 @@ std::vector<Contribution> contributions_of(const Case& c) {
   for (const Weight& prior : prior_of(c.ending)) {
     out.push_back({name_of(c.ending), prior.cause, prior.log_odds - kUnlisted, 1.0});
   }
-  for (const EvidenceRow& row : evidence_table()) {
-    const std::optional<Finding> finding = row.find(c);
-    if (!finding) continue;
-    for (const Weight& weight : row.weights) {
-      out.push_back({row.name, weight.cause, weight.log_odds, finding->strength});
-    }
-  }
-  weigh_words(c.server_words, [&](Cause cause, double log_odds, const std::string&) {
-    out.push_back({"server-words", cause, log_odds, 1.0});
-  });
-  weigh_words(c.client_words, [&](Cause cause, double log_odds, const std::string&) {
-    out.push_back({"client-words", cause, log_odds, 1.0});
+  weigh_evidence(c, [&](std::string_view name, Cause cause, double log_odds, double strength, const std::string&) {
+    out.push_back({name, cause, log_odds, strength});
   });
   return out;
 }
