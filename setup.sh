@@ -22,7 +22,7 @@ for option in "$@"; do
   case $option in
     --tests)
       packages+=(libgtest-dev libgmock-dev librapidcheck-dev python3)
-      packages+=(iproute2 ethtool procps vsftpd mosquitto dpdk-dev) # of the live tests
+      packages+=(iproute2 ethtool procps vsftpd mosquitto dpdk-dev prometheus) # of the live tests
       ;;
     --sinks) packages+=(openssl rsyslog rsyslog-openssl clickhouse-server python3-yaml) ;;
     --lint) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14) ;;
@@ -68,7 +68,7 @@ apt() {
 
 # Server programs are wanted for the tests alone: their packages must not start them, where nobody has decided on that.
 policy=/usr/sbin/policy-rc.d
-if [[ " ${missing[*]} " =~ \ (vsftpd|mosquitto|rsyslog|clickhouse-server)\  && ! -e $policy ]]; then
+if [[ " ${missing[*]} " =~ \ (vsftpd|mosquitto|prometheus|rsyslog|clickhouse-server)\  && ! -e $policy ]]; then
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
   "${as_root[@]}" chmod 755 "$policy"
   trap '"${as_root[@]}" rm -f "$policy"' EXIT
