@@ -191,6 +191,11 @@ void Analysis::collect(tcp::EventBatch& batch) {
 
 void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out, std::uint64_t number) {
   drop_unused_scanners();
+  follow_up_to(watermark_ns, number, out);
+  judge_due(watermark_ns - 1, out);
+}
+
+void Analysis::follow_up_to(TimeNs watermark_ns, std::uint64_t number, std::vector<DiagnosedConnection>& out) {
   if (!std::is_sorted(arrivals_.begin(), arrivals_.end())) std::sort(arrivals_.begin(), arrivals_.end());
   std::size_t next = 0;
   const auto is_final = [&](const Arrival& a) {
@@ -202,7 +207,6 @@ void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& ou
     follow(arrivals_[next], out);
   }
   keep_late(next);
-  judge_due(watermark_ns - 1, out);
 }
 
 /// Fetches what will be read first of an event that comes soon.
@@ -237,8 +241,13 @@ void Analysis::keep_late(std::size_t first) {
 }
 
 void Analysis::finish(std::vector<DiagnosedConnection>& out) {
-  // Far enough for every settle time to be over.
-  advance(std::numeric_limits<TimeNs>::max(), out);
+  follow_up_to(std::numeric_limits<TimeNs>::max(), std::numeric_limits<std::uint64_t>::max(), out);
+  // Nothing more can come for which one would have to wait longer than another.
+  TimeNs judged_ns = 0;
+  for (auto* next = first_by(&Pending::number); next != nullptr; next = first_by(&Pending::number)) {
+    judged_ns = std::max(judged_ns, next->front().due_ns);
+    judge_next(*next, judged_ns, out);
+  }
 }
 
 void Analysis::follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out) {
@@ -302,18 +311,20 @@ Analysis::Lane Analysis::lane_of(const tcp::ConnectionSummary& summary, Ending e
 void Analysis::wait(Pending&& pending, Lane lane, TimeNs now_ns) {
   const flowtable::DurationNs over = lane == Lane::lingered ? options_.lingered_ns : 0;
   pending.due_ns = now_ns + std::max<flowtable::DurationNs>(options_.settle_ns - over, 0);
+  pending.number = waited_[0] + waited_[1];
   ++waited_[static_cast<std::size_t>(lane)];
   pending_[static_cast<std::size_t>(lane)].push_back(std::move(pending));
 }
 
 std::size_t Analysis::waiting() const noexcept { return pending_[0].size() + pending_[1].size(); }
 
-/// Null where nobody waits.
-GrowingQueue<Analysis::Pending>* Analysis::due_first() noexcept {
+/// The lane whose first one has the lesser key; null where nobody waits.
+template <class Key>
+GrowingQueue<Analysis::Pending>* Analysis::first_by(Key Pending::*key) noexcept {
   auto& [lingered, at_once] = pending_;
   if (lingered.empty()) return at_once.empty() ? nullptr : &at_once;
   if (at_once.empty()) return &lingered;
-  return at_once.front().due_ns < lingered.front().due_ns ? &at_once : &lingered;
+  return at_once.front().*key < lingered.front().*key ? &at_once : &lingered;
 }
 
 Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t server_port, Ending ending) {

@@ -58,7 +58,8 @@ class Analysis {
   void advance(flowtable::TimeNs watermark_ns, std::vector<DiagnosedConnection>& out,
                std::uint64_t number = std::numeric_limits<std::uint64_t>::max());
 
-  /// The source has ended: judges everything that waits with what is known.
+  /// The source has ended, and advance() has come to its last packet: judges everything that waits with what is known,
+  /// in the order in which it ended.
   void finish(std::vector<DiagnosedConnection>& out);
 
   /// From now on other thresholds and signatures; the ledger keeps its size. The scanner is kept for as long as
@@ -112,15 +113,19 @@ class Analysis {
     Outcome outcome = Outcome::served;
     bool hung_up_soon = false;
     flowtable::TimeNs due_ns = 0;
+    std::uint64_t number = 0;  ///< in the order in which they began to wait, over both lanes
     Words words;
   };
 
+  void follow_up_to(flowtable::TimeNs watermark_ns, std::uint64_t number, std::vector<DiagnosedConnection>& out);
   void expect(const Arrival& arrival) const noexcept;
   void expect_note(const Arrival& arrival) const noexcept;
   static Lane lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept;
   void wait(Pending&& pending, Lane lane, flowtable::TimeNs now_ns);
   std::size_t waiting() const noexcept;
-  GrowingQueue<Pending>* due_first() noexcept;
+  template <class Key>
+  GrowingQueue<Pending>* first_by(Key Pending::*key) noexcept;
+  GrowingQueue<Pending>* due_first() noexcept { return first_by(&Pending::due_ns); }
   void expect_judgements(const GrowingQueue<Pending>& pending) const noexcept;
   void follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out);

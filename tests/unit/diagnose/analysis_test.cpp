@@ -226,6 +226,23 @@ TEST(Analysis, JudgesWhatWaitsWhenTheSourceEnds) {
   EXPECT_EQ(story.read({.analysis = settling_for(3600 * kSecondNs)}).of(refused).summary.originator.address, client(1));
 }
 
+/// Closed connections have waited longer by then than those that the end of the source ends.
+TEST(Analysis, JudgesWhatWaitsAtTheEndInOrder) {
+  Story story;
+  std::vector<Conversation*> talks;
+  for (int i = 0; i < 3; ++i) {
+    talks.push_back(&story.connect(client(1), 1.0 + i));
+    talks.back()->client(kSyn);
+    talks.push_back(&story.refuse(client(1), 1.5 + i));
+  }
+  const Readings readings = story.read();
+  ASSERT_EQ(readings.all.size(), talks.size());
+  for (std::size_t i = 0; i < talks.size(); ++i) {
+    EXPECT_EQ(readings.all[i].summary.originator, talks[i]->client_end().endpoint);
+    if (i > 0) EXPECT_GE(readings.all[i].judged_ns, readings.all[i - 1].judged_ns);
+  }
+}
+
 TEST(Analysis, KeepsThePacketsOfWhatItWeighed) {
   Story story;
   Conversation& refused = story.refuse(client(1), 2.0);
