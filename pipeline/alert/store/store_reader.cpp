@@ -21,9 +21,9 @@ enum class Sql : std::size_t { after, resends, before };
 constexpr std::size_t index_of(Sql sql) { return static_cast<std::size_t>(sql); }
 
 /// Who asks for records must let the sensor's writer, which waits for the database by looking at it now and then, have
-/// its turn.
+/// its turn: as long as it held the database itself, however slow the disk, and at least so long.
 constexpr std::size_t kMostAskedAtOnce = 5'000;
-constexpr std::chrono::milliseconds kOthersTurn{30};
+constexpr std::chrono::steady_clock::duration kOthersTurn = std::chrono::milliseconds(30);
 
 /// A reader must let go of the log now and then.
 constexpr std::int64_t kMostRowsARead = 50'000;
@@ -176,11 +176,13 @@ Result<void> ask_to_resend(const std::filesystem::path& path, const std::string&
     const auto some = left.first(std::min(left.size(), kMostAskedAtOnce));
     left = left.subspan(some.size());
     if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
+    const auto held_since = std::chrono::steady_clock::now();
     for (const Sequence sequence : some) {
       if (auto run = insert->bind(1, std::string_view(sink)).bind(2, sequence).run(); !run) return run;
     }
     if (auto committed = database->execute("COMMIT"); !committed) return committed;
-    if (!left.empty()) std::this_thread::sleep_for(kOthersTurn);
+    if (!left.empty())
+      std::this_thread::sleep_for(std::max(kOthersTurn, std::chrono::steady_clock::now() - held_since));
   }
   return {};
 }
