@@ -74,7 +74,7 @@ std::size_t drop_privileges() {
   action.sa_flags = SA_RESTART;
   ::sigaction(privileges_signal(), &action, nullptr);
   give_up_privileges();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);  // some have their turn late
   std::set<pid_t> asked;  // the signal stays with a thread that blocks it, and may be taken later
   while (true) {
     std::size_t left = 0;

@@ -9,7 +9,7 @@ namespace doorslam::app {
 void keep_set_up_privileges();
 
 /// The process is done with setting up: none of its threads keeps anything. Returns how many threads could not be told
-/// within a second, and have kept what they had. Uses the last real-time signal; to be called by one thread.
+/// in ten seconds, and have kept what they had. Uses the last real-time signal; to be called by one thread.
 std::size_t drop_privileges();
 
 }  // namespace doorslam::app
