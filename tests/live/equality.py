@@ -61,7 +61,7 @@ def run(program, captures, workers, flows):
                "--set", "run.descriptors=256", "--set", "run.steering_ring=1024"]
     for number, capture in enumerate(captures):
         command += ["--vdev", f"net_pcap{number},rx_pcap={capture}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode != 0 and "DPDK cannot be started" in done.stderr:
         print(f"SKIPPED: {done.stderr.strip()}")
         sys.exit(SKIPPED)

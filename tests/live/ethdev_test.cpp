@@ -270,7 +270,7 @@ class Run : public ::testing::Test {
     options.groups = {{port}};
     options.huge_pages = false;
     options.telemetry = false;
-    options.file_prefix = "ethdev-test";
+    options.file_prefix = "ethdev-test-" + std::to_string(getpid());
     options.idle = IdleChoice::sleep;
     options.tracker.capacity_flows = options.tracker.capacity_flows6 = 1024;
     options.tracker.evidence_capacity = 64;

@@ -22,8 +22,8 @@ from namespaces import die_with_parent  # noqa: E402  (a folder of scripts, no p
 DOORSLAM = os.environ.get("DOORSLAM", "build/test/pipeline/app/doorslam")
 GENERATOR = os.environ.get("GENERATOR", "build/test/bench/generator/load_generator")
 SKIPPED = 77
-START_S = 60  # signatures of its own may have to be compiled first
-STOP_S = 60  # of the harness; what is promised is checked where it is measured
+START_S = 180  # signatures of its own may have to be compiled first
+STOP_S = 180  # of the harness; what is promised is checked where it is measured
 
 
 def records(path):
@@ -58,7 +58,7 @@ class Sensor:
                    *map(str, arguments)]
         if namespace:
             command = ["ip", "netns", "exec", namespace, *command]
-        cache = os.path.join(tempfile.gettempdir(), "doorslam-live-cache")
+        cache = os.path.join(tempfile.gettempdir(), f"doorslam-live-cache-{os.getuid()}")
         self.began = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent,
@@ -117,7 +117,7 @@ class Sensor:
         self._reader.join()
         self.process.stderr.close()
 
-    def wait_until_received(self, packets, seconds=60):
+    def wait_until_received(self, packets, seconds=START_S):
         """Returns once a status line (run.log_seconds) tells of so many packets."""
         until = time.monotonic() + seconds
         while max(map(int, re.findall(r"received (\d+) packets", self.said)), default=0) < packets:
@@ -170,7 +170,7 @@ class Generator:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

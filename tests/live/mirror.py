@@ -23,7 +23,7 @@ from namespaces import die_with_parent, inside, listening
 
 SERVER, SERVER6 = "203.0.113.10", "2001:db8:b::1"
 CLIENTS = range(11, 80)
-READY_S = 20
+READY_S = 120
 
 
 def client_address(number, six=False):
@@ -135,7 +135,7 @@ class Mirror:
         """A client's connection to the server host. ConnectionRefusedError where nobody listens."""
         with inside(self.clients):
             talk = socket.socket(socket.AF_INET6 if six else socket.AF_INET)
-        talk.settimeout(10)
+        talk.settimeout(READY_S)
         talk.bind((client_address(client, six), 0))
         try:
             talk.connect((SERVER6 if six else SERVER, port))

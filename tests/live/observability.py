@@ -10,6 +10,7 @@ cannot be run here.
 import argparse
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import pathlib
@@ -25,11 +26,13 @@ import sys
 import tempfile
 import termios
 import time
-import urllib.error
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from ports import free_port  # noqa: E402  (a folder of scripts, no package)
+
 SKIPPED = 77
-PATIENCE_S = 60
+PATIENCE_S = 180
 LABELS = {"version", "result", "port", "reason", "queue", "worker", "outcome", "when", "cause", "action", "sink", "output"}
 COMMANDS = ("stats", "workers", "ports", "table", "servers", "alerts", "config")
 SAMPLE = re.compile(r"^([a-z_0-9]+)(?:\{(.*)\})? (\S+)$")
@@ -53,12 +56,6 @@ def packets_in(capture):
         at += 16 + struct.unpack("<I", data[at + 8:at + 12])[0]
         count += 1
     return count
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def command_line(program, captures, *more):
@@ -96,7 +93,7 @@ class Sensor:
         return (self.folder / "log").read_text(encoding="utf-8")
 
     def scrape(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=PATIENCE_S) as answer:
             return answer.read().decode()
 
     def wait_for(self, done):
@@ -108,7 +105,7 @@ class Sensor:
                     print("SKIPPED:", self.said().strip())
                     sys.exit(SKIPPED)
                 sys.exit(f"the sensor ended: {self.said()}")
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 text = self.scrape()
                 if done(Metrics(text)):
                     return text
@@ -213,7 +210,7 @@ def check_with_promtool(text, rules, rule_tests):
 def ask(path, *commands):
     """Answers of the telemetry socket, by its own protocol."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        client.settimeout(10)
+        client.settimeout(PATIENCE_S)
         client.connect(str(path))
         length = json.loads(client.recv(1024))["max_output_len"]
         answers = []
@@ -268,14 +265,14 @@ def check_dpdks_tool(sensor, stats):
         print("dpdk-telemetry.py is not installed: only its protocol is tested")
         return
     done = subprocess.run([tool, "-f", sensor.socket().parent.name], input="/doorslam/stats\n", capture_output=True,
-                          text=True, env=sensor.environment, timeout=30, check=False)
+                          text=True, env=sensor.environment, timeout=PATIENCE_S, check=False)
     answer = json.loads(done.stdout)["/doorslam/stats"] if done.stdout else {}
     expect(answer.get("received") == stats["received"], "dpdk-telemetry.py gets the answer", done.stdout, done.stderr)
 
 
 def top(program, environment, *arguments):
     return subprocess.run([program, "top", "--interval", "0.2", *arguments], capture_output=True, text=True,
-                          env=environment, stdin=subprocess.DEVNULL, timeout=30, check=False)
+                          env=environment, stdin=subprocess.DEVNULL, timeout=PATIENCE_S, check=False)
 
 
 def check_plain_top(program, sensor, expected):
@@ -370,16 +367,16 @@ def main():
         unwritten = pathlib.Path(name) / "unwritten"
         taken = subprocess.run(command_line(options.bin, options.captures, "-q", "--set", "run.file_prefix=second", "--set",
                                             f"run.metrics_address=127.0.0.1:{sensor.port}", "--flows", str(unwritten)),
-                               capture_output=True, text=True, env=sensor.environment, timeout=60, check=False)
+                               capture_output=True, text=True, env=sensor.environment, timeout=PATIENCE_S, check=False)
         fails_in_one_line(taken, 1, "run.metrics_address", str(sensor.port))
         expect(not unwritten.exists(), "an address that is taken is found before anything is begun")
         wrong = subprocess.run(command_line(options.bin, options.captures, "--set", "run.metrics_address=localhost"),
-                               capture_output=True, text=True, env=sensor.environment, timeout=60, check=False)
+                               capture_output=True, text=True, env=sensor.environment, timeout=PATIENCE_S, check=False)
         fails_in_one_line(wrong, 2, "run.metrics_address", "127.0.0.1:9477")
         screen = Terminal(options.bin, sensor.environment)
         expect(screen.read_until(b"acl_denied"), "top draws", screen.drawn[-500:])
         sensor.process.send_signal(signal.SIGTERM)
-        expect(sensor.process.wait(30) == 0, "the sensor ends while it is watched", sensor.said())
+        expect(sensor.process.wait(PATIENCE_S) == 0, "the sensor ends while it is watched", sensor.said())
         expect("every packet is accounted for" in sensor.said(), "and accounts for every packet", sensor.said())
         expect(screen.exit_code() == 1 and b"has it ended?" in screen.drawn, "top says that it has", screen.drawn[-500:])
         fails_in_one_line(top(options.bin, sensor.environment), 1, "no running doorslam")

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -19,6 +20,7 @@ import tempfile
 import time
 
 SKIPPED = 77
+PATIENCE_S = 180
 PACE_S = 0.002  # more than the window in which a frame seen twice counts as the mirror's doing
 NAME = f"doorslam{os.getpid()}"
 
@@ -46,6 +48,11 @@ def ip(*arguments):
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
+def received(said):
+    """What the last status line tells."""
+    return max(map(int, re.findall(r"received (\d+) packets", said)), default=0)
+
+
 def make_link():
     ip("netns", "add", NAME)
     ip("-n", NAME, "link", "add", "tap", "type", "veth", "peer", "name", "wire")
@@ -59,19 +66,25 @@ def sensor(program, flows, log):
     """The sensor, once it listens."""
     process = subprocess.Popen(
         ["ip", "netns", "exec", NAME, program, "run", "--no-huge", "--workers", "2", "--set", "run.steering=workers",
-         "--vdev", "net_af_packet0,iface=tap,qpairs=2", "--flows", str(flows)], stderr=log.open("w"))
-    for _ in range(200):
-        if "listening on" in log.read_text():
-            return process
-        if process.poll() is not None:
-            break
+         "--set", "run.log_seconds=1", "--vdev", "net_af_packet0,iface=tap,qpairs=2", "--flows", str(flows)],
+        stderr=log.open("w"))
+    wait_until(process, log, "the sensor does not listen", lambda said: "listening on" in said)
+    return process
+
+
+def wait_until(process, log, otherwise, holds):
+    """Returns once `holds` is true of what the sensor has said."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds(log.read_text()):
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            process.wait()
+            sys.exit(f"{otherwise}:\n{log.read_text()}")
         time.sleep(0.1)
-    process.kill()
-    sys.exit(f"the sensor does not listen:\n{log.read_text()}")
 
 
 def send(capture):
-    """From within the namespace: a child that enters it."""
+    """From within the namespace: a child that enters it. Returns the number of frames."""
     child = os.fork()
     if child == 0:
         with open(f"/var/run/netns/{NAME}") as namespace:
@@ -84,6 +97,7 @@ def send(capture):
             time.sleep(PACE_S)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0, f"{capture.name} could not be sent"
+    return sum(1 for _ in frames(capture))
 
 
 def check(program, capture, folder):
@@ -92,10 +106,10 @@ def check(program, capture, folder):
     log.touch()
     subprocess.run([program, "read", capture, "--quiet", "--flows", expected], check=True)
     process = sensor(program, flows, log)
-    send(capture)
-    time.sleep(0.5)
+    sent = send(capture)
+    wait_until(process, log, f"{sent} frames were not received", lambda said: received(said) >= sent)
     process.send_signal(signal.SIGTERM)
-    code = process.wait(timeout=60)
+    code = process.wait(timeout=PATIENCE_S)
     said = log.read_text()
     if code != 0 or "every packet is accounted for" not in said:
         return f"exit code {code}\n{said}"

@@ -25,7 +25,7 @@ CLONE_NEWNS = 0x00020000
 PACKETS = 400  # fewer than any ring on the way holds: none is dropped, however slow somebody is
 FRAME = bytes.fromhex("02000000000202000000000188b5")  # of an experimental protocol
 ENHANCED_PACKET = 6  # block type
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 def free_pages():

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from harness import DOORSLAM, LiveTest, main, own_signature, records
+from harness import DOORSLAM, START_S, LiveTest, main, own_signature, records
 
 # Where DPDK keeps its files: by the environment, as root, or else.
 RUNTIME_FOLDERS = [f"{os.environ[name]}/dpdk" for name in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR") if name in os.environ]
@@ -22,7 +22,7 @@ class FaultsTest(LiveTest):
     def refused(self, *arguments, command=(), huge_pages=False):
         """Runs a sensor that cannot start. Returns its exit code and its one line."""
         done = subprocess.run([*command, DOORSLAM, "run", *(() if huge_pages else ("--no-huge",)), "--set",
-                               "run.telemetry=false", *arguments], capture_output=True, text=True, timeout=60, check=False)
+                               "run.telemetry=false", *arguments], capture_output=True, text=True, timeout=START_S, check=False)
         if "DPDK cannot be started" in done.stderr and not huge_pages:
             self.skipTest(done.stderr.strip())
         lines = [line for line in done.stderr.splitlines() if not line.startswith("EAL: FATAL")]  # the EAL's own
@@ -98,7 +98,7 @@ class FaultsTest(LiveTest):
         sensor = self.memif_sensor("--workers", 1, "--flows", self.path("flows"))
         generator = self.generator("--packets", 800_000, "--rate", 100_000)
         # Records come once connections are judged.
-        until = time.monotonic() + 60
+        until = time.monotonic() + START_S
         while not (self.folder / "flows").stat().st_size:
             self.assertIsNone(sensor.process.poll(), sensor.said)
             self.assertLess(time.monotonic(), until, "no record was written")

@@ -1,11 +1,13 @@
 """What the tests of sinks share: running doorslam, receivers that fail on demand, and certificates."""
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -13,7 +15,12 @@ import unittest
 
 import many_alerts
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from namespaces import die_with_parent  # noqa: E402, F401  (a folder of scripts, no package)
+from ports import free_port  # noqa: E402
+
 DOORSLAM = os.environ.get("DOORSLAM", "build/test/pipeline/app/doorslam")
+PATIENCE_S = 180  # what has not come by then does not come
 
 # RFC 5424, section 6, as doorslam writes it.
 SYSLOG = re.compile(
@@ -51,15 +58,18 @@ class SinkTest(unittest.TestCase):
         return command
 
     def start(self, *args, **options):
-        environment = dict(os.environ, XDG_CACHE_HOME=os.path.join(tempfile.gettempdir(), "doorslam-sinks-cache"))
+        cache = os.path.join(tempfile.gettempdir(), f"doorslam-sinks-cache-{os.getuid()}")
+        environment = dict(os.environ, XDG_CACHE_HOME=cache)
         process = subprocess.Popen(self.command(*args, **options), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                    env=environment, text=True)
         self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)  # where it has not ended
         return process
 
     def run_doorslam(self, *args, **options):
         process = self.start(*args, **options)
-        _, words = process.communicate(timeout=120)
+        _, words = process.communicate(timeout=PATIENCE_S)
         return process.returncode, words
 
     def expected(self, capture):
@@ -91,11 +101,11 @@ class SinkTest(unittest.TestCase):
         return len(lines) - len(order)
 
 
-def wait_until(holds, seconds=60):
-    """Waits for a condition; what it last gave."""
+def wait_until(holds, seconds=PATIENCE_S, pause=0.05):
+    """Waits for a condition, which is looked at after each pause; what it last gave."""
     deadline = time.monotonic() + seconds
     while not (found := holds()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 
@@ -113,12 +123,6 @@ def bodies(frames):
             raise AssertionError(f"no RFC 5424 message: {frame[:300]!r}")
         out.append(match[7])
     return out
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class FrameParser:
@@ -182,7 +186,7 @@ class SyslogServer:
         connection = raw
         try:
             if self.wrap:
-                raw.settimeout(10)
+                raw.settimeout(PATIENCE_S)
                 connection = self.wrap(raw)
             connection.settimeout(0.05)
             self.open.append(connection)

@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import DOORSLAM, SinkTest, SyslogServer, wait_until  # noqa: E402
+from harness import DOORSLAM, PATIENCE_S, SinkTest, SyslogServer, wait_until  # noqa: E402
 
 CAPTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "captures")
 
@@ -16,7 +16,7 @@ CAPTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "captu
 class Alerts(SinkTest):
     def alerts(self, *arguments, store="alerts.db"):
         done = subprocess.run([DOORSLAM, "alerts", "--store", self.path(store), *arguments], text=True,
-                              capture_output=True, timeout=60, check=False)
+                              capture_output=True, timeout=PATIENCE_S, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def fill(self, capture=None, sinks=()):

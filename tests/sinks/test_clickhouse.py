@@ -3,6 +3,7 @@
 
   FLOWS=1000000 test_clickhouse.py ClickHouse.test_many_flows     the long measure; prints records a second
 """
+import http.client
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 import many_alerts  # noqa: E402
-from harness import SinkTest, free_port, wait_until  # noqa: E402
+from harness import PATIENCE_S, SinkTest, die_with_parent, free_port, wait_until  # noqa: E402
 
 SQL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "config", "clickhouse")
 
@@ -61,13 +62,14 @@ class Server:
         program = shutil.which("clickhouse-server", path=os.environ["PATH"] + ":/usr/sbin")
         with open(os.path.join(self.folder, "words"), "a", encoding="utf-8") as words:
             self.process = subprocess.Popen([program, f"--config-file={self.folder}/config.xml"], stdout=words,
-                                            stderr=words, cwd=self.folder)
-        deadline = time.monotonic() + 90
+                                            stderr=words, cwd=self.folder,
+                                            preexec_fn=die_with_parent)
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 self.ask("SELECT 1")
                 return
-            except (urllib.error.URLError, ConnectionError):
+            except (OSError, http.client.HTTPException):
                 if time.monotonic() > deadline or self.process.poll() is not None:
                     with open(os.path.join(self.folder, "words"), encoding="utf-8") as words:
                         raise AssertionError("clickhouse-server does not start: " + words.read()[-2000:]) from None
@@ -80,7 +82,7 @@ class Server:
     def ask(self, query):
         request = urllib.request.Request(f"http://127.0.0.1:{self.http}/", data=query.encode())
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{query}\n{error.read().decode()}") from None
@@ -166,7 +168,7 @@ class ClickHouse(SinkTest):
         self.server.kill()
         time.sleep(0.5)  # away for a moment
         self.server.start()
-        _, words = process.communicate(timeout=100)
+        _, words = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 0, words)
         self.assertEqual(self.server.number("SELECT uniqExact(id) FROM doorslam.alerts"), 6000)
 
@@ -190,7 +192,7 @@ class ClickHouse(SinkTest):
     def test_a_table_that_is_not_there_loses_nothing(self):
         capture = self.capture(20)
         self.server.ask("RENAME TABLE doorslam.alerts TO doorslam.away")
-        code, words = self.run_doorslam(capture, [self.sink()], drain=1)
+        code, words = self.run_doorslam(capture, [self.sink()], drain=2)
         self.assertEqual(code, 0)
         self.assertIn("doesn't exist", words)
         self.server.ask("RENAME TABLE doorslam.away TO doorslam.alerts")
@@ -232,7 +234,7 @@ class Cluster(SinkTest):
         settings = ["store.flows=all", "output.observer_name=tap1"]
         # An insert counts when all shards have it: with one away nothing is lost, and what is doubled merges.
         self.servers[1].kill()
-        code, words = self.run_doorslam(capture, [sink], settings=settings, drain=1)
+        code, words = self.run_doorslam(capture, [sink], settings=settings, drain=2)
         self.assertEqual(code, 0)
         self.assertIn("records behind", words)
         self.servers[1].start()

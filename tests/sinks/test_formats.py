@@ -18,7 +18,7 @@ except ImportError:
     yaml = None
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import SinkTest, free_port, make_certificates, wait_until  # noqa: E402
+from harness import SinkTest, die_with_parent, free_port, make_certificates, wait_until  # noqa: E402
 from many_alerts import frame  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -323,7 +323,7 @@ class Snippets(FormatTest):
         self.assertEqual(checked.returncode, 0, checked.stderr)
         self.assertNotIn("error", checked.stderr)
         process = subprocess.Popen([RSYSLOGD, "-n", "-f", self.path("rsyslog.conf"), "-i", "NONE"],
-                                   stderr=subprocess.DEVNULL)
+                                   stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         capture = self.capture(50)

@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import SinkTest  # noqa: E402
+from harness import PATIENCE_S, SinkTest, die_with_parent  # noqa: E402
 
 CLUSTER = os.environ.get("KAFKA_CLUSTER", "build/test/tests/sinks/kafka_cluster")
 TOPICS = ["doorslam-alerts", "doorslam-flows"]
@@ -17,7 +17,8 @@ TOPICS = ["doorslam-alerts", "doorslam-flows"]
 
 class Cluster:
     def __init__(self):
-        self.process = subprocess.Popen([CLUSTER, *TOPICS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([CLUSTER, *TOPICS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=die_with_parent)
         self.brokers = self.process.stdout.readline().strip().split(",")
         self.messages = []  # key, event.id, value
         self.thread = threading.Thread(target=self._read, daemon=True)
@@ -31,7 +32,7 @@ class Cluster:
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
 
-    def wait_for(self, count, seconds=60):
+    def wait_for(self, count, seconds=PATIENCE_S):
         deadline = time.monotonic() + seconds
         while len(self.messages) < count and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -40,8 +41,8 @@ class Cluster:
     def close(self):
         self.tell("quit")
         self.process.stdin.close()
-        self.process.wait(10)
-        self.thread.join(10)
+        self.process.wait(PATIENCE_S)
+        self.thread.join(PATIENCE_S)
         self.process.stdout.close()
 
 
@@ -92,7 +93,7 @@ class Kafka(SinkTest):
         time.sleep(1)
         for broker in (1, 2, 3):
             self.cluster.tell(f"up {broker}")
-        _, words = process.communicate(timeout=100)
+        _, words = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 0, words)
         self.check_arrived(capture)
 

@@ -13,7 +13,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import DOORSLAM, SinkTest, SyslogServer  # noqa: E402
+from harness import DOORSLAM, PATIENCE_S, SinkTest, SyslogServer  # noqa: E402
 from test_http import Elastic, HttpServer  # noqa: E402
 
 KILLS = int(os.environ.get("KILLS", "12"))
@@ -101,7 +101,7 @@ class FullDisk(SinkTest):
         command = self.command(capture, sinks, drain=60, settings=[f"store.path={self.path('small')}/alerts.db"])
         unshare = ["unshare", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
         done = subprocess.run([*unshare, "sh", "-c", self.SCRIPT, "sh", self.path("small"), *command], text=True,
-                              capture_output=True, timeout=120, check=False)
+                              capture_output=True, timeout=PATIENCE_S, check=False)
         if done.returncode == 77 or "unshare failed" in done.stderr:
             self.skipTest("no file system can be mounted here")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -119,7 +119,7 @@ class FullDisk(SinkTest):
         script = self.SCRIPT.replace("exit $code", f'cp "$folder/alerts.ndjson" "{self.folder}"; exit $code')
         unshare = ["unshare", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
         done = subprocess.run([*unshare, "sh", "-c", script, "sh", self.path("small"), *command], text=True,
-                              capture_output=True, timeout=120, check=False)
+                              capture_output=True, timeout=PATIENCE_S, check=False)
         if done.returncode == 77 or "unshare failed" in done.stderr:
             self.skipTest("no file system can be mounted here")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -10,7 +10,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import SinkTest, free_port, make_certificates, wait_until  # noqa: E402
+from harness import PATIENCE_S, SinkTest, die_with_parent, free_port, make_certificates, wait_until  # noqa: E402
 
 RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
@@ -57,7 +57,8 @@ class Rsyslog(SinkTest):
             file.write(CONFIG.format(folder=self.folder, port=self.port, tls_files=self.tls_files,
                                      tls_module=self.tls_module))
         with open(self.path("rsyslog.words"), "a", encoding="utf-8") as words:
-            process = subprocess.Popen([RSYSLOGD, "-n", "-f", config, "-i", "NONE"], stdout=words, stderr=words)
+            process = subprocess.Popen([RSYSLOGD, "-n", "-f", config, "-i", "NONE"], stdout=words, stderr=words,
+                                       preexec_fn=die_with_parent)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
@@ -83,7 +84,7 @@ class Rsyslog(SinkTest):
     def octets_received(self):
         return os.path.getsize(self.path("received")) if os.path.exists(self.path("received")) else 0
 
-    def wait_for(self, identities, seconds=60):
+    def wait_for(self, identities, seconds=PATIENCE_S):
         deadline, size = time.monotonic() + seconds, -1
         while time.monotonic() < deadline:
             if size != self.octets_received():
@@ -126,14 +127,14 @@ class Rsyslog(SinkTest):
         process = self.start_rsyslog()
         capture = self.capture(4000)
         doorslam = self.start(capture, [self.sink(batch=50)], drain=60)
-        for _ in range(4):
-            some = self.octets_received() + 400_000
-            wait_until(lambda some=some: self.octets_received() >= some or doorslam.poll() is not None)
+        for step in (1, 400_000, 400_000, 400_000):  # the first while nearly all is yet to come
+            some = self.octets_received() + step
+            wait_until(lambda some=some: self.octets_received() >= some or doorslam.poll() is not None, pause=0.005)
             process.kill()
             process.wait()
             self.end_torn_line()
             process = self.start_rsyslog()
-        _, words = doorslam.communicate(timeout=100)
+        _, words = doorslam.communicate(timeout=PATIENCE_S)
         self.assertEqual(doorslam.returncode, 0, words)
         self.assertIn("delivers again", words)
         self.check(capture)

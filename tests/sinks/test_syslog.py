@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import SinkTest, SyslogServer, bodies, free_port, make_certificates, wait_until  # noqa: E402
+from harness import PATIENCE_S, SinkTest, SyslogServer, bodies, free_port, make_certificates, wait_until  # noqa: E402
 
 
 class Tcp(SinkTest):
@@ -51,7 +51,7 @@ class Tcp(SinkTest):
             time.sleep(0.2)  # away for a moment
             server.revive()
         server.pause = 0
-        _, words = process.communicate(timeout=100)
+        _, words = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 0, words)
         self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
         self.assertIn("delivers again", words)
@@ -59,7 +59,7 @@ class Tcp(SinkTest):
     def test_receiver_that_is_away_gets_all_with_the_next_run(self):
         server, capture = SyslogServer(), self.capture(200)
         server.die()
-        code, words = self.run_doorslam(capture, [self.sink(server)], drain=1)
+        code, words = self.run_doorslam(capture, [self.sink(server)], drain=2)
         self.assertEqual(code, 0)
         self.assertIn("400 records behind", words)
         self.assertIn("Connection refused", words)
@@ -69,8 +69,8 @@ class Tcp(SinkTest):
 
     def test_what_a_dead_receiver_had_not_read_is_sent_by_the_next_run(self):
         # Its kernel takes some megabytes that it never reads; then it is gone, and so is doorslam before it is back.
-        listener = socket.create_server(("127.0.0.1", 0))
-        port, capture = listener.getsockname()[1], self.capture(1500)
+        port, capture = free_port(), self.capture(1500)
+        listener = socket.create_server(("127.0.0.1", port))
         sink = {"name": "siem", "type": "syslog", "transport": "tcp", "address": f"127.0.0.1:{port}",
                 "timeout_seconds": "300ms", "retry_first_seconds": "10ms", "resend_bytes": "64MiB"}
         code, words = self.run_doorslam(capture, [sink], drain=3)
@@ -135,8 +135,8 @@ class Udp(SinkTest):
         self.assertIn(b" tap1.example doorslam ", frames[0])
 
     def test_a_port_that_nobody_listens_on_is_told(self):
-        sink = {"name": "u", "type": "syslog", "transport": "udp", "address": f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"}
-        _, words = self.run_doorslam(self.capture(10), [sink], drain=1)
+        sink = {"name": "u", "type": "syslog", "transport": "udp", "address": f"127.0.0.1:{free_port()}"}
+        _, words = self.run_doorslam(self.capture(10), [sink], drain=2)
         self.assertIn("Connection refused", words)
 
     def test_the_local_socket(self):
@@ -198,7 +198,7 @@ class Tls(SinkTest):
         self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
 
     def check_refused(self, server, *reasons, **more):
-        code, words = self.run_doorslam(self.capture(20), [self.sink(server, **more)], drain=1)
+        code, words = self.run_doorslam(self.capture(20), [self.sink(server, **more)], drain=2)
         self.assertEqual(code, 0)
         self.assertEqual(server.frames, [], "an alert went to a server that is not trusted")
         for reason in reasons:
@@ -218,7 +218,7 @@ class Tls(SinkTest):
     def test_certificate_for_another_address(self):
         server = self.server("othername")
         code, words = self.run_doorslam(self.capture(20), [self.sink(server, address=f"127.0.0.1:{server.port}")],
-                                        drain=1)
+                                        drain=2)
         self.assertEqual((code, server.frames), (0, []))
         self.assertIn("IP address mismatch", words)
 

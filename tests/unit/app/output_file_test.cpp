@@ -229,9 +229,10 @@ TEST(OutputFile, TellsThatItWaitsForItsReader) {
     for (std::size_t i = 0; i < kMoreThanAPipeHolds; ++i) file->write(kRecord);
     file->close();
   });
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!file->waits() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
-  EXPECT_TRUE(file->waits());
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  bool waits = false;
+  while (!(waits = file->waits()) && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_TRUE(waits);
   const std::string text = fifo.take();
   writer.join();
   EXPECT_FALSE(file->waits());
