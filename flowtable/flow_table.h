@@ -149,20 +149,30 @@ class FlowTable {
     }
   }
 
-  /// Brings the slot near that find() or insert() will look at. The heads should be near already. Returns the slot that
-  /// find() will look at first, or that insert() would take from another connection; nullptr if it would take an empty
-  /// one. A hint: whose slot it is shows the key.
-  Slot* prefetch_slot(const Place& place) noexcept {
+  /// What prefetch_slot() saw. A hint that may be out of date: find() and insert() check what they take from it. Worth
+  /// nothing after grow().
+  struct Glimpse {
+    std::uint32_t index;  ///< of the slot that find() will look at first, or that insert() would take
+    std::uint16_t tag;    ///< the table's, of the slot that insert() would take
+
+    /// The slot held a connection: whose it is shows the key. Otherwise it was empty.
+    bool occupied() const noexcept { return tag != kEmpty; }
+  };
+
+  /// Brings the slot near that find() or insert() will look at. The heads should be near already.
+  Glimpse prefetch_slot(const Place& place) noexcept {
     const std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
     if (candidates != 0) [[likely]] {
       const std::uint32_t candidate = number(place, candidates);  // a second one is a matter of one lookup in 500
       prefetch_at(candidate);
-      return slots() + candidate;
+      return {candidate, kNotToTake};
     }
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
     const std::uint32_t taken = empty != 0 ? vacancy(place, empty) : victim_without_established(place);
     prefetch_at(taken);
-    return empty != 0 ? nullptr : slots() + taken;
+    deadlines_.prefetch_filing(taken);
+    const std::uint16_t tag = tags()[taken];
+    return {taken, is_established(tag) ? kNotToTake : tag};
   }
 
   /// The key's slot, or nullptr. `place` is place_of(key).
@@ -177,10 +187,11 @@ class FlowTable {
   const Slot* find(const Key& key, const Place& place) const noexcept {
     return const_cast<FlowTable*>(this)->find(key, place);
   }
-  /// The same, faster if `likely`, of prefetch_slot(), still holds the key. It may be nullptr, or out of date.
-  Slot* find(const Key& key, const Place& place, Slot* likely) noexcept {
-    if (likely != nullptr && likely->key == key) [[likely]]
-      return likely;
+  /// The same, faster if `glimpse`, of prefetch_slot(), shows where the key still is.
+  Slot* find(const Key& key, const Place& place, const Glimpse& glimpse) noexcept {
+    Slot* const seen = slots() + glimpse.index;
+    if (glimpse.occupied() && seen->key == key) [[likely]]
+      return seen;
     return find(key, place);
   }
 
@@ -190,20 +201,14 @@ class FlowTable {
   /// established, else the one whose scheduled deadline is soonest (which is as good and reads no slot).
   InsertResult insert(const Key& key, const Place& place, Slot& evicted) noexcept {
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
-    Inserted inserted = Inserted::fresh;
-    std::uint32_t chosen;
-    if (empty != 0) [[likely]] {
-      chosen = vacancy(place, empty);
-      ++size_;
-    } else {
-      chosen = victim(place);
-      const auto lost = static_cast<std::uint8_t>(tags()[chosen] & kClassMask);
-      inserted = static_cast<Inserted>(lost + 1);
-      evicted = slots()[chosen];
-      deadlines_.cancel(chosen);
-    }
-    tags()[chosen] = place.tag;
-    return {std::construct_at(slots() + chosen, Slot{key, State{}}), inserted};
+    return insert_at(empty != 0 ? vacancy(place, empty) : victim(place), key, place, evicted);
+  }
+  /// The same, faster where the slot that prefetch_slot() saw is still as it was. Who makes way may then be one that
+  /// was to when it looked, although another has gone since.
+  InsertResult insert(const Key& key, const Place& place, const Glimpse& glimpse, Slot& evicted) noexcept {
+    if (tags()[glimpse.index] == glimpse.tag) [[likely]]
+      return insert_at(glimpse.index, key, place, evicted);
+    return insert(key, place, evicted);
   }
 
   /// Brings a slot near that due() has handed out.
@@ -251,6 +256,7 @@ class FlowTable {
   static constexpr std::uint16_t kWholeTag = 0xffff;
   static constexpr std::uint16_t kClassMask = 0x0003;
   static constexpr std::uint16_t kFingerprintMask = 0xfffc;
+  static constexpr std::uint16_t kNotToTake = kClassMask;  ///< in a Glimpse; no slot has this tag
   static constexpr std::uint32_t kAllSlots = 0xffffffff;
   static constexpr std::uint32_t kFirstBucket = 0x0000ffff;
   static_assert(2 * kBucketSlots == std::numeric_limits<std::uint32_t>::digits, "a bit for each slot of a pair");
@@ -268,6 +274,25 @@ class FlowTable {
   static constexpr std::size_t bucket_count(std::size_t capacity_flows) noexcept {
     const std::size_t pairs = (std::min(capacity_flows, kMaxSlots) + 2 * kBucketSlots - 1) / (2 * kBucketSlots);
     return 2 * std::max<std::size_t>(pairs, 1);
+  }
+
+  static constexpr bool is_established(std::uint16_t tag) noexcept {
+    return (tag & kClassMask) == static_cast<std::uint16_t>(EvictionClass::established);
+  }
+
+  /// Makes the slot the key's, whoever it belonged to.
+  InsertResult insert_at(std::uint32_t chosen, const Key& key, const Place& place, Slot& evicted) noexcept {
+    std::uint16_t& tag = tags()[chosen];
+    Inserted inserted = Inserted::fresh;
+    if (tag == kEmpty) [[likely]] {
+      ++size_;
+    } else {
+      inserted = static_cast<Inserted>((tag & kClassMask) + 1);
+      evicted = slots()[chosen];
+      deadlines_.cancel(chosen);
+    }
+    tag = place.tag;
+    return {std::construct_at(slots() + chosen, Slot{key, State{}}), inserted};
   }
 
   /// Bits 0 to 15 stand for the slots of the first bucket, 16 to 31 for those of the second.
@@ -294,7 +319,7 @@ class FlowTable {
   /// Whom a full pair of buckets gives up.
   std::uint32_t victim(const Place& place) const noexcept {
     const std::uint32_t lesser = victim_without_established(place);
-    if ((tags()[lesser] & kClassMask) < static_cast<std::uint16_t>(EvictionClass::established)) return lesser;
+    if (!is_established(tags()[lesser])) return lesser;
     std::uint32_t oldest = lesser;
     TimeNs oldest_seen = std::numeric_limits<TimeNs>::max();
     for (std::uint32_t all = kAllSlots; all != 0; all &= all - 1) {

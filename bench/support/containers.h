@@ -62,7 +62,7 @@ struct OurTable {
     locate_burst(keys);
     std::size_t found = 0;
     for (std::size_t i = 0; i < kKeyBurst; ++i) {
-      if (auto* const slot = table.find(keys[i], places[i], likely[i])) {
+      if (auto* const slot = table.find(keys[i], places[i], glimpses[i])) {
         slot->state.seen = now;
         ++found;
       }
@@ -74,8 +74,8 @@ struct OurTable {
     locate_burst(keys);
     Table::Slot evicted;
     for (std::size_t i = 0; i < kKeyBurst; ++i) {
-      if (table.find(keys[i], places[i], likely[i]) != nullptr) continue;
-      const auto [slot, inserted] = table.insert(keys[i], places[i], evicted);
+      if (table.find(keys[i], places[i], glimpses[i]) != nullptr) continue;
+      const auto [slot, inserted] = table.insert(keys[i], places[i], glimpses[i], evicted);
       slot->state.seen = now;
       table.schedule(table.index_of(*slot), now + 5 * flowtable::kSecondNs);
       evictions += inserted != flowtable::Inserted::fresh;
@@ -91,12 +91,12 @@ struct OurTable {
       places[i] = table.place_of(keys[i]);
       table.prefetch(places[i]);
     }
-    for (std::size_t i = 0; i < kKeyBurst; ++i) likely[i] = table.prefetch_slot(places[i]);
+    for (std::size_t i = 0; i < kKeyBurst; ++i) glimpses[i] = table.prefetch_slot(places[i]);
   }
 
   Table table;
   std::array<Table::Place, kKeyBurst> places{};
-  std::array<Table::Slot*, kKeyBurst> likely{};
+  std::array<Table::Glimpse, kKeyBurst> glimpses{};
   std::size_t evictions = 0;
 };
 

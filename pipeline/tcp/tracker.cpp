@@ -40,6 +40,16 @@ void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
 constexpr std::size_t kLine = 64;       ///< of the cache
 constexpr std::size_t kMostStep = 256;  ///< connections whose deadlines have come that are dealt with at a time
 
+/// For the copy that the last event of a connection takes along; of the words and the rungs only the first.
+void prefetch_whole(const Evidence& evidence) noexcept {
+  const auto prefetch_some = [](const void* place, std::size_t lines) {
+    for (std::size_t i = 0; i < lines; ++i) flowtable::prefetch_line(static_cast<const std::byte*>(place) + i * kLine);
+  };
+  prefetch_some(&evidence, 1);
+  for (const SideEvidence& side : evidence.side) prefetch_some(&side, 3);
+  prefetch_some(evidence.first_rungs.data(), 4);
+}
+
 }  // namespace
 
 Tracker::Tracker(const TrackerOptions& options)
@@ -136,46 +146,48 @@ inline void Tracker::look_up(const Table<Key>& table, const Segment& segment, Lo
   const auto [key, source_is_lo] = flowtable::make_key<Key>(segment.source, segment.destination, vlan);
   const auto place = table.place_of(key);
   table.prefetch(place);
-  std::construct_at(&lookup, Lookup<Key>{key, &segment, nullptr, place, source_is_lo});
+  std::construct_at(&lookup, Lookup<Key>{key, &segment, place, {}, source_is_lo});
 }
 
 // All stages but the last bring cache lines near, so that their misses overlap; the last does the work.
 template <class Key>
 inline void Tracker::process_lookups(Table<Key>& table, std::span<LookupMemory<Key>> lookups,
                                      EventBatch& out) noexcept {
-  for (auto& lookup : lookups) lookup.value.slot = table.prefetch_slot(lookup.value.place);
+  for (auto& lookup : lookups) lookup.value.glimpse = table.prefetch_slot(lookup.value.place);
   std::array<const Lookup<Key>*, kBurst> recorded;
   auto* end_recorded = recorded.data();
   for (const auto& lookup : lookups) {
-    if (prefetch_details(lookup.value)) *end_recorded++ = &lookup.value;
+    if (prefetch_details(table, lookup.value)) *end_recorded++ = &lookup.value;
   }
-  for (const auto* lookup : std::span(recorded.data(), end_recorded)) prefetch_evidence(*lookup);
+  for (const auto* lookup : std::span(recorded.data(), end_recorded)) prefetch_evidence(table, *lookup);
   for (const auto& lookup : lookups) advance_flow(table, lookup.value, out);
 }
 
-/// True: the segment will be recorded.
+/// True: the segment will be recorded, or the Evidence of the connection that makes way for it be copied.
 template <class Key>
-inline bool Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
-  if (lookup.slot == nullptr) return false;
-  const FlowRecord& flow = lookup.slot->state;
+inline bool Tracker::prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept {
+  if (!lookup.glimpse.occupied()) return false;
+  const auto& slot = table.at(lookup.glimpse.index);
+  const FlowRecord& flow = slot.state;
   using namespace packet::tcp_flag;
   const bool in_stream = (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
   if (in_stream && flow.is_settled()) [[likely]]
     return false;
-  const bool is_own = lookup.slot->key == lookup.key;  // else a full table will give this one up for it
-  const bool recording = is_own && flow.has(FlowFlag::recording);
+  const bool is_own = slot.key == lookup.key;  // else a full table will give this one up for it
   // The history is written to until it has the letters of both sides.
   const bool lettered = flow.has_both(SideFlag::letter_ack) && flow.has_both(SideFlag::letter_data);
   const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
   flowtable::prefetch_line(details);
   if (!is_own || !in_stream || !flow.has(FlowFlag::quick) || !lettered) flowtable::prefetch_line(details + kLine);
-  return recording;
+  return flow.has(FlowFlag::recording);
 }
 
 template <class Key>
-inline void Tracker::prefetch_evidence(const Lookup<Key>& lookup) const noexcept {
-  const FlowRecord& flow = lookup.slot->state;
+inline void Tracker::prefetch_evidence(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept {
+  const auto& slot = table.at(lookup.glimpse.index);
+  const FlowRecord& flow = slot.state;
   const Evidence& evidence = evidence_[details_[flow.details].evidence];
+  if (!(slot.key == lookup.key)) return prefetch_whole(evidence);
   const SideEvidence& own = evidence.of(side_of(flow, lookup.source_is_lo));
   flowtable::prefetch_line(&evidence);
   flowtable::prefetch_line(&own.last_ns);
@@ -186,7 +198,7 @@ inline void Tracker::prefetch_evidence(const Lookup<Key>& lookup) const noexcept
 /// A connection's next segment, by the shortest path that will do.
 template <class Key>
 inline void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept {
-  auto* const slot = table.find(lookup.key, lookup.place, lookup.slot);
+  auto* const slot = table.find(lookup.key, lookup.place, lookup.glimpse);
   if (slot == nullptr) return begin_and_advance(table, lookup, out);
   const Segment& segment = *lookup.segment;
   const Side side = side_of(slot->state, lookup.source_is_lo);
@@ -312,7 +324,7 @@ inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table, con
                                                           EventBatch& out) noexcept {
   const Segment& segment = *lookup.segment;
   typename Table<Key>::Slot evicted;
-  const auto [slot, inserted] = table.insert(lookup.key, lookup.place, evicted);
+  const auto [slot, inserted] = table.insert(lookup.key, lookup.place, lookup.glimpse, evicted);
   if (inserted != flowtable::Inserted::fresh) {
     // In steps (TrackerOptions::expiry_step), whom it hits may be over and only not yet dealt with.
     const FlowRecord& lost = evicted.state;
@@ -519,16 +531,6 @@ void Tracker::expire_slots(Table<Key>& table, std::span<const std::uint32_t> slo
     }
     end(table, slot, reason_when_due(flow), deadline, details_of(flow).id, out);
   }
-}
-
-/// For the copy that the last event of a connection takes along; of the words and the rungs only the first.
-static void prefetch_whole(const Evidence& evidence) noexcept {
-  const auto prefetch_some = [](const void* place, std::size_t lines) {
-    for (std::size_t i = 0; i < lines; ++i) flowtable::prefetch_line(static_cast<const std::byte*>(place) + i * kLine);
-  };
-  prefetch_some(&evidence, 1);
-  for (const SideEvidence& side : evidence.side) prefetch_some(&side, 3);
-  prefetch_some(evidence.first_rungs.data(), 4);
 }
 
 /// Brings near what expire() is going to look at, so that the misses overlap.

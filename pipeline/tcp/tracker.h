@@ -91,8 +91,8 @@ class Tracker {
   struct Lookup {
     Key key;
     const packet::Segment* segment;
-    typename Table<Key>::Slot* slot;  ///< of FlowTable::prefetch_slot()
     typename Table<Key>::Place place;
+    typename Table<Key>::Glimpse glimpse;  ///< of FlowTable::prefetch_slot()
     bool source_is_lo;
   };
   template <class Key>
@@ -112,9 +112,9 @@ class Tracker {
   template <class Key>
   void process_lookups(Table<Key>& table, std::span<LookupMemory<Key>> lookups, EventBatch& out) noexcept;
   template <class Key>
-  bool prefetch_details(const Lookup<Key>& lookup) const noexcept;
+  bool prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
   template <class Key>
-  void prefetch_evidence(const Lookup<Key>& lookup) const noexcept;
+  void prefetch_evidence(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
 
   template <class Key>
   void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept;

@@ -108,6 +108,52 @@ TEST_F(FlowTableTest, AmongEmbryonicTheSoonestDueMakesWay) {
   EXPECT_EQ(evicted_.key, key_of(17));
 }
 
+TEST_F(FlowTableTest, TakesTheEmptySlotThatWasSeen) {
+  const auto place = table_.place_of(key_of(1));
+  const Table::Glimpse glimpse = table_.prefetch_slot(place);
+  EXPECT_FALSE(glimpse.occupied());
+  const auto [slot, inserted] = table_.insert(key_of(1), place, glimpse, evicted_);
+  EXPECT_EQ(inserted, Inserted::fresh);
+  EXPECT_EQ(table_.index_of(*slot), glimpse.index);
+  EXPECT_EQ(find(1), slot);
+}
+
+TEST_F(FlowTableTest, ASlotSeenEmptyAndTakenSinceIsLeftToWhoHasIt) {
+  const auto place = table_.place_of(key_of(1));
+  const Table::Glimpse glimpse = table_.prefetch_slot(place);
+  table_.insert(key_of(2), place, glimpse, evicted_);  // as if it had looked at the same time
+  EXPECT_EQ(table_.find(key_of(1), place, glimpse), nullptr);
+  EXPECT_EQ(table_.insert(key_of(1), place, glimpse, evicted_).inserted, Inserted::fresh);
+  EXPECT_EQ(table_.size(), 2U);
+  EXPECT_NE(find(1), find(2));
+}
+
+TEST_F(FlowTableTest, OfTwoThatSawTheSameVictimEachTakesAnother) {
+  std::array<std::uint32_t, 4> out;
+  table_.due(kStart, out);
+  for (std::uint32_t i = 0; i < kSmallest; ++i) {
+    table_.schedule(table_.index_of(*add(i).slot), kStart + (1 + i) * kSecondNs);
+  }
+  const auto place = table_.place_of(key_of(100));
+  const Table::Glimpse glimpse = table_.prefetch_slot(place);
+  ASSERT_TRUE(glimpse.occupied());
+  EXPECT_EQ(table_.index_of(*find(0)), glimpse.index);
+  Table::Slot* const first = table_.insert(key_of(100), place, glimpse, evicted_).slot;
+  EXPECT_EQ(evicted_.key, key_of(0));
+  table_.schedule(table_.index_of(*first), kStart + 100 * kSecondNs);
+  EXPECT_EQ(table_.insert(key_of(101), place, glimpse, evicted_).inserted, Inserted::evicted_embryonic);
+  EXPECT_EQ(evicted_.key, key_of(1));
+  EXPECT_NE(find(100), nullptr);
+}
+
+TEST_F(FlowTableTest, NoGlimpseSpendsAnEstablishedConnection) {
+  for (std::uint32_t i = 0; i < kSmallest; ++i) add(i, EvictionClass::established, kStart + 100 - i);
+  const auto place = table_.place_of(key_of(100));
+  const Table::Glimpse glimpse = table_.prefetch_slot(place);
+  EXPECT_EQ(table_.insert(key_of(100), place, glimpse, evicted_).inserted, Inserted::evicted_established);
+  EXPECT_EQ(evicted_.key, key_of(kSmallest - 1)) << "the one that was silent for longest";
+}
+
 TEST_F(FlowTableTest, AnEvictedConnectionsDeadlineDiesWithIt) {
   std::array<std::uint32_t, 64> out;
   table_.due(kStart, out);
