@@ -149,6 +149,24 @@ void add_limit(EcsRecord& record, const diagnose::LearnedLimit& limit) {
   record.close();
 }
 
+void add_stack(EcsRecord& record, std::string_view key, const tcp::AnsweringStack& stack) {
+  record.open(key);
+  record.number("ttl", stack.ttl);
+  record.number("window", stack.window);
+  record.close();
+}
+
+void add_one_server(EcsRecord& record, const diagnose::OneOfServers& one) {
+  record.open("one_server");
+  record.number("others", one.others);
+  add_stack(record, "refusing", one.refusing);
+  add_stack(record, "serving", one.serving);
+  record.number("refused", one.refused);
+  record.number("served", one.served);
+  record.number("served_elsewhere", one.served_elsewhere);
+  record.close();
+}
+
 void add_contrast(EcsRecord& record, const Contrast& contrast) {
   record.open("contrast");
   record.number("served_before", contrast.served_before);
@@ -271,6 +289,7 @@ class AlertEncoder::Impl {
     add_incident(record_, incident);
     add_contrast(record_, incident.contrast);
     if (incident.sample.diagnosis.limit) add_limit(record_, *incident.sample.diagnosis.limit);
+    if (incident.sample.diagnosis.one_server) add_one_server(record_, *incident.sample.diagnosis.one_server);
     add_sample(record_, incident.sample);
     add_ladder(record_, incident.sample);
     record_.add_hypotheses(incident.sample.diagnosis.hypotheses);

@@ -209,6 +209,17 @@ std::string prefix_words(const Incident& incident) {
   return fmt::format("{}: every client that was only refused, and none that was served.", out);
 }
 
+std::string server_words(const Incident& incident) {
+  if (!incident.sample.diagnosis.one_server) return {};
+  const diagnose::OneOfServers& one = *incident.sample.diagnosis.one_server;
+  return fmt::format(
+      "{} behind this address: the one whose SYN-ACKs have TTL {} and window {} refused {} and served {}; {} (TTL {}, "
+      "window {}) refused none and served {}.",
+      counted(one.others + 1, "server"), one.refusing.ttl, one.refusing.window, grouped(one.refused),
+      grouped(one.served), one.others == 1 ? "the other" : "the others", one.serving.ttl, one.serving.window,
+      grouped(one.served_elsewhere));
+}
+
 std::string limit_words(const Incident& incident) {
   if (!incident.sample.diagnosis.limit) return {};
   const diagnose::LearnedLimit& limit = *incident.sample.diagnosis.limit;

@@ -18,6 +18,8 @@ std::string headline(const Incident& incident);
 std::string pattern_words(const Incident& incident);
 /// What was served meanwhile (which the reader is told), in a sentence; empty where the scope knows no contrast.
 std::string contrast_words(const Incident& incident);
+/// Which of several servers behind the address refuses; empty where that is not known.
+std::string server_words(const Incident& incident);
 /// The address prefixes that are refused; empty where addresses do not decide, or there is one refused client.
 std::string prefix_words(const Incident& incident);
 /// The limit that the sample connection met: "refuses from 4 open sessions on: ..."; empty where none was learned.

@@ -101,6 +101,7 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
     out += labelled("meanwhile", contrast, style);
   }
   if (const std::string limit = limit_words(incident); !limit.empty()) out += labelled("limit", limit, style);
+  if (const std::string server = server_words(incident); !server.empty()) out += labelled("which one", server, style);
   if (const std::string prefixes = prefix_words(incident); !prefixes.empty()) {
     out += labelled("addresses", prefixes, style);
   }

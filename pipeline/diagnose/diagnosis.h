@@ -55,6 +55,16 @@ struct LearnedLimit {
   double confidence = 0.0;  ///< how much rarer such a figure is among the served, 0 to 1
 };
 
+/// The refusals came from one of several servers behind the address.
+struct OneOfServers {
+  tcp::AnsweringStack refusing;        ///< its SYN-ACKs, as captured
+  tcp::AnsweringStack serving;         ///< those of another one
+  std::uint32_t others = 0;            ///< servers beside the refusing one, as far as they can be told apart
+  std::uint32_t refused = 0;           ///< by the refusing server, that connection included; by the others none
+  std::uint32_t served = 0;            ///< by the refusing server all the same
+  std::uint32_t served_elsewhere = 0;  ///< by the others
+};
+
 /// The reading of one connection.
 struct Diagnosis {
   Cause cause = Cause::unknown;
@@ -62,6 +72,7 @@ struct Diagnosis {
                             ///< `unknown`: that it was none of the causes that doorslam knows
   std::vector<Hypothesis> hypotheses;  ///< most probable first; empty for plainly served connections
   std::optional<SignatureMatch> signature;
+  std::optional<OneOfServers> one_server;   ///< where the ledger shows that only one of several servers refuses
   std::optional<LearnedLimit> limit;        ///< for connection_limit and rate_limit, where the ledger shows one
   std::string banner;                       ///< the server's first octets, escaped, <= 200 characters
   std::vector<std::string> caveats;         ///< what the capture lacks: one-sided, gaps, late start

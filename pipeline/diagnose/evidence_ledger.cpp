@@ -150,6 +150,37 @@ std::optional<Finding> arrivals_slow(const Case& c) {
                   k.arrivals_total.subject, k.arrivals_client.subject, k.arrivals_total.served_as_high, k.served)};
 }
 
+std::optional<OneOfServers> one_of_servers(const Case& c) {
+  constexpr std::uint32_t kLeastRefused = 3;
+  constexpr std::uint32_t kLeastServed = 5;
+  const ServersBehind& k = c.contrast.servers;
+  if (!c.looks_refused() || k.others == 0 || k.refused_elsewhere > 0) return std::nullopt;
+  if (k.refused_here < kLeastRefused || k.served_elsewhere < kLeastServed) return std::nullopt;
+  // By chance, or by a limit that one of them reaches now and then, it would have served about as many.
+  if (k.served_here > k.refused_here || k.served_here * kLeastRefused > k.served_elsewhere) return std::nullopt;
+  // A window may be what one client's SYN asked for, unless the same client was shown the other as well.
+  const bool by_window_alone = k.here.ttl == k.elsewhere.ttl && k.here.dont_fragment == k.elsewhere.dont_fragment;
+  if (by_window_alone && !k.one_client_met_both) return std::nullopt;
+  return OneOfServers{.refusing = k.here,
+                      .serving = k.elsewhere,
+                      .others = k.others,
+                      .refused = k.refused_here,
+                      .served = k.served_here,
+                      .served_elsewhere = k.served_elsewhere};
+}
+
+/// Whom another server behind the address serves may well be on this one's list; and a limit refuses now and then, not
+/// always.
+std::optional<Finding> one_server_refuses(const Case& c) {
+  const auto one = one_of_servers(c);
+  if (!one) return std::nullopt;
+  return Finding{fmt::format("all {} came from the server whose SYN-ACKs have TTL {} and window {}, which served {}; "
+                             "behind the same address one with TTL {} and window {} served {}",
+                             counted(one->refused, "refusal", "refusals"), one->refusing.ttl, one->refusing.window,
+                             one->served, one->serving.ttl, one->serving.window, one->served_elsewhere),
+                 one->served == 0 ? 1.0 : 0.5};
+}
+
 std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
   struct Candidate {
     LimitKind kind;

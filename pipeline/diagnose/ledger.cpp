@@ -124,6 +124,12 @@ std::size_t first_row_from(std::span<const TableRow> table, std::size_t own, Tim
   return high;
 }
 
+/// The windows of one host differ with what clients offer, and so do its options: only what no client decides counts.
+bool is_same_server(const tcp::AnsweringStack& a, const tcp::AnsweringStack& b) {
+  if (a.ttl != b.ttl || a.dont_fragment != b.dont_fragment) return false;
+  return a.options != b.options || a.window == b.window;
+}
+
 }  // namespace
 
 Ledger::Ledger(const LedgerOptions& options)
@@ -178,6 +184,16 @@ void Ledger::begin_milestone(Server& server, std::uint64_t serial, TimeNs now_ns
   server.until_milestone = kMilestone;
 }
 
+/// The stack's number at this endpoint, counted from 1; 0 where it is unknown, or one more than are remembered.
+std::uint8_t Ledger::number_of(Server& server, const tcp::AnsweringStack& stack) {
+  if (stack.ttl == 0) return 0;
+  for (std::size_t i = 0; i < server.stacks.size(); ++i) {
+    if (server.stacks[i].ttl == 0) server.stacks[i] = stack;
+    if (server.stacks[i] == stack) return static_cast<std::uint8_t>(i + 1);
+  }
+  return 0;
+}
+
 void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
   Server& server = servers_.touch(connection.responder);
   const std::uint64_t serial = provide_note();
@@ -189,7 +205,8 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
               .older_by = distance(server.newest, serial),
               .milestone_by = distance(server.milestone, serial),
               .client = connection.originator.address,
-              .is_milestone = is_milestone};
+              .is_milestone = is_milestone,
+              .stack = number_of(server, connection.answered_by)};
   far_older_by_[serial & place_mask_] = note_far_older(server, serial);
   server.newest = serial;
   if (is_milestone) begin_milestone(server, serial, now_ns);
@@ -339,6 +356,7 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .unproven = note.unproven,
           .beginning_unseen = note.beginning_unseen,
           .is_subject = is_subject,
+          .stack = note.stack,
           .idle_ns = note.idle_ns,
           .words = note.words};
 }
@@ -482,6 +500,36 @@ void Ledger::count_clients(const Subject& subject, Contrast& out) {
   }
 }
 
+void Ledger::count_servers(const Subject& subject, Contrast& out) {
+  const Server* const server = servers_.find(subject.server);
+  if (server == nullptr || server->stacks[1].ttl == 0) return;
+  const auto found = std::ranges::find_if(table_, &TableRow::is_subject);
+  if (found == table_.end() || found->stack == 0) return;
+  ServersBehind& servers = out.servers;
+  servers.here = server->stacks[found->stack - 1];
+  std::array<bool, 5> is_here{};
+  for (std::size_t i = 0; i < server->stacks.size() && server->stacks[i].ttl != 0; ++i) {
+    is_here[i + 1] = is_same_server(server->stacks[i], servers.here);
+    if (is_here[i + 1]) continue;
+    servers.elsewhere = server->stacks[i];
+    ++servers.others;
+  }
+  if (servers.others == 0) return;
+  for (const TableRow& row : table_) {
+    if (row.stack == 0) continue;
+    TableClient& client = clients_[row.client_number];
+    const bool here = is_here[row.stack];
+    (here ? client.met_here : client.met_elsewhere) = true;
+    if (row.is_subject || row.refused()) {
+      ++(here ? servers.refused_here : servers.refused_elsewhere);
+    } else if (row.served()) {
+      ++(here ? servers.served_here : servers.served_elsewhere);
+    }
+  }
+  servers.one_client_met_both =
+      std::ranges::any_of(clients_, [](const TableClient& client) { return client.met_here && client.met_elsewhere; });
+}
+
 void Ledger::count_endings(const Subject& subject, Contrast& out) const {
   for (const TableRow& row : table_) {
     if (row.is_subject) {
@@ -558,6 +606,7 @@ Contrast Ledger::contrast(const Subject& subject) {
   find_unusual_words(out);
   count_endings(subject, out);
   count_clients(subject, out);
+  count_servers(subject, out);
   measure_client_load();
   measure_total_load();
   count_load(out);

@@ -78,6 +78,18 @@ struct LoadFigure {
   bool at_ceiling() const { return ceiling > 0 && subject >= ceiling; }
 };
 
+/// Several servers behind one address, told apart by their SYN-ACKs: the one that the subject met, and the others.
+struct ServersBehind {
+  tcp::AnsweringStack here;
+  tcp::AnsweringStack elsewhere;   ///< one of the others
+  std::uint32_t others = 0;        ///< 0: one server alone answers at this address, as far as can be told
+  std::uint32_t refused_here = 0;  ///< the subject included
+  std::uint32_t served_here = 0;
+  std::uint32_t refused_elsewhere = 0;
+  std::uint32_t served_elsewhere = 0;
+  bool one_client_met_both = false;  ///< so that the difference is not the clients'
+};
+
 /// The figures that tell the hypotheses apart.
 struct Contrast {
   bool subject_accepted = false;  ///< the subject itself is on the table: only then are there load figures of it
@@ -99,8 +111,9 @@ struct Contrast {
   std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
   std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
   std::uint32_t usual_kinds = 0;       ///< different words among these
-  std::uint32_t served_same_words = 0;    ///< served connections that were told the same first words
-  std::uint32_t served_other_words = 0;   ///< served connections that were told others
+  std::uint32_t served_same_words = 0;   ///< served connections that were told the same first words
+  std::uint32_t served_other_words = 0;  ///< served connections that were told others
+  ServersBehind servers;
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
 };
 
@@ -163,6 +176,7 @@ struct TableRow {
   bool unproven = false;
   bool beginning_unseen = false;
   bool is_subject = false;
+  std::uint8_t stack = 0;  ///< of the server that answered, as in the notes
   flowtable::DurationNs idle_ns = 0;
   std::uint32_t words = 0;
   std::uint32_t client_number = 0;  ///< on this table
@@ -251,6 +265,7 @@ class Ledger {
     bool unproven : 1 = false;
     bool beginning_unseen : 1 = false;
     bool is_milestone : 1 = false;
+    std::uint8_t stack = 0;  ///< number in Server::stacks, counted from 1; 0: unknown
   };
   static_assert(sizeof(Note) == 64);
   /// What is known of the notes from a milestone up to the next.
@@ -268,6 +283,7 @@ class Ledger {
     std::uint32_t until_milestone = 0;  ///< notes
     std::uint32_t note_count = 0;
     std::array<std::uint32_t, kFetchedAhead> latest{};  ///< lower halves of serial numbers; a ring, by note_count
+    std::array<tcp::AnsweringStack, 4> stacks{};        ///< that answered at this endpoint; the first of them are set
     std::uint32_t session_words = 0;  ///< digest of the first words of the latest session that went on
     ServerMarks marks;
   };
@@ -334,6 +350,8 @@ class Ledger {
   void find_unusual_words(Contrast& out);
   void count_clients(const Subject& subject, Contrast& out);
   void count_endings(const Subject& subject, Contrast& out) const;
+  static std::uint8_t number_of(Server& server, const tcp::AnsweringStack& stack);
+  void count_servers(const Subject& subject, Contrast& out);
   void measure_client_load();
   void measure_total_load();
   void count_load(Contrast& out) const;
@@ -354,6 +372,8 @@ class Ledger {
     std::uint32_t refused = 0;
     std::uint32_t latest_row = 0;  ///< counted from 1
     bool is_subject = false;
+    bool met_here = false;       ///< the server that the subject met
+    bool met_elsewhere = false;  ///< another one behind the same address
   };
   struct LaidOut {
     flowtable::TimeNs accepted_ns = 0;

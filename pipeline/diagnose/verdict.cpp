@@ -143,6 +143,7 @@ Diagnosis judge(const Case& c) {
   out.cause = best.probability >= kLeastConfidence ? best.cause : Cause::unknown;
   out.confidence = std::ranges::find(out.hypotheses, out.cause, &Hypothesis::cause)->probability;
   out.limit = evidence::learned_limit(c, out.cause);
+  if (is_refusal(out.cause)) out.one_server = evidence::one_of_servers(c);
   if (!c.server_words.empty()) {
     const Signature& signature = *c.server_words.front().signature;
     out.signature = SignatureMatch{signature.name, signature.program, signature.protocol};

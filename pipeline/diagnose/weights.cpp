@@ -103,6 +103,8 @@ namespace ledger_weights {
 constexpr Weights<3> kAlwaysRefused = {{{acl_denied, 1.8}, {app_crash, -1.0}, {connection_limit, -0.3}}};
 constexpr Weights<3> kServedAtOtherTimes = {{{acl_denied, -3.5}, {connection_limit, 0.8}, {rate_limit, 0.8}}};
 constexpr Weights<1> kDisjointGroups = {{{acl_denied, 0.8}}};
+constexpr Weights<4> kOneServer = {
+    {{acl_denied, 2.5}, {maintenance, 1.0}, {connection_limit, -1.5}, {rate_limit, -1.5}}};
 constexpr Weights<1> kOthersServedToo = {{{acl_denied, -1.2}}};
 constexpr Weights<2> kNobodyServed = {{{connection_limit, -0.8}, {rate_limit, -0.8}}};
 constexpr Weights<2> kAboveCeiling = {{{connection_limit, 4.0}, {acl_denied, -1.5}}};
@@ -195,6 +197,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"client-served-at-other-times", evidence::client_served_at_other_times, l::kServedAtOtherTimes},
     {"several-clients-refused-only", evidence::several_clients_refused_only, l::kDisjointGroups},
     {"refused-clients-served-too", evidence::refused_clients_served_too, l::kOthersServedToo},
+    {"one-server-refuses", evidence::one_server_refuses, l::kOneServer},
     {"nobody-served", evidence::nobody_served, l::kNobodyServed},
     {"above-session-ceiling", evidence::above_session_ceiling, l::kAboveCeiling},
     {"above-client-ceiling", evidence::above_client_ceiling, l::kAboveClientCeiling},

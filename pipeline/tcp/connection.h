@@ -68,6 +68,17 @@ struct SideTotals {
   std::uint16_t zero_windows = 0;  ///< segments that advertised a zero window
 };
 
+/// The habits of the host that answered the SYN: what tells several servers behind one address apart. What the client's
+/// own SYN asked for shows in them as well (options, and with them the window).
+struct AnsweringStack {
+  std::uint8_t ttl = 0;      ///< as captured; 0: no SYN-ACK was kept
+  std::uint8_t options = 0;  ///< TcpOptions::present
+  std::uint16_t window = 0;
+  bool dont_fragment = false;
+
+  friend bool operator==(const AnsweringStack&, const AnsweringStack&) = default;
+};
+
 /// Everything known of a connection that holds for every connection, with or without Evidence.
 struct ConnectionSummary {
   flowtable::Endpoint originator;
@@ -90,6 +101,7 @@ struct ConnectionSummary {
   bool evidence_missing : 1 = false;  ///< the evidence pool was exhausted
   bool tunneled : 1 = false;
   std::uint16_t duplicates = 0;  ///< mirror duplicates dropped
+  AnsweringStack answered_by;    ///< only with EventKind::established
 };
 
 }  // namespace doorslam::tcp

@@ -421,6 +421,9 @@ void Tracker::note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, co
   event.number = segment.number;
   event.kind = EventKind::established;
   describe(slot, event.summary);
+  if (!slot.state.has(FlowFlag::evidence)) return;
+  const Fingerprint& answer = evidence_[details_[slot.state.details].evidence].of(Side::responder).first;
+  event.summary.answered_by = {answer.ttl, answer.options, answer.window, answer.dont_fragment};
 }
 
 /// Fills in all but end_reason.
