@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <tuple>
 
 #include "pipeline/alert/ecs_record.h"
@@ -32,6 +33,17 @@ std::uint64_t stable_id(IncidentScope scope, const diagnose::DiagnosedConnection
   id.mix(first.summary.originator).mix(first.summary.responder);
   id.mix(static_cast<std::uint64_t>(first.summary.start_ns)).mix(first.summary.id);
   return id.value();
+}
+
+constexpr auto address_of_tally = [](const auto& entry) { return entry.first; };
+
+/// The sketch, made of what is known one by one where it is not there yet. `address_of` says whose an entry is.
+template <class Known, class AddressOf>
+DistinctSketch& sketch_of(std::unique_ptr<DistinctSketch>& sketch, const Known& known, AddressOf address_of) {
+  if (sketch) return *sketch;
+  sketch = std::make_unique<DistinctSketch>();
+  for (const auto& entry : known) sketch->add(KeyHash()(address_of(entry)));
+  return *sketch;
 }
 
 }  // namespace
@@ -89,18 +101,10 @@ void OpenIncident::add_client(const flowtable::IpAddress& client) {
   }
 }
 
-/// Knows all clients so far.
-DistinctSketch& OpenIncident::sketch() {
-  if (all_clients_) return *all_clients_;
-  all_clients_ = std::make_unique<DistinctSketch>();
-  for (const auto& [address, tally] : clients_) all_clients_->add(KeyHash()(address));
-  return *all_clients_;
-}
-
 /// One of more clients than are told apart.
 void OpenIncident::count_beyond(const flowtable::IpAddress& client) {
   incident_.distinct_clients.lower_bound = true;
-  sketch().add(KeyHash()(client));
+  sketch_of(all_clients_, clients_, address_of_tally).add(KeyHash()(client));
 }
 
 void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns) {
@@ -154,10 +158,13 @@ void OpenIncident::absorb(const OpenIncident& other) {
     own.served += tally.served;
   }
   if (other.all_clients_) {
-    sketch().merge(*other.all_clients_);
+    sketch_of(all_clients_, clients_, address_of_tally).merge(*other.all_clients_);
     incident_.distinct_clients.lower_bound = true;
   }
-  incident_.distinct_servers.lower_bound |= other.incident_.distinct_servers.lower_bound;
+  if (other.all_servers_) {
+    sketch_of(all_servers_, servers_, std::identity()).merge(*other.all_servers_);
+    incident_.distinct_servers.lower_bound = true;
+  }
   incident_.contrast.served_before += other.incident_.contrast.served_before;
   incident_.contrast.served += other.incident_.contrast.served;
   for (const flowtable::IpAddress& client : other.served_clients_) {
@@ -185,6 +192,7 @@ Incident OpenIncident::snapshot(std::size_t samples) const {
   out.distinct_clients.count = clients_.size();
   if (all_clients_) out.distinct_clients.estimate = std::max<std::uint64_t>(all_clients_->estimate(), clients_.size());
   out.distinct_servers.count = std::max<std::uint64_t>(servers_.size(), 1);
+  if (all_servers_) out.distinct_servers.estimate = std::max<std::uint64_t>(all_servers_->estimate(), servers_.size());
   out.distinct_ports.count =
       ports_.empty() ? 1 : static_cast<std::uint64_t>(std::count(ports_.begin(), ports_.end(), true));
   out.contrast.served_clients.count = served_clients_.size();
@@ -225,6 +233,7 @@ void OpenIncident::add_server(const flowtable::IpAddress& server) {
     servers_.insert(server);
   } else if (!servers_.contains(server)) {
     incident_.distinct_servers.lower_bound = true;
+    sketch_of(all_servers_, servers_, std::identity()).add(KeyHash()(server));
   }
 }
 

@@ -55,7 +55,6 @@ class OpenIncident {
  private:
   void add_client(const flowtable::IpAddress& client);
   void count_beyond(const flowtable::IpAddress& client);
-  DistinctSketch& sketch();
   void add_port(std::uint16_t port);
   void add_server(const flowtable::IpAddress& server);
   std::vector<AddressPrefix> refused_prefixes() const;
@@ -69,7 +68,8 @@ class OpenIncident {
   std::unordered_set<flowtable::IpAddress, KeyHash> served_clients_;
   std::unordered_set<flowtable::IpAddress, KeyHash> earlier_clients_;  ///< served before the first refusal
   std::unordered_set<flowtable::IpAddress, KeyHash> servers_;
-  std::vector<bool> ports_;  ///< by port; empty where the scope has one port
+  std::unique_ptr<DistinctSketch> all_servers_;  ///< once there are more than `exact_`
+  std::vector<bool> ports_;                      ///< by port; empty where the scope has one port
 };
 
 }  // namespace doorslam::alert
