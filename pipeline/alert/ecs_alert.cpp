@@ -170,6 +170,30 @@ void add_one_server(EcsRecord& record, const diagnose::OneOfServers& one) {
 void add_contrast(EcsRecord& record, const Contrast& contrast) {
   record.open("contrast");
   record.number("served_before", contrast.served_before);
+/// Durations in seconds, as the figures of the clock.
+void add_times(EcsRecord& record, const RefusedTimes& times) {
+  constexpr std::array<std::string_view, 4> kNames = {"minute", "hour", "day", "spells"};
+  const auto seconds = [](flowtable::DurationNs ns) { return static_cast<std::uint64_t>(ns / flowtable::kSecondNs); };
+  record.open("refused_times");
+  record.word("of", kNames[static_cast<std::size_t>(times.kind)]);
+  record.number("count", times.cycles);
+  if (times.kind == TimesKind::spells) {
+    record.number("shortest_seconds", seconds(times.shortest_ns));
+    record.number("longest_seconds", seconds(times.longest_ns));
+    record.number("least_apart_seconds", seconds(times.least_apart_ns));
+    record.number("most_apart_seconds", seconds(times.most_apart_ns));
+  } else {
+    record.number("from_seconds", times.from_seconds);
+    record.number("to_seconds", times.to_seconds);
+  }
+  record.number("refused_within", times.refused_within);
+  record.number("refused", times.refused);
+  record.number("served_within", times.served_within);
+  record.number("served", times.served);
+  record.ratio("chance", times.chance);
+  record.close();
+}
+
   record.number("served", contrast.served);
   record.open("served_clients");
   add_count(record, contrast.served_clients);
@@ -293,6 +317,7 @@ class AlertEncoder::Impl {
     add_sample(record_, incident.sample);
     add_ladder(record_, incident.sample);
     record_.add_hypotheses(incident.sample.diagnosis.hypotheses);
+    if (incident.times) add_times(record_, *incident.times);
     record_.add_findings(incident.sample.diagnosis);
     add_quality_object(record_, "quality", incident.quality);
     add_quality_object(record_, "capture", event.capture);

@@ -97,7 +97,11 @@ std::string_view name_of(IncidentScope scope) noexcept {
 class IncidentLog::Impl {
  public:
   explicit Impl(const IncidentOptions& options)
-      : options_(options), served_(options.max_endpoints), flaps_(options.max_open), client_fans_(options.max_clients) {
+      : options_(options),
+        served_(options.max_endpoints),
+        times_(options.max_open),
+        flaps_(options.max_open),
+        client_fans_(options.max_clients) {
     reconfigure(options);
   }
 
@@ -120,7 +124,11 @@ class IncidentLog::Impl {
     }
     const Slot slot = route(connection);
     open_.at(slot).add(connection);
-    if (is_foldable(connection)) fold(connection, slot, out);
+    if (is_foldable(connection)) {
+      fold(connection, slot, out);
+    } else {
+      note_time(connection.summary);
+    }
   }
 
   void advance(TimeNs now, std::vector<AlertEvent>& out) {
@@ -147,9 +155,41 @@ class IncidentLog::Impl {
  private:
   void observe_served(const tcp::ConnectionSummary& summary) {
     served_.touch(summary.responder).add(summary);
+    if (times_.size() > 0) {
+      if (ConnectionTimes* const times = times_.find(summary.responder)) times->add_served(summary.start_ns);
+    }
     tell_watchers(endpoint_watchers_, summary.responder, summary);
     tell_watchers(server_watchers_, summary.responder.address, summary);
     tell_watchers(client_watchers_, summary.originator.address, summary);
+  }
+
+  /// Remembers when the endpoint refused, from the served ones before its first refusal on.
+  void note_time(const tcp::ConnectionSummary& refused) {
+    ConnectionTimes* times = times_.find(refused.responder);
+    const bool is_news = times == nullptr || refused.start_ns - times->last_refused_ns() > kTimesForgottenNs;
+    times = &times_.touch(refused.responder);
+    if (is_news) *times = times_of(served_.find(refused.responder), refused.start_ns);
+    times->add_refused(refused.start_ns);
+  }
+
+  static ConnectionTimes times_of(const ServedHistory* served, TimeNs refused_ns) {
+    TimeNs begin_ns = refused_ns;
+    if (served != nullptr) {
+      for (const ServedHistory::Visit& visit : served->visits) begin_ns = std::min(begin_ns, visit.start_ns);
+    }
+    ConnectionTimes times(begin_ns);
+    if (served != nullptr) {
+      for (const ServedHistory::Visit& visit : served->visits) times.add_served(visit.start_ns);
+    }
+    return times;
+  }
+
+  /// The incident as it is to be told.
+  Incident told(const OpenIncident& incident) {
+    Incident out = incident.snapshot(options_.sample_clients);
+    if (incident.scope() != IncidentScope::endpoint) return out;
+    if (const ConnectionTimes* const times = times_.find(incident.server())) out.times = times->pattern();
+    return out;
   }
 
   template <class Watchers, class Key>
@@ -323,7 +363,7 @@ class IncidentLog::Impl {
   void announce(OpenIncident& incident, TimeNs at_ns, std::vector<AlertEvent>& out) {
     incident.announced = true;
     incident.next_update_ns = at_ns + options_.update_interval_ns;
-    out.push_back({AlertAction::opened, at_ns, incident.snapshot(options_.sample_clients), capture_});
+    out.push_back({AlertAction::opened, at_ns, told(incident), capture_});
     incident.mark_told();
   }
 
@@ -343,7 +383,7 @@ class IncidentLog::Impl {
     } else if (due_ns >= incident.next_update_ns) {
       incident.next_update_ns = due_ns + options_.update_interval_ns;
       if (incident.has_news()) {
-        out.push_back({AlertAction::updated, due_ns, incident.snapshot(options_.sample_clients), capture_});
+        out.push_back({AlertAction::updated, due_ns, told(incident), capture_});
         incident.mark_told();
       }
     }
@@ -353,7 +393,7 @@ class IncidentLog::Impl {
   void close(Slot slot, TimeNs at_ns, std::uint64_t folded_into, std::vector<AlertEvent>& out) {
     OpenIncident& incident = open_.at(slot);
     if (!incident.announced) announce(incident, at_ns, out);
-    AlertEvent event{AlertAction::closed, at_ns, incident.snapshot(options_.sample_clients), capture_};
+    AlertEvent event{AlertAction::closed, at_ns, told(incident), capture_};
     event.incident.folded_into = folded_into;
     if (incident.scope() == IncidentScope::endpoint && options_.flap_ns > 0) {
       flaps_.touch({incident.server(), incident.cause()}) = Flap{at_ns, incident.reopened()};
@@ -368,6 +408,8 @@ class IncidentLog::Impl {
   }
 
   static constexpr std::size_t kSweepIncidents = 256;
+  /// An endpoint that has refused nobody for so long begins anew: more than a week, for what happens on one day of it.
+  static constexpr flowtable::DurationNs kTimesForgottenNs = 8LL * 24 * 3600 * flowtable::kSecondNs;
   using Deadline = std::pair<TimeNs, Slot>;
 
   IncidentOptions options_;
@@ -383,6 +425,7 @@ class IncidentLog::Impl {
   std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> server_watchers_;
   std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> client_watchers_;
   BoundedMap<Endpoint, ServedHistory> served_;
+  BoundedMap<Endpoint, ConnectionTimes> times_;  ///< of endpoints that have refused
   BoundedMap<EndpointCause, Flap> flaps_;
   BoundedMap<AddressCause, ClientFan> client_fans_;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;

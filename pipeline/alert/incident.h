@@ -11,6 +11,7 @@
 #include "flowtable/time.h"
 #include "pipeline/alert/expected_refusal.h"
 #include "pipeline/alert/prefix_cover.h"
+#include "pipeline/alert/refused_times.h"
 #include "pipeline/diagnose/diagnosis.h"
 
 /// What the incident log makes of many refused connections: few things to tell a person.
@@ -89,6 +90,8 @@ struct Incident {
   double mean_confidence = 0.0;          ///< of the refused connections' diagnoses
   diagnose::DiagnosedConnection sample;  ///< the refused connection with the most evidence
   Contrast contrast;
+  /// With scope `endpoint`, where the endpoint's refusals, of whatever cause above the SYN, come at times of their own.
+  std::optional<RefusedTimes> times;
   CaptureQuality quality;         ///< of this incident's connections
   std::uint32_t reopened = 0;     ///< times that it came back soon after it had closed; see IncidentOptions::flap_ns
   std::uint64_t folded_into = 0;  ///< closed because that wider incident took over; 0: not so
@@ -110,11 +113,13 @@ struct IncidentOptions {
   /// What opens again within this after closing comes and goes: it then stays open twice as long as the time before, up
   /// to 16 times quiet_ns, so that it makes fewer alerts. 0: never.
   flowtable::DurationNs flap_ns = 3600 * flowtable::kSecondNs;
-  std::size_t sample_clients = 10;          ///< clients named in an alert
-  std::size_t exact_clients = 512;          ///< distinct clients (ports, servers) counted exactly per incident
-  std::size_t fold_ports = 10;              ///< more ports of one server than this are one incident
-  std::size_t fold_servers = 10;            ///< more servers refused to one client than this are one incident
-  std::size_t max_open = 1024;              ///< incidents open at a time; beyond, one `everywhere` incident a cause
+  std::size_t sample_clients = 10;  ///< clients named in an alert
+  std::size_t exact_clients = 512;  ///< distinct clients (ports, servers) counted exactly per incident
+  std::size_t fold_ports = 10;      ///< more ports of one server than this are one incident
+  std::size_t fold_servers = 10;    ///< more servers refused to one client than this are one incident
+  /// Incidents open at a time; beyond, one `everywhere` incident a cause. The times of as many endpoints are
+  /// remembered.
+  std::size_t max_open = 1024;
   std::size_t max_endpoints = 16'384;       ///< endpoints whose served connections are remembered
   std::size_t max_clients = 65'536;         ///< clients watched for sweeps
   std::vector<ExpectedRefusal> expected{};  ///< refusals that are no news

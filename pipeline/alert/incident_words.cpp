@@ -93,6 +93,34 @@ std::string flood_words(const Incident& incident) {
 }
 
 }  // namespace
+/// "37 s", or "37 s to 41 s".
+std::string range_words(flowtable::DurationNs least, flowtable::DurationNs most) {
+  return least == most ? person_duration(most) : fmt::format("{} to {}", person_duration(least), person_duration(most));
+}
+
+std::string spell_words(const RefusedTimes& times) {
+  return fmt::format("into {} of {}, which began {} apart", counted(times.cycles, "spell"),
+                     range_words(times.shortest_ns, times.longest_ns),
+                     range_words(times.least_apart_ns, times.most_apart_ns));
+}
+
+std::string clock_words(const RefusedTimes& times) {
+  const auto of_day = [](std::uint32_t seconds) {
+    return fmt::format("{:02}:{:02}", seconds / 3600, seconds / 60 % 60);
+  };
+  switch (times.kind) {
+    case TimesKind::minute:
+      return fmt::format("between second {} and {} of a minute, in {}", times.from_seconds, times.to_seconds,
+                         counted(times.cycles, "minute"));
+    case TimesKind::hour:
+      return fmt::format("between minute {} and {} of an hour, in {}", times.from_seconds / 60, times.to_seconds / 60,
+                         counted(times.cycles, "hour"));
+    default:
+      return fmt::format("between {} and {} UTC, on {}", of_day(times.from_seconds), of_day(times.to_seconds),
+                         counted(times.cycles, "day"));
+  }
+}
+
 
 std::string count_words(const DistinctCount& count) {
   if (!count.lower_bound) return grouped(count.count);
@@ -198,6 +226,17 @@ std::string contrast_words(const Incident& incident) {
 }
 
 std::string prefix_words(const Incident& incident) {
+std::string times_words(const Incident& incident) {
+  if (!incident.times || incident.sample.diagnosis.limit) return {};
+  const RefusedTimes& times = *incident.times;
+  const std::string refusals = times.refused_within == times.refused
+                                   ? fmt::format("all {}", counted(times.refused, "refusal"))
+                                   : fmt::format("{} of {}", times.refused_within, counted(times.refused, "refusal"));
+  return fmt::format("{} fell {}; {} of {} served did.", refusals,
+                     times.kind == TimesKind::spells ? spell_words(times) : clock_words(times),
+                     grouped(times.served_within), grouped(times.served));
+}
+
   constexpr std::size_t kShown = 6;
   const std::vector<AddressPrefix>& prefixes = incident.refused_prefixes;
   if (prefixes.empty() || incident.distinct_clients.count < 2) return {};

@@ -20,6 +20,9 @@ std::string pattern_words(const Incident& incident);
 std::string contrast_words(const Incident& incident);
 /// Which of several servers behind the address refuses; empty where that is not known.
 std::string server_words(const Incident& incident);
+/// What the refused times have in common: "all 24 refusals fell into 3 spells ..."; empty where nothing beyond chance,
+/// or a limit explains it.
+std::string times_words(const Incident& incident);
 /// The address prefixes that are refused; empty where addresses do not decide, or there is one refused client.
 std::string prefix_words(const Incident& incident);
 /// The limit that the sample connection met: "refuses from 4 open sessions on: ..."; empty where none was learned.

@@ -101,7 +101,8 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
     out += labelled("meanwhile", contrast, style);
   }
   if (const std::string limit = limit_words(incident); !limit.empty()) out += labelled("limit", limit, style);
-  if (const std::string server = server_words(incident); !server.empty()) out += labelled("which one", server, style);
+  if (const std::string times = times_words(incident); !times.empty()) out += labelled("times", times, style);
+  if (const std::string server = server_words(incident); !server.empty()) out += labelled("server", server, style);
   if (const std::string prefixes = prefix_words(incident); !prefixes.empty()) {
     out += labelled("addresses", prefixes, style);
   }

@@ -52,7 +52,7 @@ constexpr std::array kLimitLookalikes = {
               "there the kernel refuses: the handshake itself does not get through, nothing is closed politely"},
     Lookalike{Cause::maintenance, "a service that is shutting down refuses everybody, however few are connected"},
 };
-constexpr std::array<Strings, 3> kLimitChecks = {
+constexpr std::array<Strings, 4> kLimitChecks = {
     "Count the sessions: `ss -Htn state established '( sport = :PORT )' | awk '{print $4}' | sort | uniq -c` on the "
     "server. Does the number stand at a round figure whenever clients are refused?",
     "Who holds the sessions? Idle or leaked ones (no data for hours, clients long gone) ask for shorter idle timeouts "
@@ -62,6 +62,8 @@ constexpr std::array<Strings, 3> kLimitChecks = {
 };
 constexpr std::array<Strings, 2> kLimitReferences = {"RFC 959 and RFC 5321: reply 421, service not available",
                                                      "RFC 6585, RFC 9110: status 429 and 503"};
+    "Do the refusals come in spells, or at the same time of the hour or day (the alert says so where it is beyond "
+    "chance)? Then look for what runs at these times: backups, batch jobs, reloads.",
 
 // --- rate_limit -----------------------------------------------------------------------------------------------------
 

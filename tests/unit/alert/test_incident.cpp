@@ -60,6 +60,43 @@ TEST(IncidentLog, MakesOneIncidentOfManyRefusals) {
   EXPECT_EQ(incident.sample_clients.front().address, sample::address(numbered(0)));
 }
 
+/// Each night is an incident of its own; what they have in common shows all the same.
+TEST(IncidentLog, RemembersTheTimesOfAnEndpointOverItsIncidents) {
+  Feed feed;
+  const flowtable::DurationNs until_two = (23 * 3600 - 4 * 60 - 5) * kS;  // from 03:04:05
+  for (int day = 0; day < 5; ++day) {
+    const flowtable::DurationNs midnight = until_two - 7200 * kS + day * 86'400 * kS;
+    for (int i = 0; i < 300; ++i) {
+      const bool refuses = i >= 25 && i < 29;  // 02:00 to 02:15
+      feed.put(refuses ? Cause::maintenance : Cause::served, endpoint(numbered(static_cast<std::uint32_t>(i)), 1000),
+               kServer, midnight + i * 288 * kS + 12 * kS);
+    }
+  }
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.count(AlertAction::opened), 5U);
+  EXPECT_FALSE(feed.events.front().incident.times) << "one night is no pattern";
+  ASSERT_TRUE(feed.events.back().incident.times);
+  const RefusedTimes& times = *feed.events.back().incident.times;
+  EXPECT_EQ(times.kind, TimesKind::day);
+  EXPECT_EQ(times.from_seconds, 7200U);
+  EXPECT_EQ(times.to_seconds, 8100U);
+  EXPECT_EQ(times.cycles, 5U);
+  EXPECT_EQ(times.refused, 20U);
+  EXPECT_EQ(times.served_within, 0U);
+}
+
+/// A port scan must not push out what is known of the times of services.
+TEST(IncidentLog, RemembersNoTimesOfClosedPorts) {
+  Feed feed;
+  for (int i = 0; i < 50; ++i) {
+    const auto at = i * 60 * kS;
+    feed.put(Cause::served, endpoint("192.0.2.2", 1), kServer, at + 30 * kS);
+    feed.put(Cause::port_closed, endpoint("192.0.2.1", 1), kServer, at + 31 * kS);
+  }
+  feed.log.finish(feed.events);
+  for (const AlertEvent& event : feed.events) EXPECT_FALSE(event.incident.times);
+}
+
 TEST(IncidentLog, SeparatesByServerPortAndCause) {
   Feed feed;
   feed.put(Cause::connection_limit, endpoint("192.0.2.1", 1), kServer, 0);
@@ -299,6 +336,7 @@ TEST(Folding, MakesOneAlertOfASweepOverManyServers) {
   EXPECT_EQ(incident.refused, 2'000U);
   EXPECT_EQ(incident.distinct_servers.count, 512U);
   EXPECT_TRUE(incident.distinct_servers.lower_bound);
+  EXPECT_NEAR(static_cast<double>(incident.distinct_servers.estimate), 2'000.0, 200.0);
   EXPECT_EQ(incident.distinct_ports.count, 1U);
 }
 
