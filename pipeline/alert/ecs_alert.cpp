@@ -153,6 +153,8 @@ void add_stack(EcsRecord& record, std::string_view key, const tcp::AnsweringStac
   record.open(key);
   record.number("ttl", stack.ttl);
   record.number("window", stack.window);
+  record.flag("dont_fragment", stack.dont_fragment);
+  record.flag("ip_id_zero", stack.ip_id_zero);
   record.close();
 }
 
@@ -163,13 +165,11 @@ void add_one_server(EcsRecord& record, const diagnose::OneOfServers& one) {
   add_stack(record, "serving", one.serving);
   record.number("refused", one.refused);
   record.number("served", one.served);
+  record.number("refused_elsewhere", one.refused_elsewhere);
   record.number("served_elsewhere", one.served_elsewhere);
   record.close();
 }
 
-void add_contrast(EcsRecord& record, const Contrast& contrast) {
-  record.open("contrast");
-  record.number("served_before", contrast.served_before);
 /// Durations in seconds, as the figures of the clock.
 void add_times(EcsRecord& record, const RefusedTimes& times) {
   constexpr std::array<std::string_view, 4> kNames = {"minute", "hour", "day", "spells"};
@@ -194,6 +194,9 @@ void add_times(EcsRecord& record, const RefusedTimes& times) {
   record.close();
 }
 
+void add_contrast(EcsRecord& record, const Contrast& contrast) {
+  record.open("contrast");
+  record.number("served_before", contrast.served_before);
   record.number("served", contrast.served);
   record.open("served_clients");
   add_count(record, contrast.served_clients);
@@ -314,10 +317,10 @@ class AlertEncoder::Impl {
     add_contrast(record_, incident.contrast);
     if (incident.sample.diagnosis.limit) add_limit(record_, *incident.sample.diagnosis.limit);
     if (incident.sample.diagnosis.one_server) add_one_server(record_, *incident.sample.diagnosis.one_server);
+    if (incident.times) add_times(record_, *incident.times);
     add_sample(record_, incident.sample);
     add_ladder(record_, incident.sample);
     record_.add_hypotheses(incident.sample.diagnosis.hypotheses);
-    if (incident.times) add_times(record_, *incident.times);
     record_.add_findings(incident.sample.diagnosis);
     add_quality_object(record_, "quality", incident.quality);
     add_quality_object(record_, "capture", event.capture);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "pipeline/alert/text.h"
+#include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/guide.h"
 
 namespace doorslam::alert {
@@ -92,7 +93,6 @@ std::string flood_words(const Incident& incident) {
       clients);
 }
 
-}  // namespace
 /// "37 s", or "37 s to 41 s".
 std::string range_words(flowtable::DurationNs least, flowtable::DurationNs most) {
   return least == most ? person_duration(most) : fmt::format("{} to {}", person_duration(least), person_duration(most));
@@ -121,6 +121,7 @@ std::string clock_words(const RefusedTimes& times) {
   }
 }
 
+}  // namespace
 
 std::string count_words(const DistinctCount& count) {
   if (!count.lower_bound) return grouped(count.count);
@@ -225,7 +226,6 @@ std::string contrast_words(const Incident& incident) {
   return out;
 }
 
-std::string prefix_words(const Incident& incident) {
 std::string times_words(const Incident& incident) {
   if (!incident.times || incident.sample.diagnosis.limit) return {};
   const RefusedTimes& times = *incident.times;
@@ -237,6 +237,7 @@ std::string times_words(const Incident& incident) {
                      grouped(times.served_within), grouped(times.served));
 }
 
+std::string prefix_words(const Incident& incident) {
   constexpr std::size_t kShown = 6;
   const std::vector<AddressPrefix>& prefixes = incident.refused_prefixes;
   if (prefixes.empty() || incident.distinct_clients.count < 2) return {};
@@ -252,11 +253,11 @@ std::string server_words(const Incident& incident) {
   if (!incident.sample.diagnosis.one_server) return {};
   const diagnose::OneOfServers& one = *incident.sample.diagnosis.one_server;
   return fmt::format(
-      "{} behind this address: the one whose SYN-ACKs have TTL {} and window {} refused {} and served {}; {} (TTL {}, "
-      "window {}) refused none and served {}.",
-      counted(one.others + 1, "server"), one.refusing.ttl, one.refusing.window, grouped(one.refused),
-      grouped(one.served), one.others == 1 ? "the other" : "the others", one.serving.ttl, one.serving.window,
-      grouped(one.served_elsewhere));
+      "one of {} behind this address: the one whose SYN-ACKs have {} (others: {}). {} of {}, {} of {} served.",
+      counted(one.others + 1, "server"), diagnose::habits_in_words(one.refusing, one.serving),
+      diagnose::habits_in_words(one.serving, one.refusing), grouped(one.refused),
+      counted(one.refused + one.refused_elsewhere, "refusal"), grouped(one.served),
+      grouped(one.served + one.served_elsewhere));
 }
 
 std::string limit_words(const Incident& incident) {

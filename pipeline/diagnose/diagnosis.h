@@ -57,12 +57,13 @@ struct LearnedLimit {
 
 /// The refusals came from one of several servers behind the address.
 struct OneOfServers {
-  tcp::AnsweringStack refusing;        ///< its SYN-ACKs, as captured
-  tcp::AnsweringStack serving;         ///< those of another one
-  std::uint32_t others = 0;            ///< servers beside the refusing one, as far as they can be told apart
-  std::uint32_t refused = 0;           ///< by the refusing server, that connection included; by the others none
-  std::uint32_t served = 0;            ///< by the refusing server all the same
-  std::uint32_t served_elsewhere = 0;  ///< by the others
+  tcp::AnsweringStack refusing;         ///< its SYN-ACKs, as captured
+  tcp::AnsweringStack serving;          ///< those of another one
+  std::uint32_t others = 0;             ///< servers beside the refusing one, as far as they can be told apart
+  std::uint32_t refused = 0;            ///< by the refusing server, that connection included
+  std::uint32_t served = 0;             ///< by the refusing server all the same
+  std::uint32_t refused_elsewhere = 0;  ///< by the others
+  std::uint32_t served_elsewhere = 0;
 };
 
 /// The reading of one connection.

@@ -13,12 +13,16 @@ using flowtable::kNoTime;
 using flowtable::kSecondNs;
 using tcp::SideEvidence;
 
+/// Captures and kernels disagree on the order of a close and a SYN that comes with it by no more than this.
+constexpr flowtable::DurationNs kAtOnceNs = 100 * kMillisecondNs;
+/// A closure so long after the end may still be its consequence: clients try again within seconds.
+constexpr flowtable::DurationNs kAfterwardsNs = 10 * kSecondNs;
+
 /// The port's closure that followed this end, or null.
 const PortClosure* port_closed_soon(const Case& c) {
   if (!c.server_hung_up() || !c.marks) return nullptr;
-  const PortClosure* closure =
-      c.marks->closure_between(c.closed_ns - 100 * kMillisecondNs, c.closed_ns + 10 * kSecondNs);
-  return closure == nullptr || closure->last_accept_ns > c.closed_ns + 100 * kMillisecondNs ? nullptr : closure;
+  const PortClosure* closure = c.marks->closure_between(c.closed_ns - kAtOnceNs, c.closed_ns + kAfterwardsNs);
+  return closure == nullptr || closure->last_accept_ns > c.closed_ns + kAtOnceNs ? nullptr : closure;
 }
 
 }  // namespace
@@ -57,9 +61,9 @@ std::optional<Finding> sessions_ended_together(const Case& c) {
   // Where nothing listens afterwards, fewer witnesses do.
   const std::uint32_t witnesses = together + (port_closed_soon(c) != nullptr ? 1 : 0);
   return Finding{
-      fmt::format("{} cut short within 30 ms of this one, {} went on",
+      fmt::format("{} cut short within {} of this one, {} went on",
                   counted(together, "other session of this server was", "other sessions of this server were"),
-                  c.contrast.went_on),
+                  in_words(kTogetherNs), c.contrast.went_on),
       witnesses >= 3 ? 1.0 : (witnesses == 2 ? 0.75 : 0.4)};
 }
 
@@ -73,6 +77,7 @@ std::optional<Finding> sessions_went_on(const Case& c) {
       fmt::format("{} of this server went on undisturbed", counted(k.went_on, "other session", "other sessions"))};
 }
 
+/// A refusal by list or limit leaves the port open for others; a process that is gone does not.
 std::optional<Finding> port_closed_afterwards(const Case& c) {
   const PortClosure* closure = port_closed_soon(c);
   if (closure == nullptr) return std::nullopt;

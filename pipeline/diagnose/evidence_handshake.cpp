@@ -18,6 +18,15 @@ using flowtable::kSecondNs;
 using tcp::Fingerprint;
 using tcp::SideEvidence;
 
+/// A kernel's own RST, or a device's pair of them, comes within this.
+constexpr flowtable::DurationNs kAtOnceNs = 20 * kMillisecondNs;
+/// A queue that overflows does so again and again within this.
+constexpr flowtable::DurationNs kNearbyNs = 60 * kSecondNs;
+/// Super-servers withdraw a service for about this long.
+constexpr flowtable::DurationNs kWithdrawnNs = 60 * kSecondNs;
+/// Connections in a second; fewer are no burst.
+constexpr std::uint32_t kBurst = 4;
+
 /// Hops that a packet has crossed, by the usual initial TTLs. Two stacks of one host may start at different ones.
 int hops_crossed(std::uint8_t ttl) {
   for (const int initial : {32, 64, 128, 255}) {
@@ -26,10 +35,13 @@ int hops_crossed(std::uint8_t ttl) {
   return 0;
 }
 
-/// The TTL that this side's own packets arrive with; 0 where it sent nothing but the RST.
-std::uint8_t own_ttl(const SideEvidence& side, std::uint8_t host_ttl) {
-  if (side.first.seen && side.first.ttl != 0) return side.first.ttl;
-  return host_ttl;
+/// The TTL that the server's own packets arrive with; 0 where that is unknown.
+std::uint8_t own_ttl(const Case& c) {
+  const SideEvidence& server = c.packets->of(tcp::Side::responder);
+  if (server.first.seen && server.first.ttl != 0) return server.first.ttl;
+  // It sent nothing but the RST: of several servers behind the address it may be any.
+  if (c.marks && c.marks->stacks.has_ttl(server.rst.ttl)) return server.rst.ttl;
+  return c.host_ttl;
 }
 
 bool about_reset(const Case& c) {
@@ -52,6 +64,7 @@ std::optional<Finding> handshake_ack_right(const Case& c) {
                      : "the handshake's sequence and acknowledgement numbers fit"};
 }
 
+/// A stack sends its SYN again when nothing came back (RFC 6298): not one packet of either direction got through.
 std::optional<Finding> syn_repeated(const Case& c) {
   if (c.ending != Ending::syn_unanswered || c.packets == nullptr || c.packets->syns < 2) return std::nullopt;
   return Finding{fmt::format("{} SYNs over {} went unanswered, no RST and no ICMP", c.packets->syns,
@@ -70,6 +83,7 @@ std::optional<Finding> icmp_prohibited(const Case& c) {
                              v6 ? "ICMPv6" : "ICMP", icmp.type, icmp.code)};
 }
 
+/// The router or host says itself that it could not deliver the packet; why a filter would refuse it, it does not say.
 std::optional<Finding> icmp_unreachable(const Case& c) {
   if (c.packets == nullptr || c.packets->icmp.time_ns == kNoTime || icmp_prohibited(c)) return std::nullopt;
   const tcp::IcmpNote& icmp = c.packets->icmp;
@@ -105,11 +119,12 @@ std::optional<Finding> bare_reset_answers_ack(const Case& c) {
     return std::nullopt;
   const SideEvidence& server = *c.server();
   if (server.rst_with_ack || c.packets->handshake_ns == kNoTime) return std::nullopt;
-  if (server.rst_ns - c.packets->handshake_ns > 20 * kMillisecondNs) return std::nullopt;
+  if (server.rst_ns - c.packets->handshake_ns > kAtOnceNs) return std::nullopt;
   return Finding{fmt::format("a RST without ACK answers the final ACK within {}: the kernel, not the application",
                              in_words(server.rst_ns - c.packets->handshake_ns))};
 }
 
+/// A full accept queue lasts until the application takes from it: SYNs are dropped, ACKs ignored or reset meanwhile.
 std::optional<Finding> server_overflowed_nearby(const Case& c) {
   if (!c.marks || c.marks->last_overflow_ns == kNoTime) return std::nullopt;
   if (c.ending != Ending::syn_unanswered && c.ending != Ending::handshake_ignored &&
@@ -117,7 +132,7 @@ std::optional<Finding> server_overflowed_nearby(const Case& c) {
     return std::nullopt;
   }
   const auto distance = std::abs(c.marks->last_overflow_ns - c.summary.start_ns);
-  if (distance > 60 * kSecondNs) return std::nullopt;
+  if (distance > kNearbyNs) return std::nullopt;
   return Finding{fmt::format("the same port ignored a completed handshake {} away in time", in_words(distance))};
 }
 
@@ -132,6 +147,7 @@ std::optional<Finding> left_half_open_in_numbers(const Case& c) {
       "{} handshakes with this port were left half-open within 30 s: nobody answered its SYN-ACKs", others)};
 }
 
+/// Only a stack that wants no connection resets the SYN-ACK: nobody refused it.
 std::optional<Finding> client_reset_the_syn_ack(const Case& c) {
   if (c.packets == nullptr || c.ending != Ending::half_open_abandoned) return std::nullopt;
   if (c.client()->rst_ns == kNoTime) return std::nullopt;
@@ -142,7 +158,7 @@ std::optional<Finding> client_reset_the_syn_ack(const Case& c) {
 std::optional<Finding> reset_from_elsewhere(const Case& c) {
   if (!about_reset(c)) return std::nullopt;
   const SideEvidence& server = *c.server();
-  const std::uint8_t own = own_ttl(server, c.host_ttl);
+  const std::uint8_t own = own_ttl(c);
   if (own == 0 || hops_crossed(server.rst.ttl) == hops_crossed(own)) return std::nullopt;
   const int nearer = hops_crossed(own) - hops_crossed(server.rst.ttl);
   // Towards the client it passed the capture, so its sender stands on the server's side of it.
@@ -161,10 +177,11 @@ std::optional<Finding> nothing_but_a_reset(const Case& c) {
   return Finding{"nothing but a RST was seen of it: a straggler of a connection that was over, which refuses nobody"};
 }
 
+/// A device on the way would stand nearer to the capture, or farther away, than the server.
 std::optional<Finding> reset_from_the_server(const Case& c) {
   if (!about_reset(c)) return std::nullopt;
   const SideEvidence& server = *c.server();
-  const std::uint8_t own = own_ttl(server, c.host_ttl);
+  const std::uint8_t own = own_ttl(c);
   if (own == 0 || hops_crossed(server.rst.ttl) != hops_crossed(own)) return std::nullopt;
   return Finding{fmt::format("the RST arrives with TTL {}, as do the server's own packets", server.rst.ttl)};
 }
@@ -186,7 +203,7 @@ std::optional<Finding> client_reset_from_elsewhere(const Case& c) {
 std::optional<Finding> resets_both_ways(const Case& c) {
   if (c.packets == nullptr || c.client()->rst_ns == kNoTime || c.server()->rst_ns == kNoTime) return std::nullopt;
   const auto apart = std::abs(c.client()->rst_ns - c.server()->rst_ns);
-  if (apart > 20 * kMillisecondNs) return std::nullopt;
+  if (apart > kAtOnceNs) return std::nullopt;
   const bool client_foreign =
       c.client()->first.seen && hops_crossed(c.client()->rst.ttl) != hops_crossed(c.client()->first.ttl);
   if (!client_foreign) return std::nullopt;
@@ -194,6 +211,7 @@ std::optional<Finding> resets_both_ways(const Case& c) {
                              in_words(apart), c.client()->rst.ttl, c.client()->first.ttl)};
 }
 
+/// A port that has served was closed by somebody; one that was never open is a wrong number or a scan.
 std::optional<Finding> port_was_open_before(const Case& c) {
   if (c.ending != Ending::syn_reset || !c.marks || c.marks->last_accept_ns == kNoTime) return std::nullopt;
   if (c.marks->last_accept_ns > c.summary.start_ns) return Finding{"this port has accepted connections since"};
@@ -205,8 +223,8 @@ std::optional<Finding> port_was_open_before(const Case& c) {
 std::optional<Finding> port_closed_after_a_burst(const Case& c) {
   if (c.ending != Ending::syn_reset || !c.marks) return std::nullopt;
   const PortClosure* closure =
-      c.marks->closure_between(c.summary.start_ns - 60 * kSecondNs, c.summary.start_ns + kSecondNs);
-  if (closure == nullptr || closure->accepted_in_last_second < 4) return std::nullopt;
+      c.marks->closure_between(c.summary.start_ns - kWithdrawnNs, c.summary.start_ns + kSecondNs);
+  if (closure == nullptr || closure->accepted_in_last_second < kBurst) return std::nullopt;
   return Finding{fmt::format("{} connections had been accepted in the second before the port closed",
                              closure->accepted_in_last_second)};
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "pipeline/base/text.h"
+#include "pipeline/diagnose/evidence_servers.h"
 
 namespace doorslam::diagnose::evidence {
 
@@ -52,6 +53,8 @@ std::optional<Finding> client_always_refused(const Case& c) {
 std::optional<Finding> client_served_at_other_times(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served == 0) return std::nullopt;
+  // By another server behind the address, which has a list of its own.
+  if (one_of_servers(c) && k.servers.same_client_served_here == 0) return std::nullopt;
   return Finding{fmt::format("the same client was served {} and refused {} on this port",
                              counted(k.same_client_served, "time", "times"),
                              counted(k.same_client_refused + 1, "time", "times"))};
@@ -70,13 +73,14 @@ std::optional<Finding> several_clients_refused_only(const Case& c) {
 std::optional<Finding> refused_clients_served_too(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
-  if (is_limit(k.open_total) || is_limit(k.open_client)) return std::nullopt;
+  if (is_limit(k.open_total) || is_limit(k.open_client) || one_of_servers(c)) return std::nullopt;
   return Finding{
       fmt::format("{} of the {} that were refused here {} served at other times", k.clients_both,
                   counted(k.clients_refused, "other client", "other clients"), k.clients_both == 1 ? "was" : "were"),
       std::min(1.0, static_cast<double>(k.clients_both) / (k.clients_refused + 1.0))};
 }
 
+/// A limit is reached by those whom it serves.
 std::optional<Finding> nobody_served(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served > 0) return std::nullopt;
@@ -115,6 +119,7 @@ std::optional<Finding> below_every_ceiling(const Case& c) {
       std::min(1.0, 0.4 + 2.0 * share)};
 }
 
+/// A limit on sessions counts some; with none open, and others served, it cannot have been reached.
 std::optional<Finding> no_session_open(const Case& c) {
   if (!c.looks_refused() || !c.contrast.subject_accepted) return std::nullopt;
   if (c.contrast.open_total.subject > 0 || c.contrast.served == 0) return std::nullopt;
@@ -139,6 +144,7 @@ std::optional<Finding> arrivals_too_fast(const Case& c) {
   return std::nullopt;
 }
 
+/// A rate limit refuses the fast: where others came as fast and were served, it was not the rate.
 std::optional<Finding> arrivals_slow(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || !k.subject_accepted || k.served == 0) return std::nullopt;
@@ -148,37 +154,6 @@ std::optional<Finding> arrivals_slow(const Case& c) {
       fmt::format("{} had arrived in the second before, {} of this client in the minute before; {} of {} served "
                   "ones met as many",
                   k.arrivals_total.subject, k.arrivals_client.subject, k.arrivals_total.served_as_high, k.served)};
-}
-
-std::optional<OneOfServers> one_of_servers(const Case& c) {
-  constexpr std::uint32_t kLeastRefused = 3;
-  constexpr std::uint32_t kLeastServed = 5;
-  const ServersBehind& k = c.contrast.servers;
-  if (!c.looks_refused() || k.others == 0 || k.refused_elsewhere > 0) return std::nullopt;
-  if (k.refused_here < kLeastRefused || k.served_elsewhere < kLeastServed) return std::nullopt;
-  // By chance, or by a limit that one of them reaches now and then, it would have served about as many.
-  if (k.served_here > k.refused_here || k.served_here * kLeastRefused > k.served_elsewhere) return std::nullopt;
-  // A window may be what one client's SYN asked for, unless the same client was shown the other as well.
-  const bool by_window_alone = k.here.ttl == k.elsewhere.ttl && k.here.dont_fragment == k.elsewhere.dont_fragment;
-  if (by_window_alone && !k.one_client_met_both) return std::nullopt;
-  return OneOfServers{.refusing = k.here,
-                      .serving = k.elsewhere,
-                      .others = k.others,
-                      .refused = k.refused_here,
-                      .served = k.served_here,
-                      .served_elsewhere = k.served_elsewhere};
-}
-
-/// Whom another server behind the address serves may well be on this one's list; and a limit refuses now and then, not
-/// always.
-std::optional<Finding> one_server_refuses(const Case& c) {
-  const auto one = one_of_servers(c);
-  if (!one) return std::nullopt;
-  return Finding{fmt::format("all {} came from the server whose SYN-ACKs have TTL {} and window {}, which served {}; "
-                             "behind the same address one with TTL {} and window {} served {}",
-                             counted(one->refused, "refusal", "refusals"), one->refusing.ttl, one->refusing.window,
-                             one->served, one->serving.ttl, one->serving.window, one->served_elsewhere),
-                 one->served == 0 ? 1.0 : 0.5};
 }
 
 std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {

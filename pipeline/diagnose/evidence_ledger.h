@@ -21,9 +21,6 @@ std::optional<Finding> arrivals_too_fast(const Case& c);
 std::optional<Finding> arrivals_slow(const Case& c);
 
 /// The limit that a refusal for that cause shows: the firmest of those that the ledger has figures of.
-std::optional<Finding> one_server_refuses(const Case& c);
-/// The same as figures.
-std::optional<OneOfServers> one_of_servers(const Case& c);
 std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause);
 
 }  // namespace doorslam::diagnose::evidence

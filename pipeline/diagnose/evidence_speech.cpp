@@ -22,6 +22,12 @@ using tcp::Rung;
 using tcp::Side;
 using tcp::SideEvidence;
 
+/// Less than both is a request, not a transfer.
+constexpr std::uint16_t kTransferSegments = 4;
+constexpr std::uint64_t kTransferOctets = 4096;
+/// More than a login by SSH takes, with the longest list of keys.
+constexpr std::uint64_t kLongestLoginOctets = 16'384;
+
 /// A client that leaves earlier than this has not waited for an answer.
 constexpr DurationNs kPatienceNs = kSecondNs;
 
@@ -105,7 +111,7 @@ std::optional<Finding> one_way_transfer(const Case& c) {
   const SideEvidence& client = *c.client();
   const bool all_acked = client.acked + 1 >= client.next_seq;
   const std::uint64_t octets = c.summary.side[index_of(Side::originator)].payload_bytes;
-  if (!all_acked || (client.payload_segments < 4 && octets < 4096)) return std::nullopt;
+  if (!all_acked || (client.payload_segments < kTransferSegments && octets < kTransferOctets)) return std::nullopt;
   return Finding{fmt::format("the client sent {} octets in {} segments, all acknowledged: a transfer in one direction",
                              octets, client.payload_segments)};
 }
@@ -131,6 +137,7 @@ std::optional<Finding> no_word_of_a_limit(const Case& c) {
   return Finding{fmt::format("no {}, which a full {} server usually sends", usage->words, protocol)};
 }
 
+/// Who is to be refused hears it at once; whoever is greeted like the served was being served.
 std::optional<Finding> words_usual_here(const Case& c) {
   if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)
     return std::nullopt;
@@ -142,6 +149,8 @@ std::optional<Finding> words_usual_here(const Case& c) {
                              counted(c.contrast.served_same_words, "served connection", "served connections"))};
 }
 
+/// Where those who go on are all greeted alike, another first word and a close is a no in a language that no signature
+/// knows.
 std::optional<Finding> words_unusual_here(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.hung_up_soon || !c.looks_refused() || c.outcome == Outcome::refused_in_words) return std::nullopt;
@@ -189,6 +198,7 @@ std::optional<Finding> cut_short_without_answer(const Case& c) {
                              in_words(c.closed_ns - c.client()->last_payload_ns))};
 }
 
+/// A server that serves others and hangs up on this ClientHello dislikes something in it: a version, a cipher, a name.
 std::optional<Finding> tls_hello_refused(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
   if (!is_client_hello(c.client()->head) || c.contrast.served == 0) return std::nullopt;
@@ -212,7 +222,7 @@ std::optional<Finding> ssh_server_left_first(const Case& c) {
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
   if (!speaks_ssh(c.server()->head) || c.packets->exchanges < 3) return std::nullopt;
   const std::uint64_t octets = c.summary.side[index_of(Side::responder)].payload_bytes;
-  if (octets > 16'384) return std::nullopt;
+  if (octets > kLongestLoginOctets) return std::nullopt;
   // A client that says farewell and leaves by itself has done what it came for.
   if (c.client()->last_payload_ns > c.server()->last_payload_ns && fins_crossed(*c.packets)) return std::nullopt;
   return Finding{fmt::format("the SSH server hung up after {} exchanges and {} octets, during authentication",
@@ -227,6 +237,7 @@ std::optional<Finding> credentials_refused(const Case& c) {
   return Finding{"the client's CONNECT carries a user name and a password, and the CONNACK says: not authorised"};
 }
 
+/// A client that had asked, or was to be greeted, and waited longer than any answer takes, got none.
 std::optional<Finding> client_waited_in_vain(const Case& c) {
   if (c.ending != Ending::left_without_a_word || c.packets == nullptr || waited(c) < kPatienceNs) return std::nullopt;
   if (c.client()->payload_segments == 0) {
@@ -239,6 +250,7 @@ std::optional<Finding> client_waited_in_vain(const Case& c) {
                              in_words(waited(c)))};
 }
 
+/// Whoever leaves before an answer could have come did not wait for one.
 std::optional<Finding> client_left_at_once(const Case& c) {
   if (c.ending != Ending::left_without_a_word || c.packets == nullptr || waited(c) >= kPatienceNs) return std::nullopt;
   return Finding{fmt::format("the client itself closed after {}", in_words(waited(c)))};
@@ -251,6 +263,7 @@ std::optional<Finding> client_said_nothing(const Case& c) {
   return Finding{"the client never sent a request: a health check, a port scan or a banner grab"};
 }
 
+/// A living stack acknowledges data and keep-alives, whatever its application does (RFC 9293, 3.8).
 std::optional<Finding> server_data_not_acked(const Case& c) {
   if (c.ending != Ending::client_silent || c.packets == nullptr) return std::nullopt;
   const SideEvidence& server = *c.server();
@@ -265,6 +278,7 @@ std::optional<Finding> server_data_not_acked(const Case& c) {
                              in_words(server.last_ns - c.client()->last_ns))};
 }
 
+/// A stack that announces no room while the server has more to say has an application that does not read.
 std::optional<Finding> client_window_closed(const Case& c) {
   if (c.ending != Ending::client_stalled || c.packets == nullptr) return std::nullopt;
   const auto since = c.client()->zero_window_since_ns;

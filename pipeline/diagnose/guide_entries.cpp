@@ -30,12 +30,15 @@ constexpr std::array kAclLookalikes = {
     Lookalike{Cause::middlebox_reset, "a third party sends RST with another TTL, IP ID or window than the server's"},
     Lookalike{Cause::icmp_admin_prohibited, "a packet filter refuses before the handshake is complete"},
 };
-constexpr std::array<Strings, 3> kAclChecks = {
+constexpr std::array<Strings, 4> kAclChecks = {
     "Read the application's log at this time for this client's address; most programs log the refusal although they "
     "tell the client nothing.",
     "On hosts with tcp_wrappers look into /etc/hosts.allow and /etc/hosts.deny; `ldd $(which PROGRAM) | grep libwrap` "
     "says whether the program asks them, `tcpdmatch PROGRAM ADDRESS` what they answer.",
     "Does the client come from a new network, a VPN or behind another NAT? Then the list may simply not know it yet.",
+    "Is the same client served and refused by turns? Then several servers may stand behind the address, and one of "
+    "them "
+    "has another list: the alert says so where their SYN-ACKs differ.",
 };
 constexpr std::array<Strings, 3> kAclReferences = {"hosts_access(5), hosts_options(5)",
                                                    "RFC 9293, section 3.6.1 (RST when data remain unread)",
@@ -59,11 +62,11 @@ constexpr std::array<Strings, 4> kLimitChecks = {
     "and TCP keep-alives rather than for a higher limit.",
     "Before raising a limit check what stands behind it: file descriptors (`ulimit -n`, LimitNOFILE=), memory per "
     "session, licences.",
+    "Do the refusals come in spells, or at the same time of the hour or day (the alert says so where it is beyond "
+    "chance)? Then look for what runs at these times: backups, batch jobs, reloads.",
 };
 constexpr std::array<Strings, 2> kLimitReferences = {"RFC 959 and RFC 5321: reply 421, service not available",
                                                      "RFC 6585, RFC 9110: status 429 and 503"};
-    "Do the refusals come in spells, or at the same time of the hour or day (the alert says so where it is beyond "
-    "chance)? Then look for what runs at these times: backups, batch jobs, reloads.",
 
 // --- rate_limit -----------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,6 @@ using flowtable::kSecondNs;
 using flowtable::TimeNs;
 
 constexpr TimeNs kStillOpen = std::numeric_limits<TimeNs>::max();
-/// A kernel closes a dead process's sockets within this.
-constexpr flowtable::DurationNs kTogetherNs = 30 * kMillisecondNs;
 constexpr flowtable::DurationNs kArrivalsTotalNs = kSecondNs;
 constexpr flowtable::DurationNs kArrivalsClientNs = 60 * kSecondNs;
 
@@ -126,9 +124,51 @@ std::size_t first_row_from(std::span<const TableRow> table, std::size_t own, Tim
 
 /// The windows of one host differ with what clients offer, and so do its options: only what no client decides counts.
 bool is_same_server(const tcp::AnsweringStack& a, const tcp::AnsweringStack& b) {
-  if (a.ttl != b.ttl || a.dont_fragment != b.dont_fragment) return false;
+  if (a.ttl != b.ttl || a.dont_fragment != b.dont_fragment || a.ip_id_zero != b.ip_id_zero) return false;
   return a.options != b.options || a.window == b.window;
 }
+
+/// Served and refused by each of those that answered at one endpoint, `here` being the one that the subject met.
+class StackCounts {
+ public:
+  StackCounts(const AnsweringStacks& stacks, std::uint8_t here) : stacks_(stacks), here_(stacks.numbered(here)) {}
+
+  bool is_here(std::uint8_t number) const { return is_same_server(stacks_.numbered(number), here_); }
+  void add_served(std::uint8_t number) { ++served_[number]; }
+  void add_refused(std::uint8_t number) { ++refused_[number]; }
+
+  void tell(ServersBehind& out) const {
+    out.here = here_;
+    std::uint32_t most_served = 0;
+    for (std::uint8_t number = 1; number <= stacks_.count(); ++number) {
+      if (is_here(number)) {
+        out.served_here += served_[number];
+        continue;
+      }
+      out.refused_elsewhere += refused_[number];
+      out.served_elsewhere += served_[number];
+      if (served_[number] + refused_[number] == 0) continue;  // not on the table
+      out.others += is_first_of_its_server(number) ? 1 : 0;
+      if (served_[number] <= most_served) continue;
+      most_served = served_[number];
+      out.elsewhere = stacks_.numbered(number);
+    }
+  }
+
+ private:
+  bool is_first_of_its_server(std::uint8_t number) const {
+    for (std::uint8_t earlier = 1; earlier < number; ++earlier) {
+      if (served_[earlier] + refused_[earlier] == 0) continue;
+      if (is_same_server(stacks_.numbered(earlier), stacks_.numbered(number))) return false;
+    }
+    return true;
+  }
+
+  const AnsweringStacks& stacks_;
+  const tcp::AnsweringStack& here_;
+  std::array<std::uint32_t, AnsweringStacks::kMost + 1> served_{};  ///< by number
+  std::array<std::uint32_t, AnsweringStacks::kMost + 1> refused_{};
+};
 
 }  // namespace
 
@@ -184,16 +224,6 @@ void Ledger::begin_milestone(Server& server, std::uint64_t serial, TimeNs now_ns
   server.until_milestone = kMilestone;
 }
 
-/// The stack's number at this endpoint, counted from 1; 0 where it is unknown, or one more than are remembered.
-std::uint8_t Ledger::number_of(Server& server, const tcp::AnsweringStack& stack) {
-  if (stack.ttl == 0) return 0;
-  for (std::size_t i = 0; i < server.stacks.size(); ++i) {
-    if (server.stacks[i].ttl == 0) server.stacks[i] = stack;
-    if (server.stacks[i] == stack) return static_cast<std::uint8_t>(i + 1);
-  }
-  return 0;
-}
-
 void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
   Server& server = servers_.touch(connection.responder);
   const std::uint64_t serial = provide_note();
@@ -206,7 +236,7 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
               .milestone_by = distance(server.milestone, serial),
               .client = connection.originator.address,
               .is_milestone = is_milestone,
-              .stack = number_of(server, connection.answered_by)};
+              .stack = server.marks.stacks.number_of(connection.answered_by)};
   far_older_by_[serial & place_mask_] = note_far_older(server, serial);
   server.newest = serial;
   if (is_milestone) begin_milestone(server, serial, now_ns);
@@ -274,6 +304,21 @@ void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
     ++closure.accepted_in_last_second;
   }
   marks.closures[marks.closure_count++ % marks.closures.size()] = closure;
+}
+
+std::uint8_t AnsweringStacks::number_of(const tcp::AnsweringStack& stack) noexcept {
+  if (stack.ttl == 0) return 0;
+  for (std::uint8_t number = 1; number <= count_; ++number) {
+    if (numbered(number) == stack) return number;
+  }
+  if (count_ == kMost) return 0;
+  stacks_[count_] = stack;
+  return ++count_;
+}
+
+bool AnsweringStacks::has_ttl(std::uint8_t ttl) const noexcept {
+  return std::any_of(stacks_.begin(), stacks_.begin() + count_,
+                     [ttl](const tcp::AnsweringStack& stack) { return stack.ttl == ttl; });
 }
 
 const PortClosure* ServerMarks::closure_between(TimeNs from_ns, TimeNs to_ns) const {
@@ -502,30 +547,30 @@ void Ledger::count_clients(const Subject& subject, Contrast& out) {
 
 void Ledger::count_servers(const Subject& subject, Contrast& out) {
   const Server* const server = servers_.find(subject.server);
-  if (server == nullptr || server->stacks[1].ttl == 0) return;
+  if (server == nullptr || server->marks.stacks.count() < 2) return;
   const auto found = std::ranges::find_if(table_, &TableRow::is_subject);
   if (found == table_.end() || found->stack == 0) return;
+  StackCounts counts(server->marks.stacks, found->stack);
   ServersBehind& servers = out.servers;
-  servers.here = server->stacks[found->stack - 1];
-  std::array<bool, 5> is_here{};
-  for (std::size_t i = 0; i < server->stacks.size() && server->stacks[i].ttl != 0; ++i) {
-    is_here[i + 1] = is_same_server(server->stacks[i], servers.here);
-    if (is_here[i + 1]) continue;
-    servers.elsewhere = server->stacks[i];
-    ++servers.others;
-  }
-  if (servers.others == 0) return;
+  std::uint32_t served_since = 0;
   for (const TableRow& row : table_) {
     if (row.stack == 0) continue;
+    const bool here = counts.is_here(row.stack);
     TableClient& client = clients_[row.client_number];
-    const bool here = is_here[row.stack];
     (here ? client.met_here : client.met_elsewhere) = true;
     if (row.is_subject || row.refused()) {
-      ++(here ? servers.refused_here : servers.refused_elsewhere);
+      counts.add_refused(row.stack);
+      if (!here) continue;
+      // Before the first refusal the other server may have been the only one.
+      if (servers.refused_here++ > 0) servers.served_meanwhile += served_since;
+      served_since = 0;
     } else if (row.served()) {
-      ++(here ? servers.served_here : servers.served_elsewhere);
+      counts.add_served(row.stack);
+      served_since += here ? 0 : 1;
+      servers.same_client_served_here += here && row.client_number == found->client_number ? 1 : 0;
     }
   }
+  counts.tell(servers);
   servers.one_client_met_both =
       std::ranges::any_of(clients_, [](const TableClient& client) { return client.met_here && client.met_elsewhere; });
 }

@@ -29,6 +29,9 @@ struct LedgerOptions {
   flowtable::DurationNs window_ns = 600 * flowtable::kSecondNs;  ///< a judgement looks at what was open since then
 };
 
+/// A kernel closes a dead process's sockets within this.
+inline constexpr flowtable::DurationNs kTogetherNs = 30 * flowtable::kMillisecondNs;
+
 /// What became of a connection, as far as its own packets tell.
 enum class Outcome : std::uint8_t {
   open,              ///< not ended yet
@@ -87,7 +90,9 @@ struct ServersBehind {
   std::uint32_t served_here = 0;
   std::uint32_t refused_elsewhere = 0;
   std::uint32_t served_elsewhere = 0;
-  bool one_client_met_both = false;  ///< so that the difference is not the clients'
+  std::uint32_t served_meanwhile = 0;  ///< elsewhere, accepted between the first and the last refusal here
+  std::uint32_t same_client_served_here = 0;
+  bool one_client_met_both = false;  ///< so that the difference is not that of the clients, or of the ways to them
 };
 
 /// The figures that tell the hypotheses apart.
@@ -152,11 +157,29 @@ class HalfOpenCount {
   std::array<Window, 4> windows_;  ///< by number
 };
 
+/// Those that answered at one endpoint, told apart by their SYN-ACKs. What comes when all places are taken stays
+/// unknown.
+class AnsweringStacks {
+ public:
+  /// Counted from 1; 0 where it is unknown.
+  std::uint8_t number_of(const tcp::AnsweringStack& stack) noexcept;
+  const tcp::AnsweringStack& numbered(std::uint8_t number) const noexcept { return stacks_[number - 1U]; }
+  std::uint8_t count() const noexcept { return count_; }
+  bool has_ttl(std::uint8_t ttl) const noexcept;
+
+  static constexpr std::size_t kMost = 8;
+
+ private:
+  std::array<tcp::AnsweringStack, kMost> stacks_;
+  std::uint8_t count_ = 0;
+};
+
 /// Marks on a server endpoint that are not connections. Times are kNoTime where there was none.
 struct ServerMarks {
   flowtable::TimeNs last_accept_ns = 0;
   flowtable::TimeNs last_overflow_ns = 0;  ///< a completed handshake was ignored
   HalfOpenCount half_open;
+  AnsweringStacks stacks;
   std::array<PortClosure, 4> closures;  ///< ring, by closure_count
   std::uint32_t closure_count = 0;
 
@@ -265,7 +288,7 @@ class Ledger {
     bool unproven : 1 = false;
     bool beginning_unseen : 1 = false;
     bool is_milestone : 1 = false;
-    std::uint8_t stack = 0;  ///< number in Server::stacks, counted from 1; 0: unknown
+    std::uint8_t stack = 0;  ///< number in ServerMarks::stacks; 0: unknown
   };
   static_assert(sizeof(Note) == 64);
   /// What is known of the notes from a milestone up to the next.
@@ -283,7 +306,6 @@ class Ledger {
     std::uint32_t until_milestone = 0;  ///< notes
     std::uint32_t note_count = 0;
     std::array<std::uint32_t, kFetchedAhead> latest{};  ///< lower halves of serial numbers; a ring, by note_count
-    std::array<tcp::AnsweringStack, 4> stacks{};        ///< that answered at this endpoint; the first of them are set
     std::uint32_t session_words = 0;  ///< digest of the first words of the latest session that went on
     ServerMarks marks;
   };
@@ -350,7 +372,6 @@ class Ledger {
   void find_unusual_words(Contrast& out);
   void count_clients(const Subject& subject, Contrast& out);
   void count_endings(const Subject& subject, Contrast& out) const;
-  static std::uint8_t number_of(Server& server, const tcp::AnsweringStack& stack);
   void count_servers(const Subject& subject, Contrast& out);
   void measure_client_load();
   void measure_total_load();

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "pipeline/diagnose/evidence_ledger.h"
+#include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/weights.h"
 
 namespace doorslam::diagnose {

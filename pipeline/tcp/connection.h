@@ -73,8 +73,9 @@ struct SideTotals {
 struct AnsweringStack {
   std::uint8_t ttl = 0;      ///< as captured; 0: no SYN-ACK was kept
   std::uint8_t options = 0;  ///< TcpOptions::present
-  std::uint16_t window = 0;
+  std::uint16_t window = 0;  ///< as sent
   bool dont_fragment = false;
+  bool ip_id_zero = false;  ///< as Linux does it; others count or draw
 
   friend bool operator==(const AnsweringStack&, const AnsweringStack&) = default;
 };

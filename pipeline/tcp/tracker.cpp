@@ -422,8 +422,10 @@ void Tracker::note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, co
   event.kind = EventKind::established;
   describe(slot, event.summary);
   if (!slot.state.has(FlowFlag::evidence)) return;
-  const Fingerprint& answer = evidence_[details_[slot.state.details].evidence].of(Side::responder).first;
-  event.summary.answered_by = {answer.ttl, answer.options, answer.window, answer.dont_fragment};
+  const Evidence& evidence = evidence_[details_[slot.state.details].evidence];
+  if (evidence.syn_ack_ns == flowtable::kNoTime) return;
+  const Fingerprint& answer = evidence.of(Side::responder).first;
+  event.summary.answered_by = {answer.ttl, answer.options, answer.window, answer.dont_fragment, answer.ip_id == 0};
 }
 
 /// Fills in all but end_reason.

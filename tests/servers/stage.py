@@ -4,6 +4,9 @@ are started and ended by process id, and a capture on the server's link.
     clients (many addresses) ── long line ── router ── veth ── server host
                                                          ^ captured here
 
+A second host may stand behind the server's address (add_second_host): the capture is then made on the clients' side of
+the router, and the client's port decides who answers.
+
 All addresses are those reserved for documentation (RFC 5737, RFC 3849).
 """
 import contextlib
@@ -23,6 +26,7 @@ from namespaces import die_with_parent, enter, listening  # noqa: E402  (a folde
 HERE = pathlib.Path(__file__).resolve().parent
 SERVER, SERVER6 = "203.0.113.10", "2001:db8:b::10"
 READY_S = 30
+SECOND_HOST_PORTS = range(20000, 20100)  # of clients that the second host answers, where there is one
 
 
 class StageError(Exception):
@@ -48,7 +52,8 @@ class Stage:
         self.capture = pathlib.Path(capture)
         self.labels = []
         tag = f"ds{os.getpid()}"
-        self._clients, self._router, self._server = f"{tag}c", f"{tag}r", f"{tag}s"
+        self._clients, self._router, self._server, self._second = f"{tag}c", f"{tag}r", f"{tag}s", f"{tag}t"
+        self._second_host_ports = None
         self._processes = []
         self._tcpdump = None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"doorslam-{name}-"))
@@ -65,7 +70,7 @@ class Stage:
     def __exit__(self, *_):
         for process in reversed(self._processes):
             self._end(process)
-        for namespace in (self._clients, self._router, self._server):
+        for namespace in (self._clients, self._router, self._server, self._second):
             for pid in subprocess.run(["ip", "netns", "pids", namespace], stdout=subprocess.PIPE,
                                       stderr=subprocess.DEVNULL, text=True, check=False).stdout.split():
                 if int(pid) != os.getpid():
@@ -97,6 +102,27 @@ class Stage:
             run("ip", *six, "-n", self._server, "route", "add", "default", "via", server_gateway)
             run("ip", *six, "-n", self._clients, "route", "add", "default", "dev", "line")
         enter(self._clients)
+
+    def add_second_host(self):
+        """Another host with the server's address, of another make: its TTL begins elsewhere, and its window is smaller."""
+        ports = f"{SECOND_HOST_PORTS.start}-{SECOND_HOST_PORTS.stop - 1}"
+        run("ip", "netns", "add", self._second)
+        run("ip", "-n", self._router, "link", "add", "lan2", "type", "veth", "peer", "name", "lan", "netns", self._second)
+        for namespace, device in (self._router, "lan2"), (self._second, "lan"):
+            run("ip", "netns", "exec", namespace, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+        self._address(self._router, "lan2", "192.0.2.1/30")
+        self._address(self._second, "lan", "192.0.2.2/30")
+        self._address(self._second, "lo", f"{SERVER}/32")
+        run("ip", "-n", self._second, "route", "add", "default", "via", "192.0.2.1")
+        run("ip", "netns", "exec", self._second, "sysctl", "-qw", "net.ipv4.ip_default_ttl=255",
+            "net.ipv4.tcp_rmem=4096 65536 6291456")
+        run("ip", "-n", self._router, "route", "add", f"{SERVER}/32", "via", "192.0.2.2", "table", "100")
+        run("ip", "-n", self._router, "rule", "add", "iif", "line", "ipproto", "tcp", "sport", ports, "lookup", "100")
+        self._second_host_ports = iter(SECOND_HOST_PORTS)
+
+    def second_host_port(self):
+        """A port for a client that is to be answered by the second host."""
+        return next(self._second_host_ports)
 
     @staticmethod
     def _address(namespace, device, *addresses):
@@ -133,17 +159,18 @@ class Stage:
         path.chmod(mode)
         return str(path)
 
-    def server(self, command, *ports, hosts_deny=None, environment=None):
-        """Starts a server program in the server's namespace and waits until it listens on the ports.
+    def server(self, command, *ports, hosts_deny=None, environment=None, second=False):
+        """Starts a server program on the server host, or the second one, and waits until it listens on the ports.
         One that goes to the background ends with the stage too. hosts_deny stands in for /etc/hosts.deny, for this program alone."""
         log = open(self.folder / f"server{len(self._processes)}.log", "wb")
         if hosts_deny is not None:
             deny = self.file("hosts.deny", hosts_deny)
             command = ["unshare", "--mount", "sh", "-c", f'mount --bind {deny} /etc/hosts.deny && exec "$@"', "sh", *command]
-        process = self._start(["ip", "netns", "exec", self._server, *command], stdout=log, stderr=log, cwd=self.folder,
+        host = self._second if second else self._server
+        process = self._start(["ip", "netns", "exec", host, *command], stdout=log, stderr=log, cwd=self.folder,
                               env={**os.environ, **(environment or {})})
         until = time.monotonic() + READY_S
-        while not set(ports) <= self.listening():
+        while not set(ports) <= listening(host):
             if process.poll() not in (None, 0) or time.monotonic() > until:
                 raise StageError(f"{command[0]} does not listen on {ports} (exit {process.poll()})")
             time.sleep(0.05)
@@ -169,8 +196,9 @@ class Stage:
 
     def record(self):
         """Starts the capture; returns when packets are being seen."""
+        where = (self._server, "lan") if self._second_host_ports is None else (self._router, "line")
         self._tcpdump = self._start(
-            ["ip", "netns", "exec", self._server, "tcpdump", "-i", "lan", "-n", "-U", "--immediate-mode", "-s", "0",
+            ["ip", "netns", "exec", where[0], "tcpdump", "-i", where[1], "-n", "-U", "--immediate-mode", "-s", "0",
              "-Z", "root", "-w", str(self.capture), "tcp or icmp"], stderr=subprocess.PIPE)
         if b"listening" not in self._tcpdump.stderr.readline():
             raise StageError("tcpdump did not start")

@@ -22,13 +22,13 @@ CLASS_OF = {cause: name for name, causes in CLASSES.items() for cause in causes}
 
 
 class Talk:
-    """One TCP connection of client `number`. `connected` says whether the handshake succeeded; `heard` holds all that
+    """One TCP connection of client `number`, with `second` to the second host behind the address. `connected` says whether the handshake succeeded; `heard` holds all that
     the server said; `ended` is how the server ended it: None (it did not), `eof`, `ECONNRESET`."""
 
-    def __init__(self, stage, number, port, six=False, patience_s=PATIENCE_S):
+    def __init__(self, stage, number, port, six=False, patience_s=PATIENCE_S, second=False):
         self._stage = stage
         self._socket = socket.socket(socket.AF_INET6 if six else socket.AF_INET)
-        self._socket.bind((client_address(number, six), 0))
+        self._socket.bind((client_address(number, six), stage.second_host_port() if second else 0))
         self._client = self._socket.getsockname()[:2]
         self._server = (SERVER6 if six else SERVER, port)
         self._socket.settimeout(patience_s)

@@ -33,6 +33,28 @@ deny 198.51.100.4?
         "forwarded and answered")
 
 
+def rinetd_one_of_two(stage):
+    """Two rinetd hosts behind one address, one of them with an outdated `deny`: clients are served and refused by turns"""
+    stage.add_second_host()
+    rule = f"0.0.0.0 {RINETD} 127.0.0.1 11211"
+    for second, deny in (False, ""), (True, "deny 198.51.100.1?\ndeny 198.51.100.2?"):
+        stage.server(["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", "11211", "-U", "0"], 11211, second=second)
+        stage.server(["rinetd", "-f", "-c", stage.file(f"rinetd{second:d}.conf", f"{deny}\n{rule}\n")], RINETD, second=second)
+    stage.record()
+
+    def ask(client, second):
+        return Talk(stage, client, RINETD, second=second).say(b"version\r\n")
+
+    for round_number in range(3):
+        for client in (12, 13, 22, 24):
+            ask(client, False).expect(b"VERSION").say(b"quit\r\n").expect_end().close().served("forwarded by the first host")
+            time.sleep(0.4)
+            ask(client, True).expect_end().close().label("acl_denied", "address under `deny` of the second host")
+            time.sleep(0.3)
+        ask(33 + round_number, round_number == 1).expect(b"VERSION").say(b"quit\r\n").expect_end().close().served(
+            "forwarded, by the second host in the second round")
+
+
 def danted_client_block(stage):
     """Dante `client block` for two addresses, `socks block` for a destination"""
     stage.server(["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", "11211", "-U", "0"], 11211)

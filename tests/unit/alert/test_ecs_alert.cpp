@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/alert/ecs_alert.h"
+#include "pipeline/alert/incident_words.h"
 #include "tests/unit/alert/sample.h"
 
 namespace doorslam::alert {
@@ -105,6 +106,63 @@ TEST(AlertEncoder, TellsTheLimitAndThePrefixesThatWereLearned) {
   EXPECT_EQ(told["refused_below"], 0);
   EXPECT_EQ(told["served_below"], 9);
   EXPECT_EQ(told["confidence"], 0.5);
+}
+
+TEST(AlertEncoder, TellsWhichServerRefusesAndWhen) {
+  auto events = classic_incident();
+  Incident& incident = events[1].incident;
+  incident.sample.diagnosis.one_server =
+      diagnose::OneOfServers{.refusing = {.ttl = 254, .window = 31856, .dont_fragment = true, .ip_id_zero = true},
+                             .serving = {.ttl = 63, .window = 65160, .dont_fragment = true, .ip_id_zero = true},
+                             .others = 1,
+                             .refused = 8,
+                             .served = 1,
+                             .refused_elsewhere = 0,
+                             .served_elsewhere = 12};
+  incident.times = RefusedTimes{.kind = TimesKind::spells,
+                                .cycles = 3,
+                                .shortest_ns = 36 * sample::kS,
+                                .longest_ns = 44 * sample::kS,
+                                .least_apart_ns = 296 * sample::kS,
+                                .most_apart_ns = 304 * sample::kS,
+                                .refused_within = 24,
+                                .refused = 24,
+                                .served_within = 0,
+                                .served = 310,
+                                .chance = 1e-9};
+  const json told = json::parse(AlertEncoder().encode(events[1]))["doorslam"];
+  EXPECT_EQ(told["one_server"]["refusing"]["ttl"], 254);
+  EXPECT_EQ(told["one_server"]["serving"]["window"], 65160);
+  EXPECT_EQ(told["one_server"]["served_elsewhere"], 12);
+  EXPECT_EQ(
+      server_words(incident),
+      "one of 2 servers behind this address: the one whose SYN-ACKs have TTL 254 and window 31856 (others: TTL 63 and "
+      "window 65160). 8 of 8 refusals, 1 of 13 served.");
+  EXPECT_EQ(told["refused_times"]["of"], "spells");
+  EXPECT_EQ(told["refused_times"]["count"], 3);
+  EXPECT_EQ(told["refused_times"]["longest_seconds"], 44);
+  EXPECT_EQ(told["refused_times"]["served"], 310);
+  EXPECT_EQ(
+      times_words(incident),
+      "all 24 refusals fell into 3 spells of 36.0 s to 44.0 s, which began 4 min 56 s to 5 min 04 s apart; 0 of 310 "
+      "served did.");
+
+  incident.times = RefusedTimes{.kind = TimesKind::day,
+                                .from_seconds = 7200,
+                                .to_seconds = 8100,
+                                .cycles = 5,
+                                .refused_within = 29,
+                                .refused = 30,
+                                .served_within = 2,
+                                .served = 2000,
+                                .chance = 1e-9};
+  EXPECT_EQ(times_words(incident),
+            "29 of 30 refusals fell between 02:00 and 02:15 UTC, on 5 days; 2 of 2,000 served did.");
+  const json daily = json::parse(AlertEncoder().encode(events[1]))["doorslam"]["refused_times"];
+  EXPECT_EQ(daily["of"], "day");
+  EXPECT_EQ(daily["from_seconds"], 7200);
+  incident.sample.diagnosis.limit = diagnose::LearnedLimit{};
+  EXPECT_EQ(times_words(incident), "") << "the limit explains it";
 }
 
 TEST(AlertEncoder, NamesTheProgramThatTheSignatureFound) {

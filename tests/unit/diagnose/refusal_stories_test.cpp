@@ -219,29 +219,6 @@ TEST(UnknownWordsStory, AreTheServiceWhereNobodyHearsMore) {
   for (Conversation* talk : talks) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
 }
 
-/// Two servers behind one address, one of which has an outdated list: every client is served and refused by turns.
-TEST(ServersBehindOneAddressStory, NamesTheOneThatRefuses) {
-  Story story;
-  Conversation* last = nullptr;
-  for (int i = 0; i < 8; ++i) {
-    story.serve(client(10 + i % 4), 1.0 + 2.0 * i, 1.0);
-    Conversation& talk = story.connect(client(10 + (i + 1) % 4), 2.0 + 2.0 * i);
-    talk.server_end().ttl = 57;
-    talk.handshake();
-    Story::hang_up(talk);
-    last = &talk;
-  }
-  const Readings readings = story.read();
-  EXPECT_TRUE(is_read_as(readings.of(*last), Cause::acl_denied));
-  ASSERT_TRUE(readings.of(*last).diagnosis.one_server);
-  const OneOfServers& one = *readings.of(*last).diagnosis.one_server;
-  EXPECT_EQ(one.refusing.ttl, 57);
-  EXPECT_EQ(one.serving.ttl, 64);
-  EXPECT_EQ(one.refused, 8U);
-  EXPECT_EQ(one.served, 0U);
-  EXPECT_EQ(one.served_elsewhere, 8U);
-}
-
 /// Whoever is refused twice and served in between is on no address list.
 TEST(ServedAtOtherTimesStory, SpeaksAgainstTheAddressList) {
   Story story;
