@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -17,15 +19,31 @@ struct Weight {
   double log_odds = 0.0;
 };
 
+/// A few weights, in place: a row of the table holds its own. More than nine do not compile.
+class WeightList {
+ public:
+  constexpr WeightList(std::initializer_list<Weight> weights) {
+    for (const Weight& weight : weights) weights_[count_++] = weight;
+  }
+  constexpr const Weight* begin() const { return weights_.data(); }
+  constexpr const Weight* end() const { return weights_.data() + count_; }
+  constexpr bool empty() const { return count_ == 0; }
+  constexpr std::span<const Weight> view() const { return {weights_.data(), count_}; }
+
+ private:
+  std::array<Weight, 9> weights_{};
+  std::size_t count_ = 0;
+};
+
 struct EndingPrior {
   Ending ending;
-  std::span<const Weight> causes;  ///< causes not listed start at kUnlisted
+  WeightList causes;  ///< causes not listed start at kUnlisted
 };
 
 struct EvidenceRow {
   std::string_view name;
   std::optional<Finding> (*find)(const Case&);
-  std::span<const Weight> weights;
+  WeightList weights;
 };
 
 /// A cause that an ending does not suggest needs strong evidence of its own.
