@@ -4,28 +4,12 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
 #include "pipeline/base/printable.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::config {
 namespace {
-
-/// Levenshtein's distance: letters to insert, delete or replace.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
 
 std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
 
@@ -34,17 +18,24 @@ struct Nearest {
   std::size_t distance = 0;
 };
 
-/// Compares with whole names, and the last part with last parts: a person may have put the key in a wrong section.
+/// Compares with whole names, and the last part with last parts: a person may have put the key in a wrong section, or
+/// left its unit off. A section stands alone, so no dotted name means one.
 Nearest nearest_name(std::string_view name) {
+  constexpr std::size_t kTelling = 3;  // letters of a last part; fewer are the beginning of much
   Nearest nearest{{}, std::numeric_limits<std::size_t>::max()};
   const auto consider = [&](std::string_view candidate) {
     std::size_t distance = edit_distance(name, candidate);
-    if (last_part(name).size() > 3) {
+    if (last_part(name).size() > kTelling) {
       distance = std::min(distance, edit_distance(last_part(name), last_part(candidate)) + 1);
+      if (last_part(candidate).starts_with(last_part(name))) distance = std::min<std::size_t>(distance, 2);
+    }
+    if (candidate.starts_with(name) && name.find('.') != std::string_view::npos) {
+      distance = std::min<std::size_t>(distance, 1);
     }
     if (distance < nearest.distance) nearest = {candidate, distance};
   };
   for (const Key& key : keys()) consider(key.name);
+  if (name.find('.') != std::string_view::npos) return nearest;
   for (const Section& section : sections()) consider(section.name);
   return nearest;
 }
@@ -71,7 +62,7 @@ std::string unknown_key_message(std::string_view name) {
       return fmt::format("unknown key {}; did you mean {}?", printable(name), nearest.name);
     }
   }
-  return fmt::format("unknown key {}; config/doorslam.yaml lists all keys", printable(name));
+  return fmt::format("unknown key {}; doorslam print-config lists all keys", printable(name));
 }
 
 }  // namespace doorslam::config

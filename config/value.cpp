@@ -1,6 +1,7 @@
 #include "config/value.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <array>
@@ -151,6 +152,7 @@ Result<Value> parse_choice(const Key& key, std::string_view text) {
   return refused(key, text, "no choice here");
 }
 
+/// The items of "a, b".
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> items;
   while (!text.empty()) {
@@ -159,6 +161,22 @@ std::vector<std::string> split(std::string_view text) {
     text.remove_prefix(std::min(text.size(), comma + 1));
   }
   return items;
+}
+
+/// A list as one would type it after --set: "a, b", or "[a, b]" as print-config writes it (YAML's flow style).
+Result<Value> parse_list_text(const Key& key, std::string_view text) {
+  if (text.size() < 2 || text.front() != '[' || text.back() != ']') return parse_list(key, split(text));
+  std::vector<std::string> items;
+  try {
+    const YAML::Node list = YAML::Load(std::string(text));
+    for (const YAML::Node& item : list) {
+      if (!item.IsScalar()) return refused(key, text, "no list of plain values");
+      items.push_back(item.Scalar());
+    }
+  } catch (const YAML::Exception&) {
+    return refused(key, text, "no list");
+  }
+  return parse_list(key, items);
 }
 
 }  // namespace
@@ -180,7 +198,7 @@ Result<Value> parse_value(const Key& key, std::string_view raw) {
     case ValueKind::numbers:
     case ValueKind::paths:
     case ValueKind::words:
-      return parse_list(key, split(text));
+      return parse_list_text(key, text);
   }
   return refused(key, text, "of an unknown kind");
 }

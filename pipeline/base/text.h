@@ -38,6 +38,9 @@ std::string grouped(std::uint64_t number);
 /// "1 connection", "2 connections"; the number grouped. The plural has an s unless it is given.
 std::string counted(std::uint64_t number, std::string_view singular, std::string_view plural = {});
 
+/// Levenshtein's distance: letters to insert, delete or replace. Takes time by the product of the lengths.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 /// Appends the octet as \xNN.
 void append_hex(std::string& out, char octet);
 /// Octets for a person: printable ASCII as it is, CR, LF and TAB as \r \n \t, a backslash twice, the rest as \xNN. At

@@ -98,7 +98,7 @@ TEST(Yaml, OneDocumentMayBeMarked) {
 }
 
 TEST(Yaml, AHostileKeyKeepsToOneLine) {
-  EXPECT_EQ(refusal("\"a\\nb\": 1\n"), "doorslam.yaml:1:1: unknown key a?b; config/doorslam.yaml lists all keys");
+  EXPECT_EQ(refusal("\"a\\nb\": 1\n"), "doorslam.yaml:1:1: unknown key a?b; doorslam print-config lists all keys");
 }
 
 TEST(Yaml, AMalformedTagDoesNotHang) { EXPECT_NE(refusal("!a,\nworkers: 1\n"), ""); }

@@ -57,9 +57,12 @@ TEST(Schema, AnUnknownKeyIsToldTheNearestOne) {
   EXPECT_EQ(unknown_key_message("settle_seconds"), "unknown key settle_seconds; did you mean analysis.settle_seconds?");
   EXPECT_EQ(unknown_key_message("alert.quiet_seconds"),
             "unknown key alert.quiet_seconds; did you mean alerts.quiet_seconds?");
+  EXPECT_EQ(unknown_key_message("analysis.settle"),
+            "unknown key analysis.settle; did you mean analysis.settle_seconds?");
+  EXPECT_EQ(unknown_key_message("foo.bar"), "unknown key foo.bar; doorslam print-config lists all keys");
   EXPECT_EQ(unknown_key_message("aerts"), "unknown key aerts; did you mean alerts?");
-  EXPECT_EQ(unknown_key_message("xyzzy"), "unknown key xyzzy; config/doorslam.yaml lists all keys");
-  EXPECT_EQ(unknown_key_message("x"), "unknown key x; config/doorslam.yaml lists all keys") << "nothing is near it";
+  EXPECT_EQ(unknown_key_message("xyzzy"), "unknown key xyzzy; doorslam print-config lists all keys");
+  EXPECT_EQ(unknown_key_message("x"), "unknown key x; doorslam print-config lists all keys") << "nothing is near it";
   EXPECT_LT(unknown_key_message(std::string(1 << 20, 'a')).size(), 200U);
 }
 

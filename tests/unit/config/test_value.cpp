@@ -86,6 +86,15 @@ TEST(Value, ListsAreSeparatedByCommas) {
   EXPECT_FALSE(parse_list(kCount, {"5"}));
 }
 
+/// What print-config shows can be typed after --set.
+TEST(Value, ListsMayStandInBrackets) {
+  EXPECT_EQ(parse_value(kPorts, "[1, 2]"), Value(std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(parse_value(kPorts, "[]"), Value(std::vector<std::int64_t>{}));
+  EXPECT_EQ(parse_value(kPaths, R"(["a, b", c])"), Value(std::vector<std::string>{"a, b", "c"}));
+  EXPECT_FALSE(parse_value(kPorts, "[1, [2]]"));
+  EXPECT_FALSE(parse_value(kPaths, R"(["a])"));
+}
+
 TEST(Value, AMessageShowsAHostileValueHarmlessly) {
   EXPECT_NE(refusal(kCount, "a\x1b[31m\nb").find("\"a?[31m?b\""), std::string::npos);
   EXPECT_LT(refusal(kCount, std::string(5000, 'x')).size(), 200U);
