@@ -164,9 +164,11 @@ packet::RawPacket CaptureReader::describe(const pcap_pkthdr& header, const std::
   packet.link_type = link_type_;
   // libpcap takes the seconds of a classic record for signed, which they are not; pcapng has 64 bits for them.
   const std::int64_t seconds = classic_ ? static_cast<std::uint32_t>(header.ts.tv_sec) : header.ts.tv_sec;
-  const bool plausible = seconds >= 0 && seconds < kLatestSecond && (seconds > 0 || header.ts.tv_usec > 0);
+  const std::int64_t rest_ns = header.ts.tv_usec;
+  const bool plausible = seconds >= 0 && seconds < kLatestSecond && rest_ns >= 0 && rest_ns < flowtable::kSecondNs &&
+                         (seconds > 0 || rest_ns > 0);
   if (plausible) {
-    last_time_ns_ = seconds * flowtable::kSecondNs + header.ts.tv_usec;
+    last_time_ns_ = seconds * flowtable::kSecondNs + rest_ns;
   } else {
     ++packets_without_time_;
   }

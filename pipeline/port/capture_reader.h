@@ -42,7 +42,7 @@ class CaptureReader {
   /// Why reading stopped before the end of the file; nothing while reading and after a clean end.
   const std::optional<Error>& error() const noexcept { return error_; }
   const std::string& path() const noexcept { return path_; }
-  /// Packets whose time was zero or beyond the year 2200.
+  /// Packets whose time was zero, beyond the year 2200, or had a fraction of more than a second.
   std::uint64_t packets_without_time() const noexcept { return packets_without_time_; }
   std::uint64_t octets_read() const noexcept { return stream_->octets_read(); }
   std::optional<std::uint64_t> octets_total() const noexcept { return stream_->size(); }

@@ -121,6 +121,20 @@ TEST_F(CaptureReaderTest, WireLengthIsNeverLessThanWhatWasCaptured) {
   EXPECT_EQ(read_all(reader).at(0).packet.wire_length, 60U);
 }
 
+// The reader takes what lies in its window whole; a longer record is libpcap's, which believes any fraction.
+TEST_F(CaptureReaderTest, AFractionOfMoreThanASecondIsNoTimeWhoeverReadsTheRecord) {
+  for (const std::uint32_t fraction : {1'000'000U, 3'000'000'000U}) {
+    PcapFile file;
+    file.packet(10, 5, frame(1)).packet(11, fraction, frame(2)).packet(11, fraction, frame(3, 20'000));
+    auto reader = CaptureReader::open(write("file", file.bytes()), 16 * 1024);
+    ASSERT_TRUE(reader);
+    const std::vector<Kept> all = read_all(*reader);
+    ASSERT_EQ(all.size(), 3U);
+    for (const Kept& kept : all) EXPECT_EQ(kept.packet.time_ns, 10 * kSecond + 5'000);
+    EXPECT_EQ(reader->packets_without_time(), 2U);
+  }
+}
+
 TEST_F(CaptureReaderTest, APacketWithoutTimeTakesThatOfThePacketBefore) {
   PcapFile file(PcapFile::kNanoseconds);
   file.packet(0, 0, frame(1)).packet(5, 7, frame(2)).packet(0, 0, frame(3));
