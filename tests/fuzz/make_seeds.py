@@ -3,9 +3,10 @@
 
   make_seeds.py ROOT FOLDER [STAMP]
 
-Writes FOLDER/decode, FOLDER/pipeline and FOLDER/config, and touches STAMP. The layouts are those that the targets read:
-decode: 1 octet that chooses the link type, then a frame; pipeline: the same octet, then for each frame its length and
-the time since the frame before in units of 10 ms (u16, little-endian) and its octets; config: text.
+Writes FOLDER/decode, FOLDER/pipeline, FOLDER/captures and FOLDER/config, and touches STAMP. The layouts are those that
+the targets read: decode: 1 octet that chooses the link type, then a frame; pipeline: the same octet, then for each frame
+its length and the time since the frame before in units of 10 ms (u16, little-endian) and its octets; captures: 1 octet
+that chooses sizes, then a capture file; config: text.
 """
 import pathlib
 import shutil
@@ -114,6 +115,39 @@ def wrapped(frame):
     yield "ipv4", 228, packet
 
 
+def classic_files(packets):
+    """(name, file): a pcap file of either byte order and unit."""
+    for order in "<>":
+        for magic, units in ((0xA1B2C3D4, 10**6), (0xA1B23C4D, 10**9)):
+            file = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, ETHERNET)
+            for at, frame in packets:
+                file += struct.pack(order + "IIII", int(at), int(at % 1 * units), len(frame), len(frame) + 4) + frame
+            yield f"pcap_{'little' if order == '<' else 'big'}_{units}", file
+
+
+def pcapng_files(packets):
+    """(name, file): a pcapng file of either byte order with interfaces of several units and blocks of all kinds."""
+    for order in "<>":
+        def block(kind, body, order=order):
+            body += bytes(-len(body) % 4)
+            length = struct.pack(order + "I", len(body) + 12)
+            return struct.pack(order + "I", kind) + length + body + length
+
+        def interface(unit, order=order):
+            resolution = struct.pack(order + "HHBxxx", 9, 1, unit)
+            return block(1, struct.pack(order + "HHI", ETHERNET, 0, 65535) + resolution + bytes(4))
+
+        file = block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1)) + interface(6) + interface(9)
+        for number, (at, frame) in enumerate(packets):
+            ticks = int(at * (10**9 if number % 2 else 10**6))
+            head = struct.pack(order + "IIIII", number % 2, ticks >> 32, ticks & 0xFFFFFFFF, len(frame), len(frame) + 4)
+            file += block(6, head + frame)
+            if number % 5 == 0:  # a name, a statistics and a simple packet block, and an interface in milliseconds
+                file += block(4, bytes(4)) + block(5, bytes(12)) + block(3, struct.pack(order + "I", len(frame)) + frame)
+                file += interface(3)
+        yield f"pcapng_{'little' if order == '<' else 'big'}", file
+
+
 def write(folder, name, octets):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(octets)
@@ -133,6 +167,10 @@ def main():
             stream += struct.pack("<HH", len(frame), gap) + frame
             before = at
         write(target / "pipeline", capture.stem, stream)
+        if number == 0:
+            for place, (name, file) in enumerate([*classic_files(packets[:12]), *pcapng_files(packets[:12])]):
+                write(target / "captures", name, bytes([place]) + file)
+                write(target / "captures", name + "_cut", bytes([15 - place]) + file[:-7])
         longest = max((frame for _, frame in packets if frame[12:14] == b"\x08\x00"), key=len, default=None)
         if number == 0 and longest:
             for name, link_type, frame in wrapped(longest[:512]):
