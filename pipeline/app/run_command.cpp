@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "config/options.h"
 #include "pipeline/app/log.h"
@@ -119,7 +121,8 @@ class Sensor {
   bool stopping_ = false;
   bool ended_ = false;
   std::uint64_t packets_seen_ = 0;
-  Clock::time_point last_packet_;
+  Clock::time_point looked_;  ///< for packets
+  Clock::duration idle_{};    ///< since one was seen
   Clock::time_point last_status_;
 };
 
@@ -171,7 +174,7 @@ Result<int> Sensor::run(Signals& signals) {
 }
 
 void Sensor::listen(Signals& signals) {
-  last_packet_ = last_status_ = Clock::now();
+  looked_ = last_status_ = Clock::now();
   while (!stopping_) {
     if (const auto signal = signals.wait(kTick)) obey(*signal);
     for (const std::string& piece : live_->tick()) log_->warn("{}", piece);
@@ -225,12 +228,15 @@ void Sensor::reload() {
 }
 
 bool Sensor::has_idled() {
-  const std::uint64_t packets = live_->packets();
-  if (packets != packets_seen_) {
+  // A machine that stood still has not waited for packets: however late this thread comes, it is not for much longer
+  // than between two looks.
+  const Clock::time_point now = Clock::now();
+  idle_ += std::min<Clock::duration>(now - std::exchange(looked_, now), 2 * kTick);
+  if (const std::uint64_t packets = live_->packets(); packets != packets_seen_) {
     packets_seen_ = packets;
-    last_packet_ = Clock::now();
+    idle_ = {};
   }
-  return line_.stop_when_idle && Clock::now() - last_packet_ > std::chrono::duration<double>(*line_.stop_when_idle);
+  return line_.stop_when_idle && idle_ > std::chrono::duration<double>(*line_.stop_when_idle);
 }
 
 void Sensor::tell_now_and_then() {
