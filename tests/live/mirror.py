@@ -83,7 +83,10 @@ class Mirror:
     @staticmethod
     def _address(namespace, *addresses):
         commands = "".join(f"addr add {a} dev eth{' nodad' if ':' in a else ''}\n" for a in addresses)
-        subprocess.run(["ip", "-n", namespace, "-batch", "-"], input=commands, text=True, check=True)
+        done = subprocess.run(["ip", "-n", namespace, "-batch", "-"], input=commands, capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            raise NotHere(f"addresses cannot be had here: {done.stderr.strip()}")
 
     @staticmethod
     def run_in(namespace, *command):

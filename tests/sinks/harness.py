@@ -46,8 +46,8 @@ class SinkTest(unittest.TestCase):
             many_alerts.write_capture(path, servers)
         return path
 
-    def command(self, capture, sinks, drain=30, settings=()):
-        """`sinks` are maps, as the configuration has them."""
+    def command(self, capture, sinks, drain=120, settings=()):
+        """`sinks` are maps, as the configuration has them; `drain` in seconds, for the receivers that never take all."""
         with open(self.path("doorslam.yaml"), "w", encoding="utf-8") as file:
             json.dump({"sinks": sinks}, file)  # JSON is YAML
         command = [DOORSLAM, "read", "--quiet", "-c", self.path("doorslam.yaml"), capture]

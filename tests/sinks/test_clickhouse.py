@@ -163,7 +163,7 @@ class ClickHouse(SinkTest):
 
     def test_server_killed_in_mid_stream(self):
         capture = self.capture(3000)
-        process = self.start(capture, [self.sink(batch=100)], drain=60)
+        process = self.start(capture, [self.sink(batch=100)])
         wait_until(lambda: self.server.number("SELECT count() FROM doorslam.alerts") >= 500 or process.poll() is not None)
         self.server.kill()
         time.sleep(0.5)  # away for a moment
@@ -238,7 +238,7 @@ class Cluster(SinkTest):
         self.assertEqual(code, 0)
         self.assertIn("records behind", words)
         self.servers[1].start()
-        self.assertEqual(self.run_doorslam(capture, [sink], settings=settings, drain=60), (0, ""))
+        self.assertEqual(self.run_doorslam(capture, [sink], settings=settings), (0, ""))
         for server in self.servers:
             rows = server.rows("SELECT DISTINCT id FROM doorslam.alerts")
             self.assertEqual({row["id"] for row in rows}, set(expected))

@@ -273,7 +273,7 @@ class ElasticOverTls(SinkTest):
                 server = HttpServer(elastic.answer, context)
                 sink = {"name": name, "type": "elasticsearch", "url": f"https://localhost:{server.port}",
                         "ca": "ca.pem", "certificate": "client.pem", "key": "client.key"}
-                code, words = self.run_doorslam(capture, [sink], drain=30 if trusted else 2)
+                code, words = self.run_doorslam(capture, [sink], drain=120 if trusted else 2)
                 self.assertEqual(code, 0)
                 self.assertEqual(len(elastic.documents), 40 if trusted else 0, words)
                 self.assertIn(reason, words)
@@ -323,7 +323,7 @@ class Splunk:
 
 
 class SplunkTest(SinkTest):
-    def deliver(self, splunk, drain=60, **more):
+    def deliver(self, splunk, drain=120, **more):
         server = HttpServer(splunk.answer)
         self.addCleanup(server.close)
         with open(self.path("token"), "w", encoding="utf-8") as file:

@@ -98,7 +98,7 @@ class FullDisk(SinkTest):
         os.makedirs(self.path("small"))
         capture = self.capture(1500)
         sinks = [{"name": "file", "type": "file", "path": self.path("alerts.ndjson")}]
-        command = self.command(capture, sinks, drain=60, settings=[f"store.path={self.path('small')}/alerts.db"])
+        command = self.command(capture, sinks, drain=120, settings=[f"store.path={self.path('small')}/alerts.db"])
         unshare = ["unshare", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
         done = subprocess.run([*unshare, "sh", "-c", self.SCRIPT, "sh", self.path("small"), *command], text=True,
                               capture_output=True, timeout=PATIENCE_S, check=False)
@@ -115,7 +115,7 @@ class FullDisk(SinkTest):
         os.makedirs(self.path("small"))
         capture = self.capture(1500)
         sinks = [{"name": "file", "type": "file", "path": self.path("small/alerts.ndjson")}]
-        command = self.command(capture, sinks, drain=60)
+        command = self.command(capture, sinks)
         script = self.SCRIPT.replace("exit $code", f'cp "$folder/alerts.ndjson" "{self.folder}"; exit $code')
         unshare = ["unshare", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
         done = subprocess.run([*unshare, "sh", "-c", script, "sh", self.path("small"), *command], text=True,

@@ -34,7 +34,7 @@ class Tcp(SinkTest):
             with self.subTest(k=k):
                 server, capture = SyslogServer(cut_after=k), self.capture(servers)
                 # A store of its own: a sink of another name would get what the earlier rounds left in a shared one.
-                code, words = self.run_doorslam(capture, [self.sink(server)], drain=60,
+                code, words = self.run_doorslam(capture, [self.sink(server)], drain=120,
                                                 settings=[f"store.path={self.path(f'{k}.db')}"])
                 self.assertEqual(code, 0, words)
                 self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
@@ -43,7 +43,7 @@ class Tcp(SinkTest):
     def test_receiver_killed_with_unread_data_and_restarted(self):
         # It reads slowly, so that its kernel holds what it has acknowledged and nobody has read.
         server, capture = SyslogServer(pause=0.01), self.capture(2000)
-        process = self.start(capture, [self.sink(server)], drain=60)
+        process = self.start(capture, [self.sink(server)])
         for _ in range(5):
             some = len(server.frames) + 200
             wait_until(lambda some=some: len(server.frames) >= some or process.poll() is not None)
@@ -97,7 +97,7 @@ class Tcp(SinkTest):
         capture = self.capture(50)
         sink = {"name": "siem", "type": "syslog", "transport": "tcp", "timeout_seconds": "500ms",
                 "address": f"127.0.0.1:{listener.getsockname()[1]}", "retry_first_seconds": "10ms"}
-        code, words = self.run_doorslam(capture, [sink], drain=60)
+        code, words = self.run_doorslam(capture, [sink])
         self.assertEqual(code, 0)
         self.assertNotIn("behind", words)
 
@@ -193,7 +193,7 @@ class Tls(SinkTest):
 
     def test_connection_cut_after_every_k_octets(self):
         server, capture = self.server(cut_after=70_001), self.capture(200)
-        code, words = self.run_doorslam(capture, [self.sink(server)], drain=60)
+        code, words = self.run_doorslam(capture, [self.sink(server)])
         self.assertEqual(code, 0, words)
         self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
 
