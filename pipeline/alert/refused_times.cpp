@@ -66,6 +66,7 @@ double chance_of_agreement(double share, std::uint32_t cycles) {
 }  // namespace
 
 void ConnectionTimes::add(TimeNs start_ns, bool is_refused) {
+  start_ns = std::max<TimeNs>(start_ns, 0);  // a damaged time before 1970 has no place on the clock
   ++all_.of(is_refused);
   add_to_line(start_ns, is_refused);
   for (std::size_t i = 0; i < kClocks; ++i) {

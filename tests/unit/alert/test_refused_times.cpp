@@ -189,6 +189,8 @@ TEST(RefusedTimes, BearsTimesOutOfOrderAndLeaps) {
     times.add_refused(kMidnight - i * kSecondNs);
     times.add_served(kMidnight + i * 400 * kDayNs);
   }
+  times.add_refused(-1);
+  times.add_refused(-kDayNs);
   EXPECT_EQ(times.last_refused_ns(), kMidnight);
   static_cast<void>(times.pattern());
 }
