@@ -4,52 +4,30 @@
 #include <cstring>
 
 namespace doorslam::packet {
-namespace {
-
-/// A vector register's worth of 64-bit lanes; gcc and clang know it on every processor.
-using Lanes = std::uint64_t __attribute__((vector_size(16)));
-constexpr std::size_t kVector = sizeof(Lanes);
-
-template <class Word>
-Word load(ByteView octets, std::size_t at) noexcept {
-  Word word;
-  std::memcpy(&word, octets.data() + at, sizeof(word));
-  return word;
-}
-
-}  // namespace
 
 std::uint64_t checksum_of(ByteView octets) noexcept {
+  using detail::kVector;
   const std::size_t size = octets.size();
-  std::uint64_t sum = 0;
   std::size_t at = 0;
-  if (size >= 2 * kVector) {
-    // 32-bit words into 64-bit lanes: no carries to mind. Even and odd words have lanes of their own.
-    Lanes even{};
-    Lanes odd{};
+  if (size >= kVector) {
+    detail::VectorSum sum;
     for (; at + 2 * kVector <= size; at += 2 * kVector) {
-      const auto first = load<Lanes>(octets, at);
-      const auto second = load<Lanes>(octets, at + kVector);
-      even += (first & 0xffffffffU) + (second & 0xffffffffU);
-      odd += (first >> 32) + (second >> 32);
+      sum.add(detail::vector_at(octets, at));
+      sum.add(detail::vector_at(octets, at + kVector));
     }
-    const Lanes both = even + odd;
-    sum = both[0] + both[1];
+    if (at + kVector <= size) {
+      sum.add(detail::vector_at(octets, at));
+      at += kVector;
+    }
+    return sum.total() + detail::sum_of_last(octets, size - at);
   }
-  for (; at + 8 <= size; at += 8) {
-    const auto word = load<std::uint64_t>(octets, at);
-    sum += (word & 0xffffffffU) + (word >> 32);
+  std::uint64_t sum = 0;
+  for (; at + sizeof(std::uint16_t) <= size; at += sizeof(std::uint16_t)) {
+    std::uint16_t word;
+    std::memcpy(&word, octets.data() + at, sizeof(word));
+    sum += word;
   }
-  const std::size_t left = size - at;
-  if (left == 0) return sum;
-  std::uint64_t word = 0;
-  if (std::endian::native == std::endian::little && size >= 8) {
-    // The last eight octets again, without those that are counted already.
-    word = load<std::uint64_t>(octets, size - 8) >> (8 * (8 - left));
-  } else {
-    std::memcpy(&word, octets.data() + at, left);
-  }
-  sum += (word & 0xffffffffU) + (word >> 32);
+  if (at < size) sum += in_network_order(static_cast<std::uint16_t>(octets[at] << 8U));
   return sum;
 }
 
