@@ -2,7 +2,6 @@
 
 #include "pipeline/packet/icmp.h"
 #include "pipeline/packet/link_layer.h"
-#include "pipeline/packet/plain_frame.h"
 #include "pipeline/packet/tcp_header.h"
 
 namespace doorslam::packet {
@@ -43,17 +42,6 @@ Decoder::Decoder(const DecodeOptions& options)
       udp_tunnels_(options.tunnel_ports),
       reassembler_(options.reassembly_bytes, options.reassembly_timeout_ns, counters_) {}
 
-DecodeOutcome Decoder::decode(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
-  if (decode_plain_frame(packet, verify_checksums_ && !packet.checksums_good, segment)) [[likely]] {
-    counters_.tcp_checksum_bad += segment.checksum_bad ? 1 : 0;
-    ++counters_.packets[index_of(DecodeOutcome::tcp)];
-    return DecodeOutcome::tcp;
-  }
-  const DecodeOutcome outcome = decode_frame(packet, segment, error);
-  ++counters_.packets[index_of(outcome)];
-  return outcome;
-}
-
 inline DecodeOutcome Decoder::decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around,
                                          const RawPacket& packet, Segment& segment) noexcept {
   if (const Verdict verdict = parse_tcp(reader, ip, verify_checksums_, segment)) return *verdict;
@@ -73,7 +61,13 @@ inline DecodeOutcome Decoder::decode_tcp(const Reader& reader, const IpHeader& i
   return DecodeOutcome::tcp;
 }
 
-DecodeOutcome Decoder::decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
+DecodeOutcome Decoder::decode_any_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
+  const DecodeOutcome outcome = decode_link(packet, segment, error);
+  ++counters_.packets[index_of(outcome)];
+  return outcome;
+}
+
+DecodeOutcome Decoder::decode_link(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept {
   Reader reader(packet.captured, packet.wire_length);
   std::uint16_t vlan = 0;
   if (packet.link_type != link_type::kEthernet || !strip_plain_ethernet(reader, vlan)) {

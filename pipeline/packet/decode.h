@@ -7,6 +7,7 @@
 #include "flowtable/time.h"
 #include "pipeline/packet/decode_outcome.h"
 #include "pipeline/packet/ip.h"
+#include "pipeline/packet/plain_frame.h"
 #include "pipeline/packet/raw_packet.h"
 #include "pipeline/packet/reader.h"
 #include "pipeline/packet/reassembly.h"
@@ -53,7 +54,9 @@ class Decoder {
     bool tunneled = false;
   };
 
-  [[gnu::noinline]] DecodeOutcome decode_frame(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
+  [[gnu::noinline]] DecodeOutcome decode_any_frame(const RawPacket& packet, Segment& segment,
+                                                   IcmpError& error) noexcept;
+  DecodeOutcome decode_link(const RawPacket& packet, Segment& segment, IcmpError& error) noexcept;
   DecodeOutcome decode_ip(Reader reader, std::uint16_t vlan, const RawPacket& packet, Segment& segment,
                           IcmpError& error) noexcept;
   DecodeOutcome decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around, const RawPacket& packet,
@@ -65,5 +68,16 @@ class Decoder {
   DecodeCounters counters_;
   Reassembler reassembler_;
 };
+
+// In the caller's loop, of which the plain frame is nearly all; the general path must stay outside, as it would take
+// the registers.
+[[gnu::always_inline]] inline DecodeOutcome Decoder::decode(const RawPacket& packet, Segment& segment,
+                                                            IcmpError& error) noexcept {
+  if (!decode_plain_frame(packet, verify_checksums_ && !packet.checksums_good, segment)) [[unlikely]]
+    return decode_any_frame(packet, segment, error);
+  counters_.tcp_checksum_bad += segment.checksum_bad ? 1 : 0;
+  ++counters_.packets[index_of(DecodeOutcome::tcp)];
+  return DecodeOutcome::tcp;
+}
 
 }  // namespace doorslam::packet

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 
 #include "pipeline/packet/plain_frame.h"
@@ -35,12 +36,21 @@ std::vector<Bytes> option_layouts() {
           {30, 1, 1, 1}};
 }
 
-Bytes plain_frame(const Bytes& options, std::string_view payload, bool tagged, const Bytes& trailer = {}) {
+constexpr std::array kVersions = {flowtable::IpVersion::v4, flowtable::IpVersion::v6};
+
+std::size_t ip_octets(flowtable::IpVersion version) { return version == flowtable::IpVersion::v4 ? 20 : 40; }
+
+Bytes plain_frame(flowtable::IpVersion version, const Bytes& options, std::string_view payload, bool tagged,
+                  const Bytes& trailer = {}) {
   Frame frame;
   frame.ethernet();
   if (tagged) frame.vlan(77);
-  return frame.ipv4("192.0.2.1", "198.51.100.200", {.ttl = 57, .id = 0xbeef})
-      .tcp({.seq = 0xfffffff0, .ack = 0x80000001, .flags = 0x18, .window = 501, .options = options})
+  if (version == flowtable::IpVersion::v4) {
+    frame.ipv4("192.0.2.1", "198.51.100.200", {.ttl = 57, .id = 0xbeef});
+  } else {
+    frame.ipv6("2001:db8::1", "2001:db8:ffff:1::c8", {.hop_limit = 57});
+  }
+  return frame.tcp({.seq = 0xfffffff0, .ack = 0x80000001, .flags = 0x18, .window = 501, .options = options})
       .payload(payload)
       .trailer(trailer)
       .bytes();
@@ -67,7 +77,7 @@ std::string text_of(const Decoded& decoded) {
 
 // A card that has verified the checksums is believed; one that has not, or a tunnel around, changes nothing.
 TEST(PlainFrame, WhatTheCardCallsGoodIsNotVerifiedAgain) {
-  Bytes frame = plain_frame({}, "payload", false);
+  Bytes frame = plain_frame(flowtable::IpVersion::v4, {}, "payload", false);
   frame.back() ^= 1;
   RawPacket packet{frame, static_cast<std::uint32_t>(frame.size()), link_type::kEthernet, 1, 1};
   Decoder decoder{DecodeOptions{}};
@@ -106,34 +116,46 @@ void expect_same(const RawPacket& packet, std::size_t link_octets, bool verify) 
   ASSERT_EQ(plain.counters().tcp_checksum_bad, general.counters().tcp_checksum_bad);
 }
 
-TEST(PlainFrame, IsWhatTheStraightLineTakes) {
-  for (const Bytes& options : option_layouts()) {
-    for (const bool tagged : {false, true}) {
-      const Bytes frame = plain_frame(options, "hello", tagged);
-      Segment segment;
-      ASSERT_TRUE(decode_plain_frame(raw_packet(frame), true, segment));
-      EXPECT_EQ(segment.vlan, tagged ? 77 : 0);
-      EXPECT_FALSE(segment.checksum_bad);
-      EXPECT_EQ(segment.payload.size(), 5U);
+/// Calls `use(version, options, tagged)` for all that a plain frame may have.
+template <class Use>
+void for_each_layout(const Use& use) {
+  for (const flowtable::IpVersion version : kVersions) {
+    for (const Bytes& options : option_layouts()) {
+      for (const bool tagged : {false, true}) use(version, options, tagged);
     }
   }
 }
 
+TEST(PlainFrame, IsWhatTheStraightLineTakes) {
+  for_each_layout([](flowtable::IpVersion version, const Bytes& options, bool tagged) {
+    const Bytes frame = plain_frame(version, options, "hello", tagged);
+    Segment segment;
+    ASSERT_TRUE(decode_plain_frame(raw_packet(frame), true, segment));
+    EXPECT_EQ(segment.source.address.version, version);
+    EXPECT_EQ(segment.vlan, tagged ? 77 : 0);
+    EXPECT_FALSE(segment.checksum_bad);
+    EXPECT_EQ(segment.payload.size(), 5U);
+  });
+}
+
+// Every length up to several steps of the sum, and long ones.
 TEST(PlainFrame, ReadsWhatTheGeneralPathReads) {
-  for (const Bytes& options : option_layouts()) {
-    for (std::size_t length : {0, 1, 2, 3, 7, 8, 31, 64, 333, 1400}) {
-      for (const bool tagged : {false, true}) {
-        const Bytes frame = plain_frame(options, std::string(length, 'x'), tagged, Bytes(length % 5, 0xaa));
-        expect_same(raw_packet(frame), tagged ? 18 : 14, true);
-      }
+  std::vector<std::size_t> lengths = {300, 333, 1399, 1400};
+  for (std::size_t length = 0; length < 160; ++length) lengths.push_back(length);
+  for_each_layout([&lengths](flowtable::IpVersion version, const Bytes& options, bool tagged) {
+    for (const std::size_t length : lengths) {
+      const Bytes frame = plain_frame(version, options, std::string(length, 'x'), tagged, Bytes(length % 5, 0xaa));
+      expect_same(raw_packet(frame), tagged ? 18 : 14, true);
     }
-  }
+  });
 }
 
 TEST(PlainFrame, CutAnywhereReadsWhatTheGeneralPathReads) {
-  for (const Bytes& options : option_layouts()) {
-    const Bytes frame = plain_frame(options, "payload of some length", false, Bytes(4, 0xaa));
-    for (std::size_t snap = 14; snap <= frame.size(); ++snap) expect_same(raw_packet(frame, 1, 1, snap), 14, true);
+  for (const flowtable::IpVersion version : kVersions) {
+    for (const Bytes& options : option_layouts()) {
+      const Bytes frame = plain_frame(version, options, "payload of some length", false, Bytes(4, 0xaa));
+      for (std::size_t snap = 14; snap <= frame.size(); ++snap) expect_same(raw_packet(frame, 1, 1, snap), 14, true);
+    }
   }
 }
 
@@ -144,11 +166,12 @@ TEST(PlainFrame, DamagedAnywhereReadsWhatTheGeneralPathReads) {
   for (int i = 0; i < 40'000; ++i) {
     const bool tagged = random() % 4 == 0;
     const std::size_t link_octets = tagged ? 18 : 14;
-    Bytes frame = plain_frame(layouts[random() % layouts.size()], std::string(random() % 40, 'x'), tagged,
+    const flowtable::IpVersion version = kVersions[random() % kVersions.size()];
+    Bytes frame = plain_frame(version, layouts[random() % layouts.size()], std::string(random() % 40, 'x'), tagged,
                               Bytes(random() % 3, 0xaa));
     for (std::size_t changes = 1 + random() % 3; changes > 0; --changes) {
       // Mostly in the headers; single bits and whole octets.
-      const std::size_t range = random() % 8 == 0 ? frame.size() - link_octets : 40;
+      const std::size_t range = random() % 8 == 0 ? frame.size() - link_octets : ip_octets(version) + 20;
       const std::size_t at = link_octets + random() % range;
       frame[at] = static_cast<std::uint8_t>(random() % 2 == 0 ? random() : frame[at] ^ 1U << random() % 8);
     }
