@@ -40,14 +40,22 @@ void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
 constexpr std::size_t kLine = 64;       ///< of the cache
 constexpr std::size_t kMostStep = 256;  ///< connections whose deadlines have come that are dealt with at a time
 
-/// For the copy that the last event of a connection takes along; of the words and the rungs only the first.
-void prefetch_whole(const Evidence& evidence) noexcept {
-  const auto prefetch_some = [](const void* place, std::size_t lines) {
-    for (std::size_t i = 0; i < lines; ++i) flowtable::prefetch_line(static_cast<const std::byte*>(place) + i * kLine);
-  };
-  prefetch_some(&evidence, 1);
-  for (const SideEvidence& side : evidence.side) prefetch_some(&side, 3);
-  prefetch_some(evidence.first_rungs.data(), 4);
+/// The last event of a connection takes a copy of its Evidence along: what each has of it, and what tells of the rest.
+void prefetch_facts(const Evidence& evidence) noexcept {
+  flowtable::prefetch_line(&evidence);
+  for (const SideEvidence& side : evidence.side) flowtable::prefetch_octets(&side, 2 * kLine);
+  flowtable::prefetch_line(evidence.first_rungs.data());
+  flowtable::prefetch_line(&evidence.icmp);
+}
+
+/// The rest of it. The facts should be near already.
+void prefetch_used(const Evidence& evidence) noexcept {
+  const std::size_t rungs = std::min<std::size_t>(evidence.rung_count, Evidence::kFirstRungs);
+  flowtable::prefetch_octets(evidence.first_rungs.data(), rungs * sizeof(Rung));
+  for (const SideEvidence& side : evidence.side) {
+    flowtable::prefetch_octets(side.head.bytes.data(), side.head.length);
+    flowtable::prefetch_octets(side.last_words.data(), side.last_words_length);
+  }
 }
 
 }  // namespace
@@ -187,7 +195,7 @@ inline void Tracker::prefetch_evidence(const Table<Key>& table, const Lookup<Key
   const auto& slot = table.at(lookup.glimpse.index);
   const FlowRecord& flow = slot.state;
   const Evidence& evidence = evidence_[details_[flow.details].evidence];
-  if (!(slot.key == lookup.key)) return prefetch_whole(evidence);
+  if (!(slot.key == lookup.key)) return prefetch_facts(evidence);
   const SideEvidence& own = evidence.of(side_of(flow, lookup.source_is_lo));
   flowtable::prefetch_line(&evidence);
   flowtable::prefetch_line(&own.last_ns);
@@ -525,8 +533,11 @@ template <class Key>
 void Tracker::expire_slots(Table<Key>& table, std::span<const std::uint32_t> slots, TimeNs now,
                            EventBatch& out) noexcept {
   if (slots.empty()) return;
+  constexpr std::size_t kAhead = 4;
   prefetch_due(table, slots);
-  for (const std::uint32_t index : slots) {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (i + kAhead < slots.size()) prefetch_evidence(table.at(slots[i + kAhead]).state);
+    const std::uint32_t index = slots[i];
     auto& slot = table.at(index);
     const FlowRecord& flow = slot.state;
     const TimeNs deadline = deadline_of(flow);
@@ -550,8 +561,13 @@ void Tracker::prefetch_due(const Table<Key>& table, std::span<const std::uint32_
   }
   for (const std::uint32_t index : slots) {
     const FlowRecord& flow = table.at(index).state;
-    if (flow.has(FlowFlag::recording)) prefetch_whole(evidence_[details_[flow.details].evidence]);
+    if (flow.has(FlowFlag::recording)) prefetch_facts(evidence_[details_[flow.details].evidence]);
   }
+}
+
+/// What of it prefetch_due() could not know.
+inline void Tracker::prefetch_evidence(const FlowRecord& flow) const noexcept {
+  if (flow.has(FlowFlag::recording)) prefetch_used(evidence_[details_[flow.details].evidence]);
 }
 
 template <class Key>

@@ -115,6 +115,7 @@ class Tracker {
   bool prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
   template <class Key>
   void prefetch_evidence(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
+  void prefetch_evidence(const FlowRecord& flow) const noexcept;
 
   template <class Key>
   void advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept;
