@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <limits>
 
-#include "flowtable/flow_key.h"
-
 namespace doorslam::app {
 
 namespace {
 
 using diagnose::DiagnosedConnection;
-using flowtable::Endpoint;
 using packet::Segment;
 
 /// A batch with so much payload is handed over before it has all its packets.
@@ -20,8 +17,7 @@ constexpr std::size_t kBatchPayloadOctets = std::size_t{4} << 20U;
 
 ShardedEngine::ShardedEngine(const EngineOptions& options)
     : decoder_(options.decode),
-      steering_(flowtable::HashKey::fixed()),
-      vlan_aware_(options.tracker.vlan_aware),
+      shard_of_(flowtable::HashKey::fixed(), options.tracker.vlan_aware, options.workers),
       meet_(static_cast<std::ptrdiff_t>(options.workers) + 1) {
   tcp::TrackerOptions share = options.tracker;
   share.capacity_flows = std::max<std::size_t>(share.capacity_flows / options.workers, 1024);
@@ -42,23 +38,15 @@ ShardedEngine::~ShardedEngine() {
   meet_.arrive_and_wait();
 }
 
-std::size_t ShardedEngine::shard_of(const Endpoint& a, const Endpoint& b, std::uint16_t vlan) const noexcept {
-  const std::uint16_t vlan_or_0 = vlan_aware_ ? vlan : std::uint16_t{0};
-  const std::uint64_t hash = a.address.version == flowtable::IpVersion::v4
-                                 ? steering_.hash(flowtable::make_key4(a, b, vlan_or_0).key)
-                                 : steering_.hash(flowtable::make_key6(a, b, vlan_or_0).key);
-  return (hash >> 32U) % shards_.size();
-}
-
 void ShardedEngine::deal(const Segment& segment, Batch& batch) {
-  Hand& hand = batch.hands[shard_of(segment.source, segment.destination, segment.vlan)];
+  Hand& hand = batch.hands[shard_of_(segment.source, segment.destination, segment.vlan)];
   hand.segments.push_back(segment);
   hand.payload_offsets.push_back(batch.payloads.size());
   batch.payloads.insert(batch.payloads.end(), segment.payload.begin(), segment.payload.end());
 }
 
 void ShardedEngine::deal(const packet::IcmpError& error, Batch& batch) {
-  Hand& hand = batch.hands[shard_of(error.source, error.destination, error.vlan)];
+  Hand& hand = batch.hands[shard_of_(error.source, error.destination, error.vlan)];
   hand.errors.push_back({hand.segments.size(), error});
 }
 

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
-#include "flowtable/hash_key.h"
 #include "pipeline/app/engine.h"
+#include "pipeline/port/worker_of_ends.h"
 
 namespace doorslam::app {
 
@@ -57,15 +57,13 @@ class ShardedEngine final : public Engine {
   bool fill(port::CaptureSource& source, Batch& batch);
   void deal(const packet::Segment& segment, Batch& batch);
   void deal(const packet::IcmpError& error, Batch& batch);
-  std::size_t shard_of(const flowtable::Endpoint& a, const flowtable::Endpoint& b, std::uint16_t vlan) const noexcept;
   void work(std::size_t shard);
   void start_tracking();
   /// Waits for the workers and hands their events on.
   void end_tracking(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out);
 
   packet::Decoder decoder_;
-  flowtable::HashKey steering_;
-  bool vlan_aware_;
+  port::WorkerOfEnds shard_of_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::array<Batch, 2> batches_;
   Batch* filling_ = &batches_[0];   ///< the caller's

@@ -4,14 +4,12 @@
 
 #include <array>
 
-#include "flowtable/flow_key.h"
 #include "pipeline/port/ethdev/drain.h"
 
 namespace doorslam::ethdev {
 
 namespace {
 
-using flowtable::Endpoint;
 using packet::DecodeOutcome;
 using packet::IcmpError;
 using packet::RawPacket;
@@ -25,19 +23,10 @@ Receiver::Receiver(const RunOrders& orders, const packet::DecodeOptions& decode,
       source_(queues),
       decoder_(decode),
       steering_(steering),
-      hash_(queues.replay ? flowtable::HashKey::fixed() : flowtable::HashKey::random()),
-      vlan_aware_(vlan_aware),
+      owner_of_(queues.replay ? flowtable::HashKey::fixed() : flowtable::HashKey::random(), vlan_aware,
+                steering.rings.size()),
       dealer_(steering, wait_for_workers, counters_),
       idler_(idle, queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr) {}
-
-std::size_t Receiver::owner_of(const Endpoint& a, const Endpoint& b, std::uint16_t vlan) const noexcept {
-  const std::uint16_t vlan_or_0 = vlan_aware_ ? vlan : std::uint16_t{0};
-  const std::uint64_t hash = a.address.version == flowtable::IpVersion::v4
-                                 ? hash_.hash(flowtable::make_key4(a, b, vlan_or_0).key)
-                                 : hash_.hash(flowtable::make_key6(a, b, vlan_or_0).key);
-  // The upper half times the number of workers, in place of a division.
-  return static_cast<std::size_t>(((hash >> 32U) * steering_.rings.size()) >> 32U);
-}
 
 bool Receiver::turn() noexcept {
   const std::size_t count = source_.receive();
@@ -50,9 +39,9 @@ bool Receiver::turn() noexcept {
     Segment segment;
     const DecodeOutcome outcome = decoder_.decode(packet, segment, error);
     const bool travels = outcome == DecodeOutcome::tcp &&
-                         dealer_.deal(segment, buffer, owner_of(segment.source, segment.destination, segment.vlan));
+                         dealer_.deal(segment, buffer, owner_of_(segment.source, segment.destination, segment.vlan));
     if (outcome == DecodeOutcome::icmp_error) {
-      dealer_.deal(error, owner_of(error.source, error.destination, error.vlan));
+      dealer_.deal(error, owner_of_(error.source, error.destination, error.vlan));
     }
     if (!travels) unused[unused_count++] = buffer;
   }

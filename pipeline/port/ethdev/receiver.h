@@ -1,11 +1,11 @@
 #pragma once
 
-#include "flowtable/hash_key.h"
 #include "pipeline/packet/decode.h"
 #include "pipeline/port/ethdev/dealer.h"
 #include "pipeline/port/ethdev/idler.h"
 #include "pipeline/port/ethdev/lane.h"
 #include "pipeline/port/ethdev/rx_source.h"
+#include "pipeline/port/worker_of_ends.h"
 
 namespace doorslam::ethdev {
 
@@ -23,15 +23,13 @@ class Receiver final : public Lane {
 
  private:
   bool turn() noexcept;
-  std::size_t owner_of(const flowtable::Endpoint& a, const flowtable::Endpoint& b, std::uint16_t vlan) const noexcept;
   void publish() noexcept;
 
   const RunOrders& orders_;
   RxSource source_;
   packet::Decoder decoder_;
   Steering& steering_;
-  flowtable::HashKey hash_;
-  bool vlan_aware_;
+  port::WorkerOfEnds owner_of_;
   port::LaneCounters counters_;
   Dealer dealer_;
   Idler idler_;
