@@ -45,6 +45,13 @@ struct TrackerCounters {
 /// given out; later ones are of packets at T or after, or of deadlines after T. With TrackerOptions::expiry_step the
 /// same holds of covered(T) instead.
 ///
+/// A segment takes the first of three ways that will have it. They give the same result, and the two short ones
+/// (TrackerOptions::short_paths) refuse before they change anything:
+///  - in mid-flow: the next in order of a healthy open connection (FlowFlag::quick; advance_quickly() and
+///    note_ordinary()). Of a settled one (FlowRecord::is_settled()) nothing but its record is touched;
+///  - in order: the next of a connection that opens or closes as it should (FlowFlag::orderly; in_order.h);
+///  - with care: everything else, through all stages (advance_with_care(), advance_segment()).
+///
 /// No call allocates, but for the growth of the batch, or throws, but the constructor, make_room() and finish().
 class Tracker {
  public:
