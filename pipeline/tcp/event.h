@@ -22,6 +22,9 @@ struct ConnectionEvent {
   EventKind kind = EventKind::established;
   std::int32_t evidence = -1;  ///< index into EventBatch::evidence, or -1
   ConnectionSummary summary;
+
+  /// Members as above. Of an implicit constructor, emplace_back() makes a loop that fills the whole with zeros first.
+  ConnectionEvent() noexcept {}
 };
 
 /// The order in which the ledger must see events, however the connections were sharded.

@@ -56,6 +56,7 @@ class PackedHistory {
   }
 
   std::size_t size() const noexcept { return in_word(words_[0]) + in_word(words_[1]); }
+  bool is_full() const noexcept { return in_word(words_[1]) == kPerWord; }
 
   /// Writes the letters to where they are to stand; `text` is as it was made.
   void unpack(History& text) const noexcept {

@@ -595,7 +595,7 @@ void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64
   }
   release_evidence(flow, details, evidence_);
   ++counters_.ended[static_cast<std::size_t>(reason)];
-  if (details.history.size() == PackedHistory::kCapacity) ++counters_.histories_full;
+  if (details.history.is_full()) ++counters_.histories_full;
   details_.release(flow.details);
 }
 
