@@ -31,6 +31,14 @@ TimeNs earlier(TimeNs a, TimeNs b) {
 
 TimeNs first_end_of(const SideEvidence& side) { return earlier(side.fin_ns, side.rst_ns); }
 
+/// A lone RST without a number answers a SYN that was not captured.
+bool answers_unseen_syn(const ConnectionSummary& summary, const Evidence& e) {
+  const SideEvidence& server = e.of(Side::responder);
+  const bool only_resets = summary.side[index_of(Side::responder)].packets == server.resets;
+  return only_resets && server.rst_unnumbered && server.rst_with_ack &&
+         summary.side[index_of(Side::originator)].packets == 0;
+}
+
 Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evidence& e) {
   const SideEvidence& client = e.of(Side::originator);
   const SideEvidence& server = e.of(Side::responder);
@@ -96,10 +104,11 @@ Ending ending_of_silence(const ConnectionSummary& summary, const Evidence& e) {
 Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, TimeNs client_end, TimeNs server_end) {
   const SideEvidence& client = e.of(Side::originator);
   const SideEvidence& server = e.of(Side::responder);
-  const bool client_spoke = spoke(summary, Side::originator);
+  const Unseen unseen = is_alone(e, Side::responder) ? unseen_by_acks(e) : Unseen{};
+  const bool client_spoke = spoke(summary, Side::originator) || unseen.octets > 0;
   const bool server_spoke = spoke(summary, Side::responder);
   // The FIN of a client that was served is not recorded, the RST that answers it is.
-  const bool client_before = client_end == kNoTime && client_closed_first(summary);
+  const bool client_before = client_end == kNoTime && (client_closed_first(summary) || unseen.closed_ns != kNoTime);
   const bool server_first =
       server_end != kNoTime && !client_before && (client_end == kNoTime || server_end <= client_end);
   if (server_first) {
@@ -126,20 +135,26 @@ bool client_was_stalled(const Evidence& e) {
   return client.last_ns - client.zero_window_since_ns >= kStalledNs;
 }
 
-/// Only the client's side was captured. Its ACKs still tell how many octets the server sent: one is a FIN (or a single
-/// octet of payload, which hardly any server sends), more are words. A client that has sent its request, does not send
-/// it again and never closes has met a RST.
+/// Only the client's side was captured. Its ACKs still tell how many octets the server sent, and whether it closed. A
+/// client that has sent its request, does not send it again and never closes has met a RST.
 Ending ending_by_client_alone(const ConnectionSummary& summary, const Evidence& e) {
   const SideEvidence& client = e.of(Side::originator);
-  const std::uint32_t server_octets = e.of(Side::responder).unseen_octets;
+  const Unseen server = unseen_by_acks(e);
   const bool client_spoke = spoke(summary, Side::originator);
-  const bool client_closed = client.fin_ns != kNoTime;
-  if (server_octets > 1) return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
-  if (server_octets == 1) return Ending::closed_without_a_word;
-  if (client_spoke && !client_closed && client.rst_ns == kNoTime && client.retransmissions == 0) {
-    return Ending::closed_without_a_word;
+  const bool client_left = client.fin_ns != kNoTime || client.rst_ns != kNoTime;
+  if (server.closed_ns != kNoTime) {
+    if (server.octets == 0) return Ending::closed_without_a_word;
+    // A goodbye behind the server's close asked for nothing.
+    const bool was_heard = client_spoke && client.first_payload_ns < server.closed_ns;
+    return was_heard ? Ending::closed_after_reply : Ending::closed_after_greeting;
   }
-  return client_closed || client.rst_ns != kNoTime ? Ending::left_without_a_word : Ending::still_open;
+  if (server.octets > 0) {
+    if (!client_left) return Ending::still_open;
+    return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
+  }
+  if (client_left) return Ending::left_without_a_word;
+  const bool fell_silent = client_spoke && client.retransmissions == 0;
+  return fell_silent ? Ending::closed_without_a_word : Ending::let_go;
 }
 
 /// Without evidence the states tell the coarse story.
@@ -205,20 +220,61 @@ std::uint32_t unanswered_probes(const Evidence& evidence) {
   return probes;
 }
 
-TimeNs server_close_time(const Evidence& evidence) { return first_end_of(evidence.of(Side::responder)); }
+bool is_alone(const Evidence& evidence, Side side) {
+  const auto was_seen = [&](Side one) { return evidence.of(one).first.seen || evidence.of(one).rst.seen; };
+  return was_seen(side) && !was_seen(other(side));
+}
+
+Unseen unseen_by_acks(const Evidence& evidence) {
+  Unseen unseen;
+  const Side seen = is_alone(evidence, Side::originator) ? Side::originator : Side::responder;
+  if (!is_alone(evidence, seen)) return unseen;
+  std::uint32_t acked = 1;
+  std::uint32_t last_advance = 0;
+  TimeNs last_advance_ns = kNoTime;
+  bool closed = false;
+  bool went_on = false;
+  evidence.for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
+    if (rung.side != seen || (rung.flags & packet::tcp_flag::kAck) == 0) return;
+    const bool advances = rung.ack > acked;
+    if (closed) {
+      went_on |= advances;
+      return;
+    }
+    closed = (rung.flags & (packet::tcp_flag::kFin | packet::tcp_flag::kRst)) != 0;
+    if (!advances) return;
+    if (last_advance > 0) unseen.last_octets_ns = last_advance_ns;
+    last_advance = rung.ack - acked;
+    last_advance_ns = rung.time_ns;
+    acked = rung.ack;
+  });
+  const bool is_fin = last_advance == 1 && !went_on;
+  (is_fin ? unseen.closed_ns : unseen.last_octets_ns) = last_advance_ns;
+  unseen.octets = acked - 1 - (is_fin ? 1 : 0);
+  return unseen;
+}
+
+TimeNs server_close_time(const Evidence& evidence) {
+  if (is_alone(evidence, Side::originator)) return unseen_by_acks(evidence).closed_ns;
+  return first_end_of(evidence.of(Side::responder));
+}
 
 Cut cut_of(Ending ending, const Evidence* evidence) {
   if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return Cut::none;
   if (evidence == nullptr) return Cut::none;
   const SideEvidence& server = evidence->of(Side::responder);
-  const TimeNs client_spoke = evidence->of(Side::originator).last_payload_ns;
+  const bool client_alone = is_alone(*evidence, Side::originator);
+  const bool server_alone = is_alone(*evidence, Side::responder);
+  const TimeNs unseen_spoke = client_alone || server_alone ? unseen_by_acks(*evidence).last_octets_ns : kNoTime;
+  const TimeNs client_spoke = server_alone ? unseen_spoke : evidence->of(Side::originator).last_payload_ns;
+  const TimeNs server_spoke = client_alone ? unseen_spoke : server.last_payload_ns;
   const TimeNs closed = server_close_time(*evidence);
   // What the client says behind the close is no part of the session.
-  if (client_spoke <= server.last_payload_ns || client_spoke > closed) {
-    return closed - server.last_payload_ns > kSameBreathNs ? Cut::in_midst : Cut::none;
+  if (client_spoke <= server_spoke || client_spoke > closed) {
+    return closed - server_spoke > kSameBreathNs ? Cut::in_midst : Cut::none;
   }
   // A RST would mean that the words were not even read.
-  const bool was_heard = server.fin_ns != kNoTime && server.fin_ns == closed;
+  const bool was_heard = client_alone || (server.fin_ns != kNoTime && server.fin_ns == closed);
   const bool at_once = closed - client_spoke <= kSameBreathNs + server_round_trip(*evidence);
   return was_heard && at_once ? Cut::on_last_words : Cut::in_midst;
 }
@@ -240,6 +296,7 @@ Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
   if (evidence == nullptr) return ending_by_state(summary);
   const Evidence& e = *evidence;
   const bool handshake_seen = e.syn_ns != kNoTime || e.syn_ack_ns != kNoTime;
+  if (!handshake_seen && answers_unseen_syn(summary, e)) return Ending::syn_reset;
   if (handshake_seen && handshake_was_ignored(summary, e)) return Ending::handshake_ignored;
   const bool client_alone = summary.one_sided && summary.side[index_of(Side::responder)].packets == 0;
   if (client_alone && summary.stage != Stage::syn) return ending_by_client_alone(summary, e);

@@ -53,7 +53,22 @@ flowtable::DurationNs server_round_trip(const tcp::Evidence& evidence);
 /// keep-alives) and got none.
 std::uint32_t unanswered_probes(const tcp::Evidence& evidence);
 
-/// When the server's side ended it (FIN or RST), or kNoTime.
+/// What the acknowledgements of the one side that was captured tell of the other, up to its own close. A FIN shows as
+/// the one octet that is acknowledged last; hardly anyone sends a single octet of payload.
+struct Unseen {
+  std::uint32_t octets = 0;              ///< of payload
+  flowtable::TimeNs last_octets_ns = 0;  ///< when the last of them were acknowledged; kNoTime: none were
+  flowtable::TimeNs closed_ns = 0;       ///< when its FIN was; kNoTime: it had not closed before the captured side did
+};
+
+/// All zero where packets of both sides are there, or of none.
+Unseen unseen_by_acks(const tcp::Evidence& evidence);
+
+/// Only this side was captured.
+bool is_alone(const tcp::Evidence& evidence, tcp::Side side);
+
+/// When the server's side ended it (FIN or RST, or the acknowledgement of its FIN where only the client was captured),
+/// or kNoTime.
 flowtable::TimeNs server_close_time(const tcp::Evidence& evidence);
 
 /// How the server ended a session in which it had spoken.

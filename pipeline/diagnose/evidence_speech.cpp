@@ -83,6 +83,19 @@ bool fins_crossed(const tcp::Evidence& e) {
 /// completed handshake and the server's FIN, with no payload.
 std::optional<Finding> closed_without_payload(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
+  if (is_alone(*c.packets, Side::originator)) {
+    if (server_close_time(*c.packets) == kNoTime) {
+      return Finding{
+          "the client did not send its request again and never closed: it met a RST, as far as one direction tells"};
+    }
+    return Finding{
+        fmt::format("the client acknowledged the server's FIN {} after the handshake, and not a byte before it",
+                    in_words(c.closed_ns - c.accepted_ns))};
+  }
+  if (is_alone(*c.packets, Side::responder) && c.packets->syn_ack_ns != kNoTime) {
+    return Finding{fmt::format("the server closed {} after its SYN-ACK without sending a byte",
+                               in_words(c.closed_ns - c.packets->syn_ack_ns))};
+  }
   return Finding{fmt::format("the server closed {} after the handshake without sending a byte",
                              in_words(c.closed_ns - c.accepted_ns))};
 }

@@ -90,7 +90,8 @@ struct SideFacts {
   std::uint32_t acked = 0;                     ///< relative; highest octet of this side that the other has acknowledged
   std::uint32_t unseen_octets = 0;  ///< acknowledged by the other side although nothing of this one was captured
   std::uint8_t resets = 0;
-  bool rst_with_ack = false;
+  bool rst_with_ack : 1 = false;
+  bool rst_unnumbered : 1 = false;    ///< sequence number 0: it answers a segment without ACK (RFC 9293, 3.10.7.1)
   std::uint16_t retransmissions = 0;  ///< of payload, SYN or FIN
   // From here on: what every segment touches, in one cache line with the beginning of SideEvidence::head.
   flowtable::TimeNs last_ns = 0;  ///< last segment of any kind

@@ -26,11 +26,13 @@ RungNote note_of(const SegmentContext& context) {
   return RungNote::none;
 }
 
-void add_rung(Evidence& evidence, const FlowDetails& details, Side side, const Segment& segment, RungNote note) {
+/// `unseen`: octets that it has acknowledged of a side of which nothing was captured.
+void add_rung(Evidence& evidence, const FlowDetails& details, Side side, const Segment& segment, RungNote note,
+              std::uint32_t unseen = 0) {
   Rung& rung = evidence.place_of(evidence.rung_count++);
   rung.time_ns = segment.time_ns;
   rung.seq = segment.seq - details.of(side).start_seq;
-  rung.ack = segment.has(kAck) ? segment.ack - details.of(other(side)).start_seq : 0;
+  rung.ack = segment.has(kAck) ? segment.ack - details.of(other(side)).start_seq + unseen : 0;
   rung.length = static_cast<std::uint16_t>(std::min(segment.payload_length, 65535U));
   rung.window = segment.window;
   rung.ip_id = segment.ip_id;
@@ -141,6 +143,7 @@ void record_habits(SegmentContext& context) {
       own.rst = fingerprint_of(segment);
       own.rst_seq = segment.seq - context.own().start_seq;
       own.rst_with_ack = segment.has(kAck);
+      own.rst_unnumbered = segment.seq == 0;
     }
     return;
   }
@@ -152,7 +155,10 @@ void record_habits(SegmentContext& context) {
 }  // namespace
 
 void record_segment(SegmentContext& context) noexcept {
-  add_rung(*context.evidence, context.details, context.side, context.segment, note_of(context));
+  // Where that side's numbers begin follows the acknowledgements.
+  const bool is_alone = context.flow.states().of(context.peer()) == EndState::inactive;
+  add_rung(*context.evidence, context.details, context.side, context.segment, note_of(context),
+           is_alone ? context.peers().gap_bytes : 0);
   record_handshake(context);
   record_habits(context);
   record_payload(context);
