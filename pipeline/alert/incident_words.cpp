@@ -263,11 +263,20 @@ std::string server_words(const Incident& incident) {
 std::string limit_words(const Incident& incident) {
   if (!incident.sample.diagnosis.limit) return {};
   const diagnose::LearnedLimit& limit = *incident.sample.diagnosis.limit;
-  constexpr std::array<std::string_view, 4> kCounted = {"open sessions", "open sessions of one client",
-                                                        "connections in a second",
-                                                        "connections of one client in a minute"};
-  return fmt::format("refuses from {} {} on: {} of {} refused met as many, {} of {} served did not.", limit.ceiling,
-                     kCounted[static_cast<std::size_t>(limit.kind)], limit.refused_from,
+  struct Counted {
+    std::string_view one, many;
+  };
+  constexpr std::array<Counted, 4> kCounted = {
+      {{"open session", "open sessions"},
+       {"open session of one client", "open sessions of one client"},
+       {"connection in a second", "connections in a second"},
+       {"connection of one client in a minute", "connections of one client in a minute"}}};
+  // Where it parts them less well than this, others than the limit may have a say.
+  constexpr double kGoodFit = 0.8;
+  const Counted& counts = kCounted[static_cast<std::size_t>(limit.kind)];
+  return fmt::format("{} from {} {} on: {} of {} refused met as many, {} of {} served did not.",
+                     limit.fit >= kGoodFit ? "refuses" : "seems to refuse", limit.ceiling,
+                     limit.ceiling == 1 ? counts.one : counts.many, limit.refused_from,
                      limit.refused_from + limit.refused_below, limit.served_below,
                      limit.served_from + limit.served_below);
 }

@@ -76,6 +76,8 @@ OpenIncident::OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnect
 void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   const tcp::ConnectionSummary& summary = refused.summary;
   consider_sample(refused);
+  // The latest has seen the most.
+  if (refused.diagnosis.limit) incident_.sample.diagnosis.limit = refused.diagnosis.limit;
   ++incident_.refused;
   ++incident_.refused_since_update;
   incident_.first_ns = std::min(incident_.first_ns, summary.start_ns);

@@ -49,7 +49,31 @@ std::uint32_t digest_of_words(const PayloadHead& head) {
   return digest | 1U;
 }
 
-Outcome outcome_of(Ending ending, std::span<const SignatureHit> words) {
+/// The server's first words are lost, and there was not much more: they may have been a refusal.
+bool lost_first_words(const tcp::ConnectionSummary& summary, const Evidence* evidence) {
+  if (evidence == nullptr || summary.side[index_of(Side::responder)].gap_bytes == 0) return false;
+  constexpr std::uint16_t kNotMuch = 2;
+  return evidence->of(Side::responder).head.incomplete && evidence->exchanges <= kNotMuch;
+}
+
+/// Words of a server that ends, not of one that is full.
+bool tell_of_the_server(std::span<const SignatureHit> words) {
+  if (words.empty()) return false;
+  const Cause cause = words.front().signature->main_cause();
+  return cause == Cause::app_crash || cause == Cause::maintenance;
+}
+
+/// What a judgement makes of an outcome that was told by the connection's own packets.
+Outcome outcome_by(const Diagnosis& diagnosis, Outcome outcome) {
+  constexpr double kSure = 0.5;
+  if (diagnosis.confidence < kSure) return outcome;
+  const bool may_have_been_served = outcome == Outcome::served || outcome == Outcome::unseen;
+  if (may_have_been_served && traits_of(diagnosis.cause).denial) return Outcome::refused_in_words;
+  if (outcome == Outcome::refused_silently && diagnosis.cause == Cause::client_abort) return Outcome::left;
+  return outcome;
+}
+
+Outcome outcome_of(Ending ending, std::span<const SignatureHit> words, bool lost_words) {
   const bool refusing = !words.empty() && is_refusal(words.front().signature->main_cause());
   switch (ending) {
     case Ending::closed_unseen:
@@ -63,7 +87,8 @@ Outcome outcome_of(Ending ending, std::span<const SignatureHit> words) {
     case Ending::handshake_ignored:
       return Outcome::unanswered;
     default:
-      return refusing ? Outcome::refused_in_words : Outcome::served;
+      if (refusing) return Outcome::refused_in_words;
+      return lost_words ? Outcome::unseen : Outcome::served;
   }
 }
 
@@ -271,7 +296,7 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
     words = words_of(*evidence, summary.responder.port, ending);
     mark_server(summary, *evidence, ending);
   }
-  const Outcome outcome = outcome_of(ending, words.server.view());
+  const Outcome outcome = outcome_of(ending, words.server.view(), lost_first_words(summary, evidence));
   const Cut cut = cut_of(ending, evidence);
   const bool soon = hung_up_soon(evidence, ending, words.server.view());
   ledger_.ended(summary,
@@ -283,7 +308,8 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
                           .idle_ns = idle_time(evidence),
                           .words = words.digest,
                           .hung_up_soon = soon,
-                          .unproven = ending == Ending::left_after_greeting && !are_ordinary(words.server.view())});
+                          .unproven = ending == Ending::left_after_greeting && !are_ordinary(words.server.view()),
+                          .of_everyone = tell_of_the_server(words.server.view())});
   const bool other_words = soon && ledger_.begins_otherwise(summary.responder, words.digest);
   if (!other_words && is_plain(summary, evidence, ending, outcome)) {
     return tell_served(arrival, confidence_of_plain(summary, evidence, soon), out);
@@ -422,6 +448,8 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
   }
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);
+  const Outcome outcome = outcome_by(judged.diagnosis, pending.outcome);
+  if (outcome != pending.outcome) ledger_.turned_out(pending.summary.id, outcome);
   if (options_.contributions) judged.diagnosis.contributions = contributions_of(c);
   judged.diagnosis.caveats = caveats_of(pending.summary, e);
   if (const auto lost = evidence::packets_lost_meanwhile(c)) judged.diagnosis.caveats.push_back(lost->sentence);

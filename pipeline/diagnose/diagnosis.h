@@ -52,7 +52,8 @@ struct LearnedLimit {
   std::uint32_t refused_below = 0;
   std::uint32_t served_from = 0;
   std::uint32_t served_below = 0;
-  double confidence = 0.0;  ///< how much rarer such a figure is among the served, 0 to 1
+  double fit = 0.0;         ///< share of the refused at the ceiling less that of the served, 0 to 1
+  double confidence = 0.0;  ///< how much rarer such a figure is among the served, as far as it fits; 0 to 1
 };
 
 /// The refusals came from one of several servers behind the address.

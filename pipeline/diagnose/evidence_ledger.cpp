@@ -13,11 +13,15 @@ namespace doorslam::diagnose::evidence {
 
 namespace {
 
-/// How firmly a ceiling explains a refusal at it: the log of how much rarer such a figure is among the served. 0 to 1.
+/// How firmly a ceiling explains a refusal at it: the log of how much rarer such a figure is among the served, as far
+/// as the refused met it at all. 0 to 1.
 double firmness(const LoadFigure& figure) {
+  constexpr double kNoFit = 0.2;
+  constexpr double kGoodFit = 0.6;
   const double served = figure.served_below + figure.served_from;
   const double by_chance = (figure.served_from + 0.5) / (served + 1.0);
-  return std::clamp(std::log(0.95 / by_chance) / 3.0, 0.0, 1.0);
+  const double fits = std::clamp((figure.fit() - kNoFit) / (kGoodFit - kNoFit), 0.0, 1.0);
+  return std::clamp(std::log(0.95 / by_chance) / 3.0, 0.0, 1.0) * fits;
 }
 
 /// A ceiling that most of the served broke through as well is chance, not a limit.
@@ -25,6 +29,9 @@ bool is_limit(const LoadFigure& figure) {
   constexpr double kLeastFirmness = 0.15;
   return figure.at_ceiling() && firmness(figure) >= kLeastFirmness;
 }
+
+/// A ceiling that fits worse may still be evidence, but is none to tell a person of.
+constexpr double kLeastFitToTell = 0.5;
 
 /// Two in a second or a minute are a coincidence.
 constexpr std::uint32_t kLeastRate = 3;
@@ -44,8 +51,8 @@ std::optional<Finding> client_always_refused(const Case& c) {
   const std::uint32_t times = k.same_client_refused + 1;
   // HTTP refuses requests: a client that always asks for the same thing is always refused, whatever its address.
   const bool of_requests = !c.server_words.empty() && c.server_words.front().signature->protocol == "http";
-  return Finding{fmt::format("this client was refused {} of {} times, while {} were served", times, times,
-                             counted(k.clients_served, "other client", "other clients")),
+  return Finding{fmt::format("this client was refused {} of {} times, while {} served", times, times,
+                             counted(k.clients_served, "other client was", "other clients were")),
                  std::min(1.0, 0.5 + 0.17 * (times - 1)) * (of_requests ? 0.5 : 1.0)};
 }
 
@@ -74,10 +81,12 @@ std::optional<Finding> refused_clients_served_too(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
   if (is_limit(k.open_total) || is_limit(k.open_client) || one_of_servers(c)) return std::nullopt;
-  return Finding{
-      fmt::format("{} of the {} that were refused here {} served at other times", k.clients_both,
-                  counted(k.clients_refused, "other client", "other clients"), k.clients_both == 1 ? "was" : "were"),
-      std::min(1.0, static_cast<double>(k.clients_both) / (k.clients_refused + 1.0))};
+  const std::string who = k.clients_refused == 1
+                              ? "the only other client that was refused here was"
+                              : fmt::format("{} of the {} other clients that were refused here {}", k.clients_both,
+                                            k.clients_refused, k.clients_both == 1 ? "was" : "were");
+  return Finding{who + " served at other times",
+                 std::min(1.0, static_cast<double>(k.clients_both) / (k.clients_refused + 1.0))};
 }
 
 /// A limit is reached by those whom it serves.
@@ -150,10 +159,15 @@ std::optional<Finding> arrivals_slow(const Case& c) {
   if (!c.looks_refused() || !k.subject_accepted || k.served == 0) return std::nullopt;
   if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) return std::nullopt;
   if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) return std::nullopt;
-  return Finding{
-      fmt::format("{} had arrived in the second before, {} of this client in the minute before; {} of {} served "
-                  "ones met as many",
-                  k.arrivals_total.subject, k.arrivals_client.subject, k.arrivals_total.served_as_high, k.served)};
+  const std::uint32_t arrived = k.arrivals_total.subject;
+  const std::string in_minute =
+      fmt::format("{} of this client in the minute before",
+                  arrived == 0 ? counted(k.arrivals_client.subject, "connection", "connections")
+                               : std::to_string(k.arrivals_client.subject));
+  if (arrived == 0) return Finding{"no other connection had arrived in the second before, and " + in_minute};
+  return Finding{fmt::format("{} had arrived in the second before, {}; {} of {} in that second",
+                             counted(arrived, "connection", "connections"), in_minute, k.arrivals_total.served_as_high,
+                             counted(k.served, "served one met as many", "served ones met as many"))};
 }
 
 std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
@@ -170,8 +184,9 @@ std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
   if (cause != Cause::connection_limit && cause != Cause::rate_limit) return std::nullopt;
   std::optional<LearnedLimit> best;
   for (const auto& [kind, figure, least] : cause == Cause::connection_limit ? of_sessions : of_arrivals) {
-    if (!is_limit(figure) || figure.ceiling < least) continue;
-    if (best && firmness(figure) <= best->confidence) continue;
+    if (!is_limit(figure) || figure.ceiling < least || figure.fit() < kLeastFitToTell) continue;
+    // Where both explain as much, that of one client does: without one, its figure would not part them so well.
+    if (best && firmness(figure) < best->confidence) continue;
     best = LearnedLimit{.kind = kind,
                         .ceiling = figure.ceiling,
                         .met = figure.subject,
@@ -179,6 +194,7 @@ std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
                         .refused_below = figure.refused_below,
                         .served_from = figure.served_from,
                         .served_below = figure.served_below,
+                        .fit = figure.fit(),
                         .confidence = firmness(figure)};
   }
   return best;

@@ -150,6 +150,16 @@ std::optional<Finding> no_word_of_a_limit(const Case& c) {
   return Finding{fmt::format("no {}, which a full {} server usually sends", usage->words, protocol)};
 }
 
+/// Octets that were acknowledged show that the server spoke, not whether it was a refusal.
+std::optional<Finding> words_not_captured(const Case& c) {
+  if (c.ending != Ending::left_after_reply && c.ending != Ending::left_after_greeting) return std::nullopt;
+  if (c.packets == nullptr || !is_alone(*c.packets, Side::originator)) return std::nullopt;
+  const std::uint32_t octets = unseen_by_acks(*c.packets).octets;
+  if (octets == 0) return std::nullopt;
+  return Finding{fmt::format("the client acknowledged {} of the server, but what they said was not captured",
+                             counted(octets, "octet", "octets"))};
+}
+
 /// Who is to be refused hears it at once; whoever is greeted like the served was being served.
 std::optional<Finding> words_usual_here(const Case& c) {
   if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)

@@ -86,6 +86,7 @@ LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t served, std:
   for (const TableRow& row : table) {
     const std::size_t at = std::min<std::size_t>(row.*value, kHighestFigure);
     if (row.is_subject) figure.subject = row.*value;
+    if (row.of_everyone && !row.is_subject) continue;
     if (row.is_subject || row.refused()) {
       ++histograms.refused[at];
     } else if (row.served()) {
@@ -268,6 +269,7 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->words = ended.words;
     note->hung_up_soon = ended.hung_up_soon;
     note->unproven = ended.unproven;
+    note->of_everyone = ended.of_everyone;
     note->beginning_unseen = ended.beginning_unseen;
     note->idle_ns = ended.idle_ns;
     Milestone* const milestone = milestone_of(serial, *note);
@@ -399,6 +401,7 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .ended_on_words = note.ended_on_words,
           .hung_up_soon = note.hung_up_soon,
           .unproven = note.unproven,
+          .of_everyone = note.of_everyone,
           .beginning_unseen = note.beginning_unseen,
           .is_subject = is_subject,
           .stack = note.stack,
@@ -438,10 +441,10 @@ void Ledger::lay_out(const Subject& subject) {
   const TimeNs since = subject.accepted_ns - options_.window_ns;
   std::uint64_t serial = first_to_read(servers_.touch(subject.server), subject.closed_ns);
   // Newest first: of those behind the subject's end, the last ones read are the next in time and replace the others.
-  std::array<const Note*, kRowsAfter> notes_after;
+  std::array<Note*, kRowsAfter> notes_after;
   std::size_t after = 0;
   std::size_t before = 0;
-  const auto consider = [&](const Note& note) {
+  const auto consider = [&](Note& note) {
     if (note.accepted_ns > subject.closed_ns) {
       notes_after[after++ % kRowsAfter] = &note;
       return;
@@ -454,7 +457,7 @@ void Ledger::lay_out(const Subject& subject) {
     laid_out_.push_back({note.accepted_ns, &note});
   };
   for (std::size_t read = 0; read < kNotesRead; ++read) {
-    const Note* note = note_numbered(serial);
+    Note* note = note_numbered(serial);
     if (note == nullptr) break;
     fetch_far_older(serial);
     consider(*note);
@@ -465,7 +468,7 @@ void Ledger::lay_out(const Subject& subject) {
   }
   std::reverse(laid_out_.begin(), laid_out_.end());
   for (std::size_t left = std::min(after, kRowsAfter); left-- > 0;) {
-    const Note* const note = notes_after[--after % kRowsAfter];
+    Note* const note = notes_after[--after % kRowsAfter];
     laid_out_.push_back({note->accepted_ns, note});
   }
   const auto is_earlier = [](const LaidOut& a, const LaidOut& b) { return a.accepted_ns < b.accepted_ns; };
@@ -642,6 +645,12 @@ void Ledger::count_load(Contrast& out) const {
   out.open_client = figure_of(table_, out.served, &TableRow::open_client);
   out.arrivals_total = figure_of(table_, out.served, &TableRow::arrivals_total);
   out.arrivals_client = figure_of(table_, out.served, &TableRow::arrivals_client);
+}
+
+void Ledger::turned_out(std::uint64_t connection_id, Outcome outcome) noexcept {
+  const auto is_subject = [connection_id](const LaidOut& row) { return row.note->connection_id == connection_id; };
+  const auto found = std::ranges::find_if(laid_out_, is_subject);
+  if (found != laid_out_.end() && found->note->outcome != Outcome::open) found->note->outcome = outcome;
 }
 
 Contrast Ledger::contrast(const Subject& subject) {

@@ -54,6 +54,7 @@ struct EndedNote {
   std::uint32_t words = 0;            ///< digest of the server's first words, 0: none or unknown
   bool hung_up_soon = false;  ///< the server closed on its first words, which no signature knows: service or refusal
   bool unproven = false;      ///< the client left on the server's first words: they prove neither
+  bool of_everyone = false;   ///< the server's words tell of its own end: they say nothing of a limit
 };
 
 /// Whom a judgement is about.
@@ -79,6 +80,12 @@ struct LoadFigure {
   std::uint32_t refused_from = 0;  ///< the subject included
 
   bool at_ceiling() const { return ceiling > 0 && subject >= ceiling; }
+  /// The share of the refused at the ceiling less that of the served (Youden's J), 0 to 1; 1: they are parted wholly.
+  double fit() const {
+    const double refused = refused_from + refused_below;
+    const double served = served_from + served_below;
+    return refused == 0 || served == 0 ? 0.0 : refused_from / refused - served_from / served;
+  }
 };
 
 /// Several servers behind one address, told apart by their SYN-ACKs: the one that the subject met, and the others.
@@ -197,6 +204,7 @@ struct TableRow {
   bool ended_on_words = false;
   bool hung_up_soon = false;
   bool unproven = false;
+  bool of_everyone = false;
   bool beginning_unseen = false;
   bool is_subject = false;
   std::uint8_t stack = 0;  ///< of the server that answered, as in the notes
@@ -244,6 +252,9 @@ class Ledger {
   void set_window(flowtable::DurationNs window_ns) noexcept { options_.window_ns = window_ns; }
 
   Contrast contrast(const Subject& subject);
+  /// The subject of the latest contrast() turned out to be this, by more than its own packets: so it counts from now
+  /// on.
+  void turned_out(std::uint64_t connection_id, Outcome outcome) noexcept;
   /// Whether this server began its latest session that went on with other first words. False where none is known.
   bool begins_otherwise(const flowtable::Endpoint& server, std::uint32_t words) const;
   /// Null where the endpoint is not (or no longer) known.
@@ -286,6 +297,7 @@ class Ledger {
     bool ended_on_words : 1 = false;
     bool hung_up_soon : 1 = false;
     bool unproven : 1 = false;
+    bool of_everyone : 1 = false;
     bool beginning_unseen : 1 = false;
     bool is_milestone : 1 = false;
     std::uint8_t stack = 0;  ///< number in ServerMarks::stacks; 0: unknown
@@ -398,7 +410,7 @@ class Ledger {
   };
   struct LaidOut {
     flowtable::TimeNs accepted_ns = 0;
-    const Note* note = nullptr;
+    Note* note = nullptr;
   };
   std::vector<LaidOut> laid_out_;            ///< what becomes the table: sorted before rows are made of it
   std::vector<TableRow> table_;              ///< by time of acceptance

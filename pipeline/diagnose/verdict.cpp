@@ -107,7 +107,7 @@ std::array<double, kCauseCount> probabilities(const Scales& scales) {
 }
 
 void word_hypotheses(Scales& scales, const std::array<double, kCauseCount>& p, Diagnosis& out) {
-  const bool none_stands_out = *std::ranges::max_element(p) < kLeastConfidence;
+  const bool none_stands_out = *std::ranges::max_element(p) < kLeastToCallServed;
   for (std::size_t i = 0; i < kCauseCount; ++i) {
     Scale& scale = scales[i];
     const bool spoken_of = scale.suggested || !scale.evidence_against.empty();
@@ -141,7 +141,9 @@ Diagnosis judge(const Case& c) {
   Diagnosis out;
   word_hypotheses(scales, probabilities(scales), out);
   const Hypothesis& best = out.hypotheses.front();
-  out.cause = best.probability >= kLeastConfidence ? best.cause : Cause::unknown;
+  // Of a close whose beginning the capture lacks, "served" is a guess until something speaks for it.
+  const bool is_guess = best.cause == Cause::served && c.ending == Ending::closed_unseen;
+  out.cause = best.probability >= (is_guess ? kLeastToCallServed : kLeastConfidence) ? best.cause : Cause::unknown;
   out.confidence = std::ranges::find(out.hypotheses, out.cause, &Hypothesis::cause)->probability;
   out.limit = evidence::learned_limit(c, out.cause);
   if (is_refusal(out.cause)) out.one_server = evidence::one_of_servers(c);

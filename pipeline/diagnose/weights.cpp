@@ -236,6 +236,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
 
     // --- What was said (evidence_speech) ---
 
+    // Of those who leave after words that were only counted, one in five was refused.
+    {"words-not-captured", evidence::words_not_captured, {{served, -2.5}}},
     // A refusal begins otherwise than a service.
     {"words-usual-here", evidence::words_usual_here, {{served, 1.5}, {acl_denied, -1.0}, {connection_limit, -1.0}}},
     // That it was a refusal is sure, by what cause is not.

@@ -493,5 +493,29 @@ TEST_F(LedgerTest, AServerThatWasForgottenBeginsAnew) {
   EXPECT_EQ(contrast(refuse(9, 3), 3).served, 0U);
 }
 
+/// A refusal that only the judgement saw counts as one for those judged after it.
+TEST_F(LedgerTest, LearnsWhatTheSubjectTurnedOutToBe) {
+  tcp::ConnectionSummary& first = serve(1, 1);
+  contrast(first, 2);
+  ledger_->turned_out(first.id, Outcome::refused_in_words);
+  const Contrast k = contrast(refuse(1, 3), 3);
+  EXPECT_EQ(k.same_client_served, 0U);
+  EXPECT_EQ(k.same_client_refused, 1U);
+  ledger_->turned_out(first.id + 100, Outcome::served);  // nobody's
+  EXPECT_EQ(contrast(refuse(1, 4), 4).same_client_refused, 2U);
+}
+
+/// Sessions that a crash ended, and those whom a server that shuts down sends away, tell nothing of a ceiling.
+TEST_F(LedgerTest, LeavesTheServersOwnEndOutOfTheCeilings) {
+  for (int i = 0; i < 4; ++i) serve(10 + i, 1.0 + 3 * i);
+  end(accept(30, 19.0), Outcome::served, 40);
+  for (int i = 0; i < 3; ++i) {
+    const tcp::ConnectionSummary& one = accept(20 + i, 20.0);
+    ledger_->ended(one, EndedNote{.outcome = Outcome::refused_in_words, .closed_ns = at(30), .of_everyone = true});
+  }
+  const LoadFigure sessions = contrast(refuse(9, 29), 30.5).open_total;
+  EXPECT_EQ(sessions.refused_from + sessions.refused_below, 1U) << "the subject alone";
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose

@@ -173,6 +173,14 @@ TEST_F(OneSidedStory, SessionsThatTheServerEndsTogetherHave) {
   }
 }
 
+TEST_F(OneSidedStory, WordsThatWereOnlyCountedDoNotSayService) {
+  Conversation& talk = story_.serve(client(10), 1.0);
+  const auto by_client = read_direction(story_, server_, Side::originator);
+  EXPECT_TRUE(is_read_as(of(by_client, talk), Cause::served));
+  EXPECT_TRUE(argues_against(of(by_client, talk), Cause::served, "but what they said was not captured"));
+  EXPECT_LT(of(by_client, talk).diagnosis.confidence, 0.9);
+}
+
 TEST_F(OneSidedStory, ACloseIsToldFromWhatThereIs) {
   for (int i = 0; i < 9; ++i) story_.serve(client(10 + i), 1.0 + 2.0 * i, 3.0);
   Conversation& closed = story_.refuse(client(1), 2.5);

@@ -231,5 +231,65 @@ TEST(ServedAtOtherTimesStory, SpeaksAgainstTheAddressList) {
   EXPECT_LT(probability_of(readings.of(last), Cause::acl_denied), 0.35);
 }
 
+/// One client has no session but the one whose second is refused, and nobody else overlaps: both ceilings fit as well.
+TEST(LimitPerClientStory, IsNamedWhereTheFigureOfAllFitsNoBetter) {
+  Story story;
+  Conversation* last = nullptr;
+  for (int round = 0; round < 5; ++round) {
+    story.serve(client(1 + round % 2), 20.0 * round, 10.0);
+    last = &story.refuse(client(1 + round % 2), 20.0 * round + 4.0);
+  }
+  const DiagnosedConnection reading = story.read().of(*last);
+  EXPECT_TRUE(is_read_as(reading, Cause::connection_limit));
+  ASSERT_TRUE(reading.diagnosis.limit);
+  EXPECT_EQ(reading.diagnosis.limit->kind, LimitKind::client_sessions);
+  EXPECT_DOUBLE_EQ(reading.diagnosis.limit->fit, 1.0);
+}
+
+/// One of several refusals happens to meet an open session: that is no limit, and not told as one.
+TEST(LimitStory, IsNoneWhereMostOfTheRefusedDidNotMeetIt) {
+  Story story;
+  for (int i = 0; i < 8; ++i) story.serve(client(10 + i), 1.0 + 4.0 * i, 2.0);
+  for (int i = 0; i < 7; ++i) story.refuse(client(1), 3.5 + 4.0 * i);
+  Conversation& beside_a_session = story.refuse(client(1), 30.5);
+  const DiagnosedConnection reading = story.read().of(beside_a_session);
+  EXPECT_TRUE(is_read_as(reading, Cause::acl_denied));
+  EXPECT_FALSE(says(reading, "refused at 1 or more"));
+}
+
+/// The sentences count one as one.
+TEST(SentenceStory, SaysWasOfOne) {
+  Story story;
+  story.serve(client(10), 1.0);
+  story.refuse(client(11), 5.0);
+  story.serve(client(11), 7.0);
+  story.refuse(client(1), 9.0);
+  Conversation& last = story.refuse(client(1), 12.0);
+  const DiagnosedConnection reading = story.read().of(last);
+  EXPECT_TRUE(says(reading, "while 2 other clients were served"));
+  EXPECT_TRUE(says(reading, "the only other client that was refused here was served at other times"));
+  EXPECT_TRUE(says(reading, "no other connection had arrived in the second before, and 1 connection of this client"));
+
+  Story lonely;
+  lonely.serve(client(10), 1.0);
+  Conversation& refused = lonely.refuse(client(1), 5.0);
+  EXPECT_TRUE(says(lonely.read().of(refused), "while 1 other client was served"));
+}
+
+/// A capture that begins too late shows a request and a close: service or refusal, nobody can tell.
+TEST(LateCaptureStory, ACloseOfWhichTheBeginningIsMissingIsNotCalledServed) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 1.0);
+  talk.handshake();
+  for (int i = 0; i < 3; ++i) talk.lose_latest();
+  talk.client(kPsh | kAck, "hello");
+  talk.server(kRst | kAck);
+  for (int i = 0; i < 3; ++i) story.serve(client(10 + i), 5.0 + i);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::unknown));
+  EXPECT_GT(probability_of(reading, Cause::served), 0.3) << "it remains the first of the candidates";
+  EXPECT_GT(probability_of(reading, Cause::connection_limit), 0.02);
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose

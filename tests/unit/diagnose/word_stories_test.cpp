@@ -251,5 +251,27 @@ TEST_F(WordStory, IsLessSureOfServiceInWordsThatNobodyKnows) {
   EXPECT_LT(confidence_of("zq17 nuk pranohet\r\n"), 0.9);
 }
 
+/// One refusal of which the capture lost the words is no session in which the client was served.
+TEST_F(WordStory, LostWordsAreNoService) {
+  constexpr std::string_view kRejected = "554 5.7.1 <unknown[192.0.2.9]>: Client host rejected: go away\r\n";
+  Story story({address4(200), 25});
+  for (int i = 0; i < 5; ++i) story.serve(client(10 + i), 1.0 + 4.0 * i, 1.0);
+  Conversation* last = nullptr;
+  for (int i = 0; i < 3; ++i) {
+    last = &story.connect(client(1), 3.0 + 4.0 * i);
+    last->handshake();
+    last->server(kPsh | kAck, kRejected);
+    if (i == 0) last->lose_latest();
+    last->client(kAck);
+    last->client(kPsh | kAck, "QUIT\r\n");
+    last->server(kPsh | kAck, "221 2.0.0 Bye\r\n");
+    Story::hang_up(*last);
+  }
+  const DiagnosedConnection reading = read(story).of(*last);
+  EXPECT_TRUE(is_read_as(reading, Cause::acl_denied));
+  EXPECT_FALSE(says(reading, "the same client was served"));
+  EXPECT_TRUE(says(reading, "refused 2 of 2 times, while 5 other clients were served"));
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
