@@ -18,6 +18,7 @@ constexpr std::size_t kBatchPayloadOctets = std::size_t{4} << 20U;
 ShardedEngine::ShardedEngine(const EngineOptions& options)
     : decoder_(options.decode),
       shard_of_(flowtable::HashKey::fixed(), options.tracker.vlan_aware, options.workers),
+      frame_octets_(options.tracker.frame_octets),
       meet_(static_cast<std::ptrdiff_t>(options.workers) + 1) {
   tcp::TrackerOptions share = options.tracker;
   share.capacity_flows = std::max<std::size_t>(share.capacity_flows / options.workers, 1024);
@@ -38,22 +39,54 @@ ShardedEngine::~ShardedEngine() {
   meet_.arrive_and_wait();
 }
 
-void ShardedEngine::deal(const Segment& segment, Batch& batch) {
+/// The workers see a frame after its source has taken it back: what may be kept of it is copied.
+ShardedEngine::Hand::KeptFrame ShardedEngine::keep(tcp::FrameView frame, Batch& batch) const {
+  frame.captured = frame.captured.first(std::min(frame.captured.size(), frame_octets_));
+  const std::size_t offset = batch.payloads.size();
+  batch.payloads.insert(batch.payloads.end(), frame.captured.begin(), frame.captured.end());
+  return {frame, offset};
+}
+
+void ShardedEngine::deal(const packet::RawPacket& packet, const Segment& segment, Batch& batch) {
   Hand& hand = batch.hands[shard_of_(segment.source, segment.destination, segment.vlan)];
   hand.segments.push_back(segment);
   hand.payload_offsets.push_back(batch.payloads.size());
   batch.payloads.insert(batch.payloads.end(), segment.payload.begin(), segment.payload.end());
+  if (frame_octets_ != 0) hand.kept_frames.push_back(keep(tcp::frame_of(packet, segment), batch));
 }
 
-void ShardedEngine::deal(const packet::IcmpError& error, Batch& batch) {
+void ShardedEngine::deal(const packet::RawPacket& packet, const packet::IcmpError& error, Batch& batch) {
   Hand& hand = batch.hands[shard_of_(error.source, error.destination, error.vlan)];
   hand.errors.push_back({hand.segments.size(), error});
+  if (frame_octets_ != 0) hand.errors.back().frame = keep(tcp::frame_of(packet), batch);
+}
+
+/// Once the batch is full: only now do the payloads stay where they are.
+void ShardedEngine::fix_views(Batch& batch) {
+  const auto at = [&batch](std::size_t offset, std::size_t octets) {
+    return packet::ByteView(batch.payloads.data() + offset, octets);
+  };
+  for (Hand& hand : batch.hands) {
+    for (std::size_t i = 0; i < hand.segments.size(); ++i) {
+      packet::ByteView& payload = hand.segments[i].payload;
+      payload = at(hand.payload_offsets[i], payload.size());
+    }
+    for (Hand::KeptFrame& frame : hand.kept_frames) {
+      frame.view.captured = at(frame.offset, frame.view.captured.size());
+      hand.frames.push_back(frame.view);
+    }
+    for (Hand::Interjection& error : hand.errors) {
+      error.frame.view.captured = at(error.frame.offset, error.frame.view.captured.size());
+    }
+  }
 }
 
 bool ShardedEngine::fill(port::CaptureSource& source, Batch& batch) {
   for (Hand& hand : batch.hands) {
     hand.segments.clear();
     hand.payload_offsets.clear();
+    hand.kept_frames.clear();
+    hand.frames.clear();
     hand.errors.clear();
   }
   batch.payloads.clear();
@@ -67,21 +100,15 @@ bool ShardedEngine::fill(port::CaptureSource& source, Batch& batch) {
     for (const packet::RawPacket& packet : burst) {
       Segment segment;
       const packet::DecodeOutcome outcome = decoder_.decode(packet, segment, error);
-      if (outcome == packet::DecodeOutcome::tcp) deal(segment, batch);
-      if (outcome == packet::DecodeOutcome::icmp_error) deal(error, batch);
+      if (outcome == packet::DecodeOutcome::tcp) deal(packet, segment, batch);
+      if (outcome == packet::DecodeOutcome::icmp_error) deal(packet, error, batch);
     }
     decoder_.recycle();
     taken += burst.size();
     batch.covers_number = burst.back().number;
   }
   batch.covers_ns = last_ns();
-  // Only now do the payloads stay where they are.
-  for (Hand& hand : batch.hands) {
-    for (std::size_t i = 0; i < hand.segments.size(); ++i) {
-      packet::ByteView& payload = hand.segments[i].payload;
-      payload = packet::ByteView(batch.payloads.data() + hand.payload_offsets[i], payload.size());
-    }
-  }
+  fix_views(batch);
   return taken > 0;
 }
 
@@ -94,13 +121,21 @@ void ShardedEngine::work(std::size_t index) {
     shard.events.clear();
     const std::span<const Segment> segments(hand.segments);
     shard.tracker.make_room(segments.size());
+    const std::span<const tcp::FrameView> frames(hand.frames);
     std::size_t done = 0;
+    const auto track_until = [&](std::size_t end) {
+      if (frames.empty()) {
+        shard.tracker.process(segments.subspan(done, end - done), shard.events);
+      } else {
+        shard.tracker.process(segments.subspan(done, end - done), frames.subspan(done, end - done), shard.events);
+      }
+      done = end;
+    };
     for (const Hand::Interjection& interjection : hand.errors) {
-      shard.tracker.process(segments.subspan(done, interjection.before - done), shard.events);
-      shard.tracker.process(interjection.error, shard.events);
-      done = interjection.before;
+      track_until(interjection.before);
+      shard.tracker.process(interjection.error, interjection.frame.view, shard.events);
     }
-    shard.tracker.process(segments.subspan(done), shard.events);
+    track_until(segments.size());
     shard.tracker.advance(tracking_->covers_ns, shard.events);
     meet_.arrive_and_wait();  // its events are there
   }

@@ -32,12 +32,20 @@ class ShardedEngine final : public Engine {
 
   /// What one worker gets of a batch: segments in order, with the ICMP errors that come before segment `before`.
   struct Hand {
+    /// A frame whose octets are in Batch::payloads; `view` points there once the batch is full.
+    struct KeptFrame {
+      tcp::FrameView view;
+      std::size_t offset = 0;
+    };
     struct Interjection {
       std::size_t before = 0;
       packet::IcmpError error;
+      KeptFrame frame{};
     };
     std::vector<packet::Segment> segments;
     std::vector<std::size_t> payload_offsets;  ///< of the segments' payloads in Batch::payloads
+    std::vector<KeptFrame> kept_frames;        ///< of the segments, where frames are kept
+    std::vector<tcp::FrameView> frames;        ///< their views, once the batch is full
     std::vector<Interjection> errors;
   };
   struct Batch {
@@ -55,8 +63,10 @@ class ShardedEngine final : public Engine {
   };
 
   bool fill(port::CaptureSource& source, Batch& batch);
-  void deal(const packet::Segment& segment, Batch& batch);
-  void deal(const packet::IcmpError& error, Batch& batch);
+  void deal(const packet::RawPacket& packet, const packet::Segment& segment, Batch& batch);
+  void deal(const packet::RawPacket& packet, const packet::IcmpError& error, Batch& batch);
+  Hand::KeptFrame keep(tcp::FrameView frame, Batch& batch) const;
+  static void fix_views(Batch& batch);
   void work(std::size_t shard);
   void start_tracking();
   /// Waits for the workers and hands their events on.
@@ -64,6 +74,7 @@ class ShardedEngine final : public Engine {
 
   packet::Decoder decoder_;
   port::WorkerOfEnds shard_of_;
+  std::size_t frame_octets_;  ///< of each frame; 0: frames are not kept
   std::vector<std::unique_ptr<Shard>> shards_;
   std::array<Batch, 2> batches_;
   Batch* filling_ = &batches_[0];   ///< the caller's

@@ -1,6 +1,7 @@
 #include "pipeline/diagnose/analysis.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "flowtable/prefetch.h"
@@ -203,6 +204,7 @@ void Analysis::drop_unused_scanners() {
 
 void Analysis::collect(tcp::EventBatch& batch) {
   if (batch.events.empty()) return;
+  if (!batch.frames_end.empty()) bound_frames(batch);
   if (held_count_ == held_.size()) held_.emplace_back();
   tcp::EventBatch& held = held_[held_count_++];
   std::swap(held, batch);
@@ -212,6 +214,44 @@ void Analysis::collect(tcp::EventBatch& batch) {
         event.evidence < 0 ? nullptr : held.evidence.data() + static_cast<std::size_t>(event.evidence);
     arrivals_.push_back({.time_ns = event.time_ns, .event = &event, .evidence = evidence});
   }
+}
+
+/// What would be more than may be held, goes.
+void Analysis::bound_frames(tcp::EventBatch& batch) {
+  if (held_frame_octets_ + *shared_frame_octets_ + batch.frame_octets.size() > options_.frame_memory) {
+    std::size_t begin = 0;
+    for (const std::size_t end : batch.frames_end) {
+      counters_.frames_dropped += end > begin ? 1 : 0;
+      begin = end;
+    }
+    batch.frame_octets.clear();
+    batch.frames_end.clear();
+  }
+  held_frame_octets_ += batch.frame_octets.size();
+}
+
+/// Of evidence in held_.
+packet::ByteView Analysis::frames_of(const Evidence* evidence) const noexcept {
+  if (held_frame_octets_ == 0 || evidence == nullptr) return {};
+  for (std::size_t i = 0; i < held_count_; ++i) {
+    const std::vector<Evidence>& all = held_[i].evidence;
+    const std::less<const Evidence*> before;
+    if (all.empty() || before(evidence, all.data()) || !before(evidence, all.data() + all.size())) continue;
+    return held_[i].frames_of(static_cast<std::size_t>(evidence - all.data()));
+  }
+  return {};
+}
+
+/// A copy that outlives held_, and is counted for as long as anybody has it.
+std::shared_ptr<const tcp::FrameTrace> Analysis::hold_frames(const Evidence* evidence) {
+  const packet::ByteView packed = frames_of(evidence);
+  if (packed.empty()) return nullptr;
+  *shared_frame_octets_ += packed.size();
+  return {new tcp::FrameTrace{{packed.begin(), packed.end()}},
+          [counted = shared_frame_octets_](const tcp::FrameTrace* trace) {
+            *counted -= trace->packed.size();
+            delete trace;
+          }};
 }
 
 void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out, std::uint64_t number) {
@@ -258,9 +298,14 @@ void Analysis::keep_late(std::size_t first) {
     if (arrivals_[i].evidence == nullptr) continue;
     event.evidence = static_cast<std::int32_t>(late.evidence.size());
     late.evidence.push_back(*arrivals_[i].evidence);
+    if (held_frame_octets_ == 0) continue;
+    const packet::ByteView frames = frames_of(arrivals_[i].evidence);
+    late.frame_octets.insert(late.frame_octets.end(), frames.begin(), frames.end());
+    late.frames_end.push_back(late.frame_octets.size());
   }
   for (std::size_t i = 0; i < held_count_; ++i) held_[i].clear();
   held_count_ = 0;
+  held_frame_octets_ = 0;
   arrivals_.clear();
   collect(late);
 }
@@ -317,6 +362,7 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
   Pending pending{
       .summary = summary,
       .evidence = evidence == nullptr ? nullptr : std::allocate_shared<const Evidence>(evidence_memory_, *evidence),
+      .frames = hold_frames(evidence),
       .ending = ending,
       .outcome = outcome,
       .hung_up_soon = soon,
@@ -458,6 +504,7 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
   }
   judged.summary = pending.summary;
   judged.evidence = std::move(pending.evidence);
+  judged.frames = std::move(pending.frames);
   judged.judged_ns = now_ns;
 }
 

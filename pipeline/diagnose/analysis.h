@@ -34,13 +34,18 @@ struct AnalysisOptions {
   std::size_t banner_length = 200;        ///< characters of the server's first words that are told, 0: none
   bool tells_served = true;               ///< plainly served connections get readings; else they are only counted
   bool contributions = false;             ///< keep with each reading what was added up for it
+  /// Octets of frames that connections may hold at a time, from their end until nobody has their reading any more;
+  /// beyond it, connections go without.
+  std::size_t frame_memory = std::size_t{64} << 20U;
   LedgerOptions ledger;
 };
 
 struct AnalysisCounters {
-  std::uint64_t connections = 0;   ///< ended connections seen
-  std::uint64_t judged = 0;        ///< of these, weighed against the evidence
-  std::uint64_t judged_early = 0;  ///< of these, before their settle time, because too many waited
+  std::uint64_t connections = 0;     ///< ended connections seen
+  std::uint64_t judged = 0;          ///< of these, weighed against the evidence
+  std::uint64_t judged_early = 0;    ///< of these, before their settle time, because too many waited
+  std::uint64_t frames_dropped = 0;  ///< connections that went without their frames, for want of memory
+  std::uint64_t frame_octets = 0;    ///< of frames that are held now
 };
 
 class Analysis {
@@ -70,7 +75,11 @@ class Analysis {
   /// settle time of those connections is over.
   void note_loss(const CaptureLoss& loss) { losses_.note(loss); }
 
-  const AnalysisCounters& counters() const noexcept { return counters_; }
+  AnalysisCounters counters() const noexcept {
+    AnalysisCounters counters = counters_;
+    counters.frame_octets = held_frame_octets_ + *shared_frame_octets_;
+    return counters;
+  }
   const Ledger& ledger() const noexcept { return ledger_; }
 
  private:
@@ -109,6 +118,7 @@ class Analysis {
   struct Pending {
     tcp::ConnectionSummary summary;
     std::shared_ptr<const tcp::Evidence> evidence;
+    std::shared_ptr<const tcp::FrameTrace> frames;
     Ending ending = Ending::still_open;
     Outcome outcome = Outcome::served;
     bool hung_up_soon = false;
@@ -130,6 +140,9 @@ class Analysis {
   void follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void keep_late(std::size_t first);
+  void bound_frames(tcp::EventBatch& batch);
+  packet::ByteView frames_of(const tcp::Evidence* evidence) const noexcept;
+  std::shared_ptr<const tcp::FrameTrace> hold_frames(const tcp::Evidence* evidence);
   Words words_of(const tcp::Evidence& evidence, std::uint16_t server_port, Ending ending);
   void mark_server(const tcp::ConnectionSummary& summary, const tcp::Evidence& evidence, Ending ending);
   void tell_served(const Arrival& arrival, double confidence, std::vector<DiagnosedConnection>& out) const;
@@ -156,6 +169,8 @@ class Analysis {
   std::vector<Arrival> arrivals_;
   std::array<GrowingQueue<Pending>, kLanes> pending_;  ///< by Lane
   Recycler<tcp::Evidence> evidence_memory_;
+  std::size_t held_frame_octets_ = 0;                                                    ///< in held_
+  std::shared_ptr<std::size_t> shared_frame_octets_ = std::make_shared<std::size_t>(0);  ///< in readings and pending_
   std::array<std::uint64_t, kLanes> waited_{};  ///< connections that were ever put into pending_
 };
 

@@ -9,6 +9,7 @@
 #include "pipeline/diagnose/cause.h"
 #include "pipeline/tcp/connection.h"
 #include "pipeline/tcp/evidence.h"
+#include "pipeline/tcp/frames.h"
 
 namespace doorslam::diagnose {
 
@@ -85,6 +86,7 @@ struct Diagnosis {
 struct DiagnosedConnection {
   tcp::ConnectionSummary summary;
   std::shared_ptr<const tcp::Evidence> evidence;  ///< null for plainly served connections; copies share it
+  std::shared_ptr<const tcp::FrameTrace> frames;  ///< null: none were kept of it; copies share them
   Diagnosis diagnosis;
   flowtable::TimeNs judged_ns = 0;  ///< packet time at which the settle time was over
 };

@@ -1,6 +1,7 @@
 #include "pipeline/port/event_rings.h"
 
 #include <algorithm>
+#include <cstring>
 #include <ctime>
 #include <string_view>
 
@@ -31,6 +32,28 @@ std::uint64_t scattered(std::uint64_t id) noexcept {
   id ^= id >> 33U;
   id *= 0xc4ceb9fe1a85ec53;
   return id ^ id >> 33U;
+}
+
+/// How many pieces so many octets take, with their length in front.
+std::size_t chunks_for(std::size_t octets) noexcept {
+  constexpr std::size_t kChunk = sizeof(FrameChunk);
+  return (sizeof(std::uint32_t) + octets + kChunk - 1) / kChunk;
+}
+
+/// The next packed frames in the ring, which are known to be there.
+void take_frames(SpscRing<FrameChunk>& ring, std::vector<std::uint8_t>& out) {
+  std::uint32_t left = 0;
+  std::memcpy(&left, ring.front(1).front().octets.data(), sizeof left);
+  std::size_t skip = sizeof left;
+  for (std::size_t chunk = chunks_for(left); chunk > 0; --chunk) {
+    const FrameChunk& piece = ring.front(1).front();
+    const std::size_t taken = std::min<std::size_t>(left, piece.octets.size() - skip);
+    const auto begin = piece.octets.begin() + static_cast<std::ptrdiff_t>(skip);
+    out.insert(out.end(), begin, begin + static_cast<std::ptrdiff_t>(taken));
+    left -= static_cast<std::uint32_t>(taken);
+    skip = 0;
+    ring.pop(1);
+  }
 }
 
 void nap() noexcept {
@@ -65,6 +88,30 @@ bool EventOutlet::waits_for(auto& ring) noexcept {
   return true;
 }
 
+/// False: there was no room for them.
+bool EventOutlet::put_frames(packet::ByteView packed) noexcept {
+  SpscRing<FrameChunk>& ring = *rings_.frames;
+  const std::size_t chunks = chunks_for(packed.size());
+  if (chunks > ring.capacity()) return false;
+  while (ring.room() < chunks) {
+    if (!wait_) return false;
+    ++counters_.waits;
+    nap();
+  }
+  const auto length = static_cast<std::uint32_t>(packed.size());
+  FrameChunk piece;
+  std::memcpy(piece.octets.data(), &length, sizeof length);
+  std::size_t filled = sizeof length;
+  for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
+    const std::size_t taken = std::min(packed.size(), piece.octets.size() - filled);
+    std::copy_n(packed.begin(), taken, piece.octets.begin() + static_cast<std::ptrdiff_t>(filled));
+    packed = packed.subspan(taken);
+    filled = 0;
+    ring.push(piece);
+  }
+  return true;
+}
+
 void EventOutlet::put_refusal(const ConnectionEvent& event, const tcp::EventBatch& batch) noexcept {
   ConnectionEvent sent = event;
   if (rings_.refusals.room() == 0 && !waits_for(rings_.refusals)) {
@@ -79,6 +126,11 @@ void EventOutlet::put_refusal(const ConnectionEvent& event, const tcp::EventBatc
       ++counters_.evidence_lost;
       sent.evidence = -1;
       sent.summary.evidence_missing = true;
+    }
+    const packet::ByteView frames = batch.frames_of(static_cast<std::size_t>(event.evidence));
+    if (rings_.frames && !frames.empty()) {
+      sent.has_frames = sent_along && put_frames(frames);
+      counters_.frames_lost += sent.has_frames ? 0 : 1;
     }
   }
   rings_.refusals.push(sent);
@@ -154,6 +206,9 @@ std::size_t drain(EventRings& rings, std::size_t most, tcp::EventBatch& out) {
       added.evidence = static_cast<std::int32_t>(out.evidence.size());
       out.evidence.push_back(rings.evidence.front(1).front());
       rings.evidence.pop(1);
+      if (!rings.frames) continue;
+      if (event.has_frames) take_frames(*rings.frames, out.frame_octets);
+      out.frames_end.push_back(out.frame_octets.size());
     }
     taken += events.size();
     rings.refusals.pop(events.size());

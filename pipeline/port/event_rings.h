@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 
 #include "flowtable/time.h"
 #include "pipeline/port/spsc_ring.h"
@@ -20,6 +21,7 @@ struct EventRingOptions {
   std::size_t refusals = std::size_t{1} << 17U;  ///< events of connections that may have been refused
   std::size_t evidence = std::size_t{1} << 14U;  ///< of them, those with evidence
   std::size_t served = std::size_t{1} << 16U;    ///< other events
+  std::size_t frames = 0;                        ///< pieces of frames (FrameChunk) with that evidence; 0: none are kept
   /// What to do when the analysis does not keep up. true: the worker waits; right for a source that waits as well, such
   /// as a capture file. false: served connections are sampled, so that packets are not lost.
   bool wait = false;
@@ -33,18 +35,27 @@ struct EventCounters {
   std::uint64_t served_lost = 0;    ///< events of served connections for which the ring had no room
   std::uint64_t lost = 0;           ///< events that may have been a refusal, for which the ring had no room
   std::uint64_t evidence_lost = 0;  ///< events that went without their evidence, for which the ring had no room
+  std::uint64_t frames_lost = 0;    ///< events that went without their frames, for which the ring had no room
   std::uint64_t waits = 0;          ///< times that the worker waited for room
+};
+
+/// A piece of the packed frames of one connection (pipeline/tcp/frames.h), which follow their length in octets.
+struct FrameChunk {
+  std::array<std::uint8_t, 256> octets;
 };
 
 /// Two rings, so that a flood of served connections cannot push out what the analysis is there for, and one beside
 /// them with the evidence of those that have some. Memory is resident as far as it was ever used.
 struct EventRings {
   explicit EventRings(const EventRingOptions& options)
-      : refusals(options.refusals), evidence(options.evidence), served(options.served) {}
+      : refusals(options.refusals), evidence(options.evidence), served(options.served) {
+    if (options.frames > 0) frames = std::make_unique<SpscRing<FrameChunk>>(options.frames);
+  }
 
   SpscRing<tcp::ConnectionEvent> refusals;  ///< worker: produces, analysis: consumes; so the others
   SpscRing<tcp::Evidence> evidence;         ///< of the events in `refusals` whose `evidence` is not negative, in order
   SpscRing<tcp::ConnectionEvent> served;
+  std::unique_ptr<SpscRing<FrameChunk>> frames;  ///< of those in `evidence` whose event has_frames; null: none are kept
   /// All events before it are in the rings. worker: rw, analysis: ro.
   alignas(64) std::atomic<flowtable::TimeNs> covered_ns{flowtable::kNoTime};
 };
@@ -93,6 +104,7 @@ class EventOutlet {
  private:
   void put_refusal(const tcp::ConnectionEvent& event, const tcp::EventBatch& batch) noexcept;
   void announce_late(const tcp::ConnectionEvent& end, const tcp::EventBatch& batch) noexcept;
+  bool put_frames(packet::ByteView packed) noexcept;
   void put_served(const tcp::ConnectionEvent& event) noexcept;
   bool waits_for(auto& ring) noexcept;
   void adapt_sampling() noexcept;

@@ -50,6 +50,7 @@ EventCounters LiveCounters::events() const noexcept {
     sum.served_lost += more.served_lost;
     sum.lost += more.lost;
     sum.evidence_lost += more.evidence_lost;
+    sum.frames_lost += more.frames_lost;
     sum.waits += more.waits;
   }
   return sum;

@@ -149,6 +149,8 @@ std::string status_line(const LiveCounters& counters) {
   add(tracked.ended[static_cast<std::size_t>(EndReason::evicted)], "connections evicted from a full table");
   add(events.lost, "events lost");
   add(events.evidence_lost, "events without their evidence");
+  add(events.frames_lost, "events without their frames");
+  add(counters.analysis.analysis.frames_dropped, "connections without their frames, for want of memory");
   add(events.sampled_out, "events of served connections sampled out");
   add(events.served_lost, "events of served connections lost");
   add(wrong_worker, "packets reached the wrong worker");

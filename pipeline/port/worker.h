@@ -38,9 +38,13 @@ class Worker {
   std::size_t evidence_in_use() const noexcept { return tracker_.evidence_in_use(); }
 
  private:
+  template <bool kKeepsFrames>
+  void process_burst(std::span<const packet::RawPacket> burst, tcp::EventBatch& out) noexcept;
+
   packet::Decoder decoder_;
   tcp::Tracker tracker_;
   std::array<packet::Segment, kBurst> segments_;
+  std::array<tcp::FrameView, kBurst> frames_;  ///< of the segments, where the tracker keeps them
   packet::IcmpError error_;
 };
 

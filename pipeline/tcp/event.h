@@ -20,6 +20,7 @@ struct ConnectionEvent {
   flowtable::TimeNs time_ns = 0;  ///< of the deciding packet; of the deadline when a timer decided
   std::uint64_t number = 0;       ///< of the deciding packet; of the connection's first packet when a timer decided
   EventKind kind = EventKind::established;
+  bool has_frames = false;     ///< between two threads: frames come along with the evidence
   std::int32_t evidence = -1;  ///< index into EventBatch::evidence, or -1
   ConnectionSummary summary;
 
@@ -37,10 +38,20 @@ inline bool happened_before(const ConnectionEvent& a, const ConnectionEvent& b) 
 struct EventBatch {
   std::vector<ConnectionEvent> events;
   std::vector<Evidence> evidence;
+  std::vector<std::uint8_t> frame_octets;  ///< packed frames (frames.h), of one connection behind the other
+  std::vector<std::size_t> frames_end;     ///< by evidence: where its frames end; empty: no frames are kept
 
   void clear() noexcept {
     events.clear();
     evidence.clear();
+    frame_octets.clear();
+    frames_end.clear();
+  }
+  /// The packed frames that belong to this evidence; empty: none.
+  packet::ByteView frames_of(std::size_t evidence_index) const noexcept {
+    if (evidence_index >= frames_end.size()) return {};
+    const std::size_t begin = evidence_index == 0 ? 0 : frames_end[evidence_index - 1];
+    return packet::ByteView(frame_octets).subspan(begin, frames_end[evidence_index] - begin);
   }
 };
 

@@ -19,6 +19,8 @@ struct EvidenceCounters {
   std::uint64_t acquired = 0;
   std::uint64_t returned = 0;   ///< given back before the end of their connection
   std::uint64_t exhausted = 0;  ///< connections that got none
+  std::uint64_t frames = 0;     ///< handed over with the ends of their connections
+  std::uint64_t frameless = 0;  ///< rungs and ICMP errors of which there is no single frame, where frames are kept
 };
 
 using EvidencePool = BoundedPool<Evidence>;

@@ -77,7 +77,10 @@ Tracker::Tracker(const TrackerOptions& options)
       flows4_(std::min(capacity_flows4_, options.initial_flows), options.hash_key, options.pages),
       flows6_(std::min(capacity_flows6_, options.initial_flows), options.hash_key, options.pages),
       details_(static_cast<std::uint32_t>(capacity_flows4_ + capacity_flows6_)),
-      evidence_(options.evidence_capacity) {}
+      evidence_(options.evidence_capacity),
+      frames_(options.frame_octets == 0
+                  ? nullptr
+                  : std::make_unique<FramePool>(options.evidence_capacity, options.frame_octets)) {}
 
 template <class Key>
 void Tracker::make_room(Table<Key>& table, std::size_t& most, std::size_t connections) {
@@ -105,6 +108,8 @@ TrackerCounters& TrackerCounters::operator+=(const TrackerCounters& more) noexce
   evidence.acquired += more.evidence.acquired;
   evidence.returned += more.evidence.returned;
   evidence.exhausted += more.evidence.exhausted;
+  evidence.frames += more.evidence.frames;
+  evidence.frameless += more.evidence.frameless;
   return *this;
 }
 
@@ -132,6 +137,13 @@ void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept 
   advance(earliest, out);
   for (; burst.size() > kBurst; burst = burst.subspan(kBurst)) process_part(burst.first(kBurst), out);
   process_part(burst, out);
+}
+
+void Tracker::process(std::span<const Segment> burst, std::span<const FrameView> frames, EventBatch& out) noexcept {
+  burst_segments_ = burst.data();
+  burst_frames_ = frames.data();
+  process(burst, out);
+  burst_segments_ = nullptr;
 }
 
 void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexcept {
@@ -242,7 +254,10 @@ template <class Key>
 inline void Tracker::record_if_due(FlowRecord& flow, Side side, const Segment& segment, InOrder step) noexcept {
   FlowDetails& details = details_of(flow);
   Evidence* const evidence = provide_evidence_in_order(flow, details, side, evidence_, counters_.evidence);
-  if (evidence != nullptr) record_in_order(*evidence, details, side, segment, step == InOrder::opens);
+  if (evidence == nullptr) return;
+  record_in_order(*evidence, details, side, segment, step == InOrder::opens);
+  if (frames_ != nullptr) [[unlikely]]
+    keep_frame(*evidence, details.evidence, segment);
 }
 
 template <class Key>
@@ -321,7 +336,11 @@ void Tracker::note_ordinary(FlowRecord& flow, Side side, const Segment& segment,
     flow.set(letter, side);
     details.history.append(has_payload ? HistoryLetter::data : HistoryLetter::ack, side);
   }
-  if (flow.has(FlowFlag::recording)) record_ordinary(evidence_[details.evidence], details, side, segment);
+  if (flow.has(FlowFlag::recording)) {
+    record_ordinary(evidence_[details.evidence], details, side, segment);
+    if (frames_ != nullptr) [[unlikely]]
+      keep_frame(evidence_[details.evidence], details.evidence, segment);
+  }
   if (has_payload && !flow.has(FlowFlag::served)) {
     reclaim_evidence_if_served(flow, details, evidence_, counters_.evidence);
   }
@@ -394,7 +413,11 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   remember_segment(flow, hash);
 
   provide_evidence(context, evidence_, counters_.evidence);
-  if (context.evidence != nullptr) record_segment(context);
+  if (context.evidence != nullptr) {
+    record_segment(context);
+    if (frames_ != nullptr) [[unlikely]]
+      keep_frame(*context.evidence, context.details.evidence, segment);
+  }
   note_transition(table, slot, context, out);
   if (patience_with(flow, timeouts_) < patience) table.schedule(table.index_of(slot), deadline_of(flow));
   reclaim_evidence(context, evidence_, counters_.evidence);
@@ -456,6 +479,28 @@ void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segm
   if (!flow.has(FlowFlag::evidence)) return;
   SegmentContext context{segment, side, flow, details, &evidence_[details.evidence]};
   record_bad_checksum(context);
+  if (frames_ != nullptr) [[unlikely]]
+    keep_frame(*context.evidence, details.evidence, segment);
+}
+
+/// Beside the rung that has just been recorded.
+[[gnu::noinline]] void Tracker::keep_frame(const Evidence& evidence, std::uint32_t index,
+                                           const Segment& segment) noexcept {
+  const FrameView frame = burst_segments_ == nullptr ? FrameView{} : burst_frames_[&segment - burst_segments_];
+  frames_->keep(index, evidence.rung_count - 1, frame);
+  counters_.evidence.frameless += frame.captured.empty() ? 1 : 0;
+}
+
+void Tracker::keep_icmp_frame(std::uint32_t index) noexcept {
+  const FrameView frame = icmp_frame_ == nullptr ? FrameView{} : *icmp_frame_;
+  frames_->keep_icmp(index, frame);
+  counters_.evidence.frameless += frame.captured.empty() ? 1 : 0;
+}
+
+/// Those of the evidence that the batch got last.
+[[gnu::noinline]] void Tracker::pack_frames(const Evidence& evidence, std::uint32_t index, EventBatch& out) noexcept {
+  counters_.evidence.frames += frames_->pack(index, evidence, out.frame_octets);
+  out.frames_end.push_back(out.frame_octets.size());
 }
 
 void Tracker::process(const packet::IcmpError& error, EventBatch& out) noexcept {
@@ -465,6 +510,12 @@ void Tracker::process(const packet::IcmpError& error, EventBatch& out) noexcept 
   } else {
     join_icmp(flows6_, error, out);
   }
+}
+
+void Tracker::process(const packet::IcmpError& error, const FrameView& frame, EventBatch& out) noexcept {
+  icmp_frame_ = &frame;
+  process(error, out);
+  icmp_frame_ = nullptr;
 }
 
 template <class Key>
@@ -486,6 +537,8 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   FlowDetails& details = details_of(flow);
   provide_evidence_for_icmp(flow, details, evidence_, counters_.evidence);
   if (flow.has(FlowFlag::evidence)) {
+    const bool first = evidence_[details.evidence].icmp.time_ns == flowtable::kNoTime;
+    if (first && frames_ != nullptr) keep_icmp_frame(details.evidence);
     record_icmp(evidence_[details.evidence], error, side_of(flow, oriented.source_is_lo));
   }
   flow.clear(FlowFlag::quick);
@@ -592,6 +645,8 @@ void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64
     event.evidence = static_cast<std::int32_t>(out.evidence.size());
     out.evidence.push_back(evidence_[details.evidence]);
     complete_evidence(out.evidence.back(), flow, details);
+    if (frames_ != nullptr) [[unlikely]]
+      pack_frames(out.evidence.back(), details.evidence, out);
   }
   release_evidence(flow, details, evidence_);
   ++counters_.ended[static_cast<std::size_t>(reason)];

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence_policy.h"
 #include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/frames.h"
 #include "pipeline/tcp/in_order.h"
 #include "pipeline/tcp/orientation.h"
 #include "pipeline/tcp/tracker_options.h"
@@ -65,6 +67,12 @@ class Tracker {
   /// Advances the connections of a burst, in order. Segments and ICMP errors are to be given in packet order.
   void process(std::span<const packet::Segment> burst, EventBatch& out) noexcept;
   void process(const packet::IcmpError& error, EventBatch& out) noexcept;
+
+  /// Whether frames are wanted: the following are for those who have them.
+  bool keeps_frames() const noexcept { return frames_ != nullptr; }
+  /// As above, with the frame of each segment.
+  void process(std::span<const packet::Segment> burst, std::span<const FrameView> frames, EventBatch& out) noexcept;
+  void process(const packet::IcmpError& error, const FrameView& frame, EventBatch& out) noexcept;
 
   /// Ends what has been silent for too long at `now`, or some of it (TrackerOptions::expiry_step). Time never goes
   /// back; an earlier `now` does nothing.
@@ -153,6 +161,9 @@ class Tracker {
                        EventBatch& out) noexcept;
   template <class Key>
   void join_icmp(Table<Key>& table, const packet::IcmpError& error, EventBatch& out) noexcept;
+  void keep_frame(const Evidence& evidence, std::uint32_t index, const packet::Segment& segment) noexcept;
+  void keep_icmp_frame(std::uint32_t index) noexcept;
+  void pack_frames(const Evidence& evidence, std::uint32_t index, EventBatch& out) noexcept;
 
   template <class Key>
   void prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept;
@@ -196,6 +207,10 @@ class Tracker {
   Table<flowtable::FlowKey6> flows6_;
   BoundedPool<FlowDetails> details_;
   EvidencePool evidence_;
+  std::unique_ptr<FramePool> frames_;                ///< null: frames are not kept
+  const packet::Segment* burst_segments_ = nullptr;  ///< of the burst at hand; null: its frames are not known
+  const FrameView* burst_frames_ = nullptr;
+  const FrameView* icmp_frame_ = nullptr;  ///< of the ICMP error at hand; null: it is not known
   TrackerCounters counters_;
 
   bool finishing_ = false;

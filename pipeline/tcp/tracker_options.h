@@ -31,6 +31,8 @@ struct TrackerOptions {
   /// cache, but growing takes time: a sensor begins with all it may have.
   std::size_t initial_flows = std::numeric_limits<std::size_t>::max();
   std::uint32_t evidence_capacity = 24576;  ///< connections with Evidence at a time
+  /// Octets of each frame that are kept beside the evidence, KeptFrame::kMostOctets at most; 0: frames are not kept.
+  std::size_t frame_octets = 0;
   flowtable::HashKey hash_key = flowtable::HashKey::fixed();
   flowtable::Pages pages = flowtable::Pages::huge;
   bool vlan_aware = false;  ///< the same addresses in two VLANs are two connections

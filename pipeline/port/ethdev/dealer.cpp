@@ -6,6 +6,8 @@
 #include <array>
 #include <ctime>
 
+#include "pipeline/packet/link_layer.h"
+
 namespace doorslam::ethdev {
 
 namespace {
@@ -66,6 +68,22 @@ bool Dealer::deal(const packet::IcmpError& error, std::size_t worker) noexcept {
   if (!deal_or_wait([&] { return ring.deal(error); })) return false;
   ++counters_.dealt_errors;
   return true;
+}
+
+void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, std::span<const Segment> segments,
+                 std::span<void* const> buffers) noexcept {
+  if (!tracker.keeps_frames()) [[likely]]
+    return tracker.process(segments, out);
+  std::array<tcp::FrameView, port::Worker::kBurst> frames;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const auto& buffer = *static_cast<const rte_mbuf*>(buffers[i]);
+    const packet::RawPacket packet{
+        .captured = {rte_pktmbuf_mtod(&buffer, const std::uint8_t*), rte_pktmbuf_data_len(&buffer)},
+        .wire_length = rte_pktmbuf_pkt_len(&buffer),
+        .link_type = packet::link_type::kEthernet};
+    frames[i] = tcp::frame_of(packet, segments[i]);
+  }
+  tracker.process(segments, frames, out);
 }
 
 void DealtInput::look() noexcept {

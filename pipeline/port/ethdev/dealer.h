@@ -50,6 +50,14 @@ class Dealer {
   port::LaneCounters& counters_;
 };
 
+/// Tracks segments that were dealt, with the frames in their buffers where the tracker keeps frames.
+void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, std::span<const packet::Segment> segments,
+                 std::span<void* const> buffers) noexcept;
+/// The same for an ICMP error, whose buffer has stayed with the thread that received it.
+inline void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, const packet::IcmpError& error) noexcept {
+  tracker.process(error, out);
+}
+
 /// What one dealing thread brings to one worker. Bound to that worker.
 class DealtInput {
  public:
@@ -57,7 +65,8 @@ class DealtInput {
 
   DealtInput(Steering& from, std::size_t worker) : from_(&from), ring_(from.rings[worker].get()) {}
 
-  /// Calls `track` with segments and ICMP errors in their order, 64 segments at most, then gives back their buffers.
+  /// Calls `track` with segments and the buffers that they lie in, and with ICMP errors, in their order, 64 segments at
+  /// most, then gives back their buffers.
   /// Returns their number.
   template <class Track>
   std::size_t take(port::LaneCounters& counters, const Track& track) noexcept {
@@ -102,18 +111,19 @@ std::size_t DealtInput::take_until(flowtable::TimeNs until_ns, port::LaneCounter
                                     [until_ns](const packet::Segment& segment) { return segment.time_ns > until_ns; });
     segments = segments.first(static_cast<std::size_t>(later - segments.begin()));
   }
+  const std::span<void* const> buffers = ring_->buffers(segments.size());
   std::size_t done = 0;
   std::size_t errors = 0;
   while (const packet::IcmpError* error = ring_->error_before(segments.size())) {
     if (error->time_ns > until_ns) break;
     const std::size_t before = ring_->segments_before_error();
-    track(segments.subspan(done, before - done));
+    track(segments.subspan(done, before - done), buffers.subspan(done, before - done));
     track(*error);
     done = before;
     ring_->pop_error();
     ++errors;
   }
-  track(segments.subspan(done));
+  track(segments.subspan(done), buffers.subspan(done));
   counters.taken_segments += segments.size();
   counters.taken_errors += errors;
   if (!segments.empty()) covered_ns_ = std::max(covered_ns_, segments.back().time_ns);

@@ -36,7 +36,12 @@ SpreadWorker::SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions
 }
 
 void SpreadWorker::track_own(std::size_t segments) noexcept {
-  tracker_.process(std::span<const Segment>(segments_.data(), segments), batch_);
+  const std::span<const Segment> own(segments_.data(), segments);
+  if (tracker_.keeps_frames()) [[unlikely]] {
+    tracker_.process(own, frames_, batch_);
+  } else {
+    tracker_.process(own, batch_);
+  }
   counters_.taken_segments += segments;
 }
 
@@ -46,6 +51,7 @@ bool SpreadWorker::receive() noexcept {
   std::size_t staying_count = 0;
   std::size_t run = 0;      // own segments since the last own ICMP error
   packet::IcmpError error;  // made once: most packets are none
+  const bool keeps_frames = tracker_.keeps_frames();
   for (std::size_t i = 0; i < count; ++i) {
     rte_mbuf* const buffer = source_.buffers()[i];
     Segment& segment = segments_[run];
@@ -54,6 +60,8 @@ bool SpreadWorker::receive() noexcept {
       case DecodeOutcome::tcp:
         if (const std::size_t owner = worker_of_(segment.source, segment.destination);
             owner == index_ && !own_in_turn_) {
+          if (keeps_frames) [[unlikely]]
+            frames_[run] = tcp::frame_of(source_.packets()[i], segment);
           ++run;
         } else {
           if (owner != index_) ++counters_.wrong_worker;
@@ -63,7 +71,7 @@ bool SpreadWorker::receive() noexcept {
       case DecodeOutcome::icmp_error:
         if (const std::size_t owner = worker_of_(error.source, error.destination); owner == index_ && !own_in_turn_) {
           track_own(std::exchange(run, 0));
-          tracker_.process(error, batch_);
+          tracker_.process(error, tcp::frame_of(source_.packets()[i]), batch_);
           ++counters_.taken_errors;
         } else {
           if (owner != index_) ++counters_.wrong_worker;
@@ -87,7 +95,7 @@ bool SpreadWorker::take_dealt() noexcept {
   const bool alone = own_in_turn_ || own_.ended.load(std::memory_order_relaxed);
   const TimeNs own_ns = own_.covered_ns.load(std::memory_order_relaxed);
   const std::size_t taken = dealt_.take(alone ? DealtInput::kNothing : own_ns, counters_,
-                                        [this](const auto& dealt) { tracker_.process(dealt, batch_); });
+                                        [this](const auto&... dealt) { track_dealt(tracker_, batch_, dealt...); });
   const TimeNs covered_ns = std::min(own_ns, dealt_.covered_ns());
   // Also where time stands still, as at the end of a replay: what is due may take several steps.
   if (covered_ns > covered_ns_ || tracker_.covered(covered_ns_) < covered_ns_) {

@@ -89,7 +89,7 @@ bool SteeredWorker::turn() noexcept {
   std::size_t taken = 0;
   TimeNs covered_ns = std::numeric_limits<TimeNs>::max();
   for (DealtInput& input : inputs_) {
-    taken += input.take(counters_, [this](const auto& dealt) { tracker_.process(dealt, batch_); });
+    taken += input.take(counters_, [this](const auto&... dealt) { track_dealt(tracker_, batch_, dealt...); });
     covered_ns = std::min(covered_ns, input.covered_ns());
   }
   // Also where time stands still, as at the end of a replay: what is due may take several steps.

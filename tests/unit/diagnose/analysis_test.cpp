@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "tests/unit/diagnose/story.h"
@@ -264,6 +265,66 @@ TEST(Analysis, HypothesesSumToOneAndStandInOrder) {
     const Hypothesis* named = hypothesis_of(reading, reading.diagnosis.cause);
     EXPECT_TRUE(named != nullptr && named->probability == reading.diagnosis.confidence);
   }
+}
+
+/// A connection on which the server hung up, with frames.
+tcp::EventBatch hung_up_with_frames(std::uint64_t id, std::size_t octets) {
+  tcp::EventBatch batch;
+  tcp::ConnectionEvent& event = batch.events.emplace_back();
+  event.kind = tcp::EventKind::ended;
+  event.number = event.summary.id = id;
+  event.time_ns = event.summary.start_ns = event.summary.end_ns = kStart + static_cast<TimeNs>(id);
+  event.summary.originator = {client(static_cast<int>(id)), 40000};
+  event.summary.stage = tcp::Stage::accepted;
+  event.summary.conn_state = tcp::ConnState::SF;
+  event.evidence = 0;
+  tcp::Evidence& evidence = batch.evidence.emplace_back();
+  evidence.handshake_ns = event.time_ns;
+  evidence.of(tcp::Side::responder).fin_ns = event.time_ns;
+  batch.frame_octets.assign(octets, static_cast<std::uint8_t>(id));
+  batch.frames_end.push_back(octets);
+  return batch;
+}
+
+TEST(Analysis, HandsFramesOnWithTheirReading) {
+  Analysis analysis({}, nullptr);
+  std::vector<DiagnosedConnection> readings;
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    tcp::EventBatch batch = hung_up_with_frames(id, 100 * id);
+    analysis.collect(batch);
+    // Behind the watermark: the frames have to wait with their event.
+    analysis.advance(kStart + static_cast<TimeNs>(id) - 1, readings);
+  }
+  analysis.finish(readings);
+  ASSERT_EQ(readings.size(), 3U);
+  for (const DiagnosedConnection& reading : readings) {
+    const std::uint64_t id = reading.summary.id;
+    ASSERT_NE(reading.frames, nullptr) << id;
+    EXPECT_EQ(reading.frames->packed, std::vector<std::uint8_t>(100 * id, static_cast<std::uint8_t>(id)));
+  }
+  EXPECT_EQ(analysis.counters().frame_octets, 600U);
+  EXPECT_EQ(analysis.counters().frames_dropped, 0U);
+  readings.clear();
+  EXPECT_EQ(analysis.counters().frame_octets, 0U) << "memory of readings that nobody has any more";
+}
+
+TEST(Analysis, HoldsNoMoreFramesThanItsMemoryAllows) {
+  AnalysisOptions options;
+  options.frame_memory = 1000;
+  Analysis analysis(options, nullptr);
+  std::vector<DiagnosedConnection> readings;
+  for (std::uint64_t id = 1; id <= 10; ++id) {
+    tcp::EventBatch batch = hung_up_with_frames(id, 300);
+    analysis.collect(batch);
+    EXPECT_LE(analysis.counters().frame_octets, options.frame_memory);
+    analysis.advance(kStart + static_cast<TimeNs>(id) + 1, readings);
+    EXPECT_LE(analysis.counters().frame_octets, options.frame_memory);
+  }
+  analysis.finish(readings);
+  ASSERT_EQ(readings.size(), 10U) << "the connections themselves are all judged";
+  const auto with_frames = std::count_if(readings.begin(), readings.end(), [](const auto& one) { return one.frames; });
+  EXPECT_EQ(with_frames, 3);
+  EXPECT_EQ(analysis.counters().frames_dropped, 7U);
 }
 
 }  // namespace

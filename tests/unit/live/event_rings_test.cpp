@@ -67,6 +67,54 @@ TEST(EventRings, EventsKeepTheirEvidence) {
   EXPECT_EQ(outlet.counters().served, 2U);
 }
 
+/// As long as `octets`, and told apart by their length.
+void add_frames(EventBatch& batch, std::size_t octets) {
+  batch.frame_octets.insert(batch.frame_octets.end(), octets, static_cast<std::uint8_t>(octets));
+  batch.frames_end.push_back(batch.frame_octets.size());
+}
+
+TEST(EventRings, EventsKeepTheirFrames) {
+  EventRings rings({.refusals = 16, .evidence = 16, .served = 16, .frames = 64});
+  EventOutlet outlet(rings, false);
+  const std::vector<std::size_t> lengths = {0, 1, 251, 252, 253, 508, 509, 5000};
+  EventBatch all;
+  for (int round = 0; round < 5; ++round) {
+    EventBatch batch;
+    for (const std::size_t length : lengths) {
+      batch.events.push_back(refused(length + 1, batch, 1));
+      add_frames(batch, length);
+    }
+    outlet.hand_over(batch);
+    all.clear();
+    while (drain(rings, 64, all) > 0) {
+    }
+    ASSERT_EQ(all.events.size(), lengths.size());
+    for (const ConnectionEvent& event : all.events) {
+      const std::vector<std::uint8_t> expected(event.summary.id - 1, static_cast<std::uint8_t>(event.summary.id - 1));
+      const packet::ByteView frames = all.frames_of(static_cast<std::size_t>(event.evidence));
+      EXPECT_TRUE(std::equal(frames.begin(), frames.end(), expected.begin(), expected.end())) << expected.size();
+    }
+  }
+  EXPECT_EQ(outlet.counters().frames_lost, 0U);
+}
+
+TEST(EventRings, FramesWithoutRoomAreLostAndCountedAndTheirEventsAreNot) {
+  EventRings rings({.refusals = 16, .evidence = 16, .served = 16, .frames = 4});
+  EventOutlet outlet(rings, false);
+  EventBatch batch;
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    batch.events.push_back(refused(id, batch, 1));
+    add_frames(batch, 500);
+  }
+  outlet.hand_over(batch);
+  EXPECT_EQ(outlet.counters().frames_lost, 1U);
+  EXPECT_EQ(outlet.counters().evidence_lost, 0U);
+  const EventBatch all = drained(rings);
+  ASSERT_EQ(all.events.size(), 3U);
+  EXPECT_EQ(all.frames_of(1).size(), 500U);
+  EXPECT_TRUE(all.frames_of(2).empty());
+}
+
 TEST(EventRings, AFloodOfServedConnectionsPushesOutNoRefusal) {
   // Room for the refusals and for as many acceptances that have to be announced late.
   EventRings rings({.refusals = 128, .evidence = 64, .served = 64});
