@@ -35,6 +35,8 @@ std::size_t count(const Settings& settings, std::string_view name) {
   return static_cast<std::size_t>(settings.number(name));
 }
 
+bool writes_evidence(const Settings& settings) { return !settings.text("evidence.folder").empty(); }
+
 std::size_t told_banner_length(const Settings& settings) {
   return settings.text("evidence.payload") == "full" ? count(settings, "output.banner_length") : 0;
 }
@@ -70,6 +72,7 @@ tcp::TrackerOptions tracker_options(const Settings& settings) {
   options.capacity_flows = count(settings, "flows.capacity");
   options.capacity_flows6 = count(settings, "flows.capacity_ipv6");
   options.evidence_capacity = static_cast<std::uint32_t>(settings.number("evidence.capacity"));
+  if (writes_evidence(settings)) options.frame_octets = count(settings, "evidence.snap_octets");
   options.pages = settings.flag("flows.huge_pages") ? flowtable::Pages::huge : flowtable::Pages::normal;
   options.vlan_aware = settings.flag("flows.vlan_aware");
   options.timeouts.embryonic_ns = settings.number("flows.timeout.embryonic_seconds");
@@ -88,6 +91,7 @@ diagnose::AnalysisOptions analysis_options(const Settings& settings) {
   options.lingered_ns = settings.number("flows.timeout.closing_seconds");
   options.capacity_pending = count(settings, "analysis.capacity_pending");
   options.banner_length = told_banner_length(settings);
+  options.frame_memory = count(settings, "evidence.memory_bytes");
   options.contributions = settings.flag("output.contributions");
   options.ledger.window_ns = settings.number("analysis.window_seconds");
   options.ledger.capacity_notes = count(settings, "ledger.capacity_connections");
@@ -106,6 +110,7 @@ alert::IncidentOptions incident_options(const Settings& settings) {
   options.fold_ports = count(settings, "alerts.fold_ports");
   options.fold_servers = count(settings, "alerts.fold_servers");
   options.max_open = count(settings, "alerts.max_open");
+  options.frame_samples = writes_evidence(settings) ? count(settings, "evidence.connections") : 0;
   for (const std::string& text : settings.words("alerts.expected")) {
     if (auto rule = alert::parse_expected_refusal(text)) options.expected.push_back(*rule);
   }
@@ -118,6 +123,17 @@ alert::EncoderOptions encoder_options(const Settings& settings, std::string vers
   options.banner = told_banner_length(settings) > 0;
   options.version = std::move(version);
   options.observer_name = settings.text("output.observer_name");
+  return options;
+}
+
+evidence::EvidenceFolderOptions evidence_options(const Settings& settings, std::string version) {
+  evidence::EvidenceFolderOptions options;
+  options.folder = settings.text("evidence.folder");
+  options.max_bytes = static_cast<std::uint64_t>(settings.number("evidence.max_bytes"));
+  options.file.version = std::move(version);
+  options.file.payload = settings.text("evidence.payload") == "full";
+  options.file.packets = count(settings, "evidence.packets");
+  options.file.snap_octets = count(settings, "evidence.snap_octets");
   return options;
 }
 
@@ -142,6 +158,8 @@ ethdev::LiveOptions live_options(const Settings& settings) {
   options.events.refusals = count(settings, "run.refusal_ring");
   options.events.evidence = options.events.refusals / 8;
   options.events.served = count(settings, "run.served_ring");
+  // Some packets of each take about a kibioctet.
+  if (writes_evidence(settings)) options.events.frames = options.events.evidence * 4;
   options.decode = decode_options(settings);
   options.tracker = tracker_options(settings);
   return options;

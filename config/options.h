@@ -7,6 +7,7 @@
 
 #include "config/settings.h"
 #include "pipeline/alert/ecs_flow.h"
+#include "pipeline/alert/evidence/evidence_folder.h"
 #include "pipeline/alert/incident.h"
 #include "pipeline/base/result.h"
 #include "pipeline/diagnose/analysis.h"
@@ -26,6 +27,9 @@ diagnose::AnalysisOptions analysis_options(const Settings& settings);
 alert::IncidentOptions incident_options(const Settings& settings);
 /// `version` is the program's own.
 alert::EncoderOptions encoder_options(const Settings& settings, std::string version);
+
+/// Its folder is empty where no evidence files are wanted. `version` is the program's own.
+evidence::EvidenceFolderOptions evidence_options(const Settings& settings, std::string version);
 
 /// The live sensor, its decoder and tracker included. Ports given on the command line are put in by the caller.
 /// `settings` have passed check_together().

@@ -61,6 +61,17 @@ void add_rule(EcsRecord& record, Cause cause) {
   record.close();
 }
 
+/// The packets of the sample connections, where they were written down.
+void add_file(EcsRecord& record, const Incident& incident) {
+  if (incident.evidence_file.empty()) return;
+  record.open("file");
+  record.text("path", incident.evidence_file);
+  record.word("type", "file");
+  record.word("extension", "pcapng");
+  record.word("mime_type", "application/x-pcapng");
+  record.close();
+}
+
 /// Who and where, as far as the incident is about one client, one server and one port.
 void add_parties(EcsRecord& record, const Incident& incident) {
   if (incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound) {
@@ -310,6 +321,7 @@ class AlertEncoder::Impl {
     add_event(record_, event);
     add_rule(record_, incident.cause);
     add_parties(record_, incident);
+    add_file(record_, incident);
     record_.open("doorslam");
     record_.word("cause", name_of(incident.cause));
     record_.ratio("confidence", incident.mean_confidence);

@@ -124,6 +124,7 @@ class IncidentLog::Impl {
     }
     const Slot slot = route(connection);
     open_.at(slot).add(connection);
+    open_.at(slot).keep_frames(connection, options_.frame_samples);
     if (is_foldable(connection)) {
       fold(connection, slot, out);
     } else {

@@ -67,6 +67,14 @@ struct Contrast {
   std::uint64_t served_refused_clients = 0;  ///< refused clients that were served as well meanwhile
 };
 
+/// A refused connection whose frames were kept, for the evidence file.
+struct FrameSample {
+  tcp::ConnectionSummary summary;
+  std::shared_ptr<const tcp::Evidence> evidence;  ///< never null; so the next
+  std::shared_ptr<const tcp::FrameTrace> frames;
+  double confidence = 0.0;  ///< of its reading
+};
+
 /// One incident as it stands when an alert tells of it. Self-contained.
 struct Incident {
   std::uint64_t id = 0;  ///< stable over reruns of the same input
@@ -87,8 +95,10 @@ struct Incident {
   DistinctCount distinct_ports;
   std::vector<flowtable::IpAddress> sample_servers;  ///< in order of appearance
   DistinctCount distinct_servers;
-  double mean_confidence = 0.0;          ///< of the refused connections' diagnoses
-  diagnose::DiagnosedConnection sample;  ///< the refused connection with the most evidence
+  double mean_confidence = 0.0;            ///< of the refused connections' diagnoses
+  diagnose::DiagnosedConnection sample;    ///< the refused connection with the most evidence
+  std::vector<FrameSample> frame_samples;  ///< the first refused, of several clients where there were several
+  std::string evidence_file;               ///< with the packets of those; empty: there is none
   Contrast contrast;
   /// With scope `endpoint`, where the endpoint's refusals, of whatever cause above the SYN, come at times of their own.
   std::optional<RefusedTimes> times;
@@ -114,6 +124,7 @@ struct IncidentOptions {
   /// to 16 times quiet_ns, so that it makes fewer alerts. 0: never.
   flowtable::DurationNs flap_ns = 3600 * flowtable::kSecondNs;
   std::size_t sample_clients = 10;  ///< clients named in an alert
+  std::size_t frame_samples = 5;    ///< connections whose frames are kept for an incident
   std::size_t exact_clients = 512;  ///< distinct clients (ports, servers) counted exactly per incident
   std::size_t fold_ports = 10;      ///< more ports of one server than this are one incident
   std::size_t fold_servers = 10;    ///< more servers refused to one client than this are one incident

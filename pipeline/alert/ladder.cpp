@@ -250,6 +250,7 @@ std::vector<LadderLine> ladder_of(const tcp::ConnectionSummary& summary, const E
   const auto last = static_cast<std::uint32_t>(Evidence::kLastRungs);
   for (std::uint32_t i = 0; i < std::min(count, first); ++i) {
     lines.push_back(line_of(evidence.first_rungs[i], summary, evidence, quote_server));
+    lines.back().number = i;
   }
   if (count > first + last) {
     LadderLine gap;
@@ -260,6 +261,7 @@ std::vector<LadderLine> ladder_of(const tcp::ConnectionSummary& summary, const E
   }
   for (std::uint32_t i = std::max(first, count - std::min(count, last)); i < count; ++i) {
     lines.push_back(line_of(evidence.last_rungs[i % last], summary, evidence, quote_server));
+    lines.back().number = i;
   }
   if (evidence.icmp.time_ns != flowtable::kNoTime) {
     const LadderLine icmp = icmp_line(evidence.icmp, summary);

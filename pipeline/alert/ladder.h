@@ -27,6 +27,7 @@ struct LadderLine {
   std::uint16_t length = 0;  ///< payload octets
   std::uint16_t window = 0;  ///< as sent
   std::uint8_t ttl = 0;
+  std::uint32_t number = 0;       ///< segment: its place among all of the connection, from 0
   std::uint32_t count = 0;        ///< left_out: packets not kept
   flowtable::IpAddress reporter;  ///< icmp: who sent it
   std::string note;               ///< what an analyst would remark; may be empty

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <iterator>
 #include <tuple>
 
 #include "pipeline/alert/ecs_record.h"
@@ -91,6 +92,31 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   add_client(summary.originator.address);
 }
 
+void OpenIncident::keep_frames(const diagnose::DiagnosedConnection& refused, std::size_t most) {
+  most_frame_samples_ = most;
+  if (!refused.frames || !refused.evidence) return;
+  keep_frames(FrameSample{refused.summary, refused.evidence, refused.frames, refused.diagnosis.confidence});
+}
+
+/// Several clients show more than one that tries again and again.
+void OpenIncident::keep_frames(const FrameSample& sample) {
+  std::vector<FrameSample>& kept = incident_.frame_samples;
+  if (kept.size() < most_frame_samples_) {
+    kept.push_back(sample);
+    return;
+  }
+  const auto tries = [&kept](const FrameSample& of) {
+    return std::count_if(kept.begin(), kept.end(), [&of](const FrameSample& one) {
+      return one.summary.originator.address == of.summary.originator.address;
+    });
+  };
+  if (tries(sample) > 0) return;
+  const auto again = std::find_if(kept.rbegin(), kept.rend(), [&](const FrameSample& one) { return tries(one) > 1; });
+  if (again == kept.rend()) return;
+  kept.erase(std::next(again).base());
+  kept.push_back(sample);
+}
+
 void OpenIncident::add_client(const flowtable::IpAddress& client) {
   const auto known = clients_.find(client);
   if (known != clients_.end()) {
@@ -126,6 +152,8 @@ void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::Tim
 
 void OpenIncident::absorb(const OpenIncident& other) {
   consider_sample(other.incident_.sample);
+  most_frame_samples_ = std::max(most_frame_samples_, other.most_frame_samples_);
+  for (const FrameSample& sample : other.incident_.frame_samples) keep_frames(sample);
   incident_.refused += other.incident_.refused;
   incident_.refused_since_update += other.incident_.refused;
   incident_.first_ns = std::min(incident_.first_ns, other.incident_.first_ns);

@@ -22,6 +22,8 @@ class OpenIncident {
   OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact);
 
   void add(const diagnose::DiagnosedConnection& refused);
+  /// Keeps the frames of a refused connection, of at most `most` connections.
+  void keep_frames(const diagnose::DiagnosedConnection& refused, std::size_t most);
   /// A served connection: meanwhile, or before where it started earlier than the first refused one.
   void add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns);
   void add_served_before(std::uint64_t connections) noexcept { incident_.contrast.served_before += connections; }
@@ -58,10 +60,12 @@ class OpenIncident {
   void add_port(std::uint16_t port);
   void add_server(const flowtable::IpAddress& server);
   std::vector<AddressPrefix> refused_prefixes() const;
+  void keep_frames(const FrameSample& sample);
   void consider_sample(const diagnose::DiagnosedConnection& candidate);
 
   std::size_t exact_;
   Incident incident_;
+  std::size_t most_frame_samples_ = 0;
   double confidence_sum_ = 0.0;
   std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;
   std::unique_ptr<DistinctSketch> all_clients_;  ///< once there are more than `exact_`

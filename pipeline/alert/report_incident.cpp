@@ -110,6 +110,7 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   if (const std::string words = first_words(diagnosis.banner); !words.empty()) {
     out += labelled("server said", '"' + words + '"', style);
   }
+  if (!incident.evidence_file.empty()) out += labelled("packets", for_terminal(incident.evidence_file), style);
   return out;
 }
 

@@ -61,6 +61,16 @@ void check_signatures(const config::Settings& settings, Findings& out) {
                                      database->signatures().size() - enabled, paths.front().string()));
 }
 
+void check_evidence(const config::Settings& settings, Findings& out) {
+  const std::filesystem::path folder = config::evidence_options(settings, DOORSLAM_VERSION).folder;
+  if (folder.empty()) return;
+  if (const auto usable = evidence::check_folder(folder); !usable) {
+    return out.must("evidence", usable.error().message,
+                    fmt::format("install -d -o doorslam -g doorslam -m 750 {}", folder.string()));
+  }
+  out.fine("evidence", fmt::format("{} can be written by who asks now", folder.string()));
+}
+
 Result<void> write_json(const std::string& file, const std::string& json) {
   auto output = OutputFile::open(file);
   if (!output) return tl::unexpected(output.error());
@@ -74,6 +84,7 @@ Result<int> check(const CommandLine& line) {
   Findings findings;
   const config::Settings settings = check_settings(line, findings);
   check_signatures(settings, findings);
+  check_evidence(settings, findings);
   host::Facts facts = host::read_facts("/");
   facts.system.time_synchronised = host::clock_is_synchronised();
   const ethdev::LiveOptions options = config::live_options(settings);

@@ -41,6 +41,9 @@ void add_read(CLI::App& app, CommandLine& line) {
       ->type_name("FILE");
   read->add_option("--alerts", line.alerts, "Write the alerts (NDJSON, ECS) to FILE; - is standard output")
       ->type_name("FILE");
+  read->add_option("--evidence", line.evidence,
+                   "Write the packets of some refused connections of each incident (pcapng) into the folder DIR")
+      ->type_name("DIR");
   read->add_flag("-q,--quiet", line.quiet, "No report, no progress bar");
   read->add_option("-w,--workers", line.workers,
                    "Worker threads, 1 to 64; the records are the same with any number while evidence.capacity lasts")
@@ -72,6 +75,9 @@ void add_run(CLI::App& app, CommandLine& line) {
       ->type_name("FILE");
   run->add_option("--alerts", line.alerts, "Append the alerts (NDJSON, ECS) to FILE; - is standard output")
       ->type_name("FILE");
+  run->add_option("--evidence", line.evidence,
+                  "Write the packets of some refused connections of each incident (pcapng) into the folder DIR")
+      ->type_name("DIR");
   run->add_option("--stop-when-idle", line.stop_when_idle, "End after so long without a packet")
       ->type_name("SECONDS")
       ->check(CLI::NonNegativeNumber);

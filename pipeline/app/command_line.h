@@ -36,6 +36,7 @@ struct CommandLine {
   std::vector<std::string> settings;     ///< "key=value", later ones win
   std::string flows;                     ///< file for flow records, "-" is standard output, empty: none
   std::string alerts;                    ///< likewise for alerts
+  std::string evidence;                  ///< folder for the packets of incidents; empty: as configured
   std::string json;                      ///< check: file for the findings, "-" is standard output, empty: none
   std::optional<unsigned> workers;
   std::vector<std::string> ports;        ///< run: PCI addresses; with `vdevs` one port group

@@ -11,6 +11,7 @@
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence.h"
 #include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/frames.h"
 
 namespace doorslam::app {
 namespace {
@@ -38,12 +39,19 @@ void add_tables(const ethdev::LiveOptions& options, host::Needs& needs) {
       of_records("IPv6 connections", tracker.capacity_flows6, octets_per_flow<flowtable::FlowKey6>()),
       of_records("evidence", tracker.evidence_capacity, sizeof(tcp::Evidence)),
   };
+  if (tracker.frame_octets != 0) {
+    needs.normal_memory.push_back(of_records("packets of evidence", tracker.evidence_capacity, sizeof(tcp::FrameSlot)));
+  }
   needs.transparent_huge_pages = tracker.pages == flowtable::Pages::huge;
   if (!needs.live()) return;
   const std::size_t events = options.workers * (options.events.refusals + options.events.served);
   needs.normal_memory.push_back(of_records("events", events, sizeof(tcp::ConnectionEvent)));
   needs.normal_memory.push_back(
       of_records("evidence of events", options.workers * options.events.evidence, sizeof(tcp::Evidence)));
+  if (options.events.frames != 0) {
+    needs.normal_memory.push_back(
+        of_records("packets of events", options.workers * options.events.frames, sizeof(port::FrameChunk)));
+  }
   // What the analysis has taken out of full rings at once, and judges when all of it is there. Its batches keep the
   // room that they once needed.
   needs.normal_memory.push_back(of_records("events at the analysis", events, sizeof(tcp::ConnectionEvent)));

@@ -11,6 +11,7 @@
 
 #include "config/options.h"
 #include "pipeline/app/feed_options.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::app {
 
@@ -21,7 +22,8 @@ Outputs::Outputs(const config::Settings& settings, Notice notice)
       flow_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       alert_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       incidents_(config::incident_options(settings)),
-      published_figures_(std::make_unique<port::Published<metrics::AlertFigures>>()) {}
+      published_figures_(std::make_unique<port::Published<metrics::AlertFigures>>()),
+      published_evidence_(std::make_unique<port::Published<evidence::EvidenceCounters>>()) {}
 
 Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings, Notice notice) {
   Outputs outputs(settings, std::move(notice));
@@ -36,6 +38,12 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
     auto file = OutputFile::open(line.alerts, mode, outputs.notice_);
     if (!file) return tl::unexpected(file.error());
     outputs.alerts_.emplace(std::move(*file));
+  }
+  if (const auto options = config::evidence_options(settings, DOORSLAM_VERSION); !options.folder.empty()) {
+    auto folder = evidence::EvidenceFolder::open(options, outputs.notice_);
+    if (!folder) return tl::unexpected(folder.error());
+    outputs.evidence_.emplace(std::move(*folder));
+    outputs.published_evidence_->publish(outputs.evidence_->counters());
   }
   if (!settings.text("store.path").empty()) {
     const auto options = feed_options(line, settings);
@@ -55,8 +63,10 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
   return outputs;
 }
 
+Result<void> Outputs::probe() const { return evidence_ ? evidence_->probe() : Result<void>(); }
+
 void Outputs::take(const std::vector<DiagnosedConnection>& readings) {
-  const bool wants_incidents = alerts_ || report_ || feed_;
+  const bool wants_incidents = alerts_ || report_ || feed_ || evidence_;
   for (const DiagnosedConnection& reading : readings) {
     const bool feeds = feed_ && feed_->wants(reading);
     if (flows_ || feeds) {
@@ -71,7 +81,7 @@ void Outputs::take(const std::vector<DiagnosedConnection>& readings) {
 }
 
 void Outputs::advance(flowtable::TimeNs now_ns) {
-  if (!alerts_ && !report_ && !feed_) return;
+  if (!alerts_ && !report_ && !feed_ && !evidence_) return;
   incidents_.advance(now_ns, events_);
   pass_on_events();
 }
@@ -85,6 +95,7 @@ void Outputs::observe(metrics::Observation& seen) const {
   };
   observe_file("flows", flows_);
   observe_file("alerts", alerts_);
+  if (evidence_) seen.evidence = published_evidence_->read();
   if (!feed_) return;
   AlertFeedCounters counters = feed_->counters();
   seen.store = counters.store;
@@ -123,6 +134,7 @@ void Outputs::reconfigure(const config::Settings& settings) {
   flow_encoder_ = alert::FlowEncoder(config::encoder_options(settings, DOORSLAM_VERSION));
   alert_encoder_ = alert::AlertEncoder(config::encoder_options(settings, DOORSLAM_VERSION));
   incidents_.reconfigure(config::incident_options(settings));
+  if (evidence_) evidence_->show_payload(config::evidence_options(settings, DOORSLAM_VERSION).file.payload);
 }
 
 void Outputs::finish(const alert::CaptureSummary& summary) {
@@ -141,6 +153,11 @@ void Outputs::finish(const alert::CaptureSummary& summary) {
 
 bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   bool complete = true;
+  if (evidence_ && evidence_->counters().failed > 0) {
+    notice_(NoticeLevel::error, fmt::format("evidence: {} could not be written",
+                                            counted(evidence_->counters().failed, "time a file", "times a file")));
+    complete = false;
+  }
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
     if (!*file) continue;
     if (const auto closed = (*file)->close(); !closed) {
@@ -160,8 +177,16 @@ bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   return complete;
 }
 
+/// The file is there before anybody hears of it.
+void Outputs::keep_evidence(alert::AlertEvent& event) {
+  event.incident.evidence_file = evidence_->keep(event.incident, event.action);
+  event.incident.frame_samples.clear();
+  published_evidence_->publish(evidence_->counters());
+}
+
 void Outputs::pass_on_events() {
-  for (const alert::AlertEvent& event : events_) {
+  for (alert::AlertEvent& event : events_) {
+    if (evidence_) keep_evidence(event);
     if (alerts_ || feed_) {
       const std::string_view record = alert_encoder_.encode(event);
       if (alerts_) alerts_->write(record);

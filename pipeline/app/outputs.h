@@ -8,6 +8,7 @@
 #include "config/settings.h"
 #include "pipeline/alert/ecs_alert.h"
 #include "pipeline/alert/ecs_flow.h"
+#include "pipeline/alert/evidence/evidence_folder.h"
 #include "pipeline/alert/incident.h"
 #include "pipeline/alert/report.h"
 #include "pipeline/app/alert_feed.h"
@@ -25,12 +26,14 @@ namespace doorslam::app {
 class Outputs {
  public:
   /// Opens what the command line and the settings ask for; `notice` hears of what goes wrong later on. Errors (data): a
-  /// file cannot be created, the store not be used; (usage): a sink's files cannot.
+  /// file cannot be created, the store not be used; (usage): a sink's files, or the folder for evidence, cannot.
   static Result<Outputs> open(const CommandLine& line, const config::Settings& settings, Notice notice);
 
   /// Whether anybody reads of plainly served connections.
   bool wants_served() const noexcept { return flows_ || alerts_ || report_ || feed_; }
 
+  /// Whether what was opened can be written with the rights that the process has now. Errors (usage): it cannot.
+  Result<void> probe() const;
   void take(const std::vector<diagnose::DiagnosedConnection>& readings);
   /// Packet time has come so far: incidents that are due are updated and closed.
   void advance(flowtable::TimeNs now_ns);
@@ -58,6 +61,7 @@ class Outputs {
  private:
   Outputs(const config::Settings& settings, Notice notice);
   void pass_on_events();
+  void keep_evidence(alert::AlertEvent& event);
 
   Notice notice_;
   alert::FlowEncoder flow_encoder_;
@@ -70,6 +74,8 @@ class Outputs {
   std::optional<OutputFile> alerts_;
   std::unique_ptr<AlertFeed> feed_;  ///< null: there is no store
   flowtable::DurationNs drain_ns_ = 0;
+  std::optional<evidence::EvidenceFolder> evidence_;
+  std::unique_ptr<port::Published<evidence::EvidenceCounters>> published_evidence_;
   std::optional<alert::Report> report_;
 };
 

@@ -19,7 +19,8 @@ namespace {
 
 using diagnose::DiagnosedConnection;
 
-alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSource& source, const Engine& engine) {
+alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSource& source, const Engine& engine,
+                                const diagnose::AnalysisCounters& analysis) {
   alert::CaptureSummary summary;
   summary.captures = line.captures;
   const packet::DecodeCounters decoded = engine.decode_counters();
@@ -59,6 +60,12 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
         fmt::format("{} TCP segments had a wrong checksum and were only noted; if the capture was "
                     "made on one of the ends, -C takes them",
                     decoded.tcp_checksum_bad));
+  }
+  if (analysis.frames_dropped > 0) {
+    summary.warnings.push_back(
+        fmt::format("the packets of {} connections were not kept for evidence, for want of memory; raise "
+                    "evidence.memory_bytes if they matter",
+                    analysis.frames_dropped));
   }
   for (const Error& error : source.errors()) summary.warnings.push_back(error.message);
   return summary;
@@ -115,7 +122,7 @@ Result<int> read_captures(const CommandLine& line) {
     readings.clear();
   }
   progress.clear();
-  outputs->finish(summarize(line, source, *engine));
+  outputs->finish(summarize(line, source, *engine, analysis.counters()));
   for (std::size_t i = errors_told; i < source.errors().size(); ++i) {
     complain(source.errors()[i].message);
   }

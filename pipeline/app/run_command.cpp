@@ -157,6 +157,7 @@ Result<int> Sensor::run(Signals& signals) {
   if (const std::size_t kept = drop_privileges(); kept != 0) {
     log_->warn("{} threads keep the privileges of the set-up: they did not answer", kept);
   }
+  if (auto usable = outputs_->probe(); !usable) return tl::unexpected(usable.error());
   for (const std::string& note : live_->notes()) log_->info("{}", note);
   const port::LiveCounters at_start = live_->snapshot();
   for (const port::PortSnapshot& port : at_start.ports) {

@@ -18,6 +18,7 @@ Result<config::Settings> settings_of(const CommandLine& line) {
   if (line.ignore_checksums) overrides.emplace_back("decode.verify_checksums=false");
   if (line.workers) overrides.push_back(fmt::format("workers={}", *line.workers));
   if (!line.lcores.empty()) overrides.push_back("run.lcores=" + line.lcores);
+  if (!line.evidence.empty()) overrides.push_back("evidence.folder=" + line.evidence);
   if (line.no_huge) overrides.emplace_back("run.huge_pages=false");
   return config::load_settings(file, overrides);
 }

@@ -95,7 +95,9 @@ Json tracking(const port::LaneSnapshot& lane) {
                  {"open_connections", c.open_connections},
                  {"capacity_connections", lane.flow_capacity},
                  {"evidence_in_use", c.evidence_in_use},
-                 {"evidence_missing", c.tracker.evidence.exhausted}};
+                 {"evidence_missing", c.tracker.evidence.exhausted},
+                 {"evidence_frames", c.tracker.evidence.frames},
+                 {"evidence_frameless", c.tracker.evidence.frameless}};
   for (std::size_t i = 0; i < tcp::kEndReasonNames.size(); ++i) {
     answer["ended_" + std::string(tcp::kEndReasonNames[i])] = c.tracker.ended[i];
   }
@@ -103,8 +105,13 @@ Json tracking(const port::LaneSnapshot& lane) {
 }
 
 Json events_of(const port::EventCounters& c) {
-  return {{"refusal", c.refusals},        {"served", c.served}, {"sampled_out", c.sampled_out},
-          {"served_lost", c.served_lost}, {"lost", c.lost},     {"evidence_lost", c.evidence_lost},
+  return {{"refusal", c.refusals},
+          {"served", c.served},
+          {"sampled_out", c.sampled_out},
+          {"served_lost", c.served_lost},
+          {"lost", c.lost},
+          {"evidence_lost", c.evidence_lost},
+          {"frames_lost", c.frames_lost},
           {"waits_for_analysis", c.waits}};
 }
 
@@ -158,6 +165,8 @@ Json stats_answer(const Observation& seen) {
       {"events_served_lost", events.served_lost},
       {"events_sampled_out", events.sampled_out},
       {"events_evidence_lost", events.evidence_lost},
+      {"events_frames_lost", events.frames_lost},
+      {"frames_dropped", live.analysis.analysis.frames_dropped},
       {"analysis_events", live.analysis.events},
       {"analysis_waiting", live.analysis.waiting_events},
       {"analysis_lag_ms", milliseconds(live.analysis.lag_ns)},
@@ -257,6 +266,11 @@ Json alerts_answer(const Observation& seen) {
   }
   answer["refused"] = all;
   answer["refusals"] = refusals;
+  if (seen.evidence) {
+    answer["evidence"] = {{"written", seen.evidence->written}, {"failed", seen.evidence->failed},
+                          {"removed", seen.evidence->removed}, {"frameless", seen.evidence->frameless},
+                          {"files", seen.evidence->files},     {"octets", seen.evidence->octets}};
+  }
   if (seen.store) {
     answer["store"] = {{"stored", seen.store->stored},         {"queued", seen.store->queued},
                        {"overflowed", seen.store->overflowed}, {"trimmed", seen.store->trimmed},

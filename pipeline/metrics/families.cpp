@@ -237,6 +237,35 @@ void add_events(const Observation& seen, Exposition& out) {
             [](const port::LaneCounters& c) { return c.events.evidence_lost; });
 }
 
+/// The packets that go into evidence files; nothing where none are written.
+void add_evidence(const Observation& seen, Exposition& out) {
+  if (!seen.evidence) return;
+  using Counters = port::LaneCounters;
+  each_lane(seen, Who::tracking,
+            out.counter("evidence_frames_total", "Frames handed over with the ends of their connections."),
+            [](const Counters& c) { return c.tracker.evidence.frames; });
+  each_lane(seen, Who::tracking,
+            out.counter("evidence_frameless_total",
+                        "Segments and ICMP errors on the ladder of which there is no single frame."),
+            [](const Counters& c) { return c.tracker.evidence.frameless; });
+  each_lane(seen, Who::tracking,
+            out.counter("events_frames_lost_total", "Events that went without their frames for want of room."),
+            [](const Counters& c) { return c.events.frames_lost; });
+  const diagnose::AnalysisCounters& analysis = seen.live.analysis.analysis;
+  out.counter("evidence_frames_dropped_total", "Connections that went without their frames for want of memory.")
+      .add({}, analysis.frames_dropped);
+  out.gauge("evidence_frames_bytes", "Octets of frames that are held for connections that have ended.")
+      .add({}, analysis.frame_octets);
+  out.counter("evidence_files_total",
+              "Evidence files, by what became of them; frameless: an incident of which no frames were kept.")
+      .add({{"outcome", "written"}}, seen.evidence->written)
+      .add({{"outcome", "failed"}}, seen.evidence->failed)
+      .add({{"outcome", "removed"}}, seen.evidence->removed)
+      .add({{"outcome", "frameless"}}, seen.evidence->frameless);
+  out.gauge("evidence_files", "Evidence files in the folder.").add({}, seen.evidence->files);
+  out.gauge("evidence_files_bytes", "Disk that they take.").add({}, seen.evidence->octets);
+}
+
 void add_analysis(const Observation& seen, Exposition& out) {
   const port::AnalysisThreadCounters& analysis = seen.live.analysis;
   out.counter("analysis_events_total", "Events that the analysis took.").add({}, analysis.events);
@@ -328,6 +357,7 @@ std::vector<MetricFamily> families(const Observation& observation) {
   add_events(observation, out);
   add_analysis(observation, out);
   add_alerts(observation, out);
+  add_evidence(observation, out);
   add_outputs(observation, out);
   add_sinks(observation, out);
   return out.take();

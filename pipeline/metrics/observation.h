@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/alert/evidence/evidence_folder.h"
 #include "pipeline/alert/sink/sink_runner.h"
 #include "pipeline/alert/store/alert_store.h"
 #include "pipeline/metrics/worst_servers.h"
@@ -36,7 +37,8 @@ struct Observation {
   port::LiveCounters live;
   AlertFigures alerts;
   std::vector<OutputFigures> outputs;
-  std::optional<store::StoreCounters> store;  ///< empty: there is no store
+  std::optional<evidence::EvidenceCounters> evidence;  ///< empty: no evidence files are written
+  std::optional<store::StoreCounters> store;           ///< empty: there is no store
   std::vector<sink::SinkCounters> sinks;
   std::vector<WorstServer> worst_servers;  ///< worst first
   std::uint64_t reloads = 0;

@@ -138,7 +138,8 @@ class Dealt : public ::testing::Test {
   std::string taken(flowtable::TimeNs until_ns = DealtInput::kNothing) {
     struct Teller {
       std::string* told;
-      void operator()(std::span<const packet::Segment> segments) const {
+      void operator()(std::span<const packet::Segment> segments, std::span<void* const> buffers) const {
+        EXPECT_EQ(buffers.size(), segments.size());
         for (const packet::Segment& segment : segments) *told += std::to_string(segment.time_ns) + " ";
       }
       void operator()(const packet::IcmpError& error) const { *told += "e" + std::to_string(error.time_ns) + " "; }

@@ -54,6 +54,7 @@ class CefFormatter final : public Formatter {
     add(room, "reason", event->reason);
     add(room, "msg", event->message);
     add(room, "externalId", event->id);
+    add(room, "filePath", event->evidence_file);
     add(room, "dvchost", event->sensor);
     add_custom(room, record, *event);
     return room;

@@ -70,6 +70,7 @@ class EveFormatter final : public Formatter {
     line_.number("severity", eve_severity(level_of(record.severity)));
     line_.close();
     line_.text("message", event.message);
+    if (!event.evidence_file.empty()) line_.text("capture_file", event.evidence_file);
   }
 
   void add_flow(const store::Record& record, const EventFields& event) {

@@ -89,6 +89,7 @@ class EventReader::Impl {
     fields_.flow_id = text(event, "doorslam.sample.flow_id");
     fields_.incident = text(event, "doorslam.incident.id");
     fields_.scope = text(event, "doorslam.incident.scope");
+    fields_.evidence_file = text(event, "file.path");
     fields_.refused = number(event, "doorslam.incident.refused");
     fields_.refused_since_update = number(event, "doorslam.incident.refused_since_update");
     fields_.clients = number(event, "doorslam.incident.clients.count");

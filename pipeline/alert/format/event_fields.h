@@ -16,6 +16,7 @@ struct EventFields {
   std::string_view id, action, outcome, reason, message, title, description, protocol, community_id;
   std::string_view sensor, version, network_type, stage, conn_state, history, signature, program, banner, flow_id;
   std::string_view incident, scope;
+  std::string_view evidence_file;  ///< path; alerts
   flowtable::TimeNs start_ns = 0;
   flowtable::TimeNs end_ns = 0;
   std::string_view client_ip, server_ip;  ///< of an alert about several: of its sample connection

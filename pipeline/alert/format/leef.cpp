@@ -49,6 +49,7 @@ class LeefFormatter final : public Formatter {
     if (record.kind == store::RecordKind::alert) {
       add(room, "refused", static_cast<std::int64_t>(event->refused));
       add(room, "clients", static_cast<std::int64_t>(event->clients));
+      add(room, "filePath", event->evidence_file);
     } else {
       add(room, "srcBytes", static_cast<std::int64_t>(event->client_bytes));
       add(room, "dstBytes", static_cast<std::int64_t>(event->server_bytes));

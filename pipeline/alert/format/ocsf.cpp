@@ -105,10 +105,20 @@ class OcsfFormatter final : public Formatter {
     add_endpoint("src_endpoint", event.client_ip, event.client_port);
     add_endpoint("dst_endpoint", event.server_ip, event.server_port);
     add_connection(event);
+    add_file(event);
     line_.close();
     line_.close_list();
     add_remediation(event);
     add_detail(record, event);
+  }
+
+  void add_file(const EventFields& event) {
+    if (event.evidence_file.empty()) return;
+    line_.open("file");
+    line_.text("name", event.evidence_file.substr(event.evidence_file.rfind('/') + 1));
+    line_.text("path", event.evidence_file);
+    line_.number("type_id", 1);  // a regular file
+    line_.close();
   }
 
   void add_remediation(const EventFields& event) {

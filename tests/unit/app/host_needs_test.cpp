@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "pipeline/port/event_rings.h"
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence.h"
+#include "pipeline/tcp/frames.h"
 
 namespace doorslam::app {
 namespace {
@@ -86,6 +90,21 @@ TEST(HostNeeds, TheAnalysisMayHoldWhatTheRingsHold) {
   const std::uint64_t before = memory();
   options.events.refusals += 1000;
   EXPECT_EQ(memory() - before, 1000 * (2 * sizeof(tcp::ConnectionEvent) + sizeof(tcp::Evidence)));
+}
+
+TEST(HostNeeds, CountThePacketsOfEvidence) {
+  ethdev::LiveOptions options;
+  options.groups = {{"net_af_packet0,iface=mon0"}};
+  const std::size_t before = host_needs(options, host_of(8)).normal_memory.size();
+  options.tracker.frame_octets = 256;
+  options.events.frames = 64;
+  const auto needs = host_needs(options, host_of(8)).normal_memory;
+  EXPECT_EQ(needs.size(), before + 2);
+  const auto has = [&needs](std::uint64_t octets) {
+    return std::any_of(needs.begin(), needs.end(), [octets](const auto& need) { return need.octets == octets; });
+  };
+  EXPECT_TRUE(has(options.tracker.evidence_capacity * sizeof(tcp::FrameSlot)));
+  EXPECT_TRUE(has(options.workers * 64 * sizeof(port::FrameChunk)));
 }
 
 TEST(HostNeeds, WithoutHugePagesAllIsOrdinaryMemory) {

@@ -223,6 +223,60 @@ TEST_F(Program, ChecksTheHostForItsPorts) {
   EXPECT_EQ(null.out.find("there is no such"), std::string::npos) << null.out;
 }
 
+// --- evidence -------------------------------------------------------------------------------------------------------
+
+TEST_F(Program, NamesTheEvidenceInAlertAndReport) {
+  std::filesystem::create_directory(folder_ / "evidence");
+  const Finished report = run("read " + kRefused + " --evidence evidence --alerts alerts");
+  EXPECT_EQ(report.exit_code, 0) << report.err;
+  const auto files = std::filesystem::directory_iterator(folder_ / "evidence");
+  ASSERT_NE(files, std::filesystem::directory_iterator());
+  const std::string path = std::filesystem::canonical(files->path());
+  EXPECT_NE(report.out.find(path), std::string::npos) << report.out;
+  for (const std::string& line : lines_in("alerts")) EXPECT_EQ(nlohmann::json::parse(line)["file"]["path"], path);
+  // As a setting, and again over what is there.
+  write("doorslam.yaml", "evidence: {folder: evidence}\n");
+  const std::string before = content_of(path);
+  EXPECT_EQ(run("read " + kRefused + " -c doorslam.yaml --quiet --alerts alerts2").exit_code, 0);
+  EXPECT_EQ(content_of(folder_ / "alerts2"), content_of(folder_ / "alerts"));
+  EXPECT_EQ(content_of(path), before);
+  EXPECT_EQ(run("read " + kRefused + " --quiet --alerts alerts3").exit_code, 0);
+  EXPECT_EQ(content_of(folder_ / "alerts3").find("\"file\""), std::string::npos) << "without evidence";
+}
+
+TEST_F(Program, SaysWhenThereIsNoFolderForEvidence) {
+  write("file", "");
+  for (const auto& [where, words] : {std::pair("nowhere", "no such folder"), std::pair("file", "is no folder")}) {
+    const Finished wrong = run("read " + kRefused + " --quiet --flows flows --evidence " + where);
+    EXPECT_EQ(wrong.exit_code, 2);
+    EXPECT_TRUE(is_one_line_with(wrong.err, {where, words}));
+  }
+}
+
+TEST_F(Program, ChecksTheFolderForEvidence) {
+  const Finished missing = run("check --set evidence.folder=nowhere");
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_NE(missing.out.find("nowhere: there is no such folder for evidence"), std::string::npos) << missing.out;
+  std::filesystem::create_directory(folder_ / "evidence");
+  const Finished there = run("check --set evidence.folder=evidence");
+  EXPECT_EQ(there.exit_code, 0) << there.out;
+  EXPECT_NE(there.out.find("evidence can be written"), std::string::npos) << there.out;
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "evidence"));
+}
+
+TEST_F(Program, ShowsNoPayloadInEvidenceWhereNoneIsWanted) {
+  std::filesystem::create_directory(folder_ / "evidence");
+  const std::string command = "read " + kRefused + " --quiet --evidence evidence";
+  const auto has_words = [&] {
+    const std::string content = content_of(std::filesystem::directory_iterator(folder_ / "evidence")->path());
+    return content.find("421 Service not available") != std::string::npos;
+  };
+  EXPECT_EQ(run(command).exit_code, 0);
+  EXPECT_TRUE(has_words());
+  EXPECT_EQ(run(command + " --set evidence.payload=none").exit_code, 0);
+  EXPECT_FALSE(has_words());
+}
+
 // --- captures that cannot be read, or only in part: exit 1 ----------------------------------------------------------
 
 TEST_F(Program, ReadsTheOthersWhereACaptureIsMissing) {

@@ -95,6 +95,12 @@ TEST(Options, EveryKeyReachesItsModule) {
                                   "flows.timeout.established_seconds=13",
                                   "flows.timeout.closing_seconds=14",
                                   "evidence.capacity=99",
+                                  "evidence.folder=kept",
+                                  "evidence.max_bytes=2MiB",
+                                  "evidence.connections=7",
+                                  "evidence.packets=8",
+                                  "evidence.snap_octets=90",
+                                  "evidence.memory_bytes=3MiB",
                                   "analysis.settle_seconds=15",
                                   "analysis.window_seconds=16",
                                   "analysis.capacity_pending=17",
@@ -139,6 +145,7 @@ TEST(Options, EveryKeyReachesItsModule) {
   EXPECT_EQ(tracker.timeouts.established_ns, 13 * flowtable::kSecondNs);
   EXPECT_EQ(tracker.timeouts.linger_ns, 14 * flowtable::kSecondNs);
   EXPECT_EQ(tracker.evidence_capacity, 99U);
+  EXPECT_EQ(tracker.frame_octets, 90U);
 
   const diagnose::AnalysisOptions analysis = analysis_options(settings);
   EXPECT_EQ(analysis.settle_ns, 15 * flowtable::kSecondNs);
@@ -149,6 +156,7 @@ TEST(Options, EveryKeyReachesItsModule) {
   EXPECT_EQ(analysis.ledger.capacity_hosts, 200U);
   EXPECT_EQ(analysis.banner_length, 28U);
   EXPECT_TRUE(analysis.contributions);
+  EXPECT_EQ(analysis.frame_memory, std::size_t{3} << 20U);
 
   const alert::IncidentOptions incidents = incident_options(settings);
   EXPECT_EQ(incidents.update_interval_ns, 21 * flowtable::kSecondNs);
@@ -161,6 +169,16 @@ TEST(Options, EveryKeyReachesItsModule) {
   EXPECT_EQ(incidents.flap_ns, 28 * flowtable::kSecondNs);
   ASSERT_EQ(incidents.expected.size(), 2U);
   EXPECT_EQ(incidents.expected[1].port, 22U);
+  EXPECT_EQ(incidents.frame_samples, 7U);
+
+  const evidence::EvidenceFolderOptions folder = evidence_options(settings, "1.2");
+  EXPECT_EQ(folder.folder, "kept");
+  EXPECT_EQ(folder.max_bytes, std::uint64_t{2} << 20U);
+  EXPECT_EQ(folder.file.version, "1.2");
+  EXPECT_TRUE(folder.file.payload);
+  EXPECT_EQ(folder.file.packets, 8U);
+  EXPECT_EQ(folder.file.snap_octets, 90U);
+  EXPECT_GT(live_options(settings).events.frames, 0U);
 
   const alert::EncoderOptions encoder = encoder_options(settings, "");
   EXPECT_EQ(encoder.community_id_seed, 29U);
@@ -170,11 +188,31 @@ TEST(Options, EveryKeyReachesItsModule) {
   EXPECT_EQ(worker_count(settings), 30U);
 }
 
+TEST(Options, EvidenceDefaultsAreTheModulesOwn) {
+  const evidence::EvidenceFolderOptions own;
+  const evidence::EvidenceFolderOptions made = evidence_options(Settings(), "");
+  EXPECT_EQ(made.folder, own.folder);
+  EXPECT_EQ(made.max_bytes, own.max_bytes);
+  EXPECT_EQ(made.file.payload, own.file.payload);
+  EXPECT_EQ(made.file.packets, own.file.packets);
+  EXPECT_EQ(made.file.snap_octets, own.file.snap_octets);
+  EXPECT_EQ(made.file.snap_octets, tcp::KeptFrame::kMostOctets);
+  EXPECT_EQ(analysis_options(Settings()).frame_memory, diagnose::AnalysisOptions().frame_memory);
+  EXPECT_EQ(incident_options(with({"evidence.folder=x"})).frame_samples, alert::IncidentOptions().frame_samples);
+}
+
+/// Without a folder, nobody keeps frames.
+TEST(Options, FramesAreKeptOnlyForAFolder) {
+  EXPECT_EQ(tracker_options(Settings()).frame_octets, 0U);
+  EXPECT_EQ(live_options(Settings()).events.frames, 0U);
+}
+
 TEST(Options, PayloadCanBeKeptOutOfAllRecords) {
   for (const std::string_view way : {"evidence.payload=none", "output.banner_length=0"}) {
     EXPECT_FALSE(encoder_options(with({way}), "").banner) << way;
     EXPECT_EQ(analysis_options(with({way})).banner_length, 0U) << way;
   }
+  EXPECT_FALSE(evidence_options(with({"evidence.payload=none"}), "").file.payload);
 }
 
 }  // namespace

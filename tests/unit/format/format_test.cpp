@@ -49,6 +49,9 @@ TEST(Ocsf, GivesADetectionFindingWithWhatItRequires) {
   EXPECT_EQ(event["finding_info"]["uid"], "95ba72dc4cf3735ad5b6b496f2edbf35");
   EXPECT_EQ(event["finding_info"]["title"], kNasty);
   EXPECT_EQ(event["evidences"][0]["dst_endpoint"]["port"], 21);
+  EXPECT_EQ(event["evidences"][0]["file"]["path"], "/var/evidence/doorslam-a=b|c.pcapng");
+  EXPECT_EQ(event["evidences"][0]["file"]["name"], "doorslam-a=b|c.pcapng");
+  EXPECT_EQ(event["evidences"][0]["file"]["type_id"], 1);
   EXPECT_EQ(event["confidence_score"], 94);
   EXPECT_EQ(event["remediation"]["desc"], "First.\nThen " + kNasty);
   EXPECT_EQ(event["unmapped"]["doorslam"], sample_alert()["doorslam"]);
@@ -76,6 +79,7 @@ TEST(Eve, GivesAnAlertAndAFlow) {
   EXPECT_EQ(alert["alert"]["severity"], 1);
   EXPECT_EQ(alert["alert"]["signature_id"], 1'900'001);
   EXPECT_EQ(alert["message"], kNasty);
+  EXPECT_EQ(alert["capture_file"], "/var/evidence/doorslam-a=b|c.pcapng");
   EXPECT_LT(alert["flow_id"].get<std::uint64_t>(), std::uint64_t{1} << 53);
   EXPECT_EQ(alert["doorslam"], sample_alert()["doorslam"]);
   const json flow = json::parse(formatted(Format::eve, record_of(sample_flow(), store::RecordKind::flow)));

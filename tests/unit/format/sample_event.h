@@ -28,6 +28,7 @@ inline nlohmann::json sample_alert() {
       {"source", {{"ip", "10.61.0.12"}}},
       {"destination", {{"ip", "10.61.1.11"}, {"port", 21}}},
       {"network", {{"transport", "tcp"}, {"type", "ipv4"}, {"protocol", "ftp"}}},
+      {"file", {{"path", "/var/evidence/doorslam-a=b|c.pcapng"}, {"type", "file"}}},
       {"doorslam",
        {{"cause", "acl_denied"},
         {"confidence", 0.9375},
