@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "pipeline/base/printable.h"
 #include "pipeline/packet/link_layer.h"
 
 namespace doorslam::port {
@@ -97,7 +98,45 @@ CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> st
   if (classic_ || pcapng_) stream_->take_back();
 }
 
+Result<void> CaptureReader::filter_by(const std::string& expression) {
+  std::unique_ptr<bpf_program, FilterFreer> filter(new bpf_program{});
+  constexpr int kOptimised = 1;
+  if (pcap_compile(pcap_.get(), filter.get(), expression.c_str(), kOptimised, PCAP_NETMASK_UNKNOWN) != 0) {
+    return usage_error(fmt::format("--filter '{}': {}; man 7 pcap-filter says what is possible", printable(expression),
+                                   printable(pcap_geterr(pcap_.get()))));
+  }
+  filter_ = std::move(filter);
+  return {};
+}
+
 std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
+  std::size_t count = read_any(out);
+  if (!filter_) return count;
+  while (count > 0) {
+    const std::size_t kept = keep_matching(out.first(count));
+    if (kept > 0) return kept;
+    count = read_any(out);
+  }
+  return 0;
+}
+
+/// Moves the packets that match to the front; returns how many.
+std::size_t CaptureReader::keep_matching(std::span<packet::RawPacket> packets) noexcept {
+  std::size_t kept = 0;
+  for (const packet::RawPacket& packet : packets) {
+    pcap_pkthdr header{};
+    header.caplen = static_cast<bpf_u_int32>(packet.captured.size());
+    header.len = packet.wire_length;
+    if (pcap_offline_filter(filter_.get(), &header, packet.captured.data()) == 0) {
+      ++filtered_out_;
+    } else {
+      packets[kept++] = packet;
+    }
+  }
+  return kept;
+}
+
+std::size_t CaptureReader::read_any(std::span<packet::RawPacket> out) {
   while ((classic_ || pcapng_) && !done_ && !out.empty()) {
     const TakenRecords taken = take(out);
     stream_->consume(taken.octets);

@@ -34,6 +34,10 @@ class CaptureReader {
   CaptureReader(CaptureReader&&) = default;
   CaptureReader& operator=(CaptureReader&&) = delete;  // would free the stream before libpcap closes it
 
+  /// From now on read() leaves out what does not match `expression` (pcap-filter(7), for the link type of this file).
+  /// Errors (usage): libpcap does not understand it.
+  Result<void> filter_by(const std::string& expression);
+
   /// Reads on, into out[0..n). The bytes of the packets are valid until the next call. `number` is left 0. `time_ns` is
   /// what the file says, not ordered; a packet without a sensible time gets that of the packet before it in the file.
   /// 0: nothing more to read.
@@ -42,6 +46,8 @@ class CaptureReader {
   /// Why reading stopped before the end of the file; nothing while reading and after a clean end.
   const std::optional<Error>& error() const noexcept { return error_; }
   const std::string& path() const noexcept { return path_; }
+  /// Packets that the filter left out.
+  std::uint64_t filtered_out() const noexcept { return filtered_out_; }
   /// Packets whose time was zero, beyond the year 2200, or had a fraction of more than a second.
   std::uint64_t packets_without_time() const noexcept { return packets_without_time_; }
   std::uint64_t octets_read() const noexcept { return stream_->octets_read(); }
@@ -51,9 +57,17 @@ class CaptureReader {
   struct PcapCloser {
     void operator()(pcap_t* pcap) const noexcept { pcap_close(pcap); }
   };
+  struct FilterFreer {
+    void operator()(bpf_program* filter) const noexcept {
+      pcap_freecode(filter);
+      delete filter;
+    }
+  };
 
   CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream, pcap_t* pcap);
 
+  std::size_t read_any(std::span<packet::RawPacket> out);
+  std::size_t keep_matching(std::span<packet::RawPacket> packets) noexcept;
   TakenRecords take(std::span<packet::RawPacket> out) noexcept;
   std::size_t hand_over(std::span<packet::RawPacket> out);
   std::size_t read_by_libpcap(std::span<packet::RawPacket> out);
@@ -64,6 +78,8 @@ class CaptureReader {
   std::string path_;
   std::unique_ptr<CaptureStream> stream_;  ///< outlives pcap_, which holds its FILE
   std::unique_ptr<pcap_t, PcapCloser> pcap_;
+  std::unique_ptr<bpf_program, FilterFreer> filter_;  ///< null: all packets are taken
+  std::uint64_t filtered_out_ = 0;
   std::unique_ptr<std::uint8_t[]> arena_;
   bool done_ = false;
   std::uint32_t link_type_ = 0;

@@ -35,6 +35,13 @@ CaptureSource CaptureSource::open(std::span<const std::string> paths) {
   return source;
 }
 
+Result<void> CaptureSource::filter_by(const std::string& expression) {
+  for (const std::unique_ptr<Input>& input : dry_) {
+    if (auto compiled = input->timeline.filter_by(expression); !compiled) return compiled;
+  }
+  return {};
+}
+
 std::size_t CaptureSource::next_burst(std::span<packet::RawPacket> out) {
   if (out.empty()) return 0;
   const bool one_left = waiting_.empty() && dry_.size() == 1;
@@ -95,6 +102,7 @@ void CaptureSource::retire(const CaptureTimeline& timeline) {
   const CaptureReader& reader = timeline.reader();
   if (reader.error()) errors_.push_back(*reader.error());
   octets_of_closed_ += reader.octets_read();
+  statistics_.filtered_out += reader.filtered_out();
   statistics_.packets_without_time += reader.packets_without_time();
   statistics_.time_leaps += timeline.leaps();
   statistics_.largest_leap_ns = std::max(statistics_.largest_leap_ns, timeline.largest_leap_ns());

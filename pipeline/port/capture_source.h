@@ -16,7 +16,8 @@ namespace doorslam::port {
 
 /// What was odd about the times of the packets.
 struct CaptureStatistics {
-  std::uint64_t packets = 0;
+  std::uint64_t packets = 0;         ///< delivered
+  std::uint64_t filtered_out = 0;    ///< of files that are read to their end
   std::uint64_t time_reversals = 0;  ///< packets stamped later than their file says, to keep time in order
   flowtable::DurationNs largest_reversal_ns = 0;
   std::uint64_t packets_without_time = 0;  ///< stamped with the time of the packet before them
@@ -41,6 +42,10 @@ class CaptureSource {
 
   /// Opens all of `paths`; "-" is standard input. Look at errors() for those that could not be opened.
   static CaptureSource open(std::span<const std::string> paths);
+
+  /// Delivers only packets that match `expression` (pcap-filter(7), compiled for each file's link type). Before the
+  /// first next_burst(). Errors (usage): libpcap's words about it.
+  Result<void> filter_by(const std::string& expression);
 
   /// The next packets, at most out.size(), numbered from 1. Their bytes are valid until the next call. Bursts may be
   /// short anywhere; 0 means that all files are at their end.

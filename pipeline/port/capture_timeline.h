@@ -32,6 +32,9 @@ class CaptureTimeline {
   /// As CaptureReader::read(). Allocates only where time leaps.
   std::size_t read(std::span<packet::RawPacket> out);
 
+  /// Before the first read().
+  Result<void> filter_by(const std::string& expression) { return reader_.filter_by(expression); }
+
   const CaptureReader& reader() const noexcept { return reader_; }
   /// Packets whose time was not believed.
   std::uint64_t leaps() const noexcept { return leaps_; }
