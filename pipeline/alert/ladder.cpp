@@ -245,24 +245,25 @@ std::string render_line(const LadderLine& line, const Widths& widths, const Ladd
 
 std::vector<LadderLine> ladder_of(const tcp::ConnectionSummary& summary, const Evidence& evidence, bool quote_server) {
   std::vector<LadderLine> lines;
-  const std::uint32_t count = evidence.rung_count;
-  const auto first = static_cast<std::uint32_t>(Evidence::kFirstRungs);
-  const auto last = static_cast<std::uint32_t>(Evidence::kLastRungs);
-  for (std::uint32_t i = 0; i < std::min(count, first); ++i) {
-    lines.push_back(line_of(evidence.first_rungs[i], summary, evidence, quote_server));
-    lines.back().number = i;
-  }
-  if (count > first + last) {
+  std::uint32_t told = 0;     // of the recorded, kept or not
+  std::uint32_t skipped = 0;  // of those that were not recorded
+  const auto leave_out = [&](std::uint32_t count) {
+    if (count == 0) return;
     LadderLine gap;
     gap.kind = LadderLine::Kind::left_out;
-    gap.count = count - first - last;
-    gap.since_start_ns = lines.back().since_start_ns;
+    gap.count = count;
+    if (!lines.empty()) gap.since_start_ns = lines.back().since_start_ns;
     lines.push_back(gap);
-  }
-  for (std::uint32_t i = std::max(first, count - std::min(count, last)); i < count; ++i) {
-    lines.push_back(line_of(evidence.last_rungs[i % last], summary, evidence, quote_server));
-    lines.back().number = i;
-  }
+  };
+  evidence.for_each_rung([&](const Rung& rung, std::uint32_t number) {
+    leave_out(number - told + rung.skipped - skipped);
+    lines.push_back(line_of(rung, summary, evidence, quote_server));
+    lines.back().number = number;
+    told = number + 1;
+    skipped = rung.skipped;
+  });
+  const std::uint32_t in_all = evidence.skipped_of(summary.side[0].packets + summary.side[1].packets);
+  leave_out(in_all - std::min(in_all, skipped));
   if (evidence.icmp.time_ns != flowtable::kNoTime) {
     const LadderLine icmp = icmp_line(evidence.icmp, summary);
     const auto at = std::find_if(lines.begin(), lines.end(),

@@ -9,7 +9,10 @@ namespace doorslam::diagnose {
 std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence) {
   std::vector<std::string> caveats;
   if (summary.one_sided) caveats.emplace_back("only one direction of this connection was captured");
-  if (summary.mid_stream) caveats.emplace_back("the capture began after the connection did: its handshake is missing");
+  // Of one that is seen from the server's side alone, the SYN lacks because the whole direction does.
+  if (summary.mid_stream && !summary.one_sided) {
+    caveats.emplace_back("the capture began after the connection did: its handshake is missing");
+  }
   if (summary.orientation_guessed) caveats.emplace_back("which end is the server was guessed from the port numbers");
   const std::uint64_t gaps = std::uint64_t{summary.side[0].gap_bytes} + summary.side[1].gap_bytes;
   if (gaps > 0) {
@@ -23,7 +26,10 @@ std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const
     caveats.emplace_back("the flow table was full and let go of it before its end (flows.capacity)");
   }
   if (summary.evidence_missing) caveats.emplace_back("its packets were not kept: the evidence pool was exhausted");
-  if (evidence != nullptr && evidence->of(tcp::Side::responder).head.incomplete) {
+  if (evidence == nullptr) return caveats;
+  if (evidence->begins_late) {
+    caveats.emplace_back("its beginning was not kept: half of the evidence pool was in use (evidence.capacity)");
+  } else if (evidence->of(tcp::Side::responder).head.incomplete) {
     caveats.emplace_back("the server's first words are incomplete in the capture");
   }
   return caveats;

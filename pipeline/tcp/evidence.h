@@ -31,10 +31,11 @@ enum class RungNote : std::uint8_t {
 /// One packet of the ladder. Without initial values, so that a ladder not climbed yet costs nothing: Rung{} is all 0.
 struct Rung {
   flowtable::TimeNs time_ns;
-  std::uint32_t seq;     ///< relative to the sender's initial sequence number
-  std::uint32_t ack;     ///< relative to the other side's initial sequence number
-  std::uint16_t length;  ///< payload octets
-  std::uint16_t window;  ///< as sent
+  std::uint32_t seq;      ///< relative to the sender's initial sequence number
+  std::uint32_t ack;      ///< relative to the other side's initial sequence number
+  std::uint32_t skipped;  ///< segments of the connection before this one that were not recorded
+  std::uint16_t length;   ///< payload octets
+  std::uint16_t window;   ///< as sent
   std::uint16_t ip_id;
   std::uint8_t flags;
   std::uint8_t ttl;
@@ -60,7 +61,7 @@ struct PayloadHead {
 
   std::uint16_t length = 0;
   std::uint8_t segments = 0;
-  bool incomplete = false;  ///< a gap or the snap length took octets out of it
+  bool incomplete = false;  ///< a gap, the snap length or the evidence policy took octets out of it
   std::array<std::uint16_t, kMaxSegments> segment_start{};
   std::array<std::uint8_t, kCapacity> bytes;  ///< set up to `length`
 
@@ -145,8 +146,11 @@ struct ConnectionFacts {
   bool handshake_ack_wrong =
       false;                     ///< an ACK before the handshake was complete acknowledged another number than ISS + 1
   bool fast_open = false;        ///< RFC 7413: data in the SYN
-  std::uint32_t rung_count = 0;  ///< all segments seen, kept or not
-  std::uint16_t exchanges = 0;   ///< times that the responder sent payload after originator's payload
+  bool begins_late = false;      ///< what was recorded at first was given back to the pool (evidence_policy.h)
+  std::uint32_t rung_count = 0;  ///< all segments recorded, kept or not
+  std::uint32_t skipped = 0;     ///< segments not recorded, up to the time when recording was last taken up
+  std::uint32_t uncounted_rungs = 0;  ///< recorded, but in no SideTotals::packets: their checksum is wrong
+  std::uint16_t exchanges = 0;        ///< times that the responder sent payload after originator's payload
 };
 
 /// Fixed size; lives in a bounded pool, is copied out when the connection ends. What is not used yet is not
@@ -180,6 +184,12 @@ struct Evidence : ConnectionFacts {
     return number < kFirstRungs ? first_rungs[number] : last_rungs[number % kLastRungs];
   }
   const Rung& place_of(std::uint32_t number) const noexcept { return const_cast<Evidence*>(this)->place_of(number); }
+
+  /// Segments not recorded at all of a connection that has had `packets` (SideTotals::packets of both sides).
+  std::uint32_t skipped_of(std::uint64_t packets) const noexcept {
+    const std::uint64_t recorded = std::uint64_t{rung_count} - std::min(rung_count, uncounted_rungs);
+    return static_cast<std::uint32_t>(packets - std::min(packets, recorded));
+  }
 
   /// Calls `visit(rung, number)` for every rung that was kept, oldest first; `number` counts all segments from 0.
   template <class Visit>

@@ -26,7 +26,17 @@ bool is_due_evidence(const SegmentContext& context, const EvidencePool& pool) {
   return is_due_evidence(context.flow, context.side, pool);
 }
 
-void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, EvidenceCounters& counters) {
+std::uint64_t packets_of(const FlowRecord& flow, const FlowDetails& details) {
+  std::uint64_t packets = 0;
+  for (const Side side : {Side::originator, Side::responder}) {
+    packets += std::uint64_t{details.of(side).packet_carries} << 16U | flow.packets[index_of(side)];
+  }
+  return packets;
+}
+
+/// `to_record`: how many of those that are counted already are about to be recorded.
+void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, EvidenceCounters& counters,
+             unsigned to_record = 1) {
   const std::uint32_t index = pool.acquire();
   if (index == EvidencePool::kNone) {
     flow.set(FlowFlag::evidence_missing);
@@ -36,6 +46,7 @@ void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, Evidenc
   flow.set(FlowFlag::evidence);
   flow.set(FlowFlag::recording);
   details.evidence = index;
+  pool[index].skipped = pool[index].skipped_of(packets_of(flow, details) - to_record);
   ++counters.acquired;
 }
 
@@ -46,6 +57,7 @@ void catch_up(const SegmentContext& context, Evidence& evidence) {
     own.last_ns = context.previous_ns;
     if (context.flow.has(SideFlag::last_payload, side)) own.last_payload_ns = context.previous_ns;
   }
+  evidence.skipped = evidence.skipped_of(packets_of(context.flow, context.details) - 1);
 }
 
 bool may_keep_suspended(const EvidencePool& pool) { return pool.used() <= pool.capacity() / 2; }
@@ -96,7 +108,8 @@ Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side si
 
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
                                EvidenceCounters& counters) noexcept {
-  if (!flow.has(FlowFlag::evidence) && !flow.has(FlowFlag::evidence_missing)) acquire(flow, details, pool, counters);
+  if (flow.has(FlowFlag::evidence) || flow.has(FlowFlag::evidence_missing)) return;
+  acquire(flow, details, pool, counters, 0);
 }
 
 void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {

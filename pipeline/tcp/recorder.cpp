@@ -33,6 +33,7 @@ void add_rung(Evidence& evidence, const FlowDetails& details, Side side, const S
   rung.time_ns = segment.time_ns;
   rung.seq = segment.seq - details.of(side).start_seq;
   rung.ack = segment.has(kAck) ? segment.ack - details.of(other(side)).start_seq + unseen : 0;
+  rung.skipped = evidence.skipped;
   rung.length = static_cast<std::uint16_t>(std::min(segment.payload_length, 65535U));
   rung.window = segment.window;
   rung.ip_id = segment.ip_id;
@@ -87,7 +88,7 @@ void record_handshake(SegmentContext& context) {
 void record_head(PayloadHead& head, const Segment& segment, std::int32_t offset) {
   if (offset < 0) return;
   const auto begin = static_cast<std::size_t>(offset);
-  if (begin > head.length) head.incomplete = true;
+  if (begin > head.length && head.length < PayloadHead::kCapacity) head.incomplete = true;
   if (begin >= PayloadHead::kCapacity) return;
   const std::size_t wanted = std::min<std::size_t>(segment.payload_length, PayloadHead::kCapacity - begin);
   const std::size_t available = std::min(wanted, segment.payload.size());
@@ -191,6 +192,7 @@ void record_in_order(Evidence& evidence, const FlowDetails& details, Side side, 
 }
 
 void record_bad_checksum(SegmentContext& context) noexcept {
+  ++context.evidence->uncounted_rungs;
   add_rung(*context.evidence, context.details, context.side, context.segment, RungNote::bad_checksum);
 }
 
@@ -201,13 +203,14 @@ void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about)
 
 void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept {
   evidence.exchanges = static_cast<std::uint16_t>(flow.exchanges());
+  evidence.begins_late = flow.has(FlowFlag::evidence_returned);
   for (const Side side : {Side::originator, Side::responder}) {
     const std::size_t i = index_of(side);
     SideEvidence& own = evidence.side[i];
     own.next_seq = flow.next_seq[i] - details.side[i].start_seq;
     own.acked = flow.acked[i] - details.side[i].start_seq;
     if (flow.states().of(side) == EndState::inactive) own.unseen_octets = details.side[i].gap_bytes;
-    if (flow.has(FlowFlag::evidence_returned)) own.head.incomplete = true;
+    own.head.incomplete |= evidence.begins_late;
   }
 }
 

@@ -79,6 +79,8 @@ TEST(AlertEncoder, TellsWhoReportsAnIcmpErrorAndAboutWhom) {
   evidence.icmp.code = 13;
   evidence.icmp.about = tcp::Side::responder;
   events[1].incident.sample.evidence = std::make_shared<const tcp::Evidence>(evidence);
+  events[1].incident.sample.summary.side[0].packets = 1;
+  events[1].incident.sample.summary.side[1].packets = 0;
   const json ladder = json::parse(AlertEncoder().encode(events[1]))["doorslam"]["ladder"];
   ASSERT_EQ(ladder.size(), 2U);
   EXPECT_EQ(ladder[0]["from"], "client");

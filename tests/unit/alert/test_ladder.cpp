@@ -71,6 +71,31 @@ TEST(Ladder, CountsThePacketsThatWereNotKept) {
   }
 }
 
+/// Once a connection is served, packets go by unrecorded: the reader must not take their neighbours for neighbours.
+TEST(Ladder, CountsThePacketsThatWereNotRecordedWhereTheyWere) {
+  auto connection = sample::connection(diagnose::Cause::auth_failed, sample::endpoint("192.0.2.10", 40001),
+                                       sample::endpoint("198.51.100.5", 22), sample::kEpoch);
+  tcp::Evidence evidence;
+  for (std::uint32_t i = 0; i < 30; ++i) {
+    auto rung = sample::rung(i * sample::kMs, Side::originator, kAck, i, 1, 0, 64);
+    rung.skipped = i < 5 ? 0 : i < 25 ? 7 : 9;
+    sample::add_rung(evidence, rung);
+  }
+  evidence.uncounted_rungs = 1;  // of a wrong checksum: shown, but no packet of the connection
+  connection.summary.side[0].packets = 30;
+  connection.summary.side[1].packets = 12;
+  std::vector<std::uint32_t> left_out;
+  std::vector<std::size_t> at;
+  const auto lines = ladder_of(connection.summary, evidence);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (lines[i].kind != LadderLine::Kind::left_out) continue;
+    left_out.push_back(lines[i].count);
+    at.push_back(i);
+  }
+  EXPECT_EQ(left_out, (std::vector<std::uint32_t>{7, 6, 2, 4}));
+  EXPECT_EQ(at, (std::vector<std::size_t>{5, 15, 21, lines.size() - 1}));
+}
+
 TEST(Ladder, QuotesTheServerAndNeverTheClient) {
   auto connection = sample::connection(diagnose::Cause::connection_limit, sample::endpoint("192.0.2.10", 40001),
                                        sample::endpoint("198.51.100.5", 21), sample::kEpoch);

@@ -134,6 +134,23 @@ TEST(Evidence, FirstWordsAreCutAtTheirCapacity) {
   EXPECT_FALSE(head.incomplete);
 }
 
+TEST(Evidence, FirstWordsThatFillTheirCapacityAreWhole) {
+  Conversation talk;
+  talk.handshake();
+  for (int i = 0; i < 4; ++i) talk.server(kAck, std::string(200, 'a'));
+  const Observed seen(talk);
+  EXPECT_EQ(seen.evidence().of(Side::responder).head.length, PayloadHead::kCapacity);
+  EXPECT_FALSE(seen.evidence().of(Side::responder).head.incomplete);
+
+  Conversation lossy;
+  lossy.handshake();
+  lossy.server(kAck, std::string(200, 'a'));
+  lossy.server(kAck, std::string(200, 'a'));
+  lossy.lose_latest();
+  lossy.server(kAck, std::string(200, 'a'));
+  EXPECT_TRUE(Observed(lossy).evidence().of(Side::responder).head.incomplete);
+}
+
 TEST(Evidence, WhatTheCaptureLacksIsSaid) {
   Conversation snapped;
   snapped.handshake();
@@ -237,7 +254,16 @@ TEST(EvidencePolicy, TroubleOfAServedConnectionIsRecordedAgain) {
   EXPECT_EQ(server.rst_ns, talk.now());
   EXPECT_EQ(server.last_payload_ns, last_word);  // although that went by unrecorded
   EXPECT_EQ(server.head.length, PayloadHead::kCapacity);
-  EXPECT_EQ(seen.evidence().first_rungs[0].flags, kSyn);
+  EXPECT_FALSE(server.head.incomplete);
+  EXPECT_FALSE(seen.evidence().begins_late);
+  const Evidence& evidence = seen.evidence();
+  EXPECT_EQ(evidence.first_rungs[0].flags, kSyn);
+  // Every packet is either recorded, or counted as skipped where it was.
+  EXPECT_EQ(evidence.first_rungs[0].skipped, 0U);
+  const Rung& last = evidence.place_of(evidence.rung_count - 1);
+  EXPECT_EQ(last.flags, kRst);
+  EXPECT_EQ(last.skipped + evidence.rung_count, seen.end.summary.side[0].packets + seen.end.summary.side[1].packets);
+  EXPECT_GT(last.skipped, 30U);
 }
 
 TEST(EvidencePolicy, TroubleAfterTheEvidenceWasGivenBackHasNoBeginning) {
@@ -250,6 +276,8 @@ TEST(EvidencePolicy, TroubleAfterTheEvidenceWasGivenBackHasNoBeginning) {
   EXPECT_EQ(seen.evidence().rung_count, 1U);
   EXPECT_EQ(seen.evidence().of(Side::responder).rst_ns, talk.now());
   EXPECT_TRUE(seen.evidence().of(Side::responder).head.incomplete);
+  EXPECT_TRUE(seen.evidence().begins_late);
+  EXPECT_EQ(seen.evidence().first_rungs[0].skipped, 3U + 40U);
 }
 
 TEST(EvidencePolicy, TroubleThatGoesByIsForgotten) {
