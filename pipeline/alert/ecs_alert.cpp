@@ -56,7 +56,7 @@ void add_rule(EcsRecord& record, Cause cause) {
   record.word("id", name_of(cause));
   record.text("name", guide.title);
   record.text("description", guide.definition);
-  record.word("category", "refused connection");
+  record.word("category", diagnose::traits_of(cause).clients_own ? "failed connection" : "refused connection");
   record.word("ruleset", "doorslam");
   record.close();
 }
@@ -146,10 +146,8 @@ void add_incident(EcsRecord& record, const Incident& incident) {
 }
 
 void add_limit(EcsRecord& record, const diagnose::LearnedLimit& limit) {
-  constexpr std::array<std::string_view, 4> kNames = {"sessions", "client_sessions", "arrivals_per_second",
-                                                      "client_arrivals_per_minute"};
   record.open("limit");
-  record.word("counts", kNames[static_cast<std::size_t>(limit.kind)]);
+  record.word("counts", kLimitNames[static_cast<std::size_t>(limit.kind)]);
   record.number("ceiling", limit.ceiling);
   record.number("met", limit.met);
   record.number("refused_at_ceiling", limit.refused_from);

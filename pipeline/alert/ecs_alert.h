@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string_view>
 
@@ -25,6 +26,10 @@ class AlertEncoder {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// doorslam.limit.counts, by diagnose::LimitKind.
+inline constexpr std::array<std::string_view, 4> kLimitNames = {"sessions", "client_sessions", "arrivals_per_second",
+                                                                "client_arrivals_per_minute"};
 
 /// event.id of an alert.
 StableId alert_id(const AlertEvent& event) noexcept;

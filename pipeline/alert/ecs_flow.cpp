@@ -20,6 +20,7 @@ std::string_view outcome_of(Cause cause) {
 std::string_view action_of(Cause cause) {
   if (cause == Cause::served) return "connection-served";
   if (cause == Cause::client_abort) return "connection-aborted";
+  if (diagnose::traits_of(cause).clients_own) return "connection-failed";
   return diagnose::is_refusal(cause) ? "connection-refused" : "connection-undetermined";
 }
 

@@ -92,7 +92,7 @@ void EcsRecord::add_findings(const diagnose::Diagnosis& diagnosis) {
   if (diagnosis.signature) {
     open("signature");
     text("name", diagnosis.signature->name);
-    text("program", diagnosis.signature->program);
+    if (!diagnosis.signature->program.empty()) text("program", diagnosis.signature->program);
     text("protocol", diagnosis.signature->protocol);
     close();
   }

@@ -33,6 +33,14 @@ std::uint64_t two_digits(std::uint64_t estimate) {
   return (estimate + unit / 2) / unit * unit;
 }
 
+/// "port 445", "599 ports".
+std::string port_words(const Incident& incident) {
+  if (incident.distinct_ports.count == 1 && incident.sample_ports.size() == 1) {
+    return fmt::format("port {}", incident.sample_ports.front());
+  }
+  return counted_distinct(incident.distinct_ports, "port");
+}
+
 constexpr std::size_t kSettings = 4;
 constexpr std::size_t kChecks = 3;
 
@@ -51,20 +59,56 @@ void fill_in(std::string& text, std::string_view name, const std::string& value)
   }
 }
 
-/// The guide's commands name PORT, SERVER, CLIENT and ADDRESS (the client's); the incident may know them.
+bool is_of_one_client(const Incident& incident) {
+  return incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound;
+}
+
+/// One client that met the same on many ports or servers.
+bool is_scan(const Incident& incident) {
+  return incident.scope == IncidentScope::client ||
+         (incident.scope == IncidentScope::server && is_of_one_client(incident));
+}
+
+/// The guide's commands name PORT, SERVER, CLIENT and ADDRESS (the client's). Where there are several, a command is of
+/// use with the sample's server and port, but not with one of the clients alone.
 std::string filled_in(std::string text, const Incident& incident) {
-  if (incident.scope == IncidentScope::endpoint) {
-    fill_in(text, "SERVER:PORT", text_of(incident.server));
-    fill_in(text, "PORT", std::to_string(incident.server.port));
-  }
-  if (incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server) {
-    fill_in(text, "SERVER", text_of(incident.server.address));
-  }
-  if (incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound) {
+  const flowtable::Endpoint& sample = incident.sample.summary.responder;
+  const bool one_server = incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server;
+  const flowtable::Endpoint server{one_server ? incident.server.address : sample.address,
+                                   incident.scope == IncidentScope::endpoint ? incident.server.port : sample.port};
+  fill_in(text, "SERVER:PORT", text_of(server));
+  fill_in(text, "PORT", std::to_string(server.port));
+  fill_in(text, "SERVER", text_of(server.address));
+  if (is_of_one_client(incident)) {
     fill_in(text, "CLIENT", text_of(incident.client));
     fill_in(text, "ADDRESS", text_of(incident.client));
   }
   return text;
+}
+
+/// What to do about the client of a scan: its servers are what it met, not what ails.
+std::vector<std::string> steps_about_client(const Incident& incident) {
+  const std::string client = text_of(incident.client);
+  const bool sweep = incident.scope == IncidentScope::client;
+  std::vector<std::string> out;
+  out.push_back(fmt::format(
+      "Whose is {0}, and which program on it did this? On it: `ss -tnp '( dst {1} )'` while it goes on, the login and "
+      "process records of that time afterwards.",
+      client, text_of(incident.sample.summary.responder.address)));
+  out.push_back(fmt::format(
+      "A scanner or inventory of your own is no news: the entry \"client {}\" in alerts.expected keeps it quiet.",
+      client));
+  out.push_back(fmt::format(
+      "Nobody's? Then what it did reach counts: flow records (--flows) with source.ip {} and doorslam.cause served.",
+      client));
+  if (sweep) {
+    out.push_back(
+        fmt::format("If {} ought to reach these servers, look at what they have in common: its route, VPN or address, "
+                    "and the packet "
+                    "filter next to it.",
+                    client));
+  }
+  return out;
 }
 
 /// Many addresses that came once each and got no further than the handshake.
@@ -128,6 +172,10 @@ std::string count_words(const DistinctCount& count) {
   return count.estimate != 0 ? "about " + grouped(two_digits(count.estimate)) : grouped(count.count) + " or more";
 }
 
+std::string_view fate_word(diagnose::Cause cause) noexcept {
+  return diagnose::traits_of(cause).clients_own ? "failed" : "refused";
+}
+
 std::string program_of(const Incident& incident) {
   const auto& signature = incident.sample.diagnosis.signature;
   return signature ? signature->program : std::string{};
@@ -140,6 +188,13 @@ std::string protocol_of(const Incident& incident) {
   return std::string(diagnose::usual_protocol(incident.server.port));
 }
 
+std::string_view severity_word(std::int64_t severity) noexcept {
+  if (severity >= 99) return "critical";
+  if (severity >= 73) return "high";
+  if (severity >= 47) return "medium";
+  return severity > 0 ? "low" : "";
+}
+
 std::string place_words(const Incident& incident) {
   switch (incident.scope) {
     case IncidentScope::endpoint: {
@@ -149,20 +204,18 @@ std::string place_words(const Incident& incident) {
       return text_of(incident.server) + (service.empty() ? std::string{} : fmt::format(" ({})", service));
     }
     case IncidentScope::server:
-      return fmt::format("{}, {}", text_of(incident.server.address), counted_distinct(incident.distinct_ports, "port"));
+      return fmt::format("{}, {}", text_of(incident.server.address), port_words(incident));
     case IncidentScope::client:
     case IncidentScope::everywhere:
-      return fmt::format("{}, {}", counted_distinct(incident.distinct_servers, "server"),
-                         counted_distinct(incident.distinct_ports, "port"));
+      return fmt::format("{}, {}", counted_distinct(incident.distinct_servers, "server"), port_words(incident));
   }
   return {};
 }
 
 std::string scale_words(const Incident& incident) {
-  const bool one_client = incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound;
-  const std::string clients =
-      one_client ? "client " + text_of(incident.client) : counted_distinct(incident.distinct_clients, "client");
-  return fmt::format("{} of {} refused", counted(incident.refused, "connection"), clients);
+  const std::string clients = is_of_one_client(incident) ? "client " + text_of(incident.client)
+                                                         : counted_distinct(incident.distinct_clients, "client");
+  return fmt::format("{} of {} {}", counted(incident.refused, "connection"), clients, fate_word(incident.cause));
 }
 
 std::string headline(const Incident& incident) {
@@ -171,12 +224,11 @@ std::string headline(const Incident& incident) {
 }
 
 std::string pattern_words(const Incident& incident) {
-  const bool one_client = incident.distinct_clients.count == 1 && !incident.distinct_clients.lower_bound;
   switch (incident.scope) {
     case IncidentScope::endpoint:
       return is_flood(incident) ? flood_words(incident) : std::string();
     case IncidentScope::server:
-      if (one_client) {
+      if (is_of_one_client(incident)) {
         return fmt::format("One client tried {} of this server: a port scan.",
                            counted_distinct(incident.distinct_ports, "port"));
       }
@@ -216,12 +268,16 @@ std::string contrast_words(const Incident& incident) {
     out = fmt::format("{} of {} served on {}", counted(contrast.served, "connection"),
                       counted_distinct(contrast.served_clients, "client"), where);
   }
-  if (contrast.served_before != 0)
-    out += fmt::format("; {} before", counted(contrast.served_before, "connection was", "connections were"));
+  if (contrast.served_before != 0) {
+    out += fmt::format("; {} been served before", counted(contrast.served_before, "connection had", "connections had"));
+  }
   out += '.';
-  if (contrast.served_refused_clients != 0) {
-    out += fmt::format(" Of the refused clients {} {} served as well.", grouped(contrast.served_refused_clients),
-                       contrast.served_refused_clients == 1 ? "was" : "were");
+  const std::uint64_t both = contrast.served_refused_clients;
+  if (both != 0 && is_of_one_client(incident)) {
+    out += " The same client was served as well.";
+  } else if (both != 0) {
+    out += fmt::format(" Of the {} clients {} {} served as well.", fate_word(incident.cause), grouped(both),
+                       both == 1 ? "was" : "were");
   }
   return out;
 }
@@ -281,7 +337,7 @@ std::string limit_words(const Incident& incident) {
                      limit.served_from + limit.served_below);
 }
 
-std::vector<std::string> quality_words(const CaptureQuality& quality) {
+std::vector<std::string> loss_words(const CaptureQuality& quality) {
   std::vector<std::string> out;
   const std::uint64_t all = quality.connections;
   if (quality.one_sided != 0) {
@@ -295,10 +351,6 @@ std::vector<std::string> quality_words(const CaptureQuality& quality) {
                               counted(quality.gap_bytes, "octet"), quality.loss_ratio() * 100.0,
                               share(quality.with_gaps, all)));
   }
-  if (quality.duplicates != 0) {
-    out.push_back(fmt::format("the mirror delivered {} (dropped before counting)",
-                              counted(quality.duplicates, "packet twice", "packets twice")));
-  }
   if (quality.evidence_missing != 0) {
     out.push_back(fmt::format("no room was left to keep the packets of {}", share(quality.evidence_missing, all)));
   }
@@ -308,12 +360,25 @@ std::vector<std::string> quality_words(const CaptureQuality& quality) {
   return out;
 }
 
+std::string copy_words(const CaptureQuality& quality) {
+  if (quality.duplicates == 0) return {};
+  return fmt::format("the mirror delivered {}; the copies were dropped before counting",
+                     counted(quality.duplicates, "packet twice", "packets twice"));
+}
+
+std::string whom_to_ask(const Incident& incident) {
+  if (is_scan(incident)) return "the owner of " + text_of(incident.client);
+  return std::string(diagnose::guide_entry(incident.cause).ask);
+}
+
 std::vector<std::string> steps_of(const Incident& incident) {
+  if (is_scan(incident)) return steps_about_client(incident);
   const std::string program = program_of(incident);
   std::size_t settings = 0;
   std::size_t checks = 0;
   std::vector<std::string> out;
-  for (const diagnose::NextStep& step : diagnose::next_steps(incident.cause, program, protocol_of(incident))) {
+  for (const diagnose::NextStep& step :
+       diagnose::next_steps(incident.cause, program, protocol_of(incident), incident.sample.summary.stage)) {
     const bool is_setting = !step.program.empty();
     if (is_setting ? settings++ >= kSettings : checks++ >= kChecks) continue;
     std::string text = filled_in(step.text, incident);

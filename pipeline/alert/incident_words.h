@@ -10,6 +10,10 @@ namespace doorslam::alert {
 
 /// "198.51.100.5:21 (vsftpd)", "198.51.100.5, 65,536 ports", "14 servers".
 std::string place_words(const Incident& incident);
+/// "refused", or "failed" where the client itself did.
+std::string_view fate_word(diagnose::Cause cause) noexcept;
+/// "low", "medium", "high", "critical" for ECS's event.severity; empty for 0 (a connection).
+std::string_view severity_word(std::int64_t severity) noexcept;
 /// "12 connections of 3 clients refused".
 std::string scale_words(const Incident& incident);
 /// "Connection limit reached: 198.51.100.5:21 (vsftpd), 12 connections of 3 clients refused".
@@ -28,7 +32,9 @@ std::string prefix_words(const Incident& incident);
 /// The limit that the sample connection met: "refuses from 4 open sessions on: ..."; empty where none was learned.
 std::string limit_words(const Incident& incident);
 /// What the capture lacks, a sentence each; empty when it was whole.
-std::vector<std::string> quality_words(const CaptureQuality& quality);
+std::vector<std::string> loss_words(const CaptureQuality& quality);
+/// What the mirror delivered more than once, in a sentence; empty when nothing.
+std::string copy_words(const CaptureQuality& quality);
 /// "3", "about 48,000" for an estimate, "512 or more" for a lower bound.
 std::string count_words(const DistinctCount& count);
 
@@ -37,8 +43,12 @@ std::string program_of(const Incident& incident);
 /// The protocol: by signature, else by the port's registration, else empty.
 std::string protocol_of(const Incident& incident);
 
+/// Whom to ask: "the administrator of the firewall"; of a scan or sweep the owner of the client.
+std::string whom_to_ask(const Incident& incident);
 /// What to do next, most telling first: settings of the program, then checks that hold for any; the incident's own
-/// addresses and port stand in the commands. Where the program is not known, each text begins with "With PROGRAM: ".
+/// addresses and port stand in the commands (of several, the sample connection's). Where the program is not known, each
+/// text begins with "With PROGRAM: ". Of one client that met this on many ports or servers: what to do about the
+/// client.
 std::vector<std::string> steps_of(const Incident& incident);
 
 }  // namespace doorslam::alert

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -25,8 +26,12 @@ namespace {
 using diagnose::Cause;
 
 constexpr std::size_t kServersCounted = 65'536;
+constexpr std::size_t kClientsCounted = 4'096;
 constexpr std::size_t kPortsListed = 10;
 constexpr std::size_t kLabel = 16;
+
+/// Connections by client.
+using ClientCounts = BoundedMap<flowtable::IpAddress, std::uint64_t>;
 
 /// What became of the connections to one endpoint, for the table.
 struct ServerTally {
@@ -51,7 +56,7 @@ std::string labelled(std::string_view label, std::string_view text, std::size_t 
 
 class Report::Impl {
  public:
-  explicit Impl(ReportOptions options) : options_(options), terminal_(options.colour), servers_(kServersCounted) {
+  explicit Impl(ReportOptions options) : options_(options), terminal_(options.colour) {
     options_.width = std::max<std::size_t>(options_.width, 80);
   }
 
@@ -59,7 +64,11 @@ class Report::Impl {
     const Cause cause = connection.diagnosis.cause;
     ++by_cause_[static_cast<std::size_t>(cause)];
     add_quality(quality_, connection.summary);
-    if (cause != Cause::served && !diagnose::is_refusal(cause)) return;
+    const flowtable::IpAddress& client = connection.summary.originator.address;
+    if (cause == Cause::client_abort) ++leavers_.touch(client);
+    if (cause == Cause::unknown) ++unknown_.touch(client);
+    const bool refused = diagnose::is_refusal(cause) && !diagnose::traits_of(cause).clients_own;
+    if (cause != Cause::served && !refused) return;
     ServerTally& tally = servers_.touch(connection.summary.responder);
     if (cause == Cause::served) {
       ++tally.served;
@@ -80,7 +89,7 @@ class Report::Impl {
     std::string out = title("SUMMARY");
     out += render_summary(capture);
     out += render_servers();
-    if (capture.packets > 0 && capture.used == 0) {
+    if (capture.packets > capture.filtered_out && capture.used == 0) {
       return out + terminal_.paint(Ink::yellow, "No packet could be used: nothing can be said of any connection.") +
              '\n';
     }
@@ -108,7 +117,9 @@ class Report::Impl {
   std::string render_summary(const CaptureSummary& capture) const {
     std::string out;
     std::string names;
-    for (const std::string& name : capture.captures) names += (names.empty() ? "" : ", ") + for_terminal(name);
+    for (const std::string& name : capture.captures) {
+      names += (names.empty() ? "" : ", ") + (name == "-" ? "standard input" : for_terminal(name));
+    }
     if (!names.empty()) out += labelled(capture.captures.size() == 1 ? "capture" : "captures", names, options_.width);
     if (capture.last_ns != 0) {
       out += labelled("time",
@@ -121,37 +132,66 @@ class Report::Impl {
     for (const auto& [reason, count] : capture.not_used) {
       if (count != 0) out += labelled("", fmt::format("{} not used: {}", grouped(count), reason), options_.width);
     }
-    for (const std::string& words : quality_words(quality_)) out += labelled("capture loss", words, options_.width);
+    for (const std::string& words : loss_words(quality_)) out += labelled("capture loss", words, options_.width);
+    if (const std::string copies = copy_words(quality_); !copies.empty())
+      out += labelled("mirror", copies, options_.width);
     for (const std::string& warning : capture.warnings) {
       out += terminal_.paint(Ink::yellow, labelled("warning", for_terminal(warning), options_.width));
     }
     return out + '\n' + render_causes();
   }
 
-  std::string render_causes() const {
+  /// A group of causes with its total; without connections nothing unless it is `always` told.
+  std::string render_group(std::string_view name, bool clients_own, bool always) const {
     std::uint64_t all = 0;
-    std::uint64_t refused = 0;
-    for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
-      all += by_cause_[i];
-      if (diagnose::is_refusal(static_cast<Cause>(i))) refused += by_cause_[i];
-    }
-    std::string out = fmt::format("  {:<28}{:>12}\n", "connections", grouped(all));
-    out += fmt::format("    {:<26}{:>12}\n", "served", grouped(count_of(Cause::served)));
-    out += terminal_.paint(refused != 0 ? Ink::red : Ink::plain,
-                           fmt::format("    {:<26}{:>12}", "refused", grouped(refused)));
-    out += '\n';
     std::vector<Cause> causes;
     for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
-      if (by_cause_[i] != 0 && diagnose::is_refusal(static_cast<Cause>(i))) causes.push_back(static_cast<Cause>(i));
+      const auto cause = static_cast<Cause>(i);
+      const bool belongs = diagnose::is_refusal(cause) && diagnose::traits_of(cause).clients_own == clients_own;
+      if (!belongs || count_of(cause) == 0) continue;
+      all += count_of(cause);
+      causes.push_back(cause);
     }
+    if (all == 0 && !always) return {};
+    std::string out =
+        terminal_.paint(all != 0 ? Ink::red : Ink::plain, fmt::format("    {:<26}{:>12}", name, grouped(all)));
+    out += '\n';
     std::stable_sort(causes.begin(), causes.end(), [&](Cause a, Cause b) { return count_of(a) > count_of(b); });
     for (const Cause cause : causes) {
       out += fmt::format("      {:<24}{:>12}   {}\n", name_of(cause), grouped(count_of(cause)),
                          terminal_.paint(Ink::dim, diagnose::guide_entry(cause).title));
     }
-    out += fmt::format("    {:<26}{:>12}\n", "client went away itself", grouped(count_of(Cause::client_abort)));
-    out += fmt::format("    {:<26}{:>12}\n\n", "cannot tell", grouped(count_of(Cause::unknown)));
     return out;
+  }
+
+  /// A figure, and the clients that are behind most of it.
+  std::string render_clients(std::string_view name, Cause cause, const ClientCounts& clients) const {
+    constexpr std::size_t kShown = 3;
+    std::vector<std::pair<std::uint64_t, flowtable::IpAddress>> sorted;
+    clients.for_each(
+        [&](const flowtable::IpAddress& client, std::uint64_t count) { sorted.emplace_back(count, client); });
+    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    std::string most;
+    for (std::size_t i = 0; i < std::min(sorted.size(), kShown); ++i) {
+      most += fmt::format("{}{} ({})", i == 0 ? "   most often " : ", ", text_of(sorted[i].second),
+                          grouped(sorted[i].first));
+    }
+    if (sorted.size() > kShown) most += ", …";
+    return fmt::format("    {:<26}{:>12}{}\n", name, grouped(count_of(cause)), most);
+  }
+
+  std::uint64_t connections() const { return std::accumulate(by_cause_.begin(), by_cause_.end(), std::uint64_t{0}); }
+
+  std::string render_causes() const {
+    std::string out = fmt::format("  {:<28}{:>12}\n", "connections", grouped(connections()));
+    out += fmt::format("    {:<26}{:>12}\n", "served", grouped(count_of(Cause::served)));
+    out += render_group("refused", false, true);
+    out += render_group("failed at the client", true, false);
+    out += render_clients("client went away itself", Cause::client_abort, leavers_);
+    out += render_clients("cannot tell", Cause::unknown, unknown_);
+    return out + '\n';
   }
 
   /// A row for an endpoint, or for a server of which too many ports were refused to list each.
@@ -216,6 +256,12 @@ class Report::Impl {
     return out + '\n';
   }
 
+  static std::string title_of(const std::vector<Incident>& incidents) {
+    const auto failed = [](const Incident& incident) { return diagnose::traits_of(incident.cause).clients_own; };
+    if (std::none_of(incidents.begin(), incidents.end(), failed)) return "REFUSALS: ";
+    return std::all_of(incidents.begin(), incidents.end(), failed) ? "FAILURES: " : "REFUSALS AND FAILURES: ";
+  }
+
   std::string render_incidents() const {
     std::vector<Incident> sorted = incidents_;
     std::sort(sorted.begin(), sorted.end(), weighs_more);
@@ -224,9 +270,11 @@ class Report::Impl {
       left_out += sorted.size() - options_.max_incidents;
       sorted.resize(options_.max_incidents);
     }
+    if (connections() == 0) return terminal_.paint(Ink::yellow, "There is no TCP connection in it.") + '\n';
     if (sorted.empty()) return terminal_.paint(Ink::green, "No connection was refused.") + '\n';
-    std::string out = title(fmt::format("REFUSALS: {}", counted(sorted.size() + left_out, "incident")));
-    const IncidentStyle style{options_.width, options_.unicode, terminal_};
+    std::string out = title(title_of(sorted) + counted(sorted.size() + left_out, "incident") +
+                            (sorted.size() > 1 ? ", the most severe first" : ""));
+    const IncidentStyle style{options_.width, options_.screen, options_.unicode, terminal_};
     std::unordered_set<std::string> kinds;
     for (std::size_t i = 0; i < sorted.size(); ++i) {
       const Incident& incident = sorted[i];
@@ -234,7 +282,7 @@ class Report::Impl {
       const std::string kind =
           fmt::format("{} {} {}", name_of(incident.cause), program_of(incident), protocol_of(incident));
       const bool full = kinds.insert(kind).second;
-      out += full ? render_full(incident, i + 1, style) : render_compact(incident, i + 1, style);
+      out += full ? render_full(incident, ladder_of(incident), i + 1, style) : render_compact(incident, i + 1, style);
     }
     if (left_out != 0) out += fmt::format("  … and {} of less weight\n", counted(left_out, "incident"));
     return out;
@@ -244,7 +292,9 @@ class Report::Impl {
   Terminal terminal_;
   std::array<std::uint64_t, diagnose::kCauseCount> by_cause_{};
   CaptureQuality quality_;
-  BoundedMap<flowtable::Endpoint, ServerTally> servers_;
+  BoundedMap<flowtable::Endpoint, ServerTally> servers_{kServersCounted};
+  ClientCounts leavers_{kClientsCounted};  ///< clients that went away themselves
+  ClientCounts unknown_{kClientsCounted};  ///< clients of which nothing can be told
   std::vector<Incident> incidents_;
   std::size_t left_out_ = 0;
 };

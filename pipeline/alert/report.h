@@ -8,6 +8,7 @@
 
 #include "flowtable/time.h"
 #include "pipeline/alert/incident.h"
+#include "pipeline/alert/terminal.h"
 #include "pipeline/diagnose/diagnosis.h"
 
 namespace doorslam::alert {
@@ -15,16 +16,18 @@ namespace doorslam::alert {
 /// What the source and the decoder counted; filled by the command.
 struct CaptureSummary {
   std::vector<std::string> captures;  ///< names of the files, or of the ports
-  std::uint64_t packets = 0;          ///< delivered by the source
+  std::uint64_t packets = 0;          ///< delivered by the source, or filtered out
   std::uint64_t used = 0;             ///< TCP segments and ICMP errors that reached the tracker
   std::vector<std::pair<std::string, std::uint64_t>> not_used;  ///< name of the reason, packets; zeros are left out
   flowtable::TimeNs first_ns = 0;                               ///< of the first packet
   flowtable::TimeNs last_ns = 0;                                ///< of the last packet
   std::vector<std::string> warnings;                            ///< shown below the summary
+  std::uint64_t filtered_out = 0;                               ///< of `packets`; in `not_used` as well
 };
 
 struct ReportOptions {
-  std::size_t width = 110;             ///< columns; 80 at least
+  std::size_t width = kPageColumns;    ///< columns of the prose; 80 at least
+  std::size_t screen = 0;              ///< columns that a packet's line may take; 0: as many as it needs (a file)
   bool colour = false;                 ///< ANSI colours
   bool unicode = true;                 ///< arrows and bars; ASCII otherwise
   std::size_t top_servers = 10;        ///< rows of "servers most refused"

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "pipeline/alert/ecs_alert.h"
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/ladder.h"
 #include "pipeline/alert/text.h"
@@ -17,16 +19,17 @@ namespace {
 
 using diagnose::Hypothesis;
 
-/// Above these a hypothesis that does not lead is "possible", or "unlikely"; below, "ruled out".
+/// From these on a hypothesis that does not lead is "possible", "unlikely", "very unlikely"; below, it shows as 0 %.
 constexpr double kPossible = 0.15;
 constexpr double kUnlikely = 0.02;
+constexpr double kVeryUnlikely = 0.005;
 constexpr std::size_t kLabel = 12;
 constexpr std::size_t kBar = 10;
 constexpr std::size_t kClientsShown = 5;
 
 /// A number in front, and what follows hanging below it.
 std::string heading(const Incident& incident, std::size_t number, const IncidentStyle& style) {
-  const std::string label = fmt::format("[{}] ", number);
+  const std::string label = number == 0 ? std::string() : fmt::format("[{}] ", number);
   const std::string text = wrap(headline(incident), style.width, columns(label), label);
   return style.terminal.paint(Ink::bold, text.substr(0, text.size() - 1)) + '\n';
 }
@@ -44,7 +47,8 @@ std::string clients_of(const Incident& incident) {
   const std::size_t shown = std::min(incident.sample_clients.size(), kClientsShown);
   for (std::size_t i = 0; i < shown; ++i) {
     const ClientTally& client = incident.sample_clients[i];
-    out += fmt::format("{}{} ({} refused", i == 0 ? "" : ", ", text_of(client.address), grouped(client.refused));
+    out += fmt::format("{}{} ({} {}", i == 0 ? "" : ", ", text_of(client.address), grouped(client.refused),
+                       fate_word(incident.cause));
     if (client.served != 0) out += fmt::format(", {} served", grouped(client.served));
     out += ')';
   }
@@ -77,11 +81,13 @@ std::string where_of(const Incident& incident) {
   return out;
 }
 
+bool is_refused(const Incident& incident) { return !diagnose::traits_of(incident.cause).clients_own; }
+
 std::string when_of(const Incident& incident) {
   if (incident.refused == 1) return person_time(incident.first_ns) + " UTC";
   const flowtable::DurationNs span = incident.last_ns - incident.first_ns;
   return fmt::format("{} to {} UTC ({} in {})", person_time(incident.first_ns), person_time(incident.last_ns),
-                     counted(incident.refused, "refusal"), person_duration(span));
+                     counted(incident.refused, is_refused(incident) ? "refusal" : "failure"), person_duration(span));
 }
 
 /// The first line of an escaped banner; empty for a binary protocol, whose octets tell a person nothing.
@@ -97,6 +103,7 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   std::string out = labelled("where", where_of(incident), style);
   out += labelled("who", clients_of(incident), style);
   out += labelled("when", when_of(incident), style);
+  out += labelled("severity", severity_word(severity_of(incident)), style);
   if (const std::string contrast = contrast_words(incident); !contrast.empty()) {
     out += labelled("meanwhile", contrast, style);
   }
@@ -114,7 +121,8 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   return out;
 }
 
-std::string ladder_section(const Incident& incident, const IncidentStyle& style) {
+std::string ladder_section(const Incident& incident, const std::vector<LadderLine>& ladder,
+                           const IncidentStyle& style) {
   const diagnose::DiagnosedConnection& sample = incident.sample;
   std::string out = section(incident.refused == 1 ? "ON THE WIRE" : "ON THE WIRE (one connection of these)", style);
   out += style.terminal.paint(Ink::dim,
@@ -122,8 +130,8 @@ std::string ladder_section(const Incident& incident, const IncidentStyle& style)
                                           style.unicode ? "→" : "->", text_of(sample.summary.responder),
                                           person_time(sample.summary.start_ns), name_of(sample.summary.conn_state)));
   out += '\n';
-  if (!sample.evidence) return out + "    (no packets were kept of it)\n";
-  return out + render(ladder_of(sample.summary, *sample.evidence), LadderStyle{style.unicode, 4, style.width});
+  if (ladder.empty()) return out + "    (no packets were kept of it)\n";
+  return out + render(ladder, LadderStyle{style.unicode, 4, style.screen});
 }
 
 std::string bar(double probability, bool unicode) {
@@ -164,8 +172,8 @@ bool is_worth_a_line(const Hypothesis& hypothesis) {
          hypothesis.cause != diagnose::Cause::unknown;
 }
 
-std::string hypotheses_section(const Incident& incident, const IncidentStyle& style) {
-  const auto& hypotheses = incident.sample.diagnosis.hypotheses;
+std::string hypotheses_section(const diagnose::Diagnosis& diagnosis, const IncidentStyle& style) {
+  const auto& hypotheses = diagnosis.hypotheses;
   if (hypotheses.empty()) return {};
   std::string out = section("WHY", style);
   // The word "most likely" is for a cause that leads, not for the first of several that are level.
@@ -177,9 +185,8 @@ std::string hypotheses_section(const Incident& incident, const IncidentStyle& st
   return out;
 }
 
-std::string caveats_section(const Incident& incident, const IncidentStyle& style) {
-  const auto& caveats = incident.sample.diagnosis.caveats;
-  const auto losses = quality_words(incident.quality);
+std::string caveats_section(const std::vector<std::string>& caveats, const std::vector<std::string>& losses,
+                            const IncidentStyle& style) {
   if (caveats.empty() && losses.empty()) return {};
   std::string out = section("BEAR IN MIND", style);
   for (const std::string& caveat : caveats) out += wrap(for_terminal(caveat), style.width, 8, "      !");
@@ -187,10 +194,17 @@ std::string caveats_section(const Incident& incident, const IncidentStyle& style
   return out;
 }
 
+/// What was lost of the incident's connections. Of a single one the caveats say it all.
+std::vector<std::string> losses_of(const Incident& incident) {
+  if (incident.quality.connections <= 1) return {};
+  std::vector<std::string> losses = loss_words(incident.quality);
+  if (std::string copies = copy_words(incident.quality); !copies.empty()) losses.push_back(std::move(copies));
+  return losses;
+}
+
 std::string steps_section(const Incident& incident, const IncidentStyle& style) {
-  const diagnose::GuideEntry& guide = diagnose::guide_entry(incident.cause);
   std::string out = section("WHAT TO DO NEXT", style);
-  out += wrap(fmt::format("Ask {}.", guide.ask), style.width, 9, "      1.");
+  out += wrap(fmt::format("Ask {}.", whom_to_ask(incident)), style.width, 9, "      1.");
   std::size_t number = 1;
   for (const std::string& step : steps_of(incident)) {
     out += wrap(step, style.width, 9, fmt::format("      {}.", ++number));
@@ -204,19 +218,30 @@ std::string steps_section(const Incident& incident, const IncidentStyle& style) 
 std::string_view likelihood(double probability, bool first) noexcept {
   if (first) return "most likely";
   if (probability >= kPossible) return "possible";
-  return probability >= kUnlikely ? "unlikely" : "ruled out";
+  if (probability >= kUnlikely) return "unlikely";
+  return probability >= kVeryUnlikely ? "very unlikely" : "ruled out";
 }
 
-std::string render_full(const Incident& incident, std::size_t number, const IncidentStyle& style) {
+std::vector<LadderLine> ladder_of(const Incident& incident) {
+  const diagnose::DiagnosedConnection& sample = incident.sample;
+  return sample.evidence ? ladder_of(sample.summary, *sample.evidence) : std::vector<LadderLine>();
+}
+
+std::string render_full(const Incident& incident, const std::vector<LadderLine>& ladder, std::size_t number,
+                        const IncidentStyle& style) {
   std::string out = heading(incident, number, style);
   out += wrap(diagnose::guide_entry(incident.cause).sentence, style.width, 4);
   if (const std::string pattern = pattern_words(incident); !pattern.empty()) out += wrap(pattern, style.width, 4);
   out += '\n' + facts(incident, style);
-  out += ladder_section(incident, style);
-  out += hypotheses_section(incident, style);
-  out += caveats_section(incident, style);
+  out += ladder_section(incident, ladder, style);
+  out += hypotheses_section(incident.sample.diagnosis, style);
+  out += caveats_section(incident.sample.diagnosis.caveats, losses_of(incident), style);
   out += steps_section(incident, style);
   return out + '\n';
+}
+
+std::string render_why(const diagnose::Diagnosis& diagnosis, const IncidentStyle& style) {
+  return hypotheses_section(diagnosis, style) + caveats_section(diagnosis.caveats, {}, style);
 }
 
 std::string render_compact(const Incident& incident, std::size_t number, const IncidentStyle& style) {

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace doorslam::alert {
+
+/// As wide as prose is set for a person, where the screen is not narrower.
+inline constexpr std::size_t kPageColumns = 110;
 
 /// How a piece of text may look.
 enum class Ink : std::uint8_t { plain, bold, dim, red, green, yellow, cyan };

@@ -74,6 +74,26 @@ std::string_view TimeText::of(flowtable::TimeNs time_ns) noexcept {
   return {text_.data(), text_.size()};
 }
 
+std::optional<flowtable::TimeNs> time_of(std::string_view text) noexcept {
+  constexpr std::string_view kForm = "0000-00-00T00:00:00.000000000Z";
+  if (text.size() != kForm.size()) return std::nullopt;
+  for (std::size_t i = 0; i < kForm.size(); ++i) {
+    const bool fits = kForm[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == kForm[i];
+    if (!fits) return std::nullopt;
+  }
+  const auto number = [text](std::size_t at, std::size_t digits) {
+    unsigned value = 0;
+    for (const char c : text.substr(at, digits)) value = value * 10 + static_cast<unsigned>(c - '0');
+    return value;
+  };
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(number(0, 4))),
+                                         std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2))};
+  if (!date.ok() || number(0, 4) < 1678 || number(0, 4) > 2261) return std::nullopt;
+  const auto days = std::chrono::sys_days(date).time_since_epoch().count();
+  const std::int64_t seconds = std::int64_t{days} * 86'400 + number(11, 2) * 3600 + number(14, 2) * 60 + number(17, 2);
+  return seconds * flowtable::kSecondNs + number(20, 9);
+}
+
 std::string person_time(flowtable::TimeNs time_ns) {
   TimeText time;
   std::string text(time.of(time_ns).substr(0, 23));

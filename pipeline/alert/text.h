@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,9 @@ class TimeText {
   std::array<char, 30> text_{};
   std::int64_t day_ = INT64_MIN;
 };
+
+/// Reads what TimeText writes. Empty: it is something else.
+std::optional<flowtable::TimeNs> time_of(std::string_view text) noexcept;
 
 /// "2026-01-02 03:04:05.000" for a person; UTC.
 std::string person_time(flowtable::TimeNs time_ns);

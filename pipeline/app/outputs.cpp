@@ -1,6 +1,7 @@
 #include "pipeline/app/outputs.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,23 @@
 namespace doorslam::app {
 
 using diagnose::DiagnosedConnection;
+
+namespace {
+
+/// A file, or who reads a pipe, gets whole lines of packets; a terminal what it can show in a line.
+alert::ReportOptions report_options() {
+  alert::ReportOptions options;
+  if (isatty(STDOUT_FILENO) == 0) return options;
+  options.colour = std::getenv("NO_COLOR") == nullptr;
+  winsize screen{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &screen) == 0 && screen.ws_col != 0) {
+    options.screen = std::max<std::size_t>(screen.ws_col, 80);
+    options.width = std::min(options.screen, alert::kPageColumns);
+  }
+  return options;
+}
+
+}  // namespace
 
 Outputs::Outputs(const config::Settings& settings, Notice notice)
     : notice_(std::move(notice)),
@@ -57,8 +75,7 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
     if (line.command == CommandLine::Command::run) outputs.drain_ns_ = std::min(outputs.drain_ns_, kLiveDrain);
   }
   if (!line.quiet && line.command == CommandLine::Command::read) {
-    const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-    outputs.report_.emplace(alert::ReportOptions{.colour = colour});
+    outputs.report_.emplace(report_options());
   }
   return outputs;
 }

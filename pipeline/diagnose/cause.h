@@ -54,6 +54,7 @@ struct CauseTraits {
   bool by_address = false;   ///< an address list or a packet filter may be behind it
   Worry worry = Worry::low;
   Scanned scanned = Scanned::never;
+  bool clients_own = false;  ///< the client failed, or its way to the network: nobody refused it
 };
 
 inline constexpr std::array<CauseTraits, kCauseCount> kCauses = {{
@@ -116,8 +117,12 @@ inline constexpr std::array<CauseTraits, kCauseCount> kCauses = {{
      .refusal = true,
      .worry = Worry::medium},
     {.cause = Cause::client_abort, .name = "client_abort", .number = 12},
-    {.cause = Cause::client_vanished, .name = "client_vanished", .number = 13, .refusal = true},
-    {.cause = Cause::client_zero_window, .name = "client_zero_window", .number = 14, .refusal = true},
+    {.cause = Cause::client_vanished, .name = "client_vanished", .number = 13, .refusal = true, .clients_own = true},
+    {.cause = Cause::client_zero_window,
+     .name = "client_zero_window",
+     .number = 14,
+     .refusal = true,
+     .clients_own = true},
     {.cause = Cause::server_no_reply, .name = "server_no_reply", .number = 15, .refusal = true, .worry = Worry::medium},
     {.cause = Cause::tls_refused, .name = "tls_refused", .number = 16, .refusal = true, .denial = true},
     {.cause = Cause::http_refused, .name = "http_refused", .number = 17, .refusal = true, .denial = true},

@@ -24,7 +24,7 @@ struct Hypothesis {
 /// A signature that matched what a side said.
 struct SignatureMatch {
   std::string name;      ///< e.g. "vsftpd-max-clients"
-  std::string program;   ///< e.g. "vsftpd"
+  std::string program;   ///< e.g. "vsftpd"; empty where a standard fixes the words
   std::string protocol;  ///< e.g. "ftp"
 };
 

@@ -78,6 +78,7 @@ void add_markdown(std::string& page, Cause cause) {
   }
   if (!entry.checks.empty()) page += "\nWhat to check:\n\n";
   for (const std::string_view check : entry.checks) add_bullet(page, markdown(check));
+  for (const std::string_view check : entry.late_checks) add_bullet(page, markdown(check));
   std::vector<NextStep> steps;
   add_settings(steps, cause, [](const Setting&) { return true; });
   if (!steps.empty()) page += "\nSettings, by program:\n\n";
@@ -103,7 +104,7 @@ void add_settings_section(std::string& page, Cause cause) {
 
 }  // namespace
 
-std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol) {
+std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol, tcp::Stage stage) {
   std::vector<NextStep> steps;
   const std::string program_word = lower(program);
   if (!program_word.empty()) {
@@ -115,6 +116,9 @@ std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::str
   }
   const bool widen = program_word.empty() || steps.empty();
   for (const std::string_view check : guide_entry(cause).checks) steps.push_back({{}, std::string(check)});
+  if (stage != tcp::Stage::syn && stage != tcp::Stage::handshake) {
+    for (const std::string_view check : guide_entry(cause).late_checks) steps.push_back({{}, std::string(check)});
+  }
   if (widen) add_settings(steps, cause, [](const Setting& setting) { return setting.protocols == "any"; });
   return steps;
 }
@@ -160,6 +164,7 @@ std::string explain(Cause cause) {
   if (!entry.checks.empty()) {
     add_section(page, "WHAT TO CHECK");
     for (const std::string_view check : entry.checks) page += wrap(check, kPageWidth, 4, "  -");
+    for (const std::string_view check : entry.late_checks) page += wrap(check, kPageWidth, 4, "  -");
   }
   add_settings_section(page, cause);
   add_section(page, "WHOM TO ASK");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/diagnose/cause.h"
+#include "pipeline/tcp/connection.h"
 
 /// What an expert knows of each cause: for `doorslam explain`, the report and the alerts. All text is static.
 namespace doorslam::diagnose {
@@ -24,8 +25,9 @@ struct GuideEntry {
   std::string_view ladder;      ///< an example on the wire, lines of a trace view
   std::string_view ask;         ///< whom to ask: "the administrator of the server's application"
   std::span<const Lookalike> lookalikes;
-  std::span<const std::string_view> checks;      ///< what to check whatever the program
-  std::span<const std::string_view> references;  ///< RFCs, manual pages
+  std::span<const std::string_view> checks;            ///< what to check whatever the program
+  std::span<const std::string_view> references;        ///< RFCs, manual pages
+  std::span<const std::string_view> late_checks = {};  ///< what to check besides, once the handshake was complete
 };
 
 const GuideEntry& guide_entry(Cause cause) noexcept;
@@ -38,8 +40,10 @@ struct NextStep {
 
 /// Which settings of which program to look at, most telling first. `program` (by a signature, e.g. "vsftpd") or, where
 /// that is empty or not known here, `protocol` (e.g. "ftp") narrows the answer. Checks that hold for any program
-/// follow, and, where no program was named, what may stand before one (xinetd, systemd, packet filters).
-std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol);
+/// follow, and, where no program was named, what may stand before one (xinetd, systemd, packet filters). `stage`: how
+/// far the connection got.
+std::vector<NextStep> next_steps(Cause cause, std::string_view program, std::string_view protocol,
+                                 tcp::Stage stage = tcp::Stage::established);
 
 /// The protocol that IANA registered for a port ("ftp" for 21), or empty. Advice goes by it, and pieces of evidence:
 /// who usually speaks first there, and with which words. A port may be used for something else.

@@ -204,9 +204,12 @@ constexpr std::array kMiddleboxLookalikes = {
     Lookalike{Cause::app_crash, "the server's own RSTs fit its TTL, and all of its sessions end"},
     Lookalike{Cause::acl_denied, "the server's own RST after unread data fits its TTL, IP ID and window"},
 };
-constexpr std::array<Strings, 4> kMiddleboxChecks = {
+constexpr std::array<Strings, 2> kMiddleboxChecks = {
     "The RST's TTL gives the distance of its sender: compare with traceroute towards the server to find the hop.",
-    "Ask for the logs of firewall, IPS, proxy and load balancer at this time for these two addresses.",
+    "Ask for the logs of firewall, IPS, proxy and load balancer at this time for the client's and the server's "
+    "address.",
+};
+constexpr std::array<Strings, 2> kMiddleboxLateChecks = {
     "Idle before the reset? Then a session timeout of a stateful device: set TCP keep-alives below it.",
     "After certain data only? Then content inspection; the last payload before the reset is what it dislikes.",
 };
@@ -470,7 +473,8 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "+0.024100  client ◀── server  SYN,ACK   ttl 57   a round trip of 24 ms\n"
      "+0.024200  client ──▶ server  ACK       ttl 64\n"
      "+0.024900  client ◀── server  RST       ttl 63   0.7 ms later and six hops nearer: not the server\n",
-     "the administrator of the firewall or IPS", kMiddleboxLookalikes, kMiddleboxChecks, kMiddleboxReferences},
+     "the administrator of the firewall or IPS", kMiddleboxLookalikes, kMiddleboxChecks, kMiddleboxReferences,
+     kMiddleboxLateChecks},
     {Cause::bad_handshake_ack, "Faulty handshake ACK",
      "The client's third handshake segment acknowledged a number that the server had not offered; the server reset it.",
      "In SYN-RECEIVED an ACK that is not acceptable is answered with a RST whose sequence number is that ACK number. "

@@ -41,12 +41,14 @@ void weigh(Scales& scales, Cause cause, double log_odds, const std::string& sent
   (log_odds > 0 ? scale.evidence_for : scale.evidence_against).push_back(sentence);
 }
 
+/// A standard fixes the words.
+bool is_of_any_program(const Signature& signature) { return signature.program.empty() || signature.program == "any"; }
+
 std::string quoted(const SignatureHit& hit) {
   const Signature& signature = *hit.signature;
-  const bool of_any_program = signature.program.empty() || signature.program == "any";
   return fmt::format("{} words are those of {} ({})",
                      signature.side == tcp::Side::responder ? "the server's" : "the client's",
-                     of_any_program ? signature.protocol : signature.program, signature.name);
+                     is_of_any_program(signature) ? signature.protocol : signature.program, signature.name);
 }
 
 /// Words are the strongest witness: their weights become log-odds against a small rest of doubt.
@@ -149,7 +151,8 @@ Diagnosis judge(const Case& c) {
   if (is_refusal(out.cause)) out.one_server = evidence::one_of_servers(c);
   if (!c.server_words.empty()) {
     const Signature& signature = *c.server_words.front().signature;
-    out.signature = SignatureMatch{signature.name, signature.program, signature.protocol};
+    out.signature = SignatureMatch{signature.name, is_of_any_program(signature) ? std::string{} : signature.program,
+                                   signature.protocol};
   }
   return out;
 }

@@ -99,6 +99,82 @@ bool fits(const json& value, const std::string& type) {
   return false;
 }
 
+/// All names that an object writes, those of objects in lists among them; a list of plain values is a field.
+void collect(const json& object, const std::string& prefix, std::set<std::string>& out) {
+  for (const auto& [key, value] : object.items()) {
+    const std::string name = prefix.empty() ? key : prefix + '.' + key;
+    if (value.is_object()) {
+      collect(value, name, out);
+    } else if (value.is_array() && !value.empty() && value[0].is_object()) {
+      for (const json& item : value) collect(item, name, out);
+    } else {
+      out.insert(name);
+    }
+  }
+}
+
+/// An alert and its flow records with all that may stand in them.
+std::vector<json> richest_records() {
+  auto connection = sample::classic();
+  connection.diagnosis.signature = {"name", "program", "protocol"};
+  connection.diagnosis.banner = "banner";
+  connection.diagnosis.caveats = {"caveat"};
+  connection.diagnosis.contributions = {{"evidence", diagnose::Cause::acl_denied, 1.0, 1.0}};
+  connection.diagnosis.limit = diagnose::LearnedLimit{};
+  auto evidence = *connection.evidence;
+  evidence.first_rungs[3].skipped = 2;
+  evidence.icmp.time_ns = sample::kEpoch + sample::kMs;
+  evidence.icmp.reporter = sample::address("192.0.2.254");
+  connection.evidence = std::make_shared<const tcp::Evidence>(evidence);
+  AlertEvent event;
+  event.incident.cause = connection.diagnosis.cause;
+  event.incident.server = connection.summary.responder;
+  event.incident.sample = connection;
+  event.incident.sample_clients = {{connection.summary.originator.address, 1, 1}};
+  event.incident.sample_servers = {connection.summary.responder.address};
+  event.incident.sample_ports = {21};
+  event.incident.refused_prefixes = {*parse_prefix("192.0.2.0/24")};
+  event.incident.distinct_clients = event.incident.distinct_servers = event.incident.distinct_ports = {600, true, 700};
+  event.incident.reopened = 1;
+  event.incident.folded_into = 1;
+  AlertEncoder alerts({.version = "1", .observer_name = "sensor"});
+  FlowEncoder flows({.version = "1", .observer_name = "sensor"});
+  std::vector<json> records = all_records();
+  records.push_back(json::parse(alerts.encode(event)));
+  records.push_back(json::parse(flows.encode(connection)));
+  return records;
+}
+
+std::string fields_page() {
+  std::ostringstream text;
+  text << std::ifstream(DOORSLAM_TEST_FIELDS).rdbuf();
+  return text.str();
+}
+
+TEST(EcsFields, AreDescribedOnThePageOfFields) {
+  const std::string page = fields_page();
+  std::set<std::string> names;
+  for (const json& record : richest_records()) collect(record, "", names);
+  EXPECT_GT(names.size(), 110U);
+  for (const std::string& name : names) {
+    EXPECT_NE(page.find('`' + name + '`'), std::string::npos) << name << " stands in records, not in docs/fields.md";
+  }
+}
+
+TEST(EcsFields, HaveTheirSeveritiesOnThePageOfFields) {
+  const std::string page = fields_page();
+  for (const auto& [worry, row] :
+       {std::pair(diagnose::Worry::high, "| high (73) |"), std::pair(diagnose::Worry::medium, "| medium (47) |")}) {
+    const std::size_t at = page.find(row);
+    ASSERT_NE(at, std::string::npos) << row;
+    const std::string line = page.substr(at, page.find('\n', at) - at);
+    for (const diagnose::CauseTraits& cause : diagnose::kCauses) {
+      const bool named = line.find('`' + std::string(cause.name) + '`') != std::string::npos;
+      EXPECT_EQ(named, cause.worry == worry) << cause.name;
+    }
+  }
+}
+
 TEST(EcsFields, ExistAndHaveTheirTypes) {
   const auto path = reference_file("ecs-fields.csv");
   if (!path) GTEST_SKIP() << "the list of ECS fields is not there; set DOORSLAM_SHARED to check against it";

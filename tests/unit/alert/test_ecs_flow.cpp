@@ -120,6 +120,22 @@ TEST(FlowEncoder, StaysValidJsonWhateverTheServerSaid) {
   EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
 }
 
+TEST(FlowEncoder, NamesNoProgramWhereAStandardFixesTheWords) {
+  auto connection = sample::classic();
+  connection.diagnosis.signature = {"redis-err", "", "redis"};
+  EXPECT_FALSE(encoded(connection)["doorslam"]["signature"].contains("program"));
+}
+
+TEST(FlowEncoder, TellsAClientThatFailedFromOneThatWasRefused) {
+  auto connection = sample::classic();
+  EXPECT_EQ(encoded(connection)["event"]["action"], "connection-refused");
+  for (const auto cause : {diagnose::Cause::client_vanished, diagnose::Cause::client_zero_window}) {
+    connection.diagnosis.cause = cause;
+    EXPECT_EQ(encoded(connection)["event"]["action"], "connection-failed");
+    EXPECT_EQ(encoded(connection)["event"]["outcome"], "failure");
+  }
+}
+
 TEST(FlowEncoder, LeavesTheBannerOutWhereToldTo) {
   auto connection = sample::classic();
   connection.diagnosis.banner = "220 ready";

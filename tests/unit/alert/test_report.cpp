@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
+#include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/report.h"
 #include "pipeline/alert/report_incident.h"
 #include "pipeline/base/wrap.h"
@@ -71,7 +73,8 @@ REFUSALS: 1 incident ━━━━━━━━━━━━━━━━━━━�
     where       198.51.100.5:21 (ftp)
     who         192.0.2.10 (1 refused)
     when        2026-01-02 03:04:05.000 UTC
-    meanwhile   Nobody was served on this endpoint; 9 connections were before.
+    severity    low
+    meanwhile   Nobody was served on this endpoint; 9 connections had been served before.
 
     ON THE WIRE
     192.0.2.10:40001 → 198.51.100.5:21, 2026-01-02 03:04:05.000, conn_state SF
@@ -186,11 +189,154 @@ TEST(Report, PutsManyPortsOfAServerIntoOneRow) {
   EXPECT_NE(text.find("REFUSALS: 1 incident "), std::string::npos);
 }
 
+TEST(Report, DoesNotBlameTheServerForAClientThatFailed) {
+  auto vanished = sample::classic();
+  vanished.diagnosis.cause = Cause::client_vanished;
+  const std::string text = reported({vanished});
+  EXPECT_NE(text.find("\nFAILURES: 1 incident "), std::string::npos) << text;
+  EXPECT_NE(text.find("198.51.100.5:21 (ftp), 1 connection of client 192.0.2.10 failed\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("who         192.0.2.10 (1 failed)\n"), std::string::npos);
+  EXPECT_NE(text.find("    refused                              0\n    failed at the client                 1\n"),
+            std::string::npos);
+  EXPECT_EQ(text.find("servers most refused"), std::string::npos);
+  vanished.judged_ns += kS;
+  auto refused = sample::classic();
+  refused.judged_ns += kS;
+  const std::string both = reported({vanished, refused});
+  EXPECT_NE(both.find("REFUSALS AND FAILURES: 2 incidents, the most severe first "), std::string::npos) << both;
+}
+
+TEST(Report, SaysSoWhereThereIsNoConnection) {
+  EXPECT_NE(reported({}).find("There is no TCP connection in it.\n"), std::string::npos);
+  EXPECT_EQ(reported({}).find("No connection was refused."), std::string::npos);
+}
+
+TEST(Report, NamesTheClientsThatWentAwayAndOfWhichItCannotTell) {
+  std::vector<diagnose::DiagnosedConnection> connections;
+  for (const auto& [client, times] :
+       {std::pair("192.0.2.7", 2), {"192.0.2.8", 5}, {"192.0.2.9", 1}, {"192.0.2.6", 1}}) {
+    for (int i = 0; i < times; ++i) {
+      connections.push_back(sample::connection(Cause::client_abort, sample::endpoint(client, 40000),
+                                               sample::endpoint("198.51.100.5", 21), kEpoch));
+    }
+  }
+  connections.push_back(sample::connection(Cause::unknown, sample::endpoint("192.0.2.5", 40000),
+                                           sample::endpoint("198.51.100.5", 21), kEpoch));
+  const std::string text = reported(connections);
+  EXPECT_NE(
+      text.find("client went away itself              9   most often 192.0.2.8 (5), 192.0.2.7 (2), 192.0.2.6 (1), …\n"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(text.find("cannot tell                          1   most often 192.0.2.5 (1)\n"), std::string::npos)
+      << text;
+}
+
+TEST(Report, KeepsCopiesApartFromLosses) {
+  auto connections = classic_day();
+  connections.back().summary.duplicates = 64;
+  std::string text = reported(connections);
+  EXPECT_NE(text.find("  mirror        the mirror delivered 64 packets twice; the copies were dropped"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("capture loss"), std::string::npos);
+  connections.back().summary.one_sided = true;
+  text = reported(connections);
+  EXPECT_NE(text.find("  capture loss  one direction is missing in 1 of 10 connections"), std::string::npos) << text;
+}
+
+TEST(Report, CallsStandardInputByItsName) {
+  CaptureSummary capture = kCapture;
+  capture.captures = {"-"};
+  EXPECT_NE(Report().render(capture).find("  capture       standard input\n"), std::string::npos);
+}
+
+TEST(Report, CutsNoLineOfAPacketInAFile) {
+  auto connections = classic_day();
+  auto evidence = *connections.back().evidence;
+  evidence.first_rungs[3].note = tcp::RungNote::bad_handshake_ack;
+  connections.back().evidence = std::make_shared<const tcp::Evidence>(evidence);
+  const std::string note =
+      "server closes without a byte; acknowledges a number that the server did not offer (should be 1)";
+  EXPECT_NE(reported(connections).find(note), std::string::npos);
+  EXPECT_EQ(reported(connections, {.screen = 110}).find(note), std::string::npos);
+  EXPECT_NE(reported(connections, {.screen = 200}).find(note), std::string::npos);
+}
+
+Incident incident_of(const std::vector<diagnose::DiagnosedConnection>& connections) {
+  IncidentLog log;
+  std::vector<AlertEvent> events;
+  for (const auto& connection : connections) log.observe(connection, events);
+  log.finish(events);
+  for (const AlertEvent& event : events) {
+    if (event.action == AlertAction::closed && event.incident.folded_into == 0) return event.incident;
+  }
+  return {};
+}
+
+/// The servers that a scan met have nothing to be asked; the client has.
+TEST(IncidentWords, AskAboutTheClientOfAScan) {
+  std::vector<diagnose::DiagnosedConnection> scan;
+  std::vector<diagnose::DiagnosedConnection> sweep;
+  for (std::uint16_t i = 1; i <= 199; ++i) {
+    scan.push_back(sample::connection(Cause::port_closed, sample::endpoint("192.0.2.66", 1),
+                                      sample::endpoint("198.51.100.9", i), kEpoch + i * sample::kMs));
+    sweep.push_back(sample::connection(Cause::port_closed, sample::endpoint("192.0.2.66", 1),
+                                       sample::endpoint("198.51.100." + std::to_string(i), 445),
+                                       kEpoch + i * sample::kMs));
+  }
+  EXPECT_EQ(place_words(incident_of(scan)), "198.51.100.9, 199 ports");
+  EXPECT_EQ(place_words(incident_of(sweep)), "199 servers, port 445");
+  for (const Incident& incident : {incident_of(scan), incident_of(sweep)}) {
+    EXPECT_EQ(whom_to_ask(incident), "the owner of 192.0.2.66");
+    const auto steps = steps_of(incident);
+    ASSERT_FALSE(steps.empty());
+    EXPECT_NE(steps.front().find("Whose is 192.0.2.66"), std::string::npos);
+    for (const std::string& step : steps) EXPECT_EQ(step.find("PORT"), std::string::npos) << step;
+  }
+}
+
+TEST(IncidentWords, LeaveNoPortUnnamedInACommand) {
+  std::vector<diagnose::DiagnosedConnection> host_down;
+  for (std::uint16_t i = 1; i <= 40; ++i) {
+    host_down.push_back(sample::connection(Cause::port_closed, sample::endpoint("192.0.2." + std::to_string(i), 1),
+                                           sample::endpoint("198.51.100.9", 5000 + i), kEpoch + i * sample::kMs));
+  }
+  const Incident incident = incident_of(host_down);
+  ASSERT_EQ(incident.scope, IncidentScope::server);
+  for (const std::string& step : steps_of(incident)) EXPECT_EQ(step.find("PORT"), std::string::npos) << step;
+}
+
+TEST(IncidentWords, GoByHowFarTheConnectionGot) {
+  auto reset = sample::classic();
+  reset.diagnosis.cause = Cause::middlebox_reset;
+  const auto advises_idle_times = [&](tcp::Stage stage) {
+    reset.summary.stage = stage;
+    const auto steps = steps_of(incident_of({reset}));
+    return std::any_of(steps.begin(), steps.end(),
+                       [](const std::string& step) { return step.find("Idle before") != std::string::npos; });
+  };
+  EXPECT_TRUE(advises_idle_times(tcp::Stage::request));
+  EXPECT_FALSE(advises_idle_times(tcp::Stage::syn));
+}
+
+TEST(IncidentWords, TellOfOneClientInTheSingular) {
+  auto connections = classic_day();
+  auto served = sample::connection(Cause::served, sample::endpoint("192.0.2.10", 40000),
+                                   sample::endpoint("198.51.100.5", 21), kEpoch + kS);
+  served.judged_ns = connections.back().judged_ns + kS;
+  connections.push_back(served);
+  EXPECT_EQ(contrast_words(incident_of(connections)),
+            "1 connection of 1 client served on this endpoint; 9 connections had been served before. The same client "
+            "was served as well.");
+}
+
 TEST(Likelihood, HasAWordForEveryProbability) {
   EXPECT_EQ(likelihood(0.6, true), "most likely");
   EXPECT_EQ(likelihood(0.3, false), "possible");
   EXPECT_EQ(likelihood(0.1, false), "unlikely");
-  EXPECT_EQ(likelihood(0.01, false), "ruled out");
+  EXPECT_EQ(likelihood(0.01, false), "very unlikely");
+  EXPECT_EQ(likelihood(0.005, false), "very unlikely");
+  EXPECT_EQ(likelihood(0.0049, false), "ruled out") << "shown as 0 %";
 }
 
 }  // namespace

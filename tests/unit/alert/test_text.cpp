@@ -22,6 +22,18 @@ TEST(TimeText, WritesRfc3339WithNanoseconds) {
   EXPECT_EQ(time.of(1'709'251'200'000'000'000), "2024-03-01T00:00:00.000000000Z");
 }
 
+TEST(TimeText, IsReadBack) {
+  TimeText time;
+  for (const flowtable::TimeNs at : {sample::kEpoch, sample::kEpoch + 123'456'789, flowtable::TimeNs{0},
+                                     flowtable::TimeNs{-1}, flowtable::TimeNs{951'782'400'000'000'001}}) {
+    EXPECT_EQ(time_of(time.of(at)), at) << time.of(at);
+  }
+  for (const char* wrong : {"", "2026-01-02", "2026-01-02T03:04:05.000000006", "2026-02-30T03:04:05.000000006Z",
+                            "2026-01-02 03:04:05.000000006Z", "9999-01-02T03:04:05.000000006Z"}) {
+    EXPECT_FALSE(time_of(wrong)) << wrong;
+  }
+}
+
 TEST(Text, WritesTimesForAPerson) { EXPECT_EQ(person_time(sample::kEpoch), "2026-01-02 03:04:05.000"); }
 
 TEST(Utf8, AcceptsExactlyTheWellFormed) {
