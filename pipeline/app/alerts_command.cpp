@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "config/loader.h"
@@ -125,7 +126,23 @@ Result<int> deliver(const CommandLine& line, const config::Settings& settings, s
   return complete && resent >= records ? 0 : 1;
 }
 
+/// A sink of this configuration, or one that has read this store: another doorslam may have it.
+Result<void> check_sink(const CommandLine& line, const config::Settings& settings, StoreReader& reader) {
+  const auto options = feed_options(line, settings);
+  if (!options) return tl::unexpected(options.error());
+  const auto cursors = reader.cursors();
+  if (!cursors) return tl::unexpected(cursors.error());
+  std::set<std::string> names;
+  for (const sink::SinkOptions& one : options->sinks) names.insert(one.runner.name);
+  for (const store::CursorLine& cursor : *cursors) names.insert(printable(cursor.sink));
+  if (names.contains(line.question.resend)) return {};
+  return usage_error(fmt::format("--resend: no sink is called '{}'; {}", printable(line.question.resend, 60),
+                                 names.empty() ? "there is none, see sinks in the configuration"
+                                               : fmt::format("there are {}", fmt::join(names, ", "))));
+}
+
 Result<int> resend(const CommandLine& line, const config::Settings& settings, StoreReader& reader) {
+  if (const auto known = check_sink(line, settings, reader); !known) return tl::unexpected(known.error());
   std::vector<store::Sequence> sequences;
   auto chosen =
       for_each_chosen(reader, line.question, [&](const Record& record) { sequences.push_back(record.sequence); });

@@ -1,9 +1,13 @@
 #include "pipeline/app/command_line.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <filesystem>
 
 #include "pipeline/base/printable.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::app {
 
@@ -22,6 +26,7 @@ constexpr const char* kExamples =
     "  doorslam read big.pcap --quiet --flows flows.ndjson --alerts alerts.ndjson\n"
     "                                                   records for a SIEM (ECS, one JSON object a line)\n"
     "  doorslam read x.pcap --flows - --quiet | jq 'select(.doorslam.cause == \"acl_denied\")'\n"
+    "  doorslam read x.pcap --filter 'host 10.61.0.14'   of a capture these packets alone\n"
     "  doorslam run --vdev net_af_packet0,iface=eth1 --no-huge --alerts -\n"
     "                                                   live, on an interface of the kernel\n"
     "  doorslam top                                     watch the sensor that runs\n"
@@ -29,13 +34,25 @@ constexpr const char* kExamples =
     "  doorslam alerts -c doorslam.yaml --cause app_crash\n"
     "                                                   what is in the store of alerts\n"
     "  doorslam explain connection_limit                what a cause means and what to do about it\n"
-    "\nExit codes: 0 done; 1 something could not be read (what could be is reported); 2 wrong usage or configuration.";
+    "\nExit codes: 0 done; 1 something could not be read or written (the rest was); 2 wrong usage or "
+    "configuration.";
+
+constexpr const char* kReadExamples =
+    "\nExamples:\n"
+    "  doorslam read office.pcap                        a report for a person\n"
+    "  doorslam read tap0.pcap tap1.pcapng              several captures, merged by time\n"
+    "  tcpdump -w - -i eth0 tcp | doorslam read -       from a pipe, until it ends\n"
+    "  doorslam read x.pcap --filter 'tcp port 443 or (vlan and tcp port 443)'\n"
+    "                                                   these packets alone, with a VLAN tag as well\n"
+    "\nExit codes: 0 done; 1 something could not be read or written (the rest was); 2 wrong usage or configuration.";
 
 void add_read(CLI::App& app, CommandLine& line) {
   CLI::App* read = app.add_subcommand("read", "Read captures and report refused connections");
-  read->add_option("captures", line.captures, "pcap or pcapng files; - is standard input")
-      ->required()
-      ->type_name("CAPTURE");
+  read->add_option("captures", line.captures, "pcap or pcapng files; - is standard input")->type_name("CAPTURE");
+  read->add_option("--filter", line.filter,
+                   "Take only packets that this filter lets through, as tcpdump's (pcap-filter(7)); what the rest of a "
+                   "server did is then unknown, and counts for nothing")
+      ->type_name("EXPRESSION");
   read->add_option("--flows", line.flows,
                    "Write a record of every connection (NDJSON, ECS) to FILE; - is standard output")
       ->type_name("FILE");
@@ -54,7 +71,7 @@ void add_read(CLI::App& app, CommandLine& line) {
   read->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  read->footer(kExamples);
+  read->footer(kReadExamples);
   read->callback([&line] { line.command = CommandLine::Command::read; });
 }
 
@@ -183,10 +200,39 @@ std::string wrong_command(const CLI::App& app, int argc, const char* const* argv
   return "'" + printable(argv[1]) + "' is no command; there are " + names;
 }
 
+constexpr const char* kSeeHelp = "; doorslam --help shows what is possible";
+
+/// The help of the command that was used wrongly.
+std::string where_help_is(const CLI::App& app, int argc, const char* const* argv) {
+  const bool of_command = argc >= 2 && argv[1][0] != '-' && wrong_command(app, argc, argv).empty();
+  return of_command ? fmt::format("; doorslam {} --help shows what is possible", argv[1]) : kSeeHelp;
+}
+
 std::string all_causes() {
   std::string names;
   for (const std::string_view name : diagnose::kCauseNames) names += (names.empty() ? "" : ", ") + std::string(name);
   return names;
+}
+
+/// The cause that a person means who types capitals or hyphens.
+std::optional<diagnose::Cause> cause_meant(std::string name) {
+  for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return diagnose::cause_named(name);
+}
+
+/// "did you mean app_crash?" where a cause's name is near, else all of them.
+std::string suggestion_for(const std::string& name) {
+  constexpr std::size_t kLongest = 60;
+  constexpr std::size_t kNear = 3;
+  std::string_view nearest;
+  std::size_t distance = kNear + 1;
+  for (const std::string_view candidate : diagnose::kCauseNames) {
+    const std::size_t found = name.size() > kLongest ? kNear + 1 : edit_distance(name, candidate);
+    if (found >= distance) continue;
+    distance = found;
+    nearest = candidate;
+  }
+  return nearest.empty() ? "there are " + all_causes() : fmt::format("did you mean {}?", nearest);
 }
 
 /// Two names for one file that a record could overwrite; a device takes what it is given.
@@ -228,8 +274,10 @@ Result<void> complete(CommandLine& line, const std::string& cause) {
     return usage_error("--workers: 1 to 64 are possible");
   }
   if (!cause.empty()) {
-    line.cause = diagnose::cause_named(cause);
-    if (!line.cause) return usage_error("explain: no cause is called '" + cause + "'; there are " + all_causes());
+    line.cause = cause_meant(cause);
+    if (!line.cause) {
+      return usage_error(fmt::format("explain: no cause is called '{}'; {}", printable(cause), suggestion_for(cause)));
+    }
   }
   return {};
 }
@@ -240,7 +288,6 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
   CLI::App app{kAbout, "doorslam"};
   app.set_version_flag("--version", std::string("doorslam ") + DOORSLAM_VERSION);
   app.require_subcommand(1);
-  app.footer(kExamples);
   CommandLine line;
   std::string cause;
   add_read(app, line);
@@ -250,6 +297,7 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
   add_alerts(app, line);
   add_explain(app, line, cause);
   add_print_config(app, line);
+  app.footer(kExamples);  // after the commands, which would inherit it
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -257,7 +305,11 @@ Result<std::optional<CommandLine>> parse_command_line(int argc, const char* cons
     return std::optional<CommandLine>();
   } catch (const CLI::ParseError& error) {
     const std::string wrong = wrong_command(app, argc, argv);
-    return usage_error((wrong.empty() ? error.what() : wrong) + "; doorslam --help shows what is possible");
+    return usage_error((wrong.empty() ? error.what() + where_help_is(app, argc, argv) : wrong + kSeeHelp));
+  }
+  if (line.command == CommandLine::Command::read && line.captures.empty()) {
+    return usage_error("name a capture to read: a pcap or pcapng file, or - for standard input" +
+                       where_help_is(app, argc, argv));
   }
   if (const auto completed = complete(line, cause); !completed) return tl::unexpected(completed.error());
   return line;

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "config/options.h"
 #include "pipeline/alert/report.h"
+#include "pipeline/alert/text.h"
 #include "pipeline/app/complain.h"
 #include "pipeline/app/engine.h"
 #include "pipeline/app/outputs.h"
@@ -24,7 +27,10 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
   alert::CaptureSummary summary;
   summary.captures = line.captures;
   const packet::DecodeCounters decoded = engine.decode_counters();
-  summary.packets = source.statistics().packets;
+  const std::uint64_t filtered_out = source.statistics().filtered_out;
+  summary.packets = source.statistics().packets + filtered_out;
+  summary.filtered_out = filtered_out;
+  summary.not_used.emplace_back("filtered out (--filter " + alert::for_terminal(line.filter) + ')', filtered_out);
   summary.used = decoded.of(packet::DecodeOutcome::tcp) + decoded.of(packet::DecodeOutcome::icmp_error);
   for (std::size_t i = 0; i < packet::kDecodeOutcomeCount; ++i) {
     const auto outcome = static_cast<packet::DecodeOutcome>(i);
@@ -71,6 +77,12 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
   return summary;
 }
 
+/// tcpdump takes its filter there.
+bool is_no_file_but_words(const std::string& name) {
+  std::error_code unknown;
+  return name.find(' ') != std::string::npos && !std::filesystem::exists(name, unknown);
+}
+
 /// A table that grows with the connections, and no larger than the captures can fill, however small their packets: to
 /// set a large one up and to look through it at the end takes longer than to read a small capture.
 tcp::TrackerOptions tracker_options(const config::Settings& settings, const port::CaptureProgress& captures) {
@@ -98,7 +110,12 @@ Result<int> read_captures(const CommandLine& line) {
   if (!outputs) return tl::unexpected(outputs.error());
   port::CaptureSource source = port::CaptureSource::open(line.captures);
   for (const Error& error : source.errors()) complain(error.message);
+  const bool looks_like_a_filter = std::any_of(line.captures.begin(), line.captures.end(), is_no_file_but_words);
+  if (looks_like_a_filter) complain("a packet filter goes with --filter: --filter 'host 192.0.2.1'");
   if (source.files_opened() == 0) return 1;
+  if (!line.filter.empty()) {
+    if (const auto compiled = source.filter_by(line.filter); !compiled) return tl::unexpected(compiled.error());
+  }
   const std::size_t errors_told = source.errors().size();
 
   const auto engine = Engine::make(EngineOptions{.workers = config::worker_count(*settings),

@@ -46,13 +46,15 @@ class Alerts(SinkTest):
         code, out, err = self.alerts(identity[:10])
         self.assertEqual((code, err), (0, ""))
         for part in (identity, "Connection limit reached", "client ──▶ server  SYN ", "handshake complete", "WHY",
-                     "sessions were open", "WHAT TO DO NEXT", "RSTR"):
+                     "sessions were open", "WHAT TO DO NEXT", "RSTR", "meanwhile   ", "limit       refuses from 4",
+                     "Refused by client address: "):
             self.assertIn(part, out)
 
     def test_mistakes_are_told_in_a_line(self):
         self.fill(self.capture(10))
         for arguments, code, reason in ((["ffffffffffffffffffff"], 2, "no record"), (["--cause", "bad"], 2, "'bad'"),
                                         (["--server", "10.0.0.0/99"], 2, "no network"), (["--min-severity", "x"], 2, "x"),
+                                        (["--resend", "nosink"], 2, "no sink is called 'nosink'"),
                                         ([], 1, "none.db")):
             got, out, err = self.alerts(*arguments, store="alerts.db" if arguments else "none.db")
             self.assertEqual((got, out), (code, ""), arguments)

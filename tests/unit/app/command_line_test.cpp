@@ -59,6 +59,11 @@ TEST(CommandLine, ExplainTakesACauseOrNone) {
   ASSERT_TRUE(one && *one);
   EXPECT_EQ((*one)->command, CommandLine::Command::explain);
   EXPECT_EQ((*one)->cause, diagnose::Cause::acl_denied);
+  for (const char* meant : {"ACL_DENIED", "acl-denied", "Acl-Denied"}) {
+    const auto as_typed = parse({"explain", meant});
+    ASSERT_TRUE(as_typed && *as_typed) << meant;
+    EXPECT_EQ((*as_typed)->cause, diagnose::Cause::acl_denied);
+  }
   const auto all = parse({"explain"});
   ASSERT_TRUE(all && *all);
   EXPECT_FALSE((*all)->cause);
@@ -88,7 +93,8 @@ TEST(CommandLine, WrongUsageIsOneLineThatSaysHowToMendIt) {
   expect_error({}, "doorslam --help");
   expect_error({"frobnicate"}, "'frobnicate' is no command; there are read, run, top, check, alerts, explain");
   expect_error({"raed", "a.pcap", "--quiet"}, "'raed' is no command");
-  expect_error({"read"}, "captures");
+  expect_error({"read"}, "name a capture to read");
+  expect_error({"read"}, "doorslam read --help");
   expect_error({"read", "a.pcap", "--flwos", "x"}, "--flwos");
   expect_error({"read", "a.pcap", "--flows"}, "--flows");
   expect_error({"read", "a.pcap", "-w", "0"}, "1 to 64");
@@ -100,7 +106,9 @@ TEST(CommandLine, WrongUsageIsOneLineThatSaysHowToMendIt) {
   expect_error({"read", "a.pcap", "--flows", "x", "--alerts", "./x"}, "give each a file of its own");
   expect_error({"check", "-c", "x.yaml", "--json", "./x.yaml"}, "would be overwritten");
   expect_error({"check", "x.yaml"}, "x.yaml");
+  expect_error({"check", "x.yaml"}, "doorslam check --help");
   expect_error({"explain", "nonsense"}, "acl_denied, connection_limit");
+  expect_error({"explain", "app_crsh"}, "did you mean app_crash?");
 }
 
 }  // namespace

@@ -86,6 +86,9 @@ TEST_F(Program, TellsItsVersionAndItsUse) {
     EXPECT_FALSE(help.out.empty()) << arguments;
   }
   EXPECT_NE(run("--help").out.find("Exit codes:"), std::string::npos);
+  for (const char* command : {"explain --help", "print-config --help"}) {
+    EXPECT_EQ(run(command).out.find("tcpdump"), std::string::npos) << "the examples of other commands: " << command;
+  }
 }
 
 TEST_F(Program, ExplainsEveryCauseAndNoOther) {
@@ -130,6 +133,35 @@ TEST_F(Program, RefusesWrongUsage) {
   EXPECT_EQ(both.exit_code, 2);
   EXPECT_TRUE(is_one_line_with(both.err, {"--flows", "--alerts"}));
   EXPECT_EQ(both.out, "");
+}
+
+TEST_F(Program, ReadsThePacketsThatAFilterLetsThrough) {
+  const Finished all = run("read " + kFull + " --flows all.ndjson --quiet");
+  EXPECT_EQ(all.exit_code, 0);
+  const Finished some = run("read " + kFull + " --filter 'host 10.61.0.42' --flows some.ndjson");
+  EXPECT_EQ(some.exit_code, 0) << some.err;
+  EXPECT_NE(some.out.find("filtered out (--filter host 10.61.0.42)"), std::string::npos) << some.out;
+  std::size_t wanted = 0;
+  for (const std::string& line : lines_of(content_of(folder_ / "all.ndjson"))) {
+    wanted += line.find("\"10.61.0.42\"") != std::string::npos;
+  }
+  const auto taken = lines_of(content_of(folder_ / "some.ndjson"));
+  EXPECT_EQ(taken.size(), wanted);
+  EXPECT_GT(wanted, 0U);
+  for (const std::string& line : taken) EXPECT_NE(line.find("\"10.61.0.42\""), std::string::npos);
+}
+
+TEST_F(Program, SaysWhatIsWrongWithAFilter) {
+  const Finished wrong = run("read " + kFull + " --filter 'hosst 10.61.0.42'");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_TRUE(is_one_line_with(wrong.err, {"--filter", "hosst"})) << wrong.err;
+  EXPECT_EQ(wrong.out, "");
+  const Finished none = run("read " + kFull + " --filter 'host 192.0.2.1'");
+  EXPECT_EQ(none.exit_code, 0);
+  EXPECT_NE(none.out.find("There is no TCP connection in it."), std::string::npos) << none.out;
+  const Finished misplaced = run("read " + kFull + " 'host 10.61.0.42' --quiet");
+  EXPECT_EQ(misplaced.exit_code, 1);
+  EXPECT_NE(misplaced.err.find("--filter"), std::string::npos) << misplaced.err;
 }
 
 TEST_F(Program, NeverWritesOverACapture) {
