@@ -181,10 +181,9 @@ void add_one_server(EcsRecord& record, const diagnose::OneOfServers& one) {
 
 /// Durations in seconds, as the figures of the clock.
 void add_times(EcsRecord& record, const RefusedTimes& times) {
-  constexpr std::array<std::string_view, 4> kNames = {"minute", "hour", "day", "spells"};
   const auto seconds = [](flowtable::DurationNs ns) { return static_cast<std::uint64_t>(ns / flowtable::kSecondNs); };
   record.open("refused_times");
-  record.word("of", kNames[static_cast<std::size_t>(times.kind)]);
+  record.word("of", kTimesNames[static_cast<std::size_t>(times.kind)]);
   record.number("count", times.cycles);
   if (times.kind == TimesKind::spells) {
     record.number("shortest_seconds", seconds(times.shortest_ns));

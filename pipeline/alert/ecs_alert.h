@@ -31,6 +31,9 @@ class AlertEncoder {
 inline constexpr std::array<std::string_view, 4> kLimitNames = {"sessions", "client_sessions", "arrivals_per_second",
                                                                 "client_arrivals_per_minute"};
 
+/// doorslam.refused_times.of, by TimesKind.
+inline constexpr std::array<std::string_view, 4> kTimesNames = {"minute", "hour", "day", "spells"};
+
 /// event.id of an alert.
 StableId alert_id(const AlertEvent& event) noexcept;
 

@@ -67,9 +67,13 @@ std::vector<std::string> texts(const json& object, const char* path) {
   return out;
 }
 
+bool flag(const json& object, const char* path) {
+  const json& value = value_at(object, path);
+  return value.is_boolean() && value.get<bool>();
+}
+
 alert::DistinctCount distinct(const json& object) {
-  const json& bound = value_at(object, "lower_bound");
-  return {number<std::uint64_t>(object, "count"), bound.is_boolean() && bound.get<bool>(),
+  return {number<std::uint64_t>(object, "count"), flag(object, "lower_bound"),
           number<std::uint64_t>(object, "estimate")};
 }
 
@@ -172,6 +176,44 @@ std::optional<diagnose::LearnedLimit> limit_of(const json& limit) {
                                 .confidence = ratio(limit, "confidence")};
 }
 
+tcp::AnsweringStack stack_of(const json& stack) {
+  tcp::AnsweringStack out;
+  out.ttl = number<std::uint8_t>(stack, "ttl");
+  out.window = number<std::uint16_t>(stack, "window");
+  out.dont_fragment = flag(stack, "dont_fragment");
+  out.ip_id_zero = flag(stack, "ip_id_zero");
+  return out;
+}
+
+std::optional<diagnose::OneOfServers> one_server_of(const json& one) {
+  if (!one.is_object()) return std::nullopt;
+  return diagnose::OneOfServers{.refusing = stack_of(value_at(one, "refusing")),
+                                .serving = stack_of(value_at(one, "serving")),
+                                .others = number<std::uint32_t>(one, "others"),
+                                .refused = number<std::uint32_t>(one, "refused"),
+                                .served = number<std::uint32_t>(one, "served"),
+                                .refused_elsewhere = number<std::uint32_t>(one, "refused_elsewhere"),
+                                .served_elsewhere = number<std::uint32_t>(one, "served_elsewhere")};
+}
+
+std::optional<alert::RefusedTimes> times_of(const json& times) {
+  if (!times.is_object()) return std::nullopt;
+  const auto seconds = [&](const char* key) { return number<std::uint32_t>(times, key) * flowtable::kSecondNs; };
+  return alert::RefusedTimes{.kind = named<alert::TimesKind>(alert::kTimesNames, text(times, "of")),
+                             .from_seconds = number<std::uint32_t>(times, "from_seconds"),
+                             .to_seconds = number<std::uint32_t>(times, "to_seconds"),
+                             .cycles = number<std::uint32_t>(times, "count"),
+                             .shortest_ns = seconds("shortest_seconds"),
+                             .longest_ns = seconds("longest_seconds"),
+                             .least_apart_ns = seconds("least_apart_seconds"),
+                             .most_apart_ns = seconds("most_apart_seconds"),
+                             .refused_within = number<std::uint32_t>(times, "refused_within"),
+                             .refused = number<std::uint32_t>(times, "refused"),
+                             .served_within = number<std::uint32_t>(times, "served_within"),
+                             .served = number<std::uint32_t>(times, "served"),
+                             .chance = ratio(times, "chance")};
+}
+
 diagnose::Cause cause_of(const json& object) {
   return diagnose::cause_named(text(object, "cause")).value_or(diagnose::Cause::unknown);
 }
@@ -199,6 +241,7 @@ diagnose::Diagnosis stored_diagnosis(const json& record) {
   out.banner = text(own, "banner");
   out.caveats = texts(own, "caveats");
   out.limit = limit_of(value_at(own, "limit"));
+  out.one_server = one_server_of(value_at(own, "one_server"));
   return out;
 }
 
@@ -215,6 +258,7 @@ StoredIncident stored_incident(const json& record) {
   }
   take_sample(record, incident);
   take_counts(record, incident);
+  incident.times = times_of(value_at(own, "refused_times"));
   incident.server = incident.sample.summary.responder;
   if (incident.scope == alert::IncidentScope::server) incident.server.port = 0;
   const std::string client = text(record, "source/ip");

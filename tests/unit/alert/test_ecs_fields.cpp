@@ -121,6 +121,7 @@ std::vector<json> richest_records() {
   connection.diagnosis.caveats = {"caveat"};
   connection.diagnosis.contributions = {{"evidence", diagnose::Cause::acl_denied, 1.0, 1.0}};
   connection.diagnosis.limit = diagnose::LearnedLimit{};
+  connection.diagnosis.one_server = diagnose::OneOfServers{};
   auto evidence = *connection.evidence;
   evidence.first_rungs[3].skipped = 2;
   evidence.icmp.time_ns = sample::kEpoch + sample::kMs;
@@ -140,7 +141,11 @@ std::vector<json> richest_records() {
   AlertEncoder alerts({.version = "1", .observer_name = "sensor"});
   FlowEncoder flows({.version = "1", .observer_name = "sensor"});
   std::vector<json> records = all_records();
-  records.push_back(json::parse(alerts.encode(event)));
+  for (const TimesKind kind : {TimesKind::hour, TimesKind::spells}) {
+    event.incident.times = RefusedTimes{};
+    event.incident.times->kind = kind;
+    records.push_back(json::parse(alerts.encode(event)));
+  }
   records.push_back(json::parse(flows.encode(connection)));
   return records;
 }
