@@ -38,9 +38,14 @@ constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
 /// As much of the first words as two sessions with different refusal texts differ in, and time stamps do not.
 constexpr std::size_t kDigestedWords = 12;
 
+/// SSH and TLS begin alike with everybody, and what decides comes later, where it cannot be read.
+bool goes_on_encrypted(const PayloadHead& head) {
+  return head.length == PayloadHead::kCapacity && (speaks_ssh(head) || (head.bytes[0] == 22 && head.bytes[1] == 3));
+}
+
 /// FNV-1a over the server's first words; digits are taken as one, so that times and counters do not make words new.
 std::uint32_t digest_of_words(const PayloadHead& head) {
-  if (head.length == 0 || head.incomplete) return 0;
+  if (head.length == 0 || head.incomplete || goes_on_encrypted(head)) return 0;
   std::uint32_t digest = 2166136261U;
   for (std::size_t i = 0; i < std::min<std::size_t>(head.length, kDigestedWords); ++i) {
     const std::uint8_t octet = head.bytes[i];
