@@ -152,9 +152,9 @@ TEST_F(Program, ReadsThePacketsThatAFilterLetsThrough) {
 }
 
 TEST_F(Program, SaysWhatIsWrongWithAFilter) {
-  const Finished wrong = run("read " + kFull + " --filter 'hosst 10.61.0.42'");
+  const Finished wrong = run("read " + kFull + " --filter 'tcp and and'");
   EXPECT_EQ(wrong.exit_code, 2);
-  EXPECT_TRUE(is_one_line_with(wrong.err, {"--filter", "hosst"})) << wrong.err;
+  EXPECT_TRUE(is_one_line_with(wrong.err, {"--filter", "tcp and and"})) << wrong.err;
   EXPECT_EQ(wrong.out, "");
   const Finished none = run("read " + kFull + " --filter 'host 192.0.2.1'");
   EXPECT_EQ(none.exit_code, 0);
