@@ -4,7 +4,7 @@
 
 #include "config/key.h"
 
-/// The table of keys. Defaults are those of the options structs (tests/unit/config/test_options.cpp holds them
+/// The table of keys. Defaults are those of the options structs (tests/unit/config/options_test.cpp holds them
 /// together).
 namespace doorslam::config {
 namespace {

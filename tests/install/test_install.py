@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Installs a build below a folder of its own and uses what is there, as a packager and a site do.
 
-  install_test.py --build BUILD-TREE --captures FOLDER
+  test_install.py --build BUILD-TREE --captures FOLDER
 
 Checks that every file is at its place, that the installed program finds the installed signatures, that the unit, the
 user, the device rule and the log rotation are what their programs understand, and that an upgrade keeps the site's
