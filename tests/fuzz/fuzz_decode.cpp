@@ -70,7 +70,7 @@ class Session {
   void check_short_cut(const packet::RawPacket& raw) {
     packet::Segment plain;
     if (!packet::decode_plain_frame(raw, true, plain)) return;
-    const std::size_t link_octets = raw.captured[12] == 0x08 ? 14 : 18;
+    const std::size_t link_octets = raw.captured[12] == 0x81 ? 18 : 14;  // with an 802.1Q tag or without
     packet::RawPacket datagram = raw;
     datagram.link_type = packet::link_type::kRaw;
     datagram.captured = raw.captured.subspan(link_octets);

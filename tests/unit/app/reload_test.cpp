@@ -25,7 +25,7 @@ auto handed_on(const Settings& settings) {
                                analysis.contributions, analysis.ledger.window_ns),
                     std::tuple(incidents.update_interval_ns, incidents.quiet_ns, incidents.flap_ns,
                                incidents.fold_wait_ns, incidents.sample_clients, incidents.fold_ports,
-                               incidents.fold_servers, incidents.max_open, incidents.expected),
+                               incidents.fold_servers, incidents.max_open, incidents.frame_samples, incidents.expected),
                     std::tuple(encoders.community_id_seed, encoders.banner, encoders.observer_name),
                     config::signature_paths(settings));
 }
@@ -50,9 +50,10 @@ std::string another_value(const Key& key) {
 }
 
 TEST(Reload, ChangesTheKeysThatSayItAndNoOthers) {
-  const Settings before;
+  Settings before;
+  ASSERT_TRUE(before.override_with("evidence.folder=/evidence"));  // without one, its other keys are of no account
   for (const Key& key : config::keys()) {
-    Settings after;
+    Settings after = before;
     ASSERT_TRUE(after.override_with(std::string(key.name) + "=" + another_value(key))) << key.name;
     ASSERT_NE(after.value(key), before.value(key)) << key.name;
     const bool in_force = handed_on(after) != handed_on(before);
