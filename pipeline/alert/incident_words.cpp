@@ -331,7 +331,7 @@ std::string limit_words(const Incident& incident) {
   constexpr double kGoodFit = 0.8;
   const Counted& counts = kCounted[static_cast<std::size_t>(limit.kind)];
   return fmt::format("{} from {} {} on: {} of {} refused met as many, {} of {} served did not.",
-                     limit.fit >= kGoodFit ? "refuses" : "seems to refuse", limit.ceiling,
+                     limit.fit() >= kGoodFit ? "refuses" : "seems to refuse", limit.ceiling,
                      limit.ceiling == 1 ? counts.one : counts.many, limit.refused_from,
                      limit.refused_from + limit.refused_below, limit.served_below,
                      limit.served_from + limit.served_below);

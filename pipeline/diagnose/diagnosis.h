@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/diagnose/cause.h"
+#include "pipeline/diagnose/chance.h"
 #include "pipeline/tcp/connection.h"
 #include "pipeline/tcp/evidence.h"
 #include "pipeline/tcp/frames.h"
@@ -53,8 +54,9 @@ struct LearnedLimit {
   std::uint32_t refused_below = 0;
   std::uint32_t served_from = 0;
   std::uint32_t served_below = 0;
-  double fit = 0.0;         ///< share of the refused at the ceiling less that of the served, 0 to 1
   double confidence = 0.0;  ///< how much rarer such a figure is among the served, as far as it fits; 0 to 1
+
+  double fit() const { return Parting{refused_from, refused_below, served_from, served_below}.fit(); }
 };
 
 /// The refusals came from one of several servers behind the address.

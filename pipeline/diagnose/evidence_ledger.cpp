@@ -194,7 +194,6 @@ std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
                         .refused_below = figure.refused_below,
                         .served_from = figure.served_from,
                         .served_below = figure.served_below,
-                        .fit = figure.fit(),
                         .confidence = firmness(figure)};
   }
   return best;

@@ -9,6 +9,7 @@
 #include "flowtable/ip_address.h"
 #include "flowtable/prefetch.h"
 #include "flowtable/time.h"
+#include "pipeline/diagnose/chance.h"
 #include "pipeline/diagnose/id_index.h"
 #include "pipeline/diagnose/recency_map.h"
 #include "pipeline/tcp/connection.h"
@@ -80,12 +81,7 @@ struct LoadFigure {
   std::uint32_t refused_from = 0;  ///< the subject included
 
   bool at_ceiling() const { return ceiling > 0 && subject >= ceiling; }
-  /// The share of the refused at the ceiling less that of the served (Youden's J), 0 to 1; 1: they are parted wholly.
-  double fit() const {
-    const double refused = refused_from + refused_below;
-    const double served = served_from + served_below;
-    return refused == 0 || served == 0 ? 0.0 : refused_from / refused - served_from / served;
-  }
+  double fit() const { return Parting{refused_from, refused_below, served_from, served_below}.fit(); }
 };
 
 /// Several servers behind one address, told apart by their SYN-ACKs: the one that the subject met, and the others.

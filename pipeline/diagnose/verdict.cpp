@@ -27,8 +27,6 @@ struct Scale {
 
 using Scales = std::array<Scale, kCauseCount>;
 
-/// The log-odds are sharper than the truth, because pieces of evidence overlap; this evens them out.
-constexpr double kTemperature = 1.25;
 /// A hypothesis less probable than this is told only if something speaks about it.
 constexpr double kWorthTelling = 0.02;
 
@@ -101,7 +99,7 @@ std::array<double, kCauseCount> probabilities(const Scales& scales) {
   for (const Scale& scale : scales) highest = std::max(highest, scale.log_odds);
   double sum = 0.0;
   for (std::size_t i = 0; i < kCauseCount; ++i) {
-    p[i] = std::exp((scales[i].log_odds - highest) / kTemperature);
+    p[i] = std::exp(scales[i].log_odds - highest);
     sum += p[i];
   }
   for (double& value : p) value /= sum;

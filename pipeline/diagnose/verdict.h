@@ -8,7 +8,7 @@ namespace doorslam::diagnose {
 /// Weighs all evidence and words the hypotheses. Below this probability a cause is not named: `unknown` is.
 inline constexpr double kLeastConfidence = 0.35;
 /// The same for `served` where the capture has nothing of the connection but its close.
-inline constexpr double kLeastToCallServed = 0.6;
+inline constexpr double kLeastToCallServed = 2.0 / 3;
 
 /// The reading of one connection. Deterministic; no clock. Fills everything but banner, caveats and contributions.
 Diagnosis judge(const Case& c);

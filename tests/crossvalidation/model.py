@@ -95,7 +95,7 @@ def fit_temperature(judged):
             total -= math.log(max(1e-6, sum(told.get(cause, 0.0) for cause in row.acceptable)))
         return total
 
-    return min((0.7 + 0.1 * step for step in range(44)), key=loss)
+    return min((0.3 + 0.1 * step for step in range(48)), key=loss)
 
 
 def figures(verdicts):

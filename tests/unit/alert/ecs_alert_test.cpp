@@ -108,13 +108,13 @@ TEST(AlertEncoder, TellsTheLimitAndThePrefixesThatWereLearned) {
   EXPECT_EQ(told["refused_below"], 0);
   EXPECT_EQ(told["served_below"], 9);
   EXPECT_EQ(told["confidence"], 0.5);
+  EXPECT_EQ(limit_words(incident),
+            "refuses from 4 open sessions of one client on: 8 of 8 refused met as many, 9 of 9 served did not.");
+  incident.sample.diagnosis.limit->refused_below = 3;
+  incident.sample.diagnosis.limit->ceiling = 1;
   EXPECT_EQ(
       limit_words(incident),
-      "seems to refuse from 4 open sessions of one client on: 8 of 8 refused met as many, 9 of 9 served did not.");
-  incident.sample.diagnosis.limit->fit = 0.9;
-  incident.sample.diagnosis.limit->ceiling = 1;
-  EXPECT_EQ(limit_words(incident),
-            "refuses from 1 open session of one client on: 8 of 8 refused met as many, 9 of 9 served did not.");
+      "seems to refuse from 1 open session of one client on: 8 of 11 refused met as many, 9 of 9 served did not.");
 }
 
 TEST(AlertEncoder, TellsWhichServerRefusesAndWhen) {

@@ -243,7 +243,7 @@ TEST(LimitPerClientStory, IsNamedWhereTheFigureOfAllFitsNoBetter) {
   EXPECT_TRUE(is_read_as(reading, Cause::connection_limit));
   ASSERT_TRUE(reading.diagnosis.limit);
   EXPECT_EQ(reading.diagnosis.limit->kind, LimitKind::client_sessions);
-  EXPECT_DOUBLE_EQ(reading.diagnosis.limit->fit, 1.0);
+  EXPECT_DOUBLE_EQ(reading.diagnosis.limit->fit(), 1.0);
 }
 
 /// One of several refusals happens to meet an open session: that is no limit, and not told as one.
