@@ -315,6 +315,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {.name = "evidence.memory_bytes",
      .kind = size,
      .fallback = "64MiB",
+     .reloads = true,
      .least = 1024 * 1024,
      .most = 16 * kGiB,
      .help = "Memory for the packets of ended connections until their incident is told; beyond it, connections go "

@@ -104,8 +104,7 @@ std::vector<std::string> steps_about_client(const Incident& incident) {
   if (sweep) {
     out.push_back(
         fmt::format("If {} ought to reach these servers, look at what they have in common: its route, VPN or address, "
-                    "and the packet "
-                    "filter next to it.",
+                    "and the packet filter next to it.",
                     client));
   }
   return out;

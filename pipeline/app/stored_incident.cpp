@@ -145,7 +145,6 @@ void take_counts(const json& record, Incident& incident) {
   incident.quality.gap_bytes = number<std::uint64_t>(quality, "gap_bytes");
   incident.quality.duplicates = number<std::uint64_t>(quality, "duplicates");
   incident.quality.evidence_missing = number<std::uint64_t>(quality, "evidence_missing");
-  incident.quality.port_drops = number<std::uint64_t>(quality, "port_drops");
   // Of the stream as a whole the record has the share alone.
   const double lost = ratio(quality, "loss_ratio");
   if (lost > 0.0) {
@@ -259,6 +258,7 @@ StoredIncident stored_incident(const json& record) {
   }
   take_sample(record, incident);
   take_counts(record, incident);
+  incident.evidence_file = alert::for_terminal(text(record, "file/path"));
   incident.times = times_of(value_at(own, "refused_times"));
   incident.server = incident.sample.summary.responder;
   if (incident.scope == alert::IncidentScope::server) incident.server.port = 0;

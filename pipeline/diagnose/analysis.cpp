@@ -59,7 +59,8 @@ std::uint32_t digest_of_words(const PayloadHead& head) {
 bool lost_first_words(const tcp::ConnectionSummary& summary, const Evidence* evidence) {
   if (evidence == nullptr || summary.side[index_of(Side::responder)].gap_bytes == 0) return false;
   constexpr std::uint16_t kNotMuch = 2;
-  return evidence->of(Side::responder).head.incomplete && evidence->exchanges <= kNotMuch;
+  const PayloadHead& head = evidence->of(Side::responder).head;
+  return (head.incomplete || head.length == 0) && evidence->exchanges <= kNotMuch;
 }
 
 /// Words of a server that ends, not of one that is full.
@@ -103,13 +104,15 @@ flowtable::DurationNs idle_time(const Evidence* evidence) {
   if (evidence == nullptr) return 0;
   const TimeNs closed = server_close_time(*evidence);
   const TimeNs last =
-      std::max(evidence->of(Side::originator).last_payload_ns, evidence->of(Side::responder).last_payload_ns);
+      std::max(last_words_time(*evidence, Side::originator), last_words_time(*evidence, Side::responder));
   return closed == kNoTime || last == kNoTime ? 0 : std::max<flowtable::DurationNs>(0, closed - last);
 }
 
 /// A capture that ends shows no silence: what was to come within this would have come behind its end.
-flowtable::DurationNs patience_with(Ending ending) {
+flowtable::DurationNs patience_with(Ending ending, const Evidence* evidence) {
   switch (ending) {
+    case Ending::closed_without_a_word:  // of a server that was not captured, silence is what tells
+      return evidence != nullptr && server_close_time(*evidence) == kNoTime ? 5 * flowtable::kSecondNs : 0;
     case Ending::syn_unanswered:
       return 2 * flowtable::kSecondNs;
     case Ending::server_silent:
@@ -128,7 +131,7 @@ Ending ending_of(const ConnectionEvent& event, const Evidence* evidence) {
   if (evidence != nullptr) {
     cut_off = cut_off && evidence->syns < 2 && evidence->of(Side::responder).retransmissions < 2;
   }
-  return cut_off && event.time_ns - event.summary.end_ns < patience_with(ending) ? Ending::let_go : ending;
+  return cut_off && event.time_ns - event.summary.end_ns < patience_with(ending, evidence) ? Ending::let_go : ending;
 }
 
 /// Nothing remarkable is known of it but that it was open when the following ended: what else the server did tells
@@ -481,6 +484,7 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
   c.ending = pending.ending;
   c.outcome = pending.outcome;
   c.hung_up_soon = pending.hung_up_soon;
+  c.first_words_known = pending.words.digest != 0;
   c.accepted_ns = e != nullptr && e->handshake_ns != kNoTime ? e->handshake_ns : pending.summary.start_ns;
   c.closed_ns = closed != kNoTime ? closed : pending.summary.end_ns;
   c.packets_lost = losses_.packets_between(pending.summary.start_ns, pending.summary.end_ns + kAnswerAwaitedNs);

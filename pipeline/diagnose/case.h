@@ -27,6 +27,7 @@ struct Case {
   std::uint64_t packets_lost = 0;              ///< by the sensor, while the connection was under way
   Outcome outcome = Outcome::served;           ///< by its own packets
   bool hung_up_soon = false;                   ///< as in EndedNote
+  bool first_words_known = false;              ///< the server's, as far as they are compared with those to others
   std::span<const SignatureHit> server_words;  ///< most telling first
   std::span<const SignatureHit> client_words;
 
@@ -35,7 +36,11 @@ struct Case {
   /// By its own packets, or by words that this server does not use towards those whom it serves.
   bool looks_refused() const {
     if (outcome == Outcome::refused_silently || outcome == Outcome::refused_in_words) return true;
-    return hung_up_soon && contrast.usual_words > 0 && contrast.served_same_words == 0;
+    return begins_otherwise();
+  }
+  /// It closed on first words that it does not use towards those whom it serves.
+  bool begins_otherwise() const {
+    return hung_up_soon && first_words_known && contrast.usual_words > 0 && contrast.served_same_words == 0;
   }
   /// The server hung up on a connection that it had accepted.
   bool server_hung_up() const {

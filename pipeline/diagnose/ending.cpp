@@ -221,6 +221,7 @@ std::uint32_t unanswered_probes(const Evidence& evidence) {
 }
 
 bool is_alone(const Evidence& evidence, Side side) {
+  if (evidence.begins_late) return false;  // the other side's packets may have been in what was given back
   const auto was_seen = [&](Side one) { return evidence.of(one).first.seen || evidence.of(one).rst.seen; };
   return was_seen(side) && !was_seen(other(side));
 }
@@ -234,6 +235,7 @@ Unseen unseen_by_acks(const Evidence& evidence) {
   TimeNs last_advance_ns = kNoTime;
   bool closed = false;
   bool went_on = false;
+  bool octet_by_octet = false;
   evidence.for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
     if (rung.side != seen || (rung.flags & packet::tcp_flag::kAck) == 0) return;
     const bool advances = rung.ack > acked;
@@ -244,11 +246,12 @@ Unseen unseen_by_acks(const Evidence& evidence) {
     closed = (rung.flags & (packet::tcp_flag::kFin | packet::tcp_flag::kRst)) != 0;
     if (!advances) return;
     if (last_advance > 0) unseen.last_octets_ns = last_advance_ns;
+    octet_by_octet |= last_advance == 1;
     last_advance = rung.ack - acked;
     last_advance_ns = rung.time_ns;
     acked = rung.ack;
   });
-  const bool is_fin = last_advance == 1 && !went_on;
+  const bool is_fin = last_advance == 1 && !went_on && !octet_by_octet;
   (is_fin ? unseen.closed_ns : unseen.last_octets_ns) = last_advance_ns;
   unseen.octets = acked - 1 - (is_fin ? 1 : 0);
   return unseen;
@@ -259,22 +262,28 @@ TimeNs server_close_time(const Evidence& evidence) {
   return first_end_of(evidence.of(Side::responder));
 }
 
+TimeNs last_words_time(const Evidence& evidence, Side side) {
+  return is_alone(evidence, other(side)) ? unseen_by_acks(evidence).last_octets_ns : evidence.of(side).last_payload_ns;
+}
+
+bool server_closed_by_fin(const Evidence& evidence) {
+  const TimeNs closed = server_close_time(evidence);
+  const bool by_ack = is_alone(evidence, Side::originator);
+  return closed != kNoTime && (by_ack || evidence.of(Side::responder).fin_ns == closed);
+}
+
 Cut cut_of(Ending ending, const Evidence* evidence) {
   if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return Cut::none;
   if (evidence == nullptr) return Cut::none;
-  const SideEvidence& server = evidence->of(Side::responder);
-  const bool client_alone = is_alone(*evidence, Side::originator);
-  const bool server_alone = is_alone(*evidence, Side::responder);
-  const TimeNs unseen_spoke = client_alone || server_alone ? unseen_by_acks(*evidence).last_octets_ns : kNoTime;
-  const TimeNs client_spoke = server_alone ? unseen_spoke : evidence->of(Side::originator).last_payload_ns;
-  const TimeNs server_spoke = client_alone ? unseen_spoke : server.last_payload_ns;
+  const TimeNs client_spoke = last_words_time(*evidence, Side::originator);
+  const TimeNs server_spoke = last_words_time(*evidence, Side::responder);
   const TimeNs closed = server_close_time(*evidence);
   // What the client says behind the close is no part of the session.
   if (client_spoke <= server_spoke || client_spoke > closed) {
     return closed - server_spoke > kSameBreathNs ? Cut::in_midst : Cut::none;
   }
   // A RST would mean that the words were not even read.
-  const bool was_heard = client_alone || (server.fin_ns != kNoTime && server.fin_ns == closed);
+  const bool was_heard = server_closed_by_fin(*evidence);
   const bool at_once = closed - client_spoke <= kSameBreathNs + server_round_trip(*evidence);
   return was_heard && at_once ? Cut::on_last_words : Cut::in_midst;
 }

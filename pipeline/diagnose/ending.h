@@ -54,7 +54,8 @@ flowtable::DurationNs server_round_trip(const tcp::Evidence& evidence);
 std::uint32_t unanswered_probes(const tcp::Evidence& evidence);
 
 /// What the acknowledgements of the one side that was captured tell of the other, up to its own close. A FIN shows as
-/// the one octet that is acknowledged last; hardly anyone sends a single octet of payload.
+/// the one octet that is acknowledged last; hardly anyone sends a single octet of payload, and whoever does, as an echo
+/// of what is typed, does so again and again.
 struct Unseen {
   std::uint32_t octets = 0;              ///< of payload
   flowtable::TimeNs last_octets_ns = 0;  ///< when the last of them were acknowledged; kNoTime: none were
@@ -64,12 +65,19 @@ struct Unseen {
 /// All zero where packets of both sides are there, or of none.
 Unseen unseen_by_acks(const tcp::Evidence& evidence);
 
-/// Only this side was captured.
+/// Only this side was captured, from the beginning of the evidence on.
 bool is_alone(const tcp::Evidence& evidence, tcp::Side side);
 
 /// When the server's side ended it (FIN or RST, or the acknowledgement of its FIN where only the client was captured),
 /// or kNoTime.
 flowtable::TimeNs server_close_time(const tcp::Evidence& evidence);
+
+/// By FIN, not by RST, as far as the capture tells.
+bool server_closed_by_fin(const tcp::Evidence& evidence);
+
+/// When this side last sent payload, or when the last of it was acknowledged where only the other side was captured;
+/// kNoTime where it sent none.
+flowtable::TimeNs last_words_time(const tcp::Evidence& evidence, tcp::Side side);
 
 /// How the server ended a session in which it had spoken.
 enum class Cut : std::uint8_t {

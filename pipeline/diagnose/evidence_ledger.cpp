@@ -32,6 +32,8 @@ bool is_limit(const LoadFigure& figure) {
 
 /// A ceiling that fits worse may still be evidence, but is none to tell a person of.
 constexpr double kLeastFitToTell = 0.5;
+/// One that was refused stands above any line that is drawn below it.
+constexpr std::uint32_t kLeastRefusedToTell = 2;
 
 /// Two in a second or a minute are a coincidence.
 constexpr std::uint32_t kLeastRate = 3;
@@ -185,6 +187,7 @@ std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
   std::optional<LearnedLimit> best;
   for (const auto& [kind, figure, least] : cause == Cause::connection_limit ? of_sessions : of_arrivals) {
     if (!is_limit(figure) || figure.ceiling < least || figure.fit() < kLeastFitToTell) continue;
+    if (figure.refused_from < kLeastRefusedToTell) continue;
     // Where both explain as much, that of one client does: without one, its figure would not part them so well.
     if (best && firmness(figure) < best->confidence) continue;
     best = LearnedLimit{.kind = kind,

@@ -176,7 +176,7 @@ std::optional<Finding> words_usual_here(const Case& c) {
 /// knows.
 std::optional<Finding> words_unusual_here(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.hung_up_soon || !c.looks_refused() || c.outcome == Outcome::refused_in_words) return std::nullopt;
+  if (!c.begins_otherwise() || c.outcome == Outcome::refused_in_words) return std::nullopt;
   // Where every session begins in its own way, another way tells little.
   const bool uniform = 2 * k.usual_kinds <= k.usual_words + 1;
   return Finding{fmt::format("the server said something else than to the {} that went on, and closed",
@@ -197,10 +197,10 @@ std::optional<Finding> ordinary_close_after_answer(const Case& c) {
   // A refusal in words is delivered in one breath as well, and an SSH server leaves the closing to the client.
   if (c.packets != nullptr && speaks_ssh(c.server()->head)) return std::nullopt;
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr || c.looks_refused()) return std::nullopt;
-  const SideEvidence& server = *c.server();
-  const SideEvidence& client = *c.client();
-  if (server.last_payload_ns < client.last_payload_ns) return std::nullopt;
-  if (server.fin_ns == kNoTime || server.fin_ns - server.last_payload_ns > kSameBreathNs) return std::nullopt;
+  const auto answered_ns = last_words_time(*c.packets, Side::responder);
+  if (answered_ns < last_words_time(*c.packets, Side::originator)) return std::nullopt;
+  if (!server_closed_by_fin(*c.packets)) return std::nullopt;
+  if (server_close_time(*c.packets) - answered_ns > kSameBreathNs) return std::nullopt;
   return Finding{"the server answered the last request and closed in one breath"};
 }
 
@@ -208,17 +208,17 @@ std::optional<Finding> ordinary_close_after_answer(const Case& c) {
 std::optional<Finding> ended_on_last_words(const Case& c) {
   if (c.ending != Ending::closed_after_reply || cut_of(c.ending, c.packets) != Cut::on_last_words) return std::nullopt;
   return Finding{fmt::format("the server closed {} after the client's last words, which it had read",
-                             in_words(c.closed_ns - c.client()->last_payload_ns))};
+                             in_words(c.closed_ns - last_words_time(*c.packets, Side::originator)))};
 }
 
 /// A request that the server took and did not answer before it ended the session.
 std::optional<Finding> cut_short_without_answer(const Case& c) {
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
-  const SideEvidence& server = *c.server();
-  if (c.client()->last_payload_ns <= server.last_payload_ns) return std::nullopt;
+  const auto asked_ns = last_words_time(*c.packets, Side::originator);
+  if (asked_ns <= last_words_time(*c.packets, Side::responder)) return std::nullopt;
   if (cut_of(c.ending, c.packets) == Cut::on_last_words) return std::nullopt;
   return Finding{fmt::format("the server ended the session {} after a request that it did not answer",
-                             in_words(c.closed_ns - c.client()->last_payload_ns))};
+                             in_words(c.closed_ns - asked_ns))};
 }
 
 /// A server that serves others and hangs up on this ClientHello dislikes something in it: a version, a cipher, a name.

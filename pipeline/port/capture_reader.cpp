@@ -102,8 +102,8 @@ Result<void> CaptureReader::filter_by(const std::string& expression) {
   std::unique_ptr<bpf_program, FilterFreer> filter(new bpf_program{});
   constexpr int kOptimised = 1;
   if (pcap_compile(pcap_.get(), filter.get(), expression.c_str(), kOptimised, PCAP_NETMASK_UNKNOWN) != 0) {
-    return usage_error(fmt::format("--filter '{}': {}; man 7 pcap-filter says what is possible", printable(expression),
-                                   printable(pcap_geterr(pcap_.get()))));
+    return usage_error(fmt::format("--filter '{}' for {}: {}; man 7 pcap-filter says what is possible",
+                                   printable(expression), printable(path_), printable(pcap_geterr(pcap_.get()))));
   }
   filter_ = std::move(filter);
   return {};

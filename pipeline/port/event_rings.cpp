@@ -93,10 +93,10 @@ bool EventOutlet::put_frames(packet::ByteView packed) noexcept {
   SpscRing<FrameChunk>& ring = *rings_.frames;
   const std::size_t chunks = chunks_for(packed.size());
   if (chunks > ring.capacity()) return false;
-  while (ring.room() < chunks) {
+  if (ring.room() < chunks) {
     if (!wait_) return false;
     ++counters_.waits;
-    nap();
+    while (ring.room() < chunks) nap();
   }
   const auto length = static_cast<std::uint32_t>(packed.size());
   FrameChunk piece;

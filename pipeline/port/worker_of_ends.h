@@ -23,8 +23,11 @@ class WorkerOfEnds {
     const std::uint64_t hash = a.address.version == flowtable::IpVersion::v4
                                    ? key_.hash(flowtable::make_key4(a, b, vlan_or_0).key)
                                    : key_.hash(flowtable::make_key6(a, b, vlan_or_0).key);
-    // The upper half times the number of workers, in place of a division.
-    return static_cast<std::size_t>(((hash >> 32U) * workers_) >> 32U);
+    // A worker's table may have the same key, and picks buckets by the halves of the hash: without another mixture all
+    // connections of a worker would want the same part of its table. The upper half times the number of workers, in
+    // place of a division.
+    constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15U;
+    return static_cast<std::size_t>((((hash * kGoldenRatio) >> 32U) * workers_) >> 32U);
   }
 
  private:

@@ -83,6 +83,10 @@ bool is_over_the_trouble(const SegmentContext& context) {
 
 }  // namespace
 
+void count_unrecorded(const SegmentContext& context) noexcept {
+  context.evidence->skipped = context.evidence->skipped_of(packets_of(context.flow, context.details));
+}
+
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
   FlowRecord& flow = context.flow;
   bool resumed = false;

@@ -44,6 +44,9 @@ inline Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& detail
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
                                EvidenceCounters& counters) noexcept;
 
+/// Before a segment that counts for nothing is recorded although recording is suspended: what went by until then.
+void count_unrecorded(const SegmentContext& context) noexcept;
+
 /// After a segment was recorded: marks the connection as served if it is, and takes back what it needs no more.
 void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept;
 

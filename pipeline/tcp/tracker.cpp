@@ -478,6 +478,7 @@ void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segm
   flow.set_last_seen(segment.time_ns);
   if (!flow.has(FlowFlag::evidence)) return;
   SegmentContext context{segment, side, flow, details, &evidence_[details.evidence]};
+  if (!flow.has(FlowFlag::recording)) count_unrecorded(context);
   record_bad_checksum(context);
   if (frames_ != nullptr) [[unlikely]]
     keep_frame(*context.evidence, details.evidence, segment);

@@ -35,7 +35,7 @@ std::size_t icmp_header_octets(const PackedFrame& frame) {
   packet::IpHeader quoted;
   const auto cut_off = [](const packet::Verdict& verdict) { return verdict.has_value(); };
   if (cut_off(packet::reach_ip(packet::start_of_frame(frame.link_type, reader), reader, vlan))) return 0;
-  if (cut_off(packet::parse_ip(reader, false, ip))) return 0;
+  if (cut_off(packet::parse_ip(reader, false, ip)) || ip.fragment) return 0;
   const auto wanted = ip.is_v4() ? packet::ip_protocol::kIcmp : packet::ip_protocol::kIcmpv6;
   if (ip.protocol != wanted || !reader.skip(kMessage)) return 0;
   if (cut_off(packet::parse_quoted_ip(reader, quoted)) || !reader.skip(kMessage)) return 0;
@@ -90,7 +90,8 @@ void add_connection(const alert::Incident& incident, std::size_t place, const Ev
   }
   std::vector<PackedFrame> frames = tcp::frames_of(sample.frames->packed);
   leave_out(frames, options.packets);
-  std::uint32_t next = 0;
+  std::uint32_t next = 0;     // rung
+  std::uint32_t skipped = 0;  // segments before it that were not recorded
   for (const PackedFrame& frame : frames) {
     const packet::ByteView shown = shown_octets(frame, options.payload);
     if (shown.empty()) continue;
@@ -101,10 +102,14 @@ void add_connection(const alert::Incident& incident, std::size_t place, const Ev
                    .wire_length = frame.wire_length,
                    .link_type = frame.link_type};
     if (next == 0) added.comments.push_back(introduction(incident, place));
-    if (!icmp && frame.rung != next) {
-      added.comments.push_back(counted(frame.rung - next, "packet") + " of this connection left out before it");
+    if (!icmp) {
+      const std::uint32_t skipped_before = sample.evidence->place_of(frame.rung).skipped;
+      const std::uint32_t left_out = frame.rung - next + skipped_before - skipped;
+      if (left_out != 0)
+        added.comments.push_back(counted(left_out, "packet") + " of this connection left out before it");
+      next = frame.rung + 1;
+      skipped = skipped_before;
     }
-    if (!icmp) next = frame.rung + 1;
     added.comments.push_back(words[frame.rung]);
   }
 }

@@ -82,6 +82,9 @@ void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, std::span<const Se
         .wire_length = rte_pktmbuf_pkt_len(&buffer),
         .link_type = packet::link_type::kEthernet};
     frames[i] = tcp::frame_of(packet, segments[i]);
+    // Frames may have been cut on their way here; what they had is told by their headers.
+    if (frames[i].header_octets == 0) continue;
+    frames[i].wire_length = std::max(frames[i].wire_length, frames[i].header_octets + segments[i].payload_length);
   }
   tracker.process(segments, frames, out);
 }

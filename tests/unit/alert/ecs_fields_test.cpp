@@ -136,6 +136,7 @@ std::vector<json> richest_records() {
   event.incident.sample_ports = {21};
   event.incident.refused_prefixes = {*parse_prefix("192.0.2.0/24")};
   event.incident.distinct_clients = event.incident.distinct_servers = event.incident.distinct_ports = {600, true, 700};
+  event.incident.evidence_file = "/evidence/incident.pcapng";
   event.incident.reopened = 1;
   event.incident.folded_into = 1;
   AlertEncoder alerts({.version = "1", .observer_name = "sensor"});

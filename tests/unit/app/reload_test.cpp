@@ -22,7 +22,7 @@ auto handed_on(const Settings& settings) {
   const alert::IncidentOptions incidents = config::incident_options(settings);
   const alert::EncoderOptions encoders = config::encoder_options(settings, "");
   return std::tuple(std::tuple(analysis.settle_ns, analysis.capacity_pending, analysis.banner_length,
-                               analysis.contributions, analysis.ledger.window_ns),
+                               analysis.contributions, analysis.frame_memory, analysis.ledger.window_ns),
                     std::tuple(incidents.update_interval_ns, incidents.quiet_ns, incidents.flap_ns,
                                incidents.fold_wait_ns, incidents.sample_clients, incidents.fold_ports,
                                incidents.fold_servers, incidents.max_open, incidents.frame_samples, incidents.expected),

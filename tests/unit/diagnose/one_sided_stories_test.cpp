@@ -92,6 +92,15 @@ const std::vector<OneSidedCase>& one_sided_cases() {
          t.server(kAck);
          t.server(kRst | kAck);
        }},
+      {Ending::still_open, Ending::still_open, "EchoesOfWhatIsTyped",
+       [](Conversation& t) {
+         t.handshake();
+         for (int i = 0; i < 3; ++i) {
+           t.client(kPsh | kAck, "l");
+           t.server(kPsh | kAck, "l");
+           t.client(kAck);
+         }
+       }},
       {Ending::half_open_abandoned, Ending::let_go, "NobodySpeaks", [](Conversation& t) { t.handshake(); }},
   };
   return cases;
@@ -114,8 +123,18 @@ TEST(OneSidedEnding, ALoneResetWithoutANumberAnswersASyn) {
   EXPECT_NE(ending_by(of_a_session, of_a_session.server_end().endpoint), Ending::syn_reset);
 }
 
+/// Evidence that began again, as the pool was short: what is not in it was captured all the same.
+TEST(OneSidedEnding, IsNotToldOfEvidenceThatBeganLate) {
+  tcp::Evidence evidence;
+  evidence.of(Side::responder).rst.seen = true;
+  EXPECT_TRUE(is_alone(evidence, Side::responder));
+  evidence.begins_late = true;
+  EXPECT_FALSE(is_alone(evidence, Side::responder));
+}
+
 /// What is made of a story where only one direction was captured: the server's or the clients'.
-std::vector<DiagnosedConnection> read_direction(const Story& story, const Endpoint& server, Side seen) {
+std::vector<DiagnosedConnection> read_direction(const Story& story, const Endpoint& server, Side seen,
+                                                double seconds_after = 10.0) {
   std::vector<Segment> segments;
   for (const Segment& segment : story.segments()) {
     if ((segment.source == server) == (seen == Side::responder)) segments.push_back(segment);
@@ -123,7 +142,7 @@ std::vector<DiagnosedConnection> read_direction(const Story& story, const Endpoi
   tcp::Tracker tracker(small_options());
   tcp::EventBatch batch;
   tracker.process(segments, batch);
-  tracker.finish(segments.back().time_ns + 10 * kSecondNs, batch);
+  tracker.finish(segments.back().time_ns + seconds(seconds_after), batch);
   Analysis analysis(AnalysisOptions{}, nullptr);
   analysis.collect(batch);
   std::vector<DiagnosedConnection> readings;
@@ -179,6 +198,34 @@ TEST_F(OneSidedStory, WordsThatWereOnlyCountedDoNotSayService) {
   EXPECT_TRUE(is_read_as(of(by_client, talk), Cause::served));
   EXPECT_TRUE(argues_against(of(by_client, talk), Cause::served, "but what they said was not captured"));
   EXPECT_LT(of(by_client, talk).diagnosis.confidence, 0.9);
+}
+
+/// Answered and closed in one breath, of which the acknowledgements tell.
+TEST_F(OneSidedStory, AnAnswerThatWasOnlyAcknowledgedIsOne) {
+  for (int i = 0; i < 5; ++i) story_.serve(client(10 + i), 1.0 + 2.0 * i, 1.0);
+  Conversation& talk = story_.connect(client(1), 2.5);
+  talk.handshake();
+  talk.client(kPsh | kAck, "GET / HTTP/1.0\r\n\r\n");
+  talk.server(kPsh | kAck, "HTTP/1.0 200 OK\r\n\r\nhello");
+  talk.client(kAck);
+  Story::hang_up(talk);
+  const auto by_client = read_direction(story_, server_, Side::originator);
+  EXPECT_TRUE(is_read_as(of(by_client, talk), Cause::served));
+  EXPECT_FALSE(says(of(by_client, talk), "did not answer"));
+  EXPECT_FALSE(says(of(by_client, talk), "said something else")) << "what it said was not captured";
+}
+
+/// A request of a client whose server was not captured, as the last packet of the capture: the answer was to come.
+TEST_F(OneSidedStory, ARequestAtTheEndOfTheCaptureWasNotRefused) {
+  for (int i = 0; i < 5; ++i) story_.serve(client(10 + i), 1.0 + 2.0 * i, 1.0);
+  Conversation& talk = story_.connect(client(1), 20.0);
+  talk.handshake();
+  talk.client(kPsh | kAck, "hello");
+  const auto by_client = read_direction(story_, server_, Side::originator, 0);
+  for (const DiagnosedConnection& reading : by_client) {
+    const bool is_it = reading.summary.originator == talk.client_end().endpoint;
+    EXPECT_FALSE(is_it && is_refusal(reading.diagnosis.cause));
+  }
 }
 
 TEST_F(OneSidedStory, ACloseIsToldFromWhatThereIs) {
