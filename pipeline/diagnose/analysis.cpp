@@ -35,6 +35,8 @@ constexpr double kPerhapsLoginConfidence = 0.6;
 constexpr std::size_t kLookAhead = 8;
 /// Behind its last packet, one more may have been on its way.
 constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
+/// Whoever gets no acknowledgement sends again by then (Linux waits 200 ms beyond the round trip at least).
+constexpr flowtable::DurationNs kAskedAgainNs = 300 * flowtable::kMillisecondNs;
 /// As much of the first words as two sessions with different refusal texts differ in, and time stamps do not.
 constexpr std::size_t kDigestedWords = 12;
 
@@ -111,8 +113,8 @@ flowtable::DurationNs idle_time(const Evidence* evidence) {
 /// A capture that ends shows no silence: what was to come within this would have come behind its end.
 flowtable::DurationNs patience_with(Ending ending, const Evidence* evidence) {
   switch (ending) {
-    case Ending::closed_without_a_word:  // of a server that was not captured, silence is what tells
-      return evidence != nullptr && server_close_time(*evidence) == kNoTime ? 5 * flowtable::kSecondNs : 0;
+    case Ending::closed_without_a_word:  // of a server that was not captured: the client does not ask again
+      return evidence != nullptr && server_close_time(*evidence) == kNoTime ? kAskedAgainNs : 0;
     case Ending::syn_unanswered:
       return 2 * flowtable::kSecondNs;
     case Ending::server_silent:

@@ -152,6 +152,9 @@ std::optional<Finding> no_word_of_a_limit(const Case& c) {
 
 /// Octets that were acknowledged show that the server spoke, not whether it was a refusal.
 std::optional<Finding> words_not_captured(const Case& c) {
+  if (c.outcome == Outcome::unseen && c.ending != Ending::closed_unseen) {
+    return Finding{"the server spoke and closed, but what it said is missing from the capture"};
+  }
   if (c.ending != Ending::left_after_reply && c.ending != Ending::left_after_greeting) return std::nullopt;
   if (c.packets == nullptr || !is_alone(*c.packets, Side::originator)) return std::nullopt;
   const std::uint32_t octets = unseen_by_acks(*c.packets).octets;

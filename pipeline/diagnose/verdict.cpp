@@ -141,8 +141,8 @@ Diagnosis judge(const Case& c) {
   Diagnosis out;
   word_hypotheses(scales, probabilities(scales), out);
   const Hypothesis& best = out.hypotheses.front();
-  // Of a close whose beginning the capture lacks, "served" is a guess until something speaks for it.
-  const bool is_guess = best.cause == Cause::served && c.ending == Ending::closed_unseen;
+  // Of a close whose beginning or whose words the capture lacks, "served" is a guess until something speaks for it.
+  const bool is_guess = best.cause == Cause::served && c.outcome == Outcome::unseen;
   out.cause = best.probability >= (is_guess ? kLeastToCallServed : kLeastConfidence) ? best.cause : Cause::unknown;
   out.confidence = std::ranges::find(out.hypotheses, out.cause, &Hypothesis::cause)->probability;
   out.limit = evidence::learned_limit(c, out.cause);

@@ -7,7 +7,7 @@ namespace doorslam::diagnose {
 
 /// Weighs all evidence and words the hypotheses. Below this probability a cause is not named: `unknown` is.
 inline constexpr double kLeastConfidence = 0.35;
-/// The same for `served` where the capture has nothing of the connection but its close.
+/// The same for `served` where the capture lacks all but the close, or what the server said.
 inline constexpr double kLeastToCallServed = 2.0 / 3;
 
 /// The reading of one connection. Deterministic; no clock. Fills everything but banner, caveats and contributions.
