@@ -181,7 +181,7 @@ RC_GTEST_PROP(Verdict, IsSoundForAnyCase, ()) {
   RC_ASSERT(std::is_sorted(reading.hypotheses.begin(), reading.hypotheses.end(),
                            [](const Hypothesis& a, const Hypothesis& b) { return a.probability > b.probability; }));
   const Hypothesis& best = reading.hypotheses.front();
-  const bool is_guess = best.cause == Cause::served && c.ending == Ending::closed_unseen;
+  const bool is_guess = best.cause == Cause::served && c.outcome == Outcome::unseen;
   const double least = is_guess ? kLeastToCallServed : kLeastConfidence;
   RC_ASSERT(reading.cause == (best.probability < least ? Cause::unknown : best.cause));
   const auto named = std::ranges::find(reading.hypotheses, reading.cause, &Hypothesis::cause);
