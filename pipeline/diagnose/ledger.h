@@ -190,6 +190,9 @@ struct ServerMarks {
   const PortClosure* closure_between(flowtable::TimeNs from_ns, flowtable::TimeNs to_ns) const;
 };
 
+/// In place of the time of a close: there was none so far.
+inline constexpr flowtable::TimeNs kStillOpen = std::numeric_limits<flowtable::TimeNs>::max();
+
 /// One accepted connection on the table that a judgement reads.
 struct TableRow {
   flowtable::TimeNs accepted_ns = 0;
