@@ -16,9 +16,9 @@ constexpr flowtable::TimeNs round_up_to_tick(flowtable::TimeNs time_ns) noexcept
 /// How long a connection may be silent; once it is closing, since when it closed.
 inline flowtable::DurationNs patience_with(const FlowRecord& flow, const Timeouts& timeouts) noexcept {
   if (flow.has(FlowFlag::closing) || flow.has(FlowFlag::unreachable)) return timeouts.linger_ns;
-  const EndStates states = flow.states();
+  const EndpointStates states = flow.states();
   const auto is_begun = [&states](Side side) {
-    return states.of(side) != EndState::inactive && states.of(side) != EndState::syn_sent;
+    return states.of(side) != EndpointState::inactive && states.of(side) != EndpointState::syn_sent;
   };
   if (!is_begun(Side::originator) && !is_begun(Side::responder)) return timeouts.embryonic_ns;
   const bool half_open = flow.has(FlowFlag::syn_ack_seen) && !flow.has(FlowFlag::open);

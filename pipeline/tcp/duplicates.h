@@ -54,7 +54,7 @@ inline bool is_news(const FlowRecord& flow, const packet::Segment& segment, Side
   using namespace packet::tcp_flag;
   const std::size_t own = index_of(side);
   const std::size_t peer = own ^ 1U;
-  if (!segment.checksum_bad && flow.packets[own] == 0 && flow.states().of(side) == EndState::inactive) return true;
+  if (!segment.checksum_bad && flow.packets[own] == 0 && flow.states().of(side) == EndpointState::inactive) return true;
   if (segment.has(kRst)) return false;
   if (segment.payload_length != 0 || segment.has(kSyn | kFin)) {
     const std::uint32_t last = segment.seq + std::max(segment.payload_length, 1U);

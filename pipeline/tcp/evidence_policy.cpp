@@ -75,7 +75,7 @@ void suspend_or_release(FlowRecord& flow, FlowDetails& details, EvidencePool& po
 /// Trouble that began and went by: the connection runs as before.
 bool is_over_the_trouble(const SegmentContext& context) {
   constexpr std::uint32_t kQuietSegments = 64;
-  const EndStates states = context.flow.states();
+  const EndpointStates states = context.flow.states();
   return context.flow.has(FlowFlag::served) && context.evidence->rung_count >= kQuietSegments &&
          !context.flow.has_any(SideFlag::zero_window) && !is_over(states.of(Side::originator)) &&
          !is_over(states.of(Side::responder)) && context.advances;

@@ -56,7 +56,7 @@ namespace detail {
 inline std::uint32_t early_payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept {
   const std::size_t i = index_of(side);
   const SideDetails& own = details.side[i];
-  if (flow.state_of(side) == EndState::inactive) return 0;
+  if (flow.state_of(side) == EndpointState::inactive) return 0;
   const std::uint32_t space = std::max(flow.next_seq[i] - own.start_seq, flow.acked[i] - own.start_seq);
   const std::uint32_t control = own.fin_end != 0 ? 2 : 1;
   return space - std::min(space, control);

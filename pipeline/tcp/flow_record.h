@@ -103,26 +103,26 @@ class FlowRecord {
   static constexpr unsigned kMaxExchanges = 15;
   unsigned exchanges() const noexcept { return states_ >> kExchangeShift; }
 
-  EndStates states() const noexcept {
-    const auto end = [this](unsigned shift) { return static_cast<EndState>(states_ >> shift & 7U); };
+  EndpointStates states() const noexcept {
+    const auto end = [this](unsigned shift) { return static_cast<EndpointState>(states_ >> shift & 7U); };
     return {{end(0), end(3)}, {end(6), end(9)}};
   }
-  EndState state_of(Side side) const noexcept {
-    return static_cast<EndState>(states_ >> kStateBits * static_cast<unsigned>(side) & 7U);
+  EndpointState state_of(Side side) const noexcept {
+    return static_cast<EndpointState>(states_ >> kStateBits * static_cast<unsigned>(side) & 7U);
   }
-  /// Moves one end, and remembers where it was. As EndStates::set(), for a state that is another.
-  void move(Side side, EndState next) noexcept {
+  /// Moves one end, and remembers where it was. As EndpointStates::set(), for a state that is another.
+  void move(Side side, EndpointState next) noexcept {
     const unsigned now = kStateBits * static_cast<unsigned>(side);
     const unsigned before = now + 2 * kStateBits;
     const unsigned kept = states_ & ~(7U << now | 7U << before);
     states_ = static_cast<std::uint16_t>(kept | static_cast<unsigned>(next) << now |
                                          static_cast<unsigned>(state_of(side)) << before);
   }
-  bool ends_are(EndState originator, EndState responder) const noexcept {
+  bool endpoints_are(EndpointState originator, EndpointState responder) const noexcept {
     return (states_ & 63U) == (static_cast<unsigned>(originator) | static_cast<unsigned>(responder) << 3U);
   }
-  void set_states(const EndStates& ends) noexcept {
-    const auto number = [](EndState state) { return static_cast<unsigned>(state); };
+  void set_states(const EndpointStates& ends) noexcept {
+    const auto number = [](EndpointState state) { return static_cast<unsigned>(state); };
     states_ =
         static_cast<std::uint16_t>(exchanges() << kExchangeShift | number(ends.now[0]) | number(ends.now[1]) << 3U |
                                    number(ends.before[0]) << 6U | number(ends.before[1]) << 9U);

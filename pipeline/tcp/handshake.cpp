@@ -60,18 +60,18 @@ void follow_handshake(SegmentContext& context) noexcept {
 bool is_tuple_reuse(const FlowRecord& flow, const FlowDetails& details, const packet::Segment& segment,
                     Side side) noexcept {
   if (!segment.has(kSyn)) return false;
-  const EndStates states = flow.states();
-  const EndState originator = states.of(Side::originator);
-  const EndState responder = states.of(Side::responder);
+  const EndpointStates states = flow.states();
+  const EndpointState originator = states.of(Side::originator);
+  const EndpointState responder = states.of(Side::responder);
   const bool over = is_over(originator) || is_over(responder);
   if (segment.has(kAck)) {
-    if (originator != EndState::inactive) return false;
+    if (originator != EndpointState::inactive) return false;
     return over || segment.seq != details.of(Side::responder).start_seq;
   }
   if (over) return true;
   if (segment.seq == details.of(side).start_seq) return false;
   const bool simultaneous =
-      side == Side::responder && originator == EndState::syn_sent && responder == EndState::inactive;
+      side == Side::responder && originator == EndpointState::syn_sent && responder == EndpointState::inactive;
   return !simultaneous;
 }
 

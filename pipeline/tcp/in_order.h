@@ -42,21 +42,21 @@ inline bool is_orderly(const FlowRecord& flow) noexcept {
                        !flow.has_any(SideFlag::zero_window) && is_acknowledged_as_seen(flow);
   if (!regular || !flow.has(FlowFlag::syn_seen)) return false;
   if (flow.has(FlowFlag::served) && flow.has(FlowFlag::recording)) return false;
-  if (flow.ends_are(EndState::syn_sent, EndState::inactive)) return true;
+  if (flow.endpoints_are(EndpointState::syn_sent, EndpointState::inactive)) return true;
   if (!flow.has(FlowFlag::syn_ack_seen)) return false;
-  if (!flow.has(FlowFlag::open)) return flow.ends_are(EndState::established, EndState::established);
-  const EndStates states = flow.states();
+  if (!flow.has(FlowFlag::open)) return flow.endpoints_are(EndpointState::established, EndpointState::established);
+  const EndpointStates states = flow.states();
   const auto talks = [&states](Side side) {
-    return states.of(side) == EndState::established || states.of(side) == EndState::closed;
+    return states.of(side) == EndpointState::established || states.of(side) == EndpointState::closed;
   };
   return talks(Side::originator) && talks(Side::responder);
 }
 
 /// May the next segment take the shortest path of all? Not while anything about the connection wants watching.
 inline bool is_in_mid_flow(const FlowRecord& flow) noexcept {
-  const EndStates states = flow.states();
+  const EndpointStates states = flow.states();
   const auto talks = [&states](Side side) {
-    return states.of(side) == EndState::established || states.of(side) == EndState::partial;
+    return states.of(side) == EndpointState::established || states.of(side) == EndpointState::partial;
   };
   const bool settled = flow.has(FlowFlag::open) && !flow.has(FlowFlag::unreachable) &&
                        !flow.has_any(SideFlag::irregular) && !flow.has_any(SideFlag::zero_window) &&
@@ -70,7 +70,7 @@ inline bool is_in_mid_flow(const FlowRecord& flow) noexcept {
 namespace detail {
 
 /// What the state table makes of one segment.
-consteval EndStates stepped(EndStates ends, Side side, FlagClass flags) {
+consteval EndpointStates stepped(EndpointStates ends, Side side, FlagClass flags) {
   step(ends, side, flags);
   return ends;
 }
@@ -78,16 +78,16 @@ consteval EndStates stepped(EndStates ends, Side side, FlagClass flags) {
 /// Once both ends are established a FIN closes its sender, whether or not the other has closed, and ACKs and payload
 /// move nobody: continue_in_order() goes by that.
 consteval bool only_a_fin_moves() {
-  constexpr std::array kTalking = {EndState::established, EndState::closed};
+  constexpr std::array kTalking = {EndpointState::established, EndpointState::closed};
   for (const Side side : {Side::originator, Side::responder}) {
-    for (const EndState own : kTalking) {
-      for (const EndState peer : kTalking) {
-        EndStates ends;
+    for (const EndpointState own : kTalking) {
+      for (const EndpointState peer : kTalking) {
+        EndpointStates ends;
         ends.set(side, own);
         ends.set(other(side), peer);
         if (stepped(ends, side, FlagClass::ack) != ends || stepped(ends, side, FlagClass::data) != ends) return false;
-        EndStates closed = ends;
-        closed.set(side, EndState::closed);
+        EndpointStates closed = ends;
+        closed.set(side, EndpointState::closed);
         if (stepped(ends, side, FlagClass::fin) != closed) return false;
       }
     }
@@ -96,10 +96,10 @@ consteval bool only_a_fin_moves() {
 }
 static_assert(only_a_fin_moves());
 
-inline constexpr EndStates kBegun = stepped({}, Side::originator, FlagClass::syn);
-inline constexpr EndStates kAnswered = stepped(kBegun, Side::responder, FlagClass::syn_ack);
-static_assert(kAnswered.of(Side::originator) == EndState::established);
-static_assert(kAnswered.of(Side::responder) == EndState::established);
+inline constexpr EndpointStates kBegun = stepped({}, Side::originator, FlagClass::syn);
+inline constexpr EndpointStates kAnswered = stepped(kBegun, Side::responder, FlagClass::syn_ack);
+static_assert(kAnswered.of(Side::originator) == EndpointState::established);
+static_assert(kAnswered.of(Side::responder) == EndpointState::established);
 
 }  // namespace detail
 
@@ -152,10 +152,10 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
   const std::uint32_t acknowledged = segment.ack - flow.acked[peer];
   const bool sends = next != segment.seq;
   if (segment.seq != flow.next_seq[own] || acknowledged > flow.next_seq[peer] - flow.acked[peer]) return false;
-  if (!sends && acknowledged == 0) return false;                            // a duplicate, or a window update
-  if (next < segment.seq || segment.ack < flow.acked[peer]) return false;   // a number wraps: see the details
-  if (flow.packets[own] == 0xffff) return false;                            // as above
-  if (sends && flow.state_of(side) != EndState::established) return false;  // behind its own FIN
+  if (!sends && acknowledged == 0) return false;                                 // a duplicate, or a window update
+  if (next < segment.seq || segment.ack < flow.acked[peer]) return false;        // a number wraps: see the details
+  if (flow.packets[own] == 0xffff) return false;                                 // as above
+  if (sends && flow.state_of(side) != EndpointState::established) return false;  // behind its own FIN
   if (flow.has(FlowFlag::open)) return true;
   return side == Side::originator && !sends && segment.ack == details.side[peer].start_seq + 1;
 }
@@ -171,7 +171,7 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
   const bool fin = flags == (kFin | kAck);
   const std::uint32_t next = segment.seq + segment.payload_length + (fin ? 1U : 0U);
   if ((flags != kAck && !fin) || !detail::continues(flow, details, side, segment, next)) return InOrder::no;
-  const bool peer_is_over = flow.state_of(other(side)) == EndState::closed;
+  const bool peer_is_over = flow.state_of(other(side)) == EndpointState::closed;
   // The server hangs up on a connection that was served: that is trouble.
   if (fin && side == Side::responder && !peer_is_over && flow.has(FlowFlag::served)) return InOrder::no;
 
@@ -179,7 +179,7 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
   if (fin) {
     details.history.append(HistoryLetter::fin, side);
     details.of(side).fin_end = next;
-    flow.move(side, EndState::closed);
+    flow.move(side, EndpointState::closed);
     flow.clear(FlowFlag::quick);
     if (peer_is_over && !flow.has(FlowFlag::closing)) {
       flow.set(FlowFlag::closing);

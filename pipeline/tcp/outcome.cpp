@@ -7,7 +7,9 @@
 namespace doorslam::tcp {
 namespace {
 
-constexpr bool is_silent(EndState state) { return state == EndState::inactive || state == EndState::partial; }
+constexpr bool is_silent(EndpointState state) {
+  return state == EndpointState::inactive || state == EndpointState::partial;
+}
 
 /// The originator's SYN and then its RST, and nothing of it between that would have made a connection of it.
 bool is_abandoned_syn(std::string_view history) {
@@ -17,11 +19,11 @@ bool is_abandoned_syn(std::string_view history) {
   return rst != std::string_view::npos && history.substr(0, rst).find_first_of("HAFGIQ") == std::string_view::npos;
 }
 
-ConnState state_when_responder_reset(const FlowRecord& flow, const FlowDetails& details, EndState originator) {
-  if (originator == EndState::syn_sent) return ConnState::REJ;
+ConnState state_when_responder_reset(const FlowRecord& flow, const FlowDetails& details, EndpointState originator) {
+  if (originator == EndpointState::syn_sent) return ConnState::REJ;
   const bool nothing_sent =
       payload_octets(flow, details, Side::originator) == 0 && payload_octets(flow, details, Side::responder) == 0;
-  if (originator == EndState::reset && nothing_sent) return ConnState::REJ;
+  if (originator == EndpointState::reset && nothing_sent) return ConnState::REJ;
   return is_silent(originator) ? ConnState::RSTRH : ConnState::RSTR;
 }
 
@@ -41,25 +43,25 @@ bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std:
 }  // namespace
 
 ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details) noexcept {
-  const EndStates states = flow.states();
-  const EndState originator = states.of(Side::originator);
-  const EndState responder = states.of(Side::responder);
-  if (responder == EndState::reset) return state_when_responder_reset(flow, details, originator);
-  if (originator == EndState::reset) {
+  const EndpointStates states = flow.states();
+  const EndpointState originator = states.of(Side::originator);
+  const EndpointState responder = states.of(Side::responder);
+  if (responder == EndpointState::reset) return state_when_responder_reset(flow, details, originator);
+  if (originator == EndpointState::reset) {
     if (!is_silent(responder)) return ConnState::RSTO;
     return is_abandoned_syn(details.history.unpack().view()) ? ConnState::RSTOS0 : ConnState::OTH;
   }
-  if (originator == EndState::closed && responder == EndState::closed) return ConnState::SF;
-  if (originator == EndState::closed) return is_silent(responder) ? ConnState::SH : ConnState::S2;
-  if (responder == EndState::closed) return is_silent(originator) ? ConnState::SHR : ConnState::S3;
-  if (originator == EndState::syn_sent && responder == EndState::inactive) return ConnState::S0;
-  if (originator == EndState::established && responder == EndState::established) return ConnState::S1;
+  if (originator == EndpointState::closed && responder == EndpointState::closed) return ConnState::SF;
+  if (originator == EndpointState::closed) return is_silent(responder) ? ConnState::SH : ConnState::S2;
+  if (responder == EndpointState::closed) return is_silent(originator) ? ConnState::SHR : ConnState::S3;
+  if (originator == EndpointState::syn_sent && responder == EndpointState::inactive) return ConnState::S0;
+  if (originator == EndpointState::established && responder == EndpointState::established) return ConnState::S1;
   return ConnState::OTH;
 }
 
 Stage stage_of(const FlowRecord& flow) noexcept {
   if (!flow.has(FlowFlag::open)) {
-    const bool answered = flow.states().of(Side::responder) != EndState::inactive;
+    const bool answered = flow.states().of(Side::responder) != EndpointState::inactive;
     return answered || flow.has(FlowFlag::mid_stream) ? Stage::handshake : Stage::syn;
   }
   if (flow.exchanges() > 1) return Stage::established;
@@ -78,7 +80,7 @@ void summarize(const FlowRecord& flow, const FlowDetails& details, ConnectionSum
     totals.packets = std::uint64_t{own.packet_carries} << 16U | flow.packets[index_of(side)];
     totals.payload_bytes = payload_octets(flow, details, side);
     // A side that was never captured has no gaps: it is missing altogether.
-    if (flow.state_of(side) != EndState::inactive) totals.gap_bytes = own.gap_bytes;
+    if (flow.state_of(side) != EndpointState::inactive) totals.gap_bytes = own.gap_bytes;
     totals.retransmissions = own.retransmissions;
     totals.zero_windows = own.zero_windows;
   }

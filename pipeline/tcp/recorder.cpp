@@ -157,7 +157,7 @@ void record_habits(SegmentContext& context) {
 
 void record_segment(SegmentContext& context) noexcept {
   // Where that side's numbers begin follows the acknowledgements.
-  const bool is_alone = context.flow.states().of(context.peer()) == EndState::inactive;
+  const bool is_alone = context.flow.states().of(context.peer()) == EndpointState::inactive;
   add_rung(*context.evidence, context.details, context.side, context.segment, note_of(context),
            is_alone ? context.peers().gap_bytes : 0);
   record_handshake(context);
@@ -209,7 +209,7 @@ void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDet
     SideEvidence& own = evidence.side[i];
     own.next_seq = flow.next_seq[i] - details.side[i].start_seq;
     own.acked = flow.acked[i] - details.side[i].start_seq;
-    if (flow.states().of(side) == EndState::inactive) own.unseen_octets = details.side[i].gap_bytes;
+    if (flow.states().of(side) == EndpointState::inactive) own.unseen_octets = details.side[i].gap_bytes;
     own.head.incomplete |= evidence.begins_late;
   }
 }

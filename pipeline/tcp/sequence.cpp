@@ -122,10 +122,10 @@ void begin_side(SegmentContext& context) noexcept {
   const std::size_t i = index_of(context.side);
   SideDetails& own = context.own();
   const std::uint32_t end = segment.seq + sequence_length(segment);
-  const EndStates states = context.flow.states();
+  const EndpointStates states = context.flow.states();
   const bool syn = segment.has(kSyn);
   switch (states.of(context.side)) {
-    case EndState::inactive:
+    case EndpointState::inactive:
       context.first_of_side = true;
       if (syn) {
         number_from(context.flow, own, i, segment.seq, end);
@@ -134,19 +134,19 @@ void begin_side(SegmentContext& context) noexcept {
         number_from(context.flow, own, i, segment.seq - 1, segment.seq);
       }
       return;
-    case EndState::syn_sent:
-    case EndState::partial:
-    case EndState::established:
+    case EndpointState::syn_sent:
+    case EndpointState::partial:
+    case EndpointState::established:
       if (syn && segment.seq == own.start_seq) context.syn_again = true;
       if (syn && segment.seq != own.start_seq) number_from(context.flow, own, i, segment.seq, end);
       return;
-    case EndState::reset:
+    case EndpointState::reset:
       // The RST that came first may have been forged; a SYN knows better.
-      if (syn && states.before_of(context.side) == EndState::inactive) {
+      if (syn && states.before_of(context.side) == EndpointState::inactive) {
         number_from(context.flow, own, i, segment.seq, end);
       }
       return;
-    case EndState::closed:
+    case EndpointState::closed:
       return;
   }
 }
@@ -156,7 +156,7 @@ void take_acknowledgement(SegmentContext& context) noexcept {
   if (!segment.has(kAck)) return;
   const std::size_t i = index_of(context.peer());
   SideDetails& peers = context.peers();
-  if (context.flow.states().of(context.peer()) == EndState::inactive) {
+  if (context.flow.states().of(context.peer()) == EndpointState::inactive) {
     const std::uint32_t start = segment.ack - 1;
     if (!context.first_of_side && peers.start_seq != 0) note_unseen(context, sequence_distance(start, peers.start_seq));
     number_from(context.flow, peers, i, start, start);
@@ -180,7 +180,7 @@ void advance_sequence(SegmentContext& context) noexcept {
   const std::int32_t jump = sequence_distance(segment.seq, next);
   context.out_of_window = !context.first_of_side && !segment.has(kSyn) && segment.payload_length == 0 &&
                           (jump > kLargestUnscaledWindow || jump < -kLargestUnscaledWindow);
-  if (segment.has(kFin) && context.flow.states().of(context.side) == EndState::closed && distance <= 0) {
+  if (segment.has(kFin) && context.flow.states().of(context.side) == EndpointState::closed && distance <= 0) {
     context.fin_again = true;
     count_up(context.own().retransmissions);
   }
@@ -190,7 +190,7 @@ void advance_sequence(SegmentContext& context) noexcept {
   // A RST before the handshake is complete answers what it was sent, and has no number of its own.
   if (segment.has(kRst) && (context.out_of_window || !context.flow.has(FlowFlag::open))) return;
   const bool only_syn_and_fin = segment.has(kFin) && next == context.own().start_seq + 1;
-  const bool after_reset = context.flow.states().of(context.side) == EndState::reset;
+  const bool after_reset = context.flow.states().of(context.side) == EndpointState::reset;
   if (after_reset && !only_syn_and_fin) return;
   if (distance > 0 || only_syn_and_fin) {
     const bool jumps = jump > 0 && !segment.has(kSyn) && !segment.has(kRst);
@@ -216,10 +216,11 @@ void find_gap(SegmentContext& context) noexcept {
   const std::int32_t missing = sequence_distance(segment.ack, delivered);
   if (missing <= 0 || missing > kImplausibleJump << 8) return;
 
-  const EndStates states = context.flow.states();
+  const EndpointStates states = context.flow.states();
   const auto clean = [&states](Side end) {
-    const EndState now = states.of(end);
-    return now == EndState::established || (now == EndState::closed && states.before_of(end) == EndState::established);
+    const EndpointState now = states.of(end);
+    return now == EndpointState::established ||
+           (now == EndpointState::closed && states.before_of(end) == EndpointState::established);
   };
   if (!clean(Side::originator) || !clean(Side::responder)) return;
 
@@ -251,12 +252,12 @@ void find_gap(SegmentContext& context) noexcept {
 void watch_window(SegmentContext& context) noexcept {
   const packet::Segment& segment = context.segment;
   if (segment.has(kRst)) return;
-  const EndStates states = context.flow.states();
+  const EndpointStates states = context.flow.states();
   if (segment.window != 0) {
     context.flow.clear(SideFlag::zero_window, context.side);
     return;
   }
-  if (states.of(context.peer()) == EndState::closed || states.of(context.side) == EndState::reset) return;
+  if (states.of(context.peer()) == EndpointState::closed || states.of(context.side) == EndpointState::reset) return;
   context.flow.set(SideFlag::zero_window, context.side);
   SideDetails& own = context.own();
   count_up(own.zero_windows);
@@ -266,7 +267,7 @@ void watch_window(SegmentContext& context) noexcept {
 std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept {
   const std::size_t i = index_of(side);
   const SideDetails& own = details.of(side);
-  if (flow.state_of(side) == EndState::inactive) return 0;
+  if (flow.state_of(side) == EndpointState::inactive) return 0;
   if ((own.seq_wraps | own.ack_wraps) == 0) {
     const std::uint32_t space = std::max(flow.next_seq[i], flow.acked[i]) - own.start_seq;
     return space - std::min(space, own.fin_end != 0 ? 2U : 1U);

@@ -15,7 +15,7 @@
 namespace doorslam::tcp {
 
 /// What one end has shown of itself.
-enum class EndState : std::uint8_t {
+enum class EndpointState : std::uint8_t {
   inactive,     ///< nothing sent yet
   syn_sent,     ///< SYN, not answered yet
   partial,      ///< sends, but its SYN was not seen
@@ -23,7 +23,7 @@ enum class EndState : std::uint8_t {
   closed,       ///< FIN
   reset,        ///< RST
 };
-inline constexpr std::size_t kEndStateCount = 6;
+inline constexpr std::size_t kEndpointStateCount = 6;
 
 /// The flags of a segment as the state machine reads them: the strongest of RST, FIN, SYN counts.
 enum class FlagClass : std::uint8_t {
@@ -50,25 +50,25 @@ enum class StateRule : std::uint8_t {
 };
 
 struct StateCell {
-  EndState next;
+  EndpointState next;
   StateRule rule = StateRule::none;
 };
 
 /// The states of both ends. The state before the latest change tells a RST after FIN from a RST in mid-stream.
-struct EndStates {
-  std::array<EndState, 2> now{};
-  std::array<EndState, 2> before{};
+struct EndpointStates {
+  std::array<EndpointState, 2> now{};
+  std::array<EndpointState, 2> before{};
 
-  constexpr EndState of(Side side) const noexcept { return now[index_of(side)]; }
-  constexpr EndState before_of(Side side) const noexcept { return before[index_of(side)]; }
-  constexpr void set(Side side, EndState next) noexcept {
+  constexpr EndpointState of(Side side) const noexcept { return now[index_of(side)]; }
+  constexpr EndpointState before_of(Side side) const noexcept { return before[index_of(side)]; }
+  constexpr void set(Side side, EndpointState next) noexcept {
     const std::size_t i = index_of(side);
     if (now[i] == next) return;
     before[i] = now[i];
     now[i] = next;
   }
 
-  friend constexpr bool operator==(const EndStates&, const EndStates&) = default;
+  friend constexpr bool operator==(const EndpointStates&, const EndpointStates&) = default;
 };
 
 constexpr FlagClass flag_class_of(std::uint8_t flags, std::uint32_t payload_length) noexcept {
@@ -82,18 +82,18 @@ constexpr FlagClass flag_class_of(std::uint8_t flags, std::uint32_t payload_leng
 }
 
 namespace detail {
-using enum EndState;
+using enum EndpointState;
 using enum StateRule;
 using SideRow = std::array<StateCell, kFlagClassCount>;
 using StateRow = std::array<SideRow, 2>;
 }  // namespace detail
 
 /// clang-format off keeps the columns: each line is one side, each column one FlagClass.
-inline constexpr std::array<detail::StateRow, kEndStateCount> kStateTable = [] {
-  using enum EndState;
+inline constexpr std::array<detail::StateRow, kEndpointStateCount> kStateTable = [] {
+  using enum EndpointState;
   using R = StateRule;
   // clang-format off
-  return std::array<detail::StateRow, kEndStateCount>{{
+  return std::array<detail::StateRow, kEndpointStateCount>{{
     // inactive: the first segment of this end. A SYN of the responder answers (simultaneous open, RFC 9293 3.5).
     //   bare                ack                   data                  syn                       syn_ack                   fin       rst      rst_ack
     {{ {{{partial, R::joins}, {partial, R::joins}, {partial, R::joins}, {syn_sent, R::joins},     {established, R::none},    {closed}, {reset}, {reset}}},     // originator
@@ -118,48 +118,50 @@ inline constexpr std::array<detail::StateRow, kEndStateCount> kStateTable = [] {
 }();
 
 /// Moves `ends` by one segment of `side`.
-constexpr void step(EndStates& ends, Side side, FlagClass flags) noexcept {
-  const EndState own = ends.of(side);
-  const EndState peer = ends.of(other(side));
+constexpr void step(EndpointStates& ends, Side side, FlagClass flags) noexcept {
+  const EndpointState own = ends.of(side);
+  const EndpointState peer = ends.of(other(side));
   const StateCell cell = kStateTable[static_cast<std::size_t>(own)][index_of(side)][static_cast<std::size_t>(flags)];
   switch (cell.rule) {
     case StateRule::none:
       break;
     case StateRule::answers:
-      if (peer == EndState::syn_sent) ends.set(other(side), EndState::established);
+      if (peer == EndpointState::syn_sent) ends.set(other(side), EndpointState::established);
       break;
     case StateRule::joins:
-      if (peer == EndState::established) return ends.set(side, EndState::established);
+      if (peer == EndpointState::established) return ends.set(side, EndpointState::established);
       break;
     case StateRule::waits:
-      if (peer == EndState::established) return ends.set(side, EndState::established);
-      if (peer == EndState::syn_sent) return;
+      if (peer == EndpointState::established) return ends.set(side, EndpointState::established);
+      if (peer == EndpointState::syn_sent) return;
       break;
     case StateRule::reopens:
-      if (peer != EndState::inactive) return;
+      if (peer != EndpointState::inactive) return;
       break;
     case StateRule::closes:
-      if (peer == EndState::reset && ends.before_of(other(side)) == EndState::closed) {
-        ends.set(other(side), EndState::closed);
+      if (peer == EndpointState::reset && ends.before_of(other(side)) == EndpointState::closed) {
+        ends.set(other(side), EndpointState::closed);
       }
       break;
     case StateRule::aborts:
-      if (peer == EndState::closed) return;
+      if (peer == EndpointState::closed) return;
       break;
   }
   ends.set(side, cell.next);
 }
 
 /// Has this end said its last word?
-constexpr bool is_over(EndState state) noexcept { return state == EndState::closed || state == EndState::reset; }
+constexpr bool is_over(EndpointState state) noexcept {
+  return state == EndpointState::closed || state == EndpointState::reset;
+}
 
 /// Nothing of interest is to come any more: a RST, FIN from both, or FIN towards an end that never spoke.
-constexpr bool is_close_complete(const EndStates& ends) noexcept {
-  const EndState o = ends.of(Side::originator);
-  const EndState r = ends.of(Side::responder);
-  if (o == EndState::reset || r == EndState::reset) return true;
-  if (o == EndState::closed) return r == EndState::closed || r == EndState::inactive;
-  return r == EndState::closed && o == EndState::inactive;
+constexpr bool is_close_complete(const EndpointStates& ends) noexcept {
+  const EndpointState o = ends.of(Side::originator);
+  const EndpointState r = ends.of(Side::responder);
+  if (o == EndpointState::reset || r == EndpointState::reset) return true;
+  if (o == EndpointState::closed) return r == EndpointState::closed || r == EndpointState::inactive;
+  return r == EndpointState::closed && o == EndpointState::inactive;
 }
 
 }  // namespace doorslam::tcp

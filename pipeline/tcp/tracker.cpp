@@ -281,7 +281,7 @@ template <class Key>
   FlowDetails& details = details_of(flow);
   if (segment.window == 0 || segment.checksum_bad) return false;
   if (may_be_over(flow, segment.time_ns) && segment.time_ns >= deadline_of(flow)) return false;
-  const InOrder step = flow.ends_are(EndState::syn_sent, EndState::inactive)
+  const InOrder step = flow.endpoints_are(EndpointState::syn_sent, EndpointState::inactive)
                            ? answer_in_order(flow, details, side, segment)
                            : continue_in_order(flow, details, side, segment);
   if (step == InOrder::no) return false;
@@ -399,7 +399,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   follow_handshake(context);
   take_acknowledgement(context);
   advance_sequence(context);
-  EndStates states = flow.states();
+  EndpointStates states = flow.states();
   step(states, side, context.flags);
   flow.set_states(states);
   find_gap(context);
@@ -544,8 +544,8 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   }
   flow.clear(FlowFlag::quick);
   flow.clear(FlowFlag::orderly);
-  if (flow.states().of(Side::originator) == EndState::syn_sent &&
-      flow.states().of(Side::responder) == EndState::inactive) {
+  if (flow.states().of(Side::originator) == EndpointState::syn_sent &&
+      flow.states().of(Side::responder) == EndpointState::inactive) {
     flow.set(FlowFlag::unreachable);
     table.schedule(table.index_of(*slot), deadline_of(flow));
   }

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view kLetters = "ispecr";  // inactive, syn_sent, partial, established, closed, reset
 
-EndState state_named(char letter) { return static_cast<EndState>(kLetters.find(letter)); }
-char letter_of(EndState state) { return kLetters[static_cast<std::size_t>(state)]; }
+EndpointState state_named(char letter) { return static_cast<EndpointState>(kLetters.find(letter)); }
+char letter_of(EndpointState state) { return kLetters[static_cast<std::size_t>(state)]; }
 
 /// What becomes of the sender and of the other end by each FlagClass: bare, ack, data, syn, syn_ack, fin, rst, rst_ack.
 struct Row {
@@ -65,7 +65,7 @@ constexpr std::array<Row, 72> kRows = {{
 TEST(StateTable, EveryCellWithEveryStateOfTheOtherEnd) {
   for (const Row& row : kRows) {
     for (std::size_t flags = 0; flags < kFlagClassCount; ++flags) {
-      EndStates ends;
+      EndpointStates ends;
       ends.now[index_of(row.side)] = state_named(row.own);
       ends.now[index_of(other(row.side))] = state_named(row.peer);
       step(ends, row.side, static_cast<FlagClass>(flags));
@@ -78,34 +78,36 @@ TEST(StateTable, EveryCellWithEveryStateOfTheOtherEnd) {
 }
 
 TEST(StateTable, RowsCoverTheTable) {
-  std::array<bool, 2 * kEndStateCount * kEndStateCount> covered{};
+  std::array<bool, 2 * kEndpointStateCount * kEndpointStateCount> covered{};
   for (const Row& row : kRows) {
-    covered[(index_of(row.side) * kEndStateCount + kLetters.find(row.own)) * kEndStateCount + kLetters.find(row.peer)] =
-        true;
+    covered[(index_of(row.side) * kEndpointStateCount + kLetters.find(row.own)) * kEndpointStateCount +
+            kLetters.find(row.peer)] = true;
   }
   for (const bool is_covered : covered) EXPECT_TRUE(is_covered);
 }
 
 TEST(StateTable, FinAfterTheOthersFinAndResetWasANormalEnd) {
-  EndStates ends{{EndState::established, EndState::reset}, {EndState::syn_sent, EndState::closed}};
+  EndpointStates ends{{EndpointState::established, EndpointState::reset},
+                      {EndpointState::syn_sent, EndpointState::closed}};
   step(ends, Side::originator, FlagClass::fin);
-  EXPECT_EQ(ends.of(Side::originator), EndState::closed);
-  EXPECT_EQ(ends.of(Side::responder), EndState::closed);
+  EXPECT_EQ(ends.of(Side::originator), EndpointState::closed);
+  EXPECT_EQ(ends.of(Side::responder), EndpointState::closed);
 }
 
 TEST(StateTable, FinAfterTheOthersResetAloneIsNoNormalEnd) {
-  EndStates ends{{EndState::established, EndState::reset}, {EndState::syn_sent, EndState::established}};
+  EndpointStates ends{{EndpointState::established, EndpointState::reset},
+                      {EndpointState::syn_sent, EndpointState::established}};
   step(ends, Side::originator, FlagClass::fin);
-  EXPECT_EQ(ends.of(Side::responder), EndState::reset);
+  EXPECT_EQ(ends.of(Side::responder), EndpointState::reset);
 }
 
 TEST(StateTable, RemembersTheStateBeforeTheLatestChangeOnly) {
-  EndStates ends;
+  EndpointStates ends;
   step(ends, Side::originator, FlagClass::syn);
   step(ends, Side::originator, FlagClass::syn);
-  EXPECT_EQ(ends.before_of(Side::originator), EndState::inactive);
+  EXPECT_EQ(ends.before_of(Side::originator), EndpointState::inactive);
   step(ends, Side::responder, FlagClass::syn_ack);
-  EXPECT_EQ(ends.before_of(Side::originator), EndState::syn_sent);
+  EXPECT_EQ(ends.before_of(Side::originator), EndpointState::syn_sent);
 }
 
 TEST(StateTable, StrongestFlagGivesTheClass) {
@@ -124,10 +126,10 @@ TEST(StateTable, StrongestFlagGivesTheClass) {
 }
 
 TEST(StateTable, CloseIsCompleteWhenNothingOfInterestCanCome) {
-  const auto complete = [](EndState originator, EndState responder) {
+  const auto complete = [](EndpointState originator, EndpointState responder) {
     return is_close_complete({{originator, responder}, {}});
   };
-  using enum EndState;
+  using enum EndpointState;
   EXPECT_TRUE(complete(closed, closed));
   EXPECT_TRUE(complete(reset, established));
   EXPECT_TRUE(complete(syn_sent, reset));
