@@ -25,6 +25,11 @@ inline flowtable::DurationNs patience_with(const FlowRecord& flow, const Timeout
   return half_open ? timeouts.half_open_ns : timeouts.established_ns;
 }
 
+/// Why it is over when its deadline has come.
+inline EndReason reason_when_due(const FlowRecord& flow) noexcept {
+  return flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
+}
+
 /// When a connection is over if nothing more is heard of it.
 inline flowtable::TimeNs deadline_of(const FlowRecord& flow, const FlowDetails& details,
                                      const Timeouts& timeouts) noexcept {

@@ -5,12 +5,11 @@
 #include <memory>
 
 #include "flowtable/prefetch.h"
-#include "pipeline/tcp/deadline.h"
 #include "pipeline/tcp/duplicates.h"
+#include "pipeline/tcp/evidence_prefetch.h"
 #include "pipeline/tcp/handshake.h"
 #include "pipeline/tcp/in_order.h"
 #include "pipeline/tcp/letters.h"
-#include "pipeline/tcp/outcome.h"
 #include "pipeline/tcp/recorder.h"
 #include "pipeline/tcp/sequence.h"
 
@@ -29,33 +28,8 @@ Side side_of(const FlowRecord& flow, bool source_is_lo) noexcept {
   return source_is_lo == flow.has(FlowFlag::originator_is_lo) ? Side::originator : Side::responder;
 }
 
-EndReason reason_when_due(const FlowRecord& flow) noexcept {
-  return flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
-}
-
 void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
   if (++flow.packets[index_of(side)] == 0) count_up(details.packet_carries);
-}
-
-constexpr std::size_t kLine = 64;       ///< of the cache
-constexpr std::size_t kMostStep = 256;  ///< connections whose deadlines have come that are dealt with at a time
-
-/// The last event of a connection takes a copy of its Evidence along: what each has of it, and what tells of the rest.
-void prefetch_facts(const Evidence& evidence) noexcept {
-  flowtable::prefetch_line(&evidence);
-  for (const SideEvidence& side : evidence.side) flowtable::prefetch_octets(&side, 2 * kLine);
-  flowtable::prefetch_line(evidence.first_rungs.data());
-  flowtable::prefetch_line(&evidence.icmp);
-}
-
-/// The rest of it. The facts should be near already.
-void prefetch_used(const Evidence& evidence) noexcept {
-  const std::size_t rungs = std::min<std::size_t>(evidence.rung_count, Evidence::kFirstRungs);
-  flowtable::prefetch_octets(evidence.first_rungs.data(), rungs * sizeof(Rung));
-  for (const SideEvidence& side : evidence.side) {
-    flowtable::prefetch_octets(side.head.bytes.data(), side.head.length);
-    flowtable::prefetch_octets(side.last_words.data(), side.last_words_length);
-  }
 }
 
 }  // namespace
@@ -111,15 +85,6 @@ TrackerCounters& TrackerCounters::operator+=(const TrackerCounters& more) noexce
   evidence.frames += more.evidence.frames;
   evidence.frameless += more.evidence.frameless;
   return *this;
-}
-
-/// False: certainly not, without a look at the details.
-bool Tracker::may_be_over(const FlowRecord& flow, TimeNs now) const noexcept {
-  return flow.has(FlowFlag::closing) || now - flow.last_seen() >= least_patience_ns_;
-}
-
-TimeNs Tracker::deadline_of(const FlowRecord& flow) const noexcept {
-  return tcp::deadline_of(flow, details_[flow.details], timeouts_);
 }
 
 /// Not initialised, as each burst would pay for it.
@@ -198,7 +163,7 @@ inline bool Tracker::prefetch_details(const Table<Key>& table, const Lookup<Key>
   const bool lettered = flow.has_both(SideFlag::letter_ack) && flow.has_both(SideFlag::letter_data);
   const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
   flowtable::prefetch_line(details);
-  if (!is_own || !in_stream || !flow.has(FlowFlag::quick) || !lettered) flowtable::prefetch_line(details + kLine);
+  if (!is_own || !in_stream || !flow.has(FlowFlag::quick) || !lettered) flowtable::prefetch_line(details + 64);
   return flow.has(FlowFlag::recording);
 }
 
@@ -459,16 +424,6 @@ void Tracker::note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, co
   event.summary.answered_by = {answer.ttl, answer.options, answer.window, answer.dont_fragment, answer.ip_id == 0};
 }
 
-/// Fills in all but end_reason.
-template <class Slot>
-inline void Tracker::describe(const Slot& slot, ConnectionSummary& summary) const noexcept {
-  const FlowRecord& flow = slot.state;
-  const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
-  slot.key.write_ends(originator_is_lo ? summary.originator : summary.responder,
-                      originator_is_lo ? summary.responder : summary.originator);
-  summarize(flow, details_[flow.details], summary);
-}
-
 void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segment) noexcept {
   ++counters_.bad_checksums;
   FlowDetails& details = details_of(flow);
@@ -496,12 +451,6 @@ void Tracker::keep_icmp_frame(std::uint32_t index) noexcept {
   const FrameView frame = icmp_frame_ == nullptr ? FrameView{} : *icmp_frame_;
   frames_->keep_icmp(index, frame);
   counters_.evidence.frameless += frame.captured.empty() ? 1 : 0;
-}
-
-/// Those of the evidence that the batch got last.
-[[gnu::noinline]] void Tracker::pack_frames(const Evidence& evidence, std::uint32_t index, EventBatch& out) noexcept {
-  counters_.evidence.frames += frames_->pack(index, evidence, out.frame_octets);
-  out.frames_end.push_back(out.frame_octets.size());
 }
 
 void Tracker::process(const packet::IcmpError& error, EventBatch& out) noexcept {
@@ -549,144 +498,6 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
     flow.set(FlowFlag::unreachable);
     table.schedule(table.index_of(*slot), deadline_of(flow));
   }
-}
-
-void Tracker::advance(TimeNs now, EventBatch& out) noexcept {
-  if (least_step_ != 0) {
-    expire_step(flows4_, now, step4_, out);
-    expire_step(flows6_, now, step6_, out);
-    return;
-  }
-  expire(flows4_, now, out);
-  expire(flows6_, now, out);
-}
-
-template <class Key>
-void Tracker::expire(Table<Key>& table, TimeNs now, EventBatch& out) noexcept {
-  std::array<std::uint32_t, kMostStep> due;
-  std::size_t count = 0;
-  do {
-    count = table.due(now, due);
-    expire_slots(table, std::span(due.data(), count), now, out);
-  } while (count == due.size());
-}
-
-/// Deals with `step` connections, and bounds what is swept as well. The steps get longer while they fall behind: a
-/// sweep should be through before the next tick has come.
-template <class Key>
-void Tracker::expire_step(Table<Key>& table, TimeNs now, std::size_t& step, EventBatch& out) noexcept {
-  constexpr std::size_t kGroupsEach = 4;
-  std::array<std::uint32_t, kMostStep> due;
-  step = table.deadlines().is_behind(now) ? std::min(2 * step, kMostStep) : least_step_;
-  const std::size_t count = table.due(now, std::span(due.data(), step), kGroupsEach * step);
-  expire_slots(table, std::span(due.data(), count), now, out);
-}
-
-/// Ends what has been silent for too long, and files the others anew.
-template <class Key>
-void Tracker::expire_slots(Table<Key>& table, std::span<const std::uint32_t> slots, TimeNs now,
-                           EventBatch& out) noexcept {
-  if (slots.empty()) return;
-  constexpr std::size_t kAhead = 4;
-  prefetch_due(table, slots);
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (i + kAhead < slots.size()) prefetch_evidence(table.at(slots[i + kAhead]).state);
-    const std::uint32_t index = slots[i];
-    auto& slot = table.at(index);
-    const FlowRecord& flow = slot.state;
-    const TimeNs deadline = deadline_of(flow);
-    if (deadline > now) {
-      table.schedule(index, deadline);
-      continue;
-    }
-    end(table, slot, reason_when_due(flow), deadline, details_of(flow).id, out);
-  }
-}
-
-/// Brings near what expire() is going to look at, so that the misses overlap.
-template <class Key>
-void Tracker::prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept {
-  for (const std::uint32_t index : slots) table.prefetch_due(index);
-  for (const std::uint32_t index : slots) {
-    const FlowRecord& flow = table.at(index).state;
-    const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
-    flowtable::prefetch_line(details);
-    flowtable::prefetch_line(details + kLine);
-  }
-  for (const std::uint32_t index : slots) {
-    const FlowRecord& flow = table.at(index).state;
-    if (flow.has(FlowFlag::recording)) prefetch_facts(evidence_[details_[flow.details].evidence]);
-  }
-}
-
-/// What of it prefetch_due() could not know.
-inline void Tracker::prefetch_evidence(const FlowRecord& flow) const noexcept {
-  if (flow.has(FlowFlag::recording)) prefetch_used(evidence_[details_[flow.details].evidence]);
-}
-
-template <class Key>
-void Tracker::end(Table<Key>& table, typename Table<Key>::Slot& slot, EndReason reason, TimeNs time_ns,
-                  std::uint64_t number, EventBatch& out) noexcept {
-  give_out(slot, reason, time_ns, number, out);
-  table.erase(&slot);
-}
-
-/// Writes the last event of a connection and gives back what it held outside the table.
-template <class Slot>
-void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64_t number, EventBatch& out) noexcept {
-  FlowRecord& flow = slot.state;
-  FlowDetails& details = details_of(flow);
-  ConnectionEvent& event = out.events.emplace_back();
-  event.time_ns = time_ns;
-  event.number = number;
-  event.kind = EventKind::ended;
-  describe(slot, event.summary);
-  event.summary.end_reason = reason;
-  if (flow.has(FlowFlag::recording)) {
-    event.evidence = static_cast<std::int32_t>(out.evidence.size());
-    out.evidence.push_back(evidence_[details.evidence]);
-    complete_evidence(out.evidence.back(), flow, details);
-    if (frames_ != nullptr) [[unlikely]]
-      pack_frames(out.evidence.back(), details.evidence, out);
-  }
-  release_evidence(flow, details, evidence_);
-  ++counters_.ended[static_cast<std::size_t>(reason)];
-  if (details.history.is_full()) ++counters_.histories_full;
-  details_.release(flow.details);
-}
-
-template <class Key>
-void Tracker::collect_open(Table<Key>& table) {
-  for (std::size_t i = table.next_occupied(0); i < table.capacity(); i = table.next_occupied(i + 1)) {
-    const auto index = static_cast<std::uint32_t>(i);
-    left_open_.push_back({details_of(table.at(index).state).id, index, Key::kVersion});
-  }
-}
-
-bool Tracker::finish(TimeNs end_ns, std::size_t limit, EventBatch& out) {
-  if (!finishing_) {
-    finishing_ = true;
-    expire(flows4_, end_ns, out);
-    expire(flows6_, end_ns, out);
-    left_open_.reserve(open_connections());
-    collect_open(flows4_);
-    collect_open(flows6_);
-    std::sort(left_open_.begin(), left_open_.end(), [](const OpenFlow& a, const OpenFlow& b) { return a.id < b.id; });
-  }
-  for (std::size_t given = 0; given < limit && given_out_ < left_open_.size(); ++given, ++given_out_) {
-    const OpenFlow& open = left_open_[given_out_];
-    const auto end_one = [&](auto& table) {
-      auto& slot = table.at(open.index);
-      const auto reason = slot.state.has(FlowFlag::closing) ? EndReason::closed : EndReason::capture_end;
-      end(table, slot, reason, end_ns, open.id, out);
-    };
-    if (open.version == IpVersion::v4) {
-      end_one(flows4_);
-    } else {
-      end_one(flows6_);
-    }
-  }
-  return given_out_ < left_open_.size();
 }
 
 }  // namespace doorslam::tcp

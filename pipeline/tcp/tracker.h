@@ -10,6 +10,7 @@
 
 #include "flowtable/flow_table.h"
 #include "pipeline/packet/segment.h"
+#include "pipeline/tcp/deadline.h"
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence_policy.h"
 #include "pipeline/tcp/flow_record.h"
@@ -113,6 +114,7 @@ class Tracker {
   template <class Key>
   union LookupMemory;
   static constexpr std::size_t kBurst = 64;
+  static constexpr std::size_t kMostStep = 256;  ///< connections whose deadlines have come, dealt with at a time
   struct OpenFlow {
     std::uint64_t id;
     std::uint32_t index;
@@ -187,8 +189,13 @@ class Tracker {
   template <class Key>
   void collect_open(Table<Key>& table);
 
-  bool may_be_over(const FlowRecord& flow, flowtable::TimeNs now) const noexcept;
-  flowtable::TimeNs deadline_of(const FlowRecord& flow) const noexcept;
+  /// False: certainly not, without a look at the details.
+  bool may_be_over(const FlowRecord& flow, flowtable::TimeNs now) const noexcept {
+    return flow.has(FlowFlag::closing) || now - flow.last_seen() >= least_patience_ns_;
+  }
+  flowtable::TimeNs deadline_of(const FlowRecord& flow) const noexcept {
+    return tcp::deadline_of(flow, details_[flow.details], timeouts_);
+  }
   FlowDetails& details_of(const FlowRecord& flow) noexcept { return details_[flow.details]; }
 
   Timeouts timeouts_;
