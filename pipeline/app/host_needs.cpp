@@ -12,6 +12,7 @@
 #include "pipeline/tcp/evidence.h"
 #include "pipeline/tcp/flow_record.h"
 #include "pipeline/tcp/frames.h"
+#include "pipeline/tcp/irregularities.h"
 
 namespace doorslam::app {
 namespace {
@@ -26,10 +27,11 @@ host::MemoryNeed of_records(std::string_view what, std::uint64_t count, std::uin
   return {fmt::format("{} {} x {} octets", what, grouped(count), octets_each), count * octets_each, {}};
 }
 
-/// A connection's slot in the table, and its details beside it.
+/// A connection's slot in the table, and what lies beside it when nothing goes well.
 template <class Key>
 constexpr std::uint64_t octets_per_flow() {
-  return flowtable::FlowTable<Key, tcp::FlowRecord>::kOctetsPerSlot + sizeof(tcp::FlowDetails);
+  return flowtable::FlowTable<Key, tcp::FlowRecord>::kOctetsPerSlot + sizeof(tcp::FlowDetails) +
+         sizeof(tcp::Irregularities);
 }
 
 void add_tables(const ethdev::LiveOptions& options, host::Needs& needs) {

@@ -3,6 +3,7 @@
 #include "pipeline/packet/segment.h"
 #include "pipeline/tcp/evidence.h"
 #include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/irregularities.h"
 
 namespace doorslam::tcp {
 
@@ -12,6 +13,7 @@ struct SegmentContext {
   Side side;  ///< who sent it
   FlowRecord& flow;
   FlowDetails& details;
+  IrregularityPool& irregularities;
   Evidence* evidence = nullptr;  ///< null: none is kept
 
   // What the stages found out, for those that follow.
@@ -34,6 +36,8 @@ struct SegmentContext {
   std::uint32_t& next_seq() noexcept { return flow.next_seq[index_of(side)]; }
   SideDetails& own() noexcept { return details.of(side); }
   SideDetails& peers() noexcept { return details.of(peer()); }
+  const SideIrregularities& irregular(Side s) const noexcept { return irregularities.of(details).of(s); }
+  SideIrregularities& make_irregular(Side s) noexcept { return irregularities.make(details).of(s); }  ///< to write to
   bool has(std::uint8_t flag) const noexcept { return segment.has(flag); }
 };
 

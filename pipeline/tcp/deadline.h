@@ -13,6 +13,18 @@ constexpr flowtable::TimeNs round_up_to_tick(flowtable::TimeNs time_ns) noexcept
   return tick << kShift;
 }
 
+/// The number of a tick. 32 bits of it tell it from all others within nine years.
+constexpr std::uint32_t tick_number(flowtable::TimeNs tick_ns) noexcept {
+  return static_cast<std::uint32_t>(tick_ns >> flowtable::Deadlines::kTickShift);
+}
+
+/// The time of a tick that lies near another time.
+constexpr flowtable::TimeNs time_of_tick(std::uint32_t number, flowtable::TimeNs near_ns) noexcept {
+  const std::int64_t near = near_ns >> flowtable::Deadlines::kTickShift;
+  const auto distance = static_cast<std::int32_t>(number - static_cast<std::uint32_t>(near));
+  return (near + distance) << flowtable::Deadlines::kTickShift;
+}
+
 /// How long a connection may be silent; once it is closing, since when it closed.
 inline flowtable::DurationNs patience_with(const FlowRecord& flow, const Timeouts& timeouts) noexcept {
   if (flow.has(FlowFlag::closing) || flow.has(FlowFlag::unreachable)) return timeouts.linger_ns;
@@ -30,11 +42,18 @@ inline EndReason reason_when_due(const FlowRecord& flow) noexcept {
   return flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
 }
 
+/// Nothing of interest is to come any more but what still is on its way.
+inline void begin_linger(FlowRecord& flow, FlowDetails& details, flowtable::TimeNs now,
+                         const Timeouts& timeouts) noexcept {
+  flow.set(FlowFlag::closing);
+  details.last_tick = tick_number(round_up_to_tick(now + timeouts.linger_ns));
+}
+
 /// When a connection is over if nothing more is heard of it.
 inline flowtable::TimeNs deadline_of(const FlowRecord& flow, const FlowDetails& details,
                                      const Timeouts& timeouts) noexcept {
-  const flowtable::TimeNs since = flow.has(FlowFlag::closing) ? details.close_ns : flow.last_seen();
-  return round_up_to_tick(since + patience_with(flow, timeouts));
+  if (flow.has(FlowFlag::closing)) return time_of_tick(details.last_tick, flow.last_seen());
+  return round_up_to_tick(flow.last_seen() + patience_with(flow, timeouts));
 }
 
 }  // namespace doorslam::tcp

@@ -12,7 +12,7 @@ bool is_trouble(const SegmentContext& context) {
   constexpr std::uint8_t kStalledAfter = 3;
   if (context.has(kRst)) return true;
   if (context.flow.has(SideFlag::zero_window, context.side)) return true;
-  if (context.late && context.details.of(context.side).resent_times >= kStalledAfter) return true;
+  if (context.late && context.irregular(context.side).resent_times >= kStalledAfter) return true;
   return context.has(kFin) && context.side == Side::responder && !is_over(context.flow.states().of(Side::originator));
 }
 
@@ -26,17 +26,17 @@ bool is_due_evidence(const SegmentContext& context, const EvidencePool& pool) {
   return is_due_evidence(context.flow, context.side, pool);
 }
 
-std::uint64_t packets_of(const FlowRecord& flow, const FlowDetails& details) {
+std::uint64_t packets_of(const FlowRecord& flow, const Irregularities& irregular) {
   std::uint64_t packets = 0;
   for (const Side side : {Side::originator, Side::responder}) {
-    packets += std::uint64_t{details.of(side).packet_carries} << 16U | flow.packets[index_of(side)];
+    packets += std::uint64_t{irregular.of(side).packet_carries} << 16U | flow.packets[index_of(side)];
   }
   return packets;
 }
 
 /// `to_record`: how many of those that are counted already are about to be recorded.
-void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, EvidenceCounters& counters,
-             unsigned to_record = 1) {
+void acquire(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities, EvidencePool& pool,
+             EvidenceCounters& counters, unsigned to_record = 1) {
   const std::uint32_t index = pool.acquire();
   if (index == EvidencePool::kNone) {
     flow.set(FlowFlag::evidence_missing);
@@ -46,7 +46,7 @@ void acquire(FlowRecord& flow, FlowDetails& details, EvidencePool& pool, Evidenc
   flow.set(FlowFlag::evidence);
   flow.set(FlowFlag::recording);
   details.evidence = index;
-  pool[index].skipped = pool[index].skipped_of(packets_of(flow, details) - to_record);
+  pool[index].skipped = pool[index].skipped_of(packets_of(flow, irregularities.of(details)) - to_record);
   ++counters.acquired;
 }
 
@@ -57,7 +57,7 @@ void catch_up(const SegmentContext& context, Evidence& evidence) {
     own.last_ns = context.previous_ns;
     if (context.flow.has(SideFlag::last_payload, side)) own.last_payload_ns = context.previous_ns;
   }
-  evidence.skipped = evidence.skipped_of(packets_of(context.flow, context.details) - 1);
+  evidence.skipped = evidence.skipped_of(packets_of(context.flow, context.irregularities.of(context.details)) - 1);
 }
 
 bool may_keep_suspended(const EvidencePool& pool) { return pool.used() <= pool.capacity() / 2; }
@@ -84,7 +84,8 @@ bool is_over_the_trouble(const SegmentContext& context) {
 }  // namespace
 
 void count_unrecorded(const SegmentContext& context) noexcept {
-  context.evidence->skipped = context.evidence->skipped_of(packets_of(context.flow, context.details));
+  context.evidence->skipped =
+      context.evidence->skipped_of(packets_of(context.flow, context.irregularities.of(context.details)));
 }
 
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {
@@ -92,7 +93,7 @@ void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   bool resumed = false;
   if (!flow.has(FlowFlag::evidence)) {
     if (flow.has(FlowFlag::evidence_missing) || !is_due_evidence(context, pool)) return;
-    acquire(flow, context.details, pool, counters);
+    acquire(flow, context.details, context.irregularities, pool, counters);
     if (!flow.has(FlowFlag::evidence)) return;
     resumed = flow.has(FlowFlag::served);
   } else if (!flow.has(FlowFlag::recording)) {
@@ -104,16 +105,17 @@ void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   if (resumed) catch_up(context, *context.evidence);
 }
 
-Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side side, EvidencePool& pool,
+Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side side,
+                                 const IrregularityPool& irregularities, EvidencePool& pool,
                                  EvidenceCounters& counters) noexcept {
-  if (is_due_evidence(flow, side, pool)) acquire(flow, details, pool, counters);
+  if (is_due_evidence(flow, side, pool)) acquire(flow, details, irregularities, pool, counters);
   return flow.has(FlowFlag::recording) ? &pool[details.evidence] : nullptr;
 }
 
-void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
-                               EvidenceCounters& counters) noexcept {
+void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities,
+                               EvidencePool& pool, EvidenceCounters& counters) noexcept {
   if (flow.has(FlowFlag::evidence) || flow.has(FlowFlag::evidence_missing)) return;
-  acquire(flow, details, pool, counters, 0);
+  acquire(flow, details, irregularities, pool, counters, 0);
 }
 
 void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept {

@@ -29,20 +29,22 @@ using EvidencePool = BoundedPool<Evidence>;
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
 /// The same for a connection that has none, is not served and did not miss it. Null: there is none for it yet.
-Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side side, EvidencePool& pool,
+Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side side,
+                                 const IrregularityPool& irregularities, EvidencePool& pool,
                                  EvidenceCounters& counters) noexcept;
 
 /// The same for a segment in order (in_order.h). Null: none is kept.
-inline Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side, EvidencePool& pool,
+inline Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side,
+                                           const IrregularityPool& irregularities, EvidencePool& pool,
                                            EvidenceCounters& counters) noexcept {
   if (flow.has(FlowFlag::recording)) return &pool[details.evidence];
   if (flow.has(FlowFlag::served) || flow.has(FlowFlag::evidence_missing)) return nullptr;
-  return provide_first_evidence(flow, details, side, pool, counters);
+  return provide_first_evidence(flow, details, side, irregularities, pool, counters);
 }
 
 /// As above, for a connection that an ICMP error names: it is due Evidence whatever else holds.
-void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, EvidencePool& pool,
-                               EvidenceCounters& counters) noexcept;
+void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities,
+                               EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
 /// Before a segment that counts for nothing is recorded although recording is suspended: what went by until then.
 void count_unrecorded(const SegmentContext& context) noexcept;

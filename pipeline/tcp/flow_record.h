@@ -11,11 +11,12 @@
 #include "pipeline/tcp/history.h"
 #include "pipeline/tcp/state_table.h"
 
-/// What the tracker remembers of a connection, in three tiers.
+/// What the tracker remembers of a connection, in tiers.
 ///
 /// FlowRecord lies in the flow table's slot: with the IPv4 key it fills one cache line, and a segment in the middle of
-/// a healthy connection touches nothing else. FlowDetails is what set-up, trouble and the end need; it lies in a pool
-/// of its own. Evidence (evidence.h) is what an analyst would read.
+/// a healthy connection touches nothing else. FlowDetails is what set-up and the end need; it lies in a pool of its
+/// own, and is one line more. Irregularities (irregularities.h) is another, for those about which something is
+/// remarkable. Evidence (evidence.h) is what an analyst would read.
 namespace doorslam::tcp {
 
 /// a <=> b in sequence space (RFC 9293, section 3.4): negative when a is before b.
@@ -26,7 +27,7 @@ constexpr std::int32_t sequence_distance(std::uint32_t a, std::uint32_t b) noexc
 /// Facts of a connection.
 enum class FlowFlag : std::uint8_t {
   originator_is_lo,   ///< the originator is the key's `lo` end
-  closing,            ///< FlowDetails::close_ns is set: ends when the linger time is over
+  closing,            ///< FlowDetails::last_tick is set: ends when the linger time is over
   served,             ///< requests and responses went to and fro
   mirrored,           ///< the capture holds proven duplicates
   syn_seen,           ///< SYN of the originator
@@ -52,7 +53,7 @@ enum class SideFlag : std::uint8_t {
   letter_syn = 18,    ///< history has its S or H
   payload = 20,       ///< sent payload
   last_payload = 22,  ///< sent the latest new payload; on one side only
-  irregular = 24,     ///< FlowDetails::delivered and hole_end hold: a hole, or acknowledged ahead of what was seen
+  irregular = 24,     ///< SideIrregularities::delivered and hole_end hold: a hole, or acknowledged ahead of it
   zero_window = 26,   ///< advertises a zero window
 };
 
@@ -61,7 +62,7 @@ class FlowRecord {
  public:
   std::array<std::uint32_t, 2> next_seq{};  ///< by side: one past the highest octet seen
   std::array<std::uint32_t, 2> acked{};     ///< by side: highest number by which the other side acknowledged it
-  std::array<std::uint16_t, 2> packets{};   ///< by side; FlowDetails::packet_carries counts the overflows
+  std::array<std::uint16_t, 2> packets{};   ///< by side; SideIrregularities::packet_carries counts the overflows
   std::uint32_t details = BoundedPool<int>::kNone;
   std::array<std::uint16_t, 5> recent{};  ///< hashes of the latest segments, newest first (duplicates.h)
 
@@ -151,44 +152,27 @@ static_assert(flowtable::FlowState<FlowRecord>);
 
 /// One side of the cold part. Sequence numbers as on the wire.
 struct SideDetails {
-  std::uint32_t start_seq = 0;        ///< initial sequence number; one before the first octet seen when no SYN was
-  std::uint32_t fin_end = 0;          ///< one past the latest FIN
-  std::uint32_t rst_seq = 0;          ///< of the latest RST
-  std::uint32_t delivered = 0;        ///< irregular: everything before it was seen, or given up as a gap
-  std::uint32_t hole_end = 0;         ///< irregular: a hole lies between `delivered` and it; none when not beyond
-  std::uint32_t gap_bytes = 0;        ///< acknowledged, never seen; all octets of a side that was never captured
-  std::uint32_t resent_seq = 0;       ///< of the latest retransmission
-  std::uint16_t packet_carries = 0;   ///< times that FlowRecord::packets overflowed
-  std::uint16_t late_segments = 0;    ///< as Zeek's T: payload that does not go beyond what was seen
-  std::uint16_t retransmissions = 0;  ///< payload, SYN or FIN sent again
-  std::uint16_t zero_windows = 0;     ///< segments that advertised a zero window
-  std::uint16_t gaps : 7 = 0;         ///< this and the next: at most 127, beyond their last milestone in the history
-  std::uint16_t bad_checksums : 7 = 0;
-  std::uint16_t resent_times : 2 = 0;  ///< retransmissions at `resent_seq`
-  std::uint8_t seq_wraps = 0;          ///< of next_seq; at kMostWraps it and next_seq tell no more than that
-  std::uint8_t ack_wraps = 0;          ///< of acked; likewise
-
-  static constexpr std::uint8_t kMostWraps = 255;  ///< of 4 GiB
+  std::uint32_t start_seq = 0;  ///< initial sequence number; one before the first octet seen when no SYN was
+  std::uint32_t fin_end = 0;    ///< one past the latest FIN
 };
 
-/// The cold part. The first cache line holds what recording an ordinary segment needs: where the Evidence is, and both
-/// initial sequence numbers.
+/// The cold part.
 struct FlowDetails {
   std::uint32_t evidence = BoundedPool<int>::kNone;
-  std::uint16_t vlan = 0;
-  std::uint16_t duplicates = 0;
+  std::uint32_t irregularities = BoundedPool<int>::kNone;  ///< of IrregularityPool
   std::array<SideDetails, 2> side{};
   flowtable::TimeNs start_ns = 0;  ///< first packet
-  flowtable::TimeNs close_ns = 0;  ///< when nothing of interest was to come any more
   std::uint64_t id = 0;            ///< number of the first packet
   PackedHistory history;
+  std::uint32_t last_tick = 0;  ///< closing: when the linger time is over (deadline.h)
+  std::uint16_t vlan = 0;
+  std::uint16_t duplicates = 0;
 
   SideDetails& of(Side s) noexcept { return side[index_of(s)]; }
   const SideDetails& of(Side s) const noexcept { return side[index_of(s)]; }
 };
 
-static_assert(offsetof(FlowDetails, side) + sizeof(SideDetails) + sizeof(std::uint32_t) <= 64);
-static_assert(sizeof(FlowDetails) <= 128, "a million connections must stay within the memory budget");
+static_assert(sizeof(FlowDetails) == 64, "one cache line: each SYN of a flood writes it");
 
 /// One more, up to the top of so many bits: for members that are less than a type.
 template <unsigned kBits>

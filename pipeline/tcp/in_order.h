@@ -16,7 +16,7 @@ enum class InOrder : std::uint8_t {
   no,      ///< not for this path; nothing has changed
   yes,     ///< the next in order
   opens,   ///< and completed the handshake
-  closes,  ///< and was the second FIN
+  closes,  ///< and was the second FIN: begin_linger() is to follow
 };
 
 /// The flags that tell segments apart, as far as the tracker is concerned.
@@ -181,11 +181,7 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
     details.of(side).fin_end = next;
     flow.move(side, EndpointState::closed);
     flow.clear(FlowFlag::quick);
-    if (peer_is_over && !flow.has(FlowFlag::closing)) {
-      flow.set(FlowFlag::closing);
-      details.close_ns = segment.time_ns;
-      result = InOrder::closes;
-    }
+    if (peer_is_over && !flow.has(FlowFlag::closing)) result = InOrder::closes;
   } else {
     const bool data = segment.payload_length != 0;
     const SideFlag letter = data ? SideFlag::letter_data : SideFlag::letter_ack;

@@ -37,7 +37,7 @@ void write_fin(SegmentContext& context) {
 }
 
 void write_rst(SegmentContext& context) {
-  SideDetails& own = context.own();
+  SideIrregularities& own = context.make_irregular(context.side);
   const bool again = context.details.history.contains(HistoryLetter::rst, context.side);
   if (again && own.rst_seq == context.segment.seq) return;
   own.rst_seq = context.segment.seq;

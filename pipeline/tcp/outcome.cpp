@@ -19,10 +19,11 @@ bool is_abandoned_syn(std::string_view history) {
   return rst != std::string_view::npos && history.substr(0, rst).find_first_of("HAFGIQ") == std::string_view::npos;
 }
 
-ConnState state_when_responder_reset(const FlowRecord& flow, const FlowDetails& details, EndpointState originator) {
+ConnState state_when_responder_reset(const FlowRecord& flow, const FlowDetails& details,
+                                     const Irregularities& irregular, EndpointState originator) {
   if (originator == EndpointState::syn_sent) return ConnState::REJ;
-  const bool nothing_sent =
-      payload_octets(flow, details, Side::originator) == 0 && payload_octets(flow, details, Side::responder) == 0;
+  const bool nothing_sent = payload_octets(flow, details, irregular, Side::originator) == 0 &&
+                            payload_octets(flow, details, irregular, Side::responder) == 0;
   if (originator == EndpointState::reset && nothing_sent) return ConnState::REJ;
   return is_silent(originator) ? ConnState::RSTRH : ConnState::RSTR;
 }
@@ -42,11 +43,11 @@ bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std:
 
 }  // namespace
 
-ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details) noexcept {
+ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular) noexcept {
   const EndpointStates states = flow.states();
   const EndpointState originator = states.of(Side::originator);
   const EndpointState responder = states.of(Side::responder);
-  if (responder == EndpointState::reset) return state_when_responder_reset(flow, details, originator);
+  if (responder == EndpointState::reset) return state_when_responder_reset(flow, details, irregular, originator);
   if (originator == EndpointState::reset) {
     if (!is_silent(responder)) return ConnState::RSTO;
     return is_abandoned_syn(details.history.unpack().view()) ? ConnState::RSTOS0 : ConnState::OTH;
@@ -70,22 +71,23 @@ Stage stage_of(const FlowRecord& flow) noexcept {
   return flow.has(SideFlag::payload, Side::responder) ? Stage::greeting : Stage::accepted;
 }
 
-void summarize(const FlowRecord& flow, const FlowDetails& details, ConnectionSummary& summary) noexcept {
+void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
+               ConnectionSummary& summary) noexcept {
   summary.start_ns = details.start_ns;
   summary.end_ns = flow.last_seen();
   summary.id = details.id;
   for (const Side side : {Side::originator, Side::responder}) {
-    const SideDetails& own = details.of(side);
+    const SideIrregularities& own = irregular.of(side);
     SideTotals& totals = summary.side[index_of(side)];
     totals.packets = std::uint64_t{own.packet_carries} << 16U | flow.packets[index_of(side)];
-    totals.payload_bytes = payload_octets(flow, details, side);
+    totals.payload_bytes = payload_octets(flow, details, irregular, side);
     // A side that was never captured has no gaps: it is missing altogether.
     if (flow.state_of(side) != EndpointState::inactive) totals.gap_bytes = own.gap_bytes;
     totals.retransmissions = own.retransmissions;
     totals.zero_windows = own.zero_windows;
   }
   details.history.unpack(summary.history);
-  summary.conn_state = conn_state_of(flow, details);
+  summary.conn_state = conn_state_of(flow, details, irregular);
   summary.stage = stage_of(flow);
   summary.vlan = details.vlan;
   summary.mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);

@@ -2,18 +2,20 @@
 
 #include "pipeline/tcp/connection.h"
 #include "pipeline/tcp/flow_record.h"
+#include "pipeline/tcp/irregularities.h"
 
 /// How a connection stands, in the words of the contract.
 namespace doorslam::tcp {
 
 /// Zeek's conn_state (base/protocols/conn/main.zeek).
-ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details) noexcept;
+ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular) noexcept;
 
 /// How far it got.
 Stage stage_of(const FlowRecord& flow) noexcept;
 
 /// Writes the record of a connection but for its ends, which come with the key, and end_reason, which comes with the
 /// occasion. `summary` is as new.
-void summarize(const FlowRecord& flow, const FlowDetails& details, ConnectionSummary& summary) noexcept;
+void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
+               ConnectionSummary& summary) noexcept;
 
 }  // namespace doorslam::tcp

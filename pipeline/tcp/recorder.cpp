@@ -159,7 +159,7 @@ void record_segment(SegmentContext& context) noexcept {
   // Where that side's numbers begin follows the acknowledgements.
   const bool is_alone = context.flow.states().of(context.peer()) == EndpointState::inactive;
   add_rung(*context.evidence, context.details, context.side, context.segment, note_of(context),
-           is_alone ? context.peers().gap_bytes : 0);
+           is_alone ? context.irregular(context.peer()).gap_bytes : 0);
   record_handshake(context);
   record_habits(context);
   record_payload(context);
@@ -201,7 +201,8 @@ void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about)
   evidence.icmp = {error.time_ns, error.reporter, error.type, error.code, error.ttl, about};
 }
 
-void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept {
+void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details,
+                       const Irregularities& irregular) noexcept {
   evidence.exchanges = static_cast<std::uint16_t>(flow.exchanges());
   evidence.begins_late = flow.has(FlowFlag::evidence_returned);
   for (const Side side : {Side::originator, Side::responder}) {
@@ -209,7 +210,7 @@ void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDet
     SideEvidence& own = evidence.side[i];
     own.next_seq = flow.next_seq[i] - details.side[i].start_seq;
     own.acked = flow.acked[i] - details.side[i].start_seq;
-    if (flow.states().of(side) == EndpointState::inactive) own.unseen_octets = details.side[i].gap_bytes;
+    if (flow.states().of(side) == EndpointState::inactive) own.unseen_octets = irregular.side[i].gap_bytes;
     own.head.incomplete |= evidence.begins_late;
   }
 }

@@ -22,6 +22,7 @@ void record_bad_checksum(SegmentContext& context) noexcept;
 void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about) noexcept;
 
 /// Copies into the evidence what the flow knows better: exchanges, sequence numbers relative to the beginning.
-void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details) noexcept;
+void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details,
+                       const Irregularities& irregular) noexcept;
 
 }  // namespace doorslam::tcp

@@ -12,37 +12,38 @@ constexpr std::int32_t kImplausibleJump = 1 << 20;
 /// A RST within this distance may follow octets that the capture lacks; a farther one is a guess or a forgery.
 constexpr std::int32_t kLargestUnscaledWindow = 65535;
 
-void number_from(FlowRecord& flow, SideDetails& details, std::size_t i, std::uint32_t start, std::uint32_t next) {
-  details.start_seq = start;
-  details.seq_wraps = 0;
-  details.ack_wraps = 0;
-  flow.acked[i] = start;
-  flow.next_seq[i] = next;
+void number_from(SegmentContext& context, Side side, std::uint32_t start, std::uint32_t next) {
+  context.details.of(side).start_seq = start;
+  if (IrregularityPool::has(context.details)) {
+    context.make_irregular(side).seq_wraps = 0;
+    context.make_irregular(side).ack_wraps = 0;
+  }
+  context.flow.acked[index_of(side)] = start;
+  context.flow.next_seq[index_of(side)] = next;
 }
 
 /// In the sequence space of a whole connection. Beyond 1,020 GiB it stands still.
 std::uint64_t position(std::uint8_t wraps, std::uint32_t number) noexcept {
-  return std::uint64_t{wraps} << 32U | (wraps == SideDetails::kMostWraps ? 0 : number);
+  return std::uint64_t{wraps} << 32U | (wraps == SideIrregularities::kMostWraps ? 0 : number);
 }
 
 void move_next(SegmentContext& context, std::uint32_t next) {
-  SideDetails& own = context.own();
-  if (next < context.next_seq()) count_up(own.seq_wraps);
+  if (next < context.next_seq()) count_up(context.make_irregular(context.side).seq_wraps);
   context.next_seq() = next;
 }
 
 /// Between `delivered` and next_seq nothing is missing any more.
 void settle(SegmentContext& context, Side side) {
-  const SideDetails& details = context.details.of(side);
-  const bool hole = sequence_distance(details.hole_end, details.delivered) > 0;
-  const bool ahead = sequence_distance(details.delivered, context.flow.next_seq[index_of(side)]) > 0;
+  const SideIrregularities& noted = context.irregular(side);
+  const bool hole = sequence_distance(noted.hole_end, noted.delivered) > 0;
+  const bool ahead = sequence_distance(noted.delivered, context.flow.next_seq[index_of(side)]) > 0;
   context.flow.put(SideFlag::irregular, side, hole || ahead);
 }
 
 /// The payload begins beyond what was seen: remembers the first hole. A later hole is remembered when the first is
 /// filled only; of several holes at a time the first counts.
 void open_hole(SegmentContext& context) {
-  SideDetails& own = context.own();
+  SideIrregularities& own = context.make_irregular(context.side);
   if (!context.flow.has(SideFlag::irregular, context.side)) {
     own.delivered = context.next_seq();
     own.hole_end = context.segment.seq;
@@ -55,7 +56,7 @@ void open_hole(SegmentContext& context) {
 
 /// Payload below next_seq while a hole is open, or below what was acknowledged ahead.
 void fill_hole(SegmentContext& context, std::uint32_t begin, std::uint32_t end) {
-  SideDetails& own = context.own();
+  SideIrregularities& own = context.make_irregular(context.side);
   if (sequence_distance(own.hole_end, own.delivered) <= 0) return;
   const bool reaches_in = sequence_distance(end, own.delivered) > 0 && sequence_distance(begin, own.hole_end) < 0;
   if (!reaches_in) return;
@@ -69,13 +70,13 @@ void fill_hole(SegmentContext& context, std::uint32_t begin, std::uint32_t end) 
 
 /// What was counted as a gap has come after all: the mirror port had turned data and acknowledgement round.
 void take_back_gap(SegmentContext& context, std::uint32_t begin, std::uint32_t end) {
-  SideDetails& own = context.own();
+  SideIrregularities& own = context.make_irregular(context.side);
   const std::int32_t covered = std::min(sequence_distance(own.delivered, begin), sequence_distance(end, begin));
   if (covered > 0) own.gap_bytes -= std::min(own.gap_bytes, static_cast<std::uint32_t>(covered));
 }
 
 void note_late_payload(SegmentContext& context, std::uint32_t begin, std::uint32_t end) {
-  SideDetails& own = context.own();
+  SideIrregularities& own = context.make_irregular(context.side);
   if (context.flow.has(SideFlag::irregular, context.side)) {
     fill_hole(context, begin, end);
     settle(context, context.side);
@@ -111,7 +112,7 @@ void spot_keep_alive(SegmentContext& context) {
 void note_unseen(SegmentContext& context, std::int32_t octets) {
   if (octets <= 0) return;
   context.flow.set(FlowFlag::acks_unseen);
-  context.peers().gap_bytes += static_cast<std::uint32_t>(octets);
+  context.make_irregular(context.peer()).gap_bytes += static_cast<std::uint32_t>(octets);
   if (octets > 1) context.flow.note_payload(context.peer());
 }
 
@@ -119,8 +120,7 @@ void note_unseen(SegmentContext& context, std::int32_t octets) {
 
 void begin_side(SegmentContext& context) noexcept {
   const packet::Segment& segment = context.segment;
-  const std::size_t i = index_of(context.side);
-  SideDetails& own = context.own();
+  const SideDetails& own = context.own();
   const std::uint32_t end = segment.seq + sequence_length(segment);
   const EndpointStates states = context.flow.states();
   const bool syn = segment.has(kSyn);
@@ -128,22 +128,22 @@ void begin_side(SegmentContext& context) noexcept {
     case EndpointState::inactive:
       context.first_of_side = true;
       if (syn) {
-        number_from(context.flow, own, i, segment.seq, end);
+        number_from(context, context.side, segment.seq, end);
       } else {
         // As though a SYN had been there, so that the first octet seen is number 1.
-        number_from(context.flow, own, i, segment.seq - 1, segment.seq);
+        number_from(context, context.side, segment.seq - 1, segment.seq);
       }
       return;
     case EndpointState::syn_sent:
     case EndpointState::partial:
     case EndpointState::established:
       if (syn && segment.seq == own.start_seq) context.syn_again = true;
-      if (syn && segment.seq != own.start_seq) number_from(context.flow, own, i, segment.seq, end);
+      if (syn && segment.seq != own.start_seq) number_from(context, context.side, segment.seq, end);
       return;
     case EndpointState::reset:
       // The RST that came first may have been forged; a SYN knows better.
       if (syn && states.before_of(context.side) == EndpointState::inactive) {
-        number_from(context.flow, own, i, segment.seq, end);
+        number_from(context, context.side, segment.seq, end);
       }
       return;
     case EndpointState::closed:
@@ -155,18 +155,19 @@ void take_acknowledgement(SegmentContext& context) noexcept {
   const packet::Segment& segment = context.segment;
   if (!segment.has(kAck)) return;
   const std::size_t i = index_of(context.peer());
-  SideDetails& peers = context.peers();
+  const SideDetails& peers = context.peers();
   if (context.flow.states().of(context.peer()) == EndpointState::inactive) {
     const std::uint32_t start = segment.ack - 1;
     if (!context.first_of_side && peers.start_seq != 0) note_unseen(context, sequence_distance(start, peers.start_seq));
-    number_from(context.flow, peers, i, start, start);
+    number_from(context, context.peer(), start, start);
     return;
   }
   if (segment.has(kRst) || context.wrong_handshake_ack) return;
-  const bool before_start = peers.ack_wraps == 0 && sequence_distance(segment.ack, peers.start_seq) < 0;
+  const bool before_start =
+      context.irregular(context.peer()).ack_wraps == 0 && sequence_distance(segment.ack, peers.start_seq) < 0;
   const std::int32_t advance = sequence_distance(segment.ack, context.flow.acked[i]);
   if (before_start || advance <= 0 || (segment.ack == 0 && advance > kImplausibleJump)) return;
-  if (segment.ack < context.flow.acked[i]) count_up(peers.ack_wraps);
+  if (segment.ack < context.flow.acked[i]) count_up(context.make_irregular(context.peer()).ack_wraps);
   context.flow.acked[i] = segment.ack;
 }
 
@@ -182,9 +183,9 @@ void advance_sequence(SegmentContext& context) noexcept {
                           (jump > kLargestUnscaledWindow || jump < -kLargestUnscaledWindow);
   if (segment.has(kFin) && context.flow.states().of(context.side) == EndpointState::closed && distance <= 0) {
     context.fin_again = true;
-    count_up(context.own().retransmissions);
+    count_up(context.make_irregular(context.side).retransmissions);
   }
-  if (context.syn_again) count_up(context.own().retransmissions);
+  if (context.syn_again) count_up(context.make_irregular(context.side).retransmissions);
 
   if (control && (distance > kImplausibleJump || distance < -kImplausibleJump)) return;
   // A RST before the handshake is complete answers what it was sent, and has no number of its own.
@@ -210,9 +211,9 @@ void find_gap(SegmentContext& context) noexcept {
   if (!segment.has(kAck) || context.wrong_handshake_ack) return;
   const Side side = context.peer();
   const std::uint32_t next = context.flow.next_seq[index_of(side)];
-  SideDetails& details = context.peers();
+  const SideIrregularities& before = context.irregular(side);
   const bool irregular = context.flow.has(SideFlag::irregular, side);
-  const std::uint32_t delivered = irregular ? details.delivered : next;
+  const std::uint32_t delivered = irregular ? before.delivered : next;
   const std::int32_t missing = sequence_distance(segment.ack, delivered);
   if (missing <= 0 || missing > kImplausibleJump << 8) return;
 
@@ -224,12 +225,12 @@ void find_gap(SegmentContext& context) noexcept {
   };
   if (!clean(Side::originator) || !clean(Side::responder)) return;
 
-  const bool hole = irregular && sequence_distance(details.hole_end, delivered) > 0;
-  const std::uint32_t seen_from = hole ? details.hole_end : delivered;
+  const bool hole = irregular && sequence_distance(before.hole_end, delivered) > 0;
+  const std::uint32_t seen_from = hole ? before.hole_end : delivered;
   std::uint32_t lost = 0;
   if (hole) {
-    const bool whole = sequence_distance(segment.ack, details.hole_end) >= 0;
-    lost = (whole ? details.hole_end : segment.ack) - delivered;
+    const bool whole = sequence_distance(segment.ack, before.hole_end) >= 0;
+    lost = (whole ? before.hole_end : segment.ack) - delivered;
   }
   const std::uint32_t known_to = sequence_distance(next, seen_from) > 0 ? next : seen_from;
   const std::int32_t beyond = sequence_distance(segment.ack, known_to);
@@ -237,14 +238,15 @@ void find_gap(SegmentContext& context) noexcept {
   if (lost == 0) return;
 
   context.reveals_gap = true;
-  details.gap_bytes += lost;
-  details.gaps = one_more<7>(details.gaps) & 127U;
-  if (is_history_milestone(details.gaps)) context.details.history.append(HistoryLetter::gap, side);
-  details.delivered = segment.ack;
-  if (!hole || sequence_distance(segment.ack, details.hole_end) >= 0) {
+  SideIrregularities& noted = context.make_irregular(side);
+  noted.gap_bytes += lost;
+  noted.gaps = one_more<7>(noted.gaps) & 127U;
+  if (is_history_milestone(noted.gaps)) context.details.history.append(HistoryLetter::gap, side);
+  noted.delivered = segment.ack;
+  if (!hole || sequence_distance(segment.ack, noted.hole_end) >= 0) {
     // Everything up to the acknowledgement is settled, and what was seen beyond the hole with it.
-    if (sequence_distance(next, segment.ack) > 0) details.delivered = next;
-    details.hole_end = details.delivered;
+    if (sequence_distance(next, segment.ack) > 0) noted.delivered = next;
+    noted.hole_end = noted.delivered;
   }
   settle(context, side);
 }
@@ -259,21 +261,23 @@ void watch_window(SegmentContext& context) noexcept {
   }
   if (states.of(context.peer()) == EndpointState::closed || states.of(context.side) == EndpointState::reset) return;
   context.flow.set(SideFlag::zero_window, context.side);
-  SideDetails& own = context.own();
+  SideIrregularities& own = context.make_irregular(context.side);
   count_up(own.zero_windows);
   if (is_history_milestone(own.zero_windows)) context.details.history.append(HistoryLetter::zero_window, context.side);
 }
 
-std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept {
+std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
+                             Side side) noexcept {
   const std::size_t i = index_of(side);
   const SideDetails& own = details.of(side);
+  const SideIrregularities& wrapped = irregular.of(side);
   if (flow.state_of(side) == EndpointState::inactive) return 0;
-  if ((own.seq_wraps | own.ack_wraps) == 0) {
+  if ((wrapped.seq_wraps | wrapped.ack_wraps) == 0) {
     const std::uint32_t space = std::max(flow.next_seq[i], flow.acked[i]) - own.start_seq;
     return space - std::min(space, own.fin_end != 0 ? 2U : 1U);
   }
-  const std::uint64_t sent = position(own.seq_wraps, flow.next_seq[i]);
-  const std::uint64_t acked = position(own.ack_wraps, flow.acked[i]);
+  const std::uint64_t sent = position(wrapped.seq_wraps, flow.next_seq[i]);
+  const std::uint64_t acked = position(wrapped.ack_wraps, flow.acked[i]);
   std::int64_t octets = static_cast<std::int64_t>(std::max(sent, acked)) - std::int64_t{own.start_seq};
   // Sequence space wraps where numbering began just below 2^32 as well: then the start lies "before zero".
   if (octets < 0) octets += std::int64_t{1} << 32U;

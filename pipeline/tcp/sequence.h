@@ -25,7 +25,8 @@ void find_gap(SegmentContext& context) noexcept;
 void watch_window(SegmentContext& context) noexcept;
 
 /// Distinct payload octets of a side by its sequence numbers, SYN and FIN not counted.
-std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept;
+std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
+                             Side side) noexcept;
 
 /// Sequence space that a segment takes. The payload of a RST is a comment, not part of the stream (RFC 9293, 3.10.7).
 inline std::uint32_t sequence_length(const packet::Segment& segment) noexcept {

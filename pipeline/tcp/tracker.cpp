@@ -28,8 +28,10 @@ Side side_of(const FlowRecord& flow, bool source_is_lo) noexcept {
   return source_is_lo == flow.has(FlowFlag::originator_is_lo) ? Side::originator : Side::responder;
 }
 
-void count_packet(FlowRecord& flow, SideDetails& details, Side side) noexcept {
-  if (++flow.packets[index_of(side)] == 0) count_up(details.packet_carries);
+void count_packet(SegmentContext& context) noexcept {
+  if (++context.flow.packets[index_of(context.side)] == 0) {
+    count_up(context.make_irregular(context.side).packet_carries);
+  }
 }
 
 }  // namespace
@@ -51,6 +53,7 @@ Tracker::Tracker(const TrackerOptions& options)
       flows4_(std::min(capacity_flows4_, options.initial_flows), options.hash_key, options.pages),
       flows6_(std::min(capacity_flows6_, options.initial_flows), options.hash_key, options.pages),
       details_(static_cast<std::uint32_t>(capacity_flows4_ + capacity_flows6_)),
+      irregularities_(details_.capacity()),
       evidence_(options.evidence_capacity),
       frames_(options.frame_octets == 0
                   ? nullptr
@@ -158,12 +161,7 @@ inline bool Tracker::prefetch_details(const Table<Key>& table, const Lookup<Key>
   const bool in_stream = (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
   if (in_stream && flow.is_settled()) [[likely]]
     return false;
-  const bool is_own = slot.key == lookup.key;  // else a full table will give this one up for it
-  // The history is written to until it has the letters of both sides.
-  const bool lettered = flow.has_both(SideFlag::letter_ack) && flow.has_both(SideFlag::letter_data);
-  const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
-  flowtable::prefetch_line(details);
-  if (!is_own || !in_stream || !flow.has(FlowFlag::quick) || !lettered) flowtable::prefetch_line(details + 64);
+  flowtable::prefetch_line(details_.place_of(flow.details));  // also of one that a full table will give up
   return flow.has(FlowFlag::recording);
 }
 
@@ -218,7 +216,8 @@ template <class Key>
 
 inline void Tracker::record_if_due(FlowRecord& flow, Side side, const Segment& segment, InOrder step) noexcept {
   FlowDetails& details = details_of(flow);
-  Evidence* const evidence = provide_evidence_in_order(flow, details, side, evidence_, counters_.evidence);
+  Evidence* const evidence =
+      provide_evidence_in_order(flow, details, side, irregularities_, evidence_, counters_.evidence);
   if (evidence == nullptr) return;
   record_in_order(*evidence, details, side, segment, step == InOrder::opens);
   if (frames_ != nullptr) [[unlikely]]
@@ -252,6 +251,7 @@ template <class Key>
   if (step == InOrder::no) return false;
   record_if_due(flow, side, segment, step);
   if (step == InOrder::closes) {
+    begin_linger(flow, details, segment.time_ns, timeouts_);
     table.reclassify(slot);
     table.schedule(table.index_of(slot), deadline_of(flow));
   } else if (step == InOrder::opens) {
@@ -354,7 +354,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
     note_bad_checksum(flow, side, segment);
     return remember_segment(flow, hash);
   }
-  SegmentContext context{segment, side, flow, details_of(flow)};
+  SegmentContext context{segment, side, flow, details_of(flow), irregularities_};
   context.flags = flag_class_of(segment.flags, segment.payload_length);
   const DurationNs patience = patience_with(flow, timeouts_);  // the table looks at the connection then, or sooner
 
@@ -369,7 +369,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   flow.set_states(states);
   find_gap(context);
 
-  count_packet(flow, context.own(), side);
+  count_packet(context);
   const bool new_payload =
       segment.payload_length != 0 && !segment.has(packet::tcp_flag::kRst) && (context.advances || context.fills_hole);
   if (new_payload) flow.note_payload(side);
@@ -397,12 +397,10 @@ void Tracker::note_transition(Table<Key>& table, typename Table<Key>::Slot& slot
                               EventBatch& out) noexcept {
   FlowRecord& flow = slot.state;
   const Segment& segment = context.segment;
-  const bool closes = !flow.has(FlowFlag::closing) && is_close_complete(flow.states());
-  if (closes) {
-    flow.set(FlowFlag::closing);
-    context.details.close_ns = segment.time_ns;
+  if (!flow.has(FlowFlag::closing) && is_close_complete(flow.states())) {
+    begin_linger(flow, context.details, segment.time_ns, timeouts_);
+    table.reclassify(slot);
   }
-  if (closes) table.reclassify(slot);
   if (context.opened) note_opened(table, slot, segment, out);
 }
 
@@ -427,12 +425,12 @@ void Tracker::note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, co
 void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segment) noexcept {
   ++counters_.bad_checksums;
   FlowDetails& details = details_of(flow);
-  SideDetails& own = details.of(side);
+  SideIrregularities& own = irregularities_.make(details).of(side);
   own.bad_checksums = one_more<7>(own.bad_checksums) & 127U;
   if (is_history_milestone(own.bad_checksums)) details.history.append(HistoryLetter::bad_checksum, side);
   flow.set_last_seen(segment.time_ns);
   if (!flow.has(FlowFlag::evidence)) return;
-  SegmentContext context{segment, side, flow, details, &evidence_[details.evidence]};
+  SegmentContext context{segment, side, flow, details, irregularities_, &evidence_[details.evidence]};
   if (!flow.has(FlowFlag::recording)) count_unrecorded(context);
   record_bad_checksum(context);
   if (frames_ != nullptr) [[unlikely]]
@@ -485,7 +483,7 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   ++counters_.icmp_joined;
   FlowRecord& flow = slot->state;
   FlowDetails& details = details_of(flow);
-  provide_evidence_for_icmp(flow, details, evidence_, counters_.evidence);
+  provide_evidence_for_icmp(flow, details, irregularities_, evidence_, counters_.evidence);
   if (flow.has(FlowFlag::evidence)) {
     const bool first = evidence_[details.evidence].icmp.time_ns == flowtable::kNoTime;
     if (first && frames_ != nullptr) keep_icmp_frame(details.evidence);

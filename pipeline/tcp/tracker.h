@@ -16,6 +16,7 @@
 #include "pipeline/tcp/flow_record.h"
 #include "pipeline/tcp/frames.h"
 #include "pipeline/tcp/in_order.h"
+#include "pipeline/tcp/irregularities.h"
 #include "pipeline/tcp/orientation.h"
 #include "pipeline/tcp/tracker_options.h"
 
@@ -96,6 +97,7 @@ class Tracker {
 
   const TrackerCounters& counters() const noexcept { return counters_; }
   std::size_t open_connections() const noexcept { return flows4_.size() + flows6_.size(); }
+  std::size_t irregular_connections() const noexcept { return irregularities_.used(); }
   std::size_t evidence_in_use() const noexcept { return evidence_.used(); }
 
  private:
@@ -213,6 +215,7 @@ class Tracker {
   Table<flowtable::FlowKey4> flows4_;
   Table<flowtable::FlowKey6> flows6_;
   BoundedPool<FlowDetails> details_;
+  IrregularityPool irregularities_;
   EvidencePool evidence_;
   std::unique_ptr<FramePool> frames_;                ///< null: frames are not kept
   const packet::Segment* burst_segments_ = nullptr;  ///< of the burst at hand; null: its frames are not known

@@ -75,13 +75,13 @@ void Tracker::prefetch_due(const Table<Key>& table, std::span<const std::uint32_
   for (const std::uint32_t index : slots) table.prefetch_due(index);
   for (const std::uint32_t index : slots) {
     const FlowRecord& flow = table.at(index).state;
-    const auto* const details = static_cast<const std::byte*>(details_.place_of(flow.details));
-    flowtable::prefetch_line(details);
-    flowtable::prefetch_line(details + 64);
+    flowtable::prefetch_line(details_.place_of(flow.details));
   }
   for (const std::uint32_t index : slots) {
     const FlowRecord& flow = table.at(index).state;
-    if (flow.has(FlowFlag::recording)) prefetch_facts(evidence_[details_[flow.details].evidence]);
+    const FlowDetails& details = details_[flow.details];
+    if (IrregularityPool::has(details)) flowtable::prefetch_line(irregularities_.place_of(details));
+    if (flow.has(FlowFlag::recording)) prefetch_facts(evidence_[details.evidence]);
   }
 }
 
@@ -97,7 +97,8 @@ void Tracker::describe(const Slot& slot, ConnectionSummary& summary) const noexc
   const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
   slot.key.write_ends(originator_is_lo ? summary.originator : summary.responder,
                       originator_is_lo ? summary.responder : summary.originator);
-  summarize(flow, details_[flow.details], summary);
+  const FlowDetails& details = details_[flow.details];
+  summarize(flow, details, irregularities_.of(details), summary);
 }
 
 template <class Key>
@@ -121,11 +122,12 @@ void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64
   if (flow.has(FlowFlag::recording)) {
     event.evidence = static_cast<std::int32_t>(out.evidence.size());
     out.evidence.push_back(evidence_[details.evidence]);
-    complete_evidence(out.evidence.back(), flow, details);
+    complete_evidence(out.evidence.back(), flow, details, irregularities_.of(details));
     if (frames_ != nullptr) [[unlikely]]
       pack_frames(out.evidence.back(), details.evidence, out);
   }
   release_evidence(flow, details, evidence_);
+  irregularities_.release(details);
   ++counters_.ended[static_cast<std::size_t>(reason)];
   if (details.history.is_full()) ++counters_.histories_full;
   details_.release(flow.details);

@@ -156,7 +156,7 @@ inline std::vector<Segment> merge(std::span<const Conversation> conversations) {
 struct Tracked {
   tcp::EventBatch batch;
   tcp::TrackerCounters counters;
-  std::size_t left_over = 0;  ///< connections and Evidence still held after the end: 0 unless something is lost
+  std::size_t left_over = 0;  ///< connections and what they had still held after the end: 0 unless something is lost
 
   std::vector<tcp::ConnectionEvent> of_kind(tcp::EventKind kind) const {
     std::vector<tcp::ConnectionEvent> found;
@@ -195,7 +195,7 @@ inline Tracked track(std::span<const Segment> segments, const tcp::TrackerOption
   }
   tracker.finish(end, tracked.batch);
   tracked.counters = tracker.counters();
-  tracked.left_over = tracker.open_connections() + tracker.evidence_in_use();
+  tracked.left_over = tracker.open_connections() + tracker.irregular_connections() + tracker.evidence_in_use();
   return tracked;
 }
 

@@ -61,6 +61,40 @@ TEST(Lifetime, EachStateHasItsPatience) {
   expect_ended_after(reset, timeouts.linger_ns, EndReason::closed);
 }
 
+TEST(Lifetime, TheTickOfACloseIsToldFromHalfOfItsNumber) {
+  // Of a close shortly before its number's lower half wraps, and seen from either side of it.
+  constexpr TimeNs kWrap = TimeNs{1} << (32 + flowtable::Deadlines::kTickShift);
+  for (const TimeNs tick : {kStart / kTick * kTick, 13 * kWrap - kTick, 13 * kWrap, 13 * kWrap + kTick, -kTick}) {
+    for (const flowtable::DurationNs apart : {-3600 * kSecondNs, TimeNs{-1}, TimeNs{0}, 3600 * kSecondNs}) {
+      EXPECT_EQ(time_of_tick(tick_number(tick), tick + apart), tick) << tick << ' ' << apart;
+    }
+  }
+}
+
+TEST(Lifetime, RoomForIrregularitiesIsHeldByThoseThatHaveSome) {
+  Tracker tracker(small_options());
+  EventBatch batch;
+  const auto follow = [&](const Conversation& talk) {
+    for (const Segment& segment : talk.segments()) tracker.process({&segment, 1}, batch);
+  };
+  Conversation smooth;
+  smooth.handshake();
+  for (int i = 0; i < 10; ++i) smooth.exchange();
+  smooth.close();
+  follow(smooth);
+  EXPECT_EQ(tracker.open_connections(), 1U);
+  EXPECT_EQ(tracker.irregular_connections(), 0U);
+
+  Conversation repeats({address4(3), 40000});
+  repeats.handshake();
+  repeats.client(kAck, "request");
+  repeats.client(kAck, "again").seq -= 7;
+  follow(repeats);
+  EXPECT_EQ(tracker.irregular_connections(), 1U);
+  tracker.finish(repeats.now(), batch);
+  EXPECT_EQ(tracker.irregular_connections(), 0U);
+}
+
 TEST(Lifetime, PatienceMayShrink) {
   Conversation talk;
   // Stray ACKs in mid-stream: waited for as long as for an established connection.
