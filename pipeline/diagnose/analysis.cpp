@@ -66,10 +66,11 @@ bool lost_first_words(const tcp::ConnectionSummary& summary, const Evidence* evi
 }
 
 /// Words of a server that ends, not of one that is full.
-bool tell_of_the_server(std::span<const SignatureHit> words) {
-  if (words.empty()) return false;
+OwnEnd own_end_told_by(std::span<const SignatureHit> words) {
+  if (words.empty()) return OwnEnd::untold;
   const Cause cause = words.front().signature->main_cause();
-  return cause == Cause::app_crash || cause == Cause::maintenance;
+  if (cause == Cause::app_crash) return OwnEnd::crashed;
+  return cause == Cause::maintenance ? OwnEnd::stopped : OwnEnd::untold;
 }
 
 /// What a judgement makes of an outcome that was told by the connection's own packets.
@@ -364,7 +365,7 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
                           .words = words.digest,
                           .hung_up_soon = soon,
                           .unproven = ending == Ending::left_after_greeting && !are_ordinary(words.server.view()),
-                          .of_everyone = tell_of_the_server(words.server.view())});
+                          .own_end = own_end_told_by(words.server.view())});
   const bool other_words = soon && ledger_.begins_otherwise(summary.responder, words.digest);
   if (!other_words && is_plain(summary, evidence, ending, outcome)) {
     return tell_served(arrival, confidence_of_plain(summary, evidence, soon), out);

@@ -67,6 +67,22 @@ std::optional<Finding> sessions_ended_together(const Case& c) {
       witnesses >= 3 ? 1.0 : (witnesses == 2 ? 0.75 : 0.4)};
 }
 
+/// A server that has time for it tells its clients why it leaves them: those whom it tells nothing leave for the same
+/// reason.
+std::optional<Finding> others_told_of_crash(const Case& c) {
+  if (!c.server_hung_up() || !c.server_words.empty() || c.contrast.told_of_crash == 0) return std::nullopt;
+  return Finding{fmt::format("within {} the server told {} that it had crashed", in_words(kTogetherNs),
+                             counted(c.contrast.told_of_crash, "other client", "other clients"))};
+}
+
+/// The same of a planned stop.
+std::optional<Finding> others_told_of_stop(const Case& c) {
+  if (!c.server_hung_up() || !c.server_words.empty() || c.contrast.told_of_stop == 0) return std::nullopt;
+  if (c.contrast.told_of_crash > 0) return std::nullopt;
+  return Finding{fmt::format("within {} the server told {} that it was not available for now", in_words(kTogetherNs),
+                             counted(c.contrast.told_of_stop, "other client", "other clients"))};
+}
+
 /// A crash spares nobody.
 std::optional<Finding> sessions_went_on(const Case& c) {
   const Contrast& k = c.contrast;

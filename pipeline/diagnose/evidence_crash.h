@@ -9,6 +9,8 @@
 namespace doorslam::diagnose::evidence {
 
 std::optional<Finding> sessions_ended_together(const Case& c);
+std::optional<Finding> others_told_of_crash(const Case& c);
+std::optional<Finding> others_told_of_stop(const Case& c);
 std::optional<Finding> sessions_went_on(const Case& c);
 std::optional<Finding> port_closed_afterwards(const Case& c);
 std::optional<Finding> served_again_soon(const Case& c);

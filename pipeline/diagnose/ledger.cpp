@@ -111,7 +111,7 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->words = ended.words;
     note->hung_up_soon = ended.hung_up_soon;
     note->unproven = ended.unproven;
-    note->of_everyone = ended.of_everyone;
+    note->own_end = ended.own_end;
     note->beginning_unseen = ended.beginning_unseen;
     note->idle_ns = ended.idle_ns;
     Milestone* const milestone = milestone_of(serial, *note);

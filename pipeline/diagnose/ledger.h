@@ -45,6 +45,9 @@ enum class Outcome : std::uint8_t {
 };
 
 /// What the analysis tells the ledger of a connection that ended.
+/// What a server's words to one client tell of everybody's: that it ends itself. They say nothing of a limit.
+enum class OwnEnd : std::uint8_t { untold, stopped, crashed };
+
 struct EndedNote {
   Outcome outcome = Outcome::served;
   flowtable::TimeNs closed_ns = 0;  ///< first FIN or RST, else the last packet
@@ -55,7 +58,7 @@ struct EndedNote {
   std::uint32_t words = 0;            ///< digest of the server's first words, 0: none or unknown
   bool hung_up_soon = false;  ///< the server closed on its first words, which no signature knows: service or refusal
   bool unproven = false;      ///< the client left on the server's first words: they prove neither
-  bool of_everyone = false;   ///< the server's words tell of its own end: they say nothing of a limit
+  OwnEnd own_end = OwnEnd::untold;
 };
 
 /// Whom a judgement is about.
@@ -117,6 +120,8 @@ struct Contrast {
   std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
   std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
   std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
+  std::uint32_t told_of_crash = 0;     ///< others that it told within 30 ms that it had crashed, and ended
+  std::uint32_t told_of_stop = 0;      ///< the same, that it was being stopped
   std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
   std::uint32_t usual_kinds = 0;       ///< different words among these
   std::uint32_t served_same_words = 0;   ///< served connections that were told the same first words
@@ -203,7 +208,7 @@ struct TableRow {
   bool ended_on_words = false;
   bool hung_up_soon = false;
   bool unproven = false;
-  bool of_everyone = false;
+  OwnEnd own_end = OwnEnd::untold;
   bool beginning_unseen = false;
   bool is_subject = false;
   std::uint8_t stack = 0;  ///< of the server that answered, as in the notes
@@ -296,7 +301,7 @@ class Ledger {
     bool ended_on_words : 1 = false;
     bool hung_up_soon : 1 = false;
     bool unproven : 1 = false;
-    bool of_everyone : 1 = false;
+    OwnEnd own_end : 2 = OwnEnd::untold;
     bool beginning_unseen : 1 = false;
     bool is_milestone : 1 = false;
     std::uint8_t stack = 0;  ///< number in ServerMarks::stacks; 0: unknown

@@ -83,7 +83,7 @@ LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t served, std:
   for (const TableRow& row : table) {
     const std::size_t at = std::min<std::size_t>(row.*value, kHighestFigure);
     if (row.is_subject) figure.subject = row.*value;
-    if (row.of_everyone && !row.is_subject) continue;
+    if (row.own_end != OwnEnd::untold && !row.is_subject) continue;
     if (row.is_subject || row.refused()) {
       ++histograms.refused[at];
     } else if (row.served()) {
@@ -183,7 +183,7 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .ended_on_words = note.ended_on_words,
           .hung_up_soon = note.hung_up_soon,
           .unproven = note.unproven,
-          .of_everyone = note.of_everyone,
+          .own_end = note.own_end,
           .beginning_unseen = note.beginning_unseen,
           .is_subject = is_subject,
           .stack = note.stack,
@@ -420,6 +420,8 @@ void Ledger::measure_total_load() {
     row.arrivals_total = static_cast<std::uint32_t>(i - recent);
     opened += row.is_session() ? 1 : 0;
   }
+    out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
+    out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
 }
 
 void Ledger::count_load(Contrast& out) const {

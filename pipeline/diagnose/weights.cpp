@@ -219,6 +219,14 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
       {acl_denied, -2.0},
       {connection_limit, -3.0},
       {rate_limit, -2.0}}},
+    // Its own word. But a limit may have refused this one just then.
+    {"others-told-of-crash",
+     evidence::others_told_of_crash,
+     {{app_crash, 4.0}, {served, -1.5}, {acl_denied, -2.0}, {connection_limit, -3.0}, {rate_limit, -2.0}}},
+    // A server that starts or stops refuses some before it can speak.
+    {"others-told-of-stop",
+     evidence::others_told_of_stop,
+     {{maintenance, 3.0}, {served, -1.0}, {acl_denied, -1.5}, {connection_limit, -1.5}, {rate_limit, -1.0}}},
     // A process that dies takes all of its sessions along; one worker of several does not.
     {"sessions-went-on", evidence::sessions_went_on, {{app_crash, -3.5}}},
     // Also after a planned stop, and after a super-server's burst.

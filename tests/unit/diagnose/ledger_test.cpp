@@ -511,7 +511,8 @@ TEST_F(LedgerTest, LeavesTheServersOwnEndOutOfTheCeilings) {
   end(accept(30, 19.0), Outcome::served, 40);
   for (int i = 0; i < 3; ++i) {
     const tcp::ConnectionSummary& one = accept(20 + i, 20.0);
-    ledger_->ended(one, EndedNote{.outcome = Outcome::refused_in_words, .closed_ns = at(30), .of_everyone = true});
+    ledger_->ended(one,
+                   EndedNote{.outcome = Outcome::refused_in_words, .closed_ns = at(30), .own_end = OwnEnd::crashed});
   }
   const LoadFigure sessions = contrast(refuse(9, 29), 30.5).open_total;
   EXPECT_EQ(sessions.refused_from + sessions.refused_below, 1U) << "the subject alone";

@@ -273,5 +273,37 @@ TEST_F(WordStory, LostWordsAreNoService) {
   EXPECT_TRUE(says(reading, "refused 2 of 2 times, while 5 other clients were served"));
 }
 
+/// PostgreSQL ends its sessions with a word when one of them has crashed, and the one that is just beginning without.
+TEST_F(WordStory, WhatTheOthersWereToldOfACrashHoldsForTheSpeechless) {
+  using namespace std::string_view_literals;
+  constexpr std::string_view kWelcome = "R\0\0\0\x08\0\0\0\0"sv;
+  constexpr std::string_view kCrash =
+      "N\0\0\x01\x8bSWARNING\0VWARNING\0C57P02\0Mterminating connection because of crash of another server process\0"sv;
+  Story story({address4(200), 5432});
+  const auto begin_session = [&](IpAddress who, double at) -> Conversation& {
+    Conversation& talk = story.connect(who, at);
+    talk.handshake();
+    talk.exchange("startup", kWelcome);
+    return talk;
+  };
+  for (int i = 0; i < 6; ++i) begin_session(client(20 + i), 1.0 + i).close();
+  Conversation* const first = &begin_session(client(1), 8.0);
+  Conversation* const second = &begin_session(client(2), 8.1);
+  Conversation& speechless = story.connect(client(3), 10.0);
+  speechless.handshake();
+  speechless.client(kPsh | kAck, "startup");
+  speechless.server(kRst | kAck);
+  for (Conversation* talk : {first, second}) {
+    talk->set_now(kStart + seconds(10.005));
+    talk->server(kPsh | kAck, kCrash);
+    Story::hang_up(*talk);
+  }
+  const Readings readings = read(story);
+  EXPECT_TRUE(is_read_as(readings.of(*first), Cause::app_crash));
+  EXPECT_TRUE(is_read_as(readings.of(speechless), Cause::app_crash));
+  EXPECT_TRUE(argues_for(readings.of(speechless), Cause::app_crash,
+                         "within 30 ms the server told 2 other clients that it had crashed"));
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
