@@ -170,8 +170,12 @@ void add_stack(EcsRecord& record, std::string_view key, const tcp::AnsweringStac
 void add_one_server(EcsRecord& record, const diagnose::OneOfServers& one) {
   record.open("one_server");
   record.number("others", one.others);
-  add_stack(record, "refusing", one.refusing);
-  add_stack(record, "serving", one.serving);
+  record.word("told_by", one.by_clocks ? "clocks" : "habits");
+  record.number("clients_of_both", one.clients_of_both);
+  if (!one.by_clocks) {
+    add_stack(record, "refusing", one.refusing);
+    add_stack(record, "serving", one.serving);
+  }
   record.number("refused", one.refused);
   record.number("served", one.served);
   record.number("refused_elsewhere", one.refused_elsewhere);

@@ -307,12 +307,15 @@ std::string prefix_words(const Incident& incident) {
 std::string server_words(const Incident& incident) {
   if (!incident.sample.diagnosis.one_server) return {};
   const diagnose::OneOfServers& one = *incident.sample.diagnosis.one_server;
-  return fmt::format(
-      "one of {} behind this address: the one whose SYN-ACKs have {} (others: {}). {} of {}, {} of {} served.",
-      counted(one.others + 1, "server"), diagnose::habits_in_words(one.refusing, one.serving),
-      diagnose::habits_in_words(one.serving, one.refusing), grouped(one.refused),
-      counted(one.refused + one.refused_elsewhere, "refusal"), grouped(one.served),
-      grouped(one.served + one.served_elsewhere));
+  const std::string told_by =
+      one.by_clocks ? fmt::format("the clocks in the SYN-ACKs (TSval) tell them apart for {} that met both",
+                                  counted(one.clients_of_both, "client"))
+                    : fmt::format("the one whose SYN-ACKs have {} (others: {})",
+                                  diagnose::habits_in_words(one.refusing, one.serving),
+                                  diagnose::habits_in_words(one.serving, one.refusing));
+  return fmt::format("one of {} behind this address: {}. {} of {}, {} of {} served.", counted(one.others + 1, "server"),
+                     told_by, grouped(one.refused), counted(one.refused + one.refused_elsewhere, "refusal"),
+                     grouped(one.served), grouped(one.served + one.served_elsewhere));
 }
 
 std::string limit_words(const Incident& incident) {

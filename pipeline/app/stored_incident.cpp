@@ -187,9 +187,11 @@ tcp::AnsweringStack stack_of(const json& stack) {
 
 std::optional<diagnose::OneOfServers> one_server_of(const json& one) {
   if (!one.is_object()) return std::nullopt;
-  return diagnose::OneOfServers{.refusing = stack_of(value_at(one, "refusing")),
+  return diagnose::OneOfServers{.by_clocks = text(one, "told_by") == "clocks",
+                                .refusing = stack_of(value_at(one, "refusing")),
                                 .serving = stack_of(value_at(one, "serving")),
                                 .others = number<std::uint32_t>(one, "others"),
+                                .clients_of_both = number<std::uint32_t>(one, "clients_of_both"),
                                 .refused = number<std::uint32_t>(one, "refused"),
                                 .served = number<std::uint32_t>(one, "served"),
                                 .refused_elsewhere = number<std::uint32_t>(one, "refused_elsewhere"),

@@ -61,9 +61,11 @@ struct LearnedLimit {
 
 /// The refusals came from one of several servers behind the address.
 struct OneOfServers {
-  tcp::AnsweringStack refusing;         ///< its SYN-ACKs, as captured
-  tcp::AnsweringStack serving;          ///< those of another one
+  bool by_clocks = false;  ///< told apart by the clocks in their SYN-ACKs; the figures are of clients that met several
+  tcp::AnsweringStack refusing{};       ///< its SYN-ACKs, as captured; meaningless with by_clocks, as the next
+  tcp::AnsweringStack serving{};        ///< those of another one
   std::uint32_t others = 0;             ///< servers beside the refusing one, as far as they can be told apart
+  std::uint32_t clients_of_both = 0;    ///< clients that met the refusing one and another
   std::uint32_t refused = 0;            ///< by the refusing server, that connection included
   std::uint32_t served = 0;             ///< by the refusing server all the same
   std::uint32_t refused_elsewhere = 0;  ///< by the others

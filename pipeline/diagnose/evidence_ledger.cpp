@@ -63,7 +63,8 @@ std::optional<Finding> client_served_at_other_times(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served == 0) return std::nullopt;
   // By another server behind the address, which has a list of its own.
-  if (one_of_servers(c) && k.servers.same_client_served_here == 0) return std::nullopt;
+  const ServersBehind* const servers = servers_of_which_one_refuses(c);
+  if (servers != nullptr && servers->same_client_served_here == 0) return std::nullopt;
   return Finding{fmt::format("the same client was served {} and refused {} on this port",
                              counted(k.same_client_served, "time", "times"),
                              counted(k.same_client_refused + 1, "time", "times"))};
@@ -82,7 +83,7 @@ std::optional<Finding> several_clients_refused_only(const Case& c) {
 std::optional<Finding> refused_clients_served_too(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
-  if (is_limit(k.open_total) || is_limit(k.open_client) || one_of_servers(c)) return std::nullopt;
+  if (is_limit(k.open_total) || is_limit(k.open_client) || servers_of_which_one_refuses(c)) return std::nullopt;
   const std::string who = k.clients_refused == 1
                               ? "the only other client that was refused here was"
                               : fmt::format("{} of the {} other clients that were refused here {}", k.clients_both,

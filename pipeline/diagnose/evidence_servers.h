@@ -6,14 +6,16 @@
 #include "pipeline/diagnose/case.h"
 #include "pipeline/diagnose/diagnosis.h"
 
-/// Several servers behind one address, of which one refuses: told by what their SYN-ACKs look like. Clocks (timestamps)
-/// and sequence numbers are not read: hosts begin both at a secret place for each pair of addresses (RFC 7323, section
-/// 5.4; RFC 6528), so that they say nothing beyond one client.
+/// Several servers behind one address, of which one refuses: told by what their SYN-ACKs look like, or by the clocks in
+/// them (host_clocks.h).
 namespace doorslam::diagnose::evidence {
 
 std::optional<Finding> one_server_refuses(const Case& c);
 
-/// The same as figures.
+/// The figures of what tells the servers apart; null where none of them is known to be the one. Borrowed from the case.
+const ServersBehind* servers_of_which_one_refuses(const Case& c);
+
+/// The same for a person.
 std::optional<OneOfServers> one_of_servers(const Case& c);
 
 }  // namespace doorslam::diagnose::evidence

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 namespace doorslam::diagnose {
 
@@ -12,6 +13,11 @@ using flowtable::IpAddress;
 using flowtable::kNoTime;
 using flowtable::kSecondNs;
 using flowtable::TimeNs;
+
+std::uint32_t in_milliseconds(flowtable::DurationNs duration) noexcept {
+  constexpr flowtable::DurationNs kMost = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(std::clamp<flowtable::DurationNs>(duration / flowtable::kMillisecondNs, 0, kMost));
+}
 
 }  // namespace
 
@@ -75,6 +81,7 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
   note = Note{.accepted_ns = now_ns,
               .closed_ns = kStillOpen,
               .connection_id = connection.id,
+              .clock = connection.answered_at_clock,
               .older_by = distance(server.newest, serial),
               .milestone_by = distance(server.milestone, serial),
               .client = connection.originator.address,
@@ -113,7 +120,7 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->unproven = ended.unproven;
     note->own_end = ended.own_end;
     note->beginning_unseen = ended.beginning_unseen;
-    note->idle_ns = ended.idle_ns;
+    note->idle_ms = in_milliseconds(ended.idle_ns);
     Milestone* const milestone = milestone_of(serial, *note);
     if (milestone == nullptr || ended.outcome == Outcome::open) return;
     --milestone->open;

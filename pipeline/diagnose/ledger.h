@@ -10,6 +10,7 @@
 #include "flowtable/prefetch.h"
 #include "flowtable/time.h"
 #include "pipeline/diagnose/chance.h"
+#include "pipeline/diagnose/host_clocks.h"
 #include "pipeline/diagnose/id_index.h"
 #include "pipeline/diagnose/recency_map.h"
 #include "pipeline/tcp/connection.h"
@@ -44,10 +45,10 @@ enum class Outcome : std::uint8_t {
   unanswered,        ///< accepted by the kernel, never answered
 };
 
-/// What the analysis tells the ledger of a connection that ended.
 /// What a server's words to one client tell of everybody's: that it ends itself. They say nothing of a limit.
 enum class OwnEnd : std::uint8_t { untold, stopped, crashed };
 
+/// What the analysis tells the ledger of a connection that ended.
 struct EndedNote {
   Outcome outcome = Outcome::served;
   flowtable::TimeNs closed_ns = 0;  ///< first FIN or RST, else the last packet
@@ -89,7 +90,7 @@ struct LoadFigure {
 
 /// Several servers behind one address, told apart by their SYN-ACKs: the one that the subject met, and the others.
 struct ServersBehind {
-  tcp::AnsweringStack here;
+  tcp::AnsweringStack here;        ///< where their habits tell them apart; so the next
   tcp::AnsweringStack elsewhere;   ///< one of the others
   std::uint32_t others = 0;        ///< 0: one server alone answers at this address, as far as can be told
   std::uint32_t refused_here = 0;  ///< the subject included
@@ -98,7 +99,8 @@ struct ServersBehind {
   std::uint32_t served_elsewhere = 0;
   std::uint32_t served_meanwhile = 0;  ///< elsewhere, accepted between the first and the last refusal here
   std::uint32_t same_client_served_here = 0;
-  bool one_client_met_both = false;  ///< so that the difference is not that of the clients, or of the ways to them
+  std::uint32_t clients_of_both = 0;  ///< so that the difference is not that of the clients, or of the ways to them
+  double chance = 1.0;                ///< that so many of the refusals fell to one of them, drawn blindly; 0 to 1
 };
 
 /// The figures that tell the hypotheses apart.
@@ -118,15 +120,16 @@ struct Contrast {
   std::uint32_t ended_together = 0;    ///< other sessions that the server cut short within 30 ms, no idle timer's
   std::uint32_t stopped_together = 0;  ///< the same with idle timers, and with those that ended on their client's words
   std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
-  std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
-  std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
   std::uint32_t told_of_crash = 0;     ///< others that it told within 30 ms that it had crashed, and ended
   std::uint32_t told_of_stop = 0;      ///< the same, that it was being stopped
+  std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
+  std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
   std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
   std::uint32_t usual_kinds = 0;       ///< different words among these
-  std::uint32_t served_same_words = 0;   ///< served connections that were told the same first words
-  std::uint32_t served_other_words = 0;  ///< served connections that were told others
-  ServersBehind servers;
+  std::uint32_t served_same_words = 0;    ///< served connections that were told the same first words
+  std::uint32_t served_other_words = 0;   ///< served connections that were told others
+  ServersBehind servers_by_habits;        ///< TTL, DF, IP ID, window
+  ServersBehind servers_by_clocks;        ///< only of clients that met several (host_clocks.h)
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
 };
 
@@ -211,7 +214,8 @@ struct TableRow {
   OwnEnd own_end = OwnEnd::untold;
   bool beginning_unseen = false;
   bool is_subject = false;
-  std::uint8_t stack = 0;  ///< of the server that answered, as in the notes
+  std::uint8_t stack = 0;   ///< of the server that answered, as in the notes
+  std::uint32_t clock = 0;  ///< likewise
   flowtable::DurationNs idle_ns = 0;
   std::uint32_t words = 0;
   std::uint32_t client_number = 0;  ///< on this table
@@ -291,7 +295,8 @@ class Ledger {
     flowtable::TimeNs accepted_ns = 0;
     flowtable::TimeNs closed_ns = 0;  ///< meaningless while open
     std::uint64_t connection_id = 0;
-    flowtable::DurationNs idle_ns = 0;
+    std::uint32_t idle_ms = 0;  ///< EndedNote::idle_ns; the greatest figure where it is longer
+    std::uint32_t clock = 0;    ///< ConnectionSummary::answered_at_clock
     std::uint32_t words = 0;
     std::uint32_t older_by = 0;
     std::uint32_t milestone_by = 0;
@@ -388,7 +393,9 @@ class Ledger {
   void find_unusual_words(Contrast& out);
   void count_clients(const Subject& subject, Contrast& out);
   void count_endings(const Subject& subject, Contrast& out) const;
-  void count_servers(const Subject& subject, Contrast& out);
+  void count_servers_by_habits(const Subject& subject, Contrast& out);
+  void count_servers_by_clocks(Contrast& out);
+  void read_clocks(std::uint32_t client_number);
   void measure_client_load();
   void measure_total_load();
   void count_load(Contrast& out) const;
@@ -422,6 +429,7 @@ class Ledger {
   std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1
   std::vector<std::uint32_t> closed_by_;     ///< by row: sessions whose end the row is the first to see
   std::vector<std::uint32_t> usual_words_;
+  std::vector<ClockReading> clock_readings_;  ///< of one client
 };
 
 }  // namespace doorslam::diagnose

@@ -187,7 +187,8 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .beginning_unseen = note.beginning_unseen,
           .is_subject = is_subject,
           .stack = note.stack,
-          .idle_ns = note.idle_ns,
+          .clock = note.clock,
+          .idle_ns = note.idle_ms * kMillisecondNs,
           .words = note.words};
 }
 
@@ -330,13 +331,13 @@ void Ledger::count_clients(const Subject& subject, Contrast& out) {
   }
 }
 
-void Ledger::count_servers(const Subject& subject, Contrast& out) {
+void Ledger::count_servers_by_habits(const Subject& subject, Contrast& out) {
   const Server* const server = servers_.find(subject.server);
   if (server == nullptr || server->marks.stacks.count() < 2) return;
   const auto found = std::ranges::find_if(table_, &TableRow::is_subject);
   if (found == table_.end() || found->stack == 0) return;
   StackCounts counts(server->marks.stacks, found->stack);
-  ServersBehind& servers = out.servers;
+  ServersBehind& servers = out.servers_by_habits;
   std::uint32_t served_since = 0;
   for (const TableRow& row : table_) {
     if (row.stack == 0) continue;
@@ -356,8 +357,50 @@ void Ledger::count_servers(const Subject& subject, Contrast& out) {
     }
   }
   counts.tell(servers);
-  servers.one_client_met_both =
-      std::ranges::any_of(clients_, [](const TableClient& client) { return client.met_here && client.met_elsewhere; });
+  servers.clients_of_both = static_cast<std::uint32_t>(std::ranges::count_if(
+      clients_, [](const TableClient& client) { return client.met_here && client.met_elsewhere; }));
+  servers.chance = chance_of(
+      Draw{.all = servers.refused_here + servers.served_here + servers.refused_elsewhere + servers.served_elsewhere,
+           .marked = servers.refused_here + servers.served_here,
+           .drawn = servers.refused_here + servers.refused_elsewhere,
+           .drawn_marked = servers.refused_here});
+}
+
+/// What the hosts' clocks were when they answered this client, by time.
+void Ledger::read_clocks(std::uint32_t client_number) {
+  clock_readings_.clear();
+  for (std::uint32_t at = clients_[client_number].latest_row; at != 0; at = table_[at - 1].client_before) {
+    const TableRow& row = table_[at - 1];
+    const Fate fate = row.is_subject || row.refused() ? Fate::refused : row.served() ? Fate::served : Fate::open;
+    clock_readings_.push_back(
+        {.time_ns = row.accepted_ns, .clock = row.clock, .fate = fate, .is_subject = row.is_subject});
+  }
+  std::reverse(clock_readings_.begin(), clock_readings_.end());
+}
+
+/// Clocks can be compared for one client at a time only, so each client that met several hosts is a witness by itself.
+void Ledger::count_servers_by_clocks(Contrast& out) {
+  const auto subject = std::ranges::find_if(table_, &TableRow::is_subject);
+  if (subject == table_.end() || subject->clock == 0) return;
+  read_clocks(subject->client_number);
+  const std::uint32_t rate = clock_rate(clock_readings_);
+  const HostTally own = rate == 0 ? HostTally{} : tally_hosts(clock_readings_, rate);
+  if (own.hosts < 2) return;
+  ServersBehind& servers = out.servers_by_clocks;
+  servers.same_client_served_here = own.served_here;
+  for (std::uint32_t number = 0; number < clients_.size(); ++number) {
+    read_clocks(number);
+    const HostTally tally = tally_hosts(clock_readings_, rate);
+    if (tally.hosts < 2) continue;
+    ++servers.clients_of_both;
+    servers.others = std::max(servers.others, tally.hosts - 1);
+    servers.refused_here += tally.refused_here;
+    servers.served_here += tally.served_here;
+    servers.refused_elsewhere += tally.refused_elsewhere;
+    servers.served_elsewhere += tally.served_elsewhere;
+    servers.served_meanwhile += tally.served_meanwhile;
+    servers.chance *= tally.chance;
+  }
 }
 
 void Ledger::count_endings(const Subject& subject, Contrast& out) const {
@@ -377,6 +420,8 @@ void Ledger::count_endings(const Subject& subject, Contrast& out) const {
     }
     if (row.closed_ns < subject.closed_ns - kTogetherNs) continue;
     const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
+    out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
+    out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
     out.stopped_together += together && (row.cut_short || row.ended_on_words) ? 1 : 0;
     if (together && row.beginning_unseen) {
       ++out.unseen_together;
@@ -420,8 +465,6 @@ void Ledger::measure_total_load() {
     row.arrivals_total = static_cast<std::uint32_t>(i - recent);
     opened += row.is_session() ? 1 : 0;
   }
-    out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
-    out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
 }
 
 void Ledger::count_load(Contrast& out) const {
@@ -438,7 +481,8 @@ Contrast Ledger::contrast(const Subject& subject) {
   find_unusual_words(out);
   count_endings(subject, out);
   count_clients(subject, out);
-  count_servers(subject, out);
+  count_servers_by_habits(subject, out);
+  count_servers_by_clocks(out);
   measure_client_load();
   measure_total_load();
   count_load(out);

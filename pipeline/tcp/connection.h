@@ -102,7 +102,10 @@ struct ConnectionSummary {
   bool evidence_missing : 1 = false;  ///< the evidence pool was exhausted
   bool tunneled : 1 = false;
   std::uint16_t duplicates = 0;  ///< mirror duplicates dropped
-  AnsweringStack answered_by;    ///< only with EventKind::established
+  AnsweringStack answered_by;    ///< only with EventKind::established; so the next
+  /// The TSval of the SYN-ACK (RFC 7323), as the client has echoed it: what the server host's clock showed then. 0: it
+  /// sent none, or which SYN-ACK was echoed is not known.
+  std::uint32_t answered_at_clock = 0;
 };
 
 }  // namespace doorslam::tcp

@@ -420,6 +420,9 @@ void Tracker::note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, co
   if (evidence.syn_ack_ns == flowtable::kNoTime) return;
   const Fingerprint& answer = evidence.of(Side::responder).first;
   event.summary.answered_by = {answer.ttl, answer.options, answer.window, answer.dont_fragment, answer.ip_id == 0};
+  if (evidence.syn_acks == 1 && segment.source == event.summary.originator) {
+    event.summary.answered_at_clock = segment.options.timestamp_echo;
+  }
 }
 
 void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segment) noexcept {

@@ -5,7 +5,7 @@ import subprocess
 NEEDED = """apache2-bin dante-server dovecot-imapd dropbear-bin ethtool exim4-daemon-light haproxy icecast2 iproute2
 libapache2-mod-evasive lighttpd mariadb-server-core memcached mosquitto nagios-nrpe-server nats-server ngircd
 nut-server openssh-client openssh-server openssl pgbouncer postgresql-15 privoxy rinetd rsync samba stunnel4 tcpdump tinyproxy unbound
-zabbix-agent""".split()
+user-mode-linux zabbix-agent""".split()
 # ProFTPD conflicts with every other FTP server, so it is unpacked, not installed; these are the libraries it wants.
 NEEDED += ["libmemcached11", "libmemcachedutil2", "libpcre2-posix3"]
 PROFTPD = pathlib.Path("/var/cache/doorslam-servers/proftpd")

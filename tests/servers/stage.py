@@ -4,8 +4,8 @@ are started and ended by process id, and a capture on the server's link.
     clients (many addresses) ── long line ── router ── veth ── server host
                                                          ^ captured here
 
-A second host may stand behind the server's address (add_second_host): the capture is then made on the clients' side of
-the router, and the client's port decides who answers.
+A second host may stand behind the server's address (add_second_host, add_twins): the capture is then made on the
+clients' side of the router, and the client's port decides who answers.
 
 All addresses are those reserved for documentation (RFC 5737, RFC 3849).
 """
@@ -105,7 +105,6 @@ class Stage:
 
     def add_second_host(self):
         """Another host with the server's address, of another make: its TTL begins elsewhere, and its window is smaller."""
-        ports = f"{SECOND_HOST_PORTS.start}-{SECOND_HOST_PORTS.stop - 1}"
         run("ip", "netns", "add", self._second)
         run("ip", "-n", self._router, "link", "add", "lan2", "type", "veth", "peer", "name", "lan", "netns", self._second)
         for namespace, device in (self._router, "lan2"), (self._second, "lan"):
@@ -117,8 +116,51 @@ class Stage:
         run("ip", "netns", "exec", self._second, "sysctl", "-qw", "net.ipv4.ip_default_ttl=255",
             "net.ipv4.tcp_rmem=4096 65536 6291456")
         run("ip", "-n", self._router, "route", "add", f"{SERVER}/32", "via", "192.0.2.2", "table", "100")
-        run("ip", "-n", self._router, "rule", "add", "iif", "line", "ipproto", "tcp", "sport", ports, "lookup", "100")
+        run("ip", "-n", self._router, "rule", "add", "iif", "line", "ipproto", "tcp", "sport", self._ports_of_second(),
+            "lookup", "100")
         self._second_host_ports = iter(SECOND_HOST_PORTS)
+
+    def add_twins(self, *scripts, ports):
+        """Two hosts of the same make in the server's place, with kernels of their own (User Mode Linux), because a host
+        begins its clocks by a secret of its kernel. Each runs its lines of shell, and is there when the ports listen."""
+        for number, script in enumerate(scripts):
+            tap, near, far = f"twin{number}", f"192.0.2.{4 * number + 1}", f"192.0.2.{4 * number + 2}"
+            run("ip", "-n", self._router, "tuntap", "add", tap, "mode", "tap")
+            self._address(self._router, tap, f"{near}/30")
+            run("ip", "-n", self._router, "route", "add", f"{SERVER}/32", "via", far, "table", str(100 + number))
+            self._start_twin(number, script, tap, near, far, ports)
+        run("ip", "-n", self._router, "rule", "add", "priority", "100", "iif", "line", "ipproto", "tcp", "sport",
+            self._ports_of_second(), "lookup", "101")
+        run("ip", "-n", self._router, "rule", "add", "priority", "101", "iif", "line", "lookup", "100")
+        self._second_host_ports = iter(SECOND_HOST_PORTS)
+
+    def _start_twin(self, number, script, tap, near, far, ports):
+        ready = self.folder / f"twin{number}.ready"
+        waits = "".join(f"until ss -Htln | grep -q ':{port} '; do sleep 0.1; done\n" for port in ports)
+        init = self.file(f"twin{number}.sh", f"""#!/bin/sh
+exec > {self.folder}/twin{number}.log 2>&1
+mount -t proc proc /proc
+mount -t tmpfs run /run
+ip link set lo up
+ip link set eth0 up
+ip addr add {far}/30 dev eth0
+ip addr add {SERVER}/32 dev lo
+ip route add default via {near} src {SERVER}
+{script}
+{waits}touch {ready}
+sleep 600
+""", 0o755)
+        kernel = self._start(["ip", "netns", "exec", self._router, "linux.uml", "mem=96M", "root=/dev/root", "rootfstype=hostfs",
+                              "rw", f"init={init}", f"eth0=tuntap,{tap}", f"uml_dir={self.folder}", "con=null", "con0=null,null"])
+        until = time.monotonic() + 2 * READY_S
+        while not ready.exists():
+            if kernel.poll() is not None or time.monotonic() > until:
+                raise StageError(f"twin {number} is not there (exit {kernel.poll()})")
+            time.sleep(0.05)
+
+    @staticmethod
+    def _ports_of_second():
+        return f"{SECOND_HOST_PORTS.start}-{SECOND_HOST_PORTS.stop - 1}"
 
     def second_host_port(self):
         """A port for a client that is to be answered by the second host."""

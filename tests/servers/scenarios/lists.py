@@ -33,13 +33,30 @@ deny 198.51.100.4?
         "forwarded and answered")
 
 
+RULE_OF_BOTH = f"0.0.0.0 {RINETD} 127.0.0.1 11211"
+OUTDATED_DENY = "deny 198.51.100.1?\ndeny 198.51.100.2?"
+
+
 def rinetd_one_of_two(stage):
     """Two rinetd hosts behind one address, one of them with an outdated `deny`: clients are served and refused by turns"""
     stage.add_second_host()
-    rule = f"0.0.0.0 {RINETD} 127.0.0.1 11211"
-    for second, deny in (False, ""), (True, "deny 198.51.100.1?\ndeny 198.51.100.2?"):
+    for second, deny in (False, ""), (True, OUTDATED_DENY):
         stage.server(["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", "11211", "-U", "0"], 11211, second=second)
-        stage.server(["rinetd", "-f", "-c", stage.file(f"rinetd{second:d}.conf", f"{deny}\n{rule}\n")], RINETD, second=second)
+        stage.server(["rinetd", "-f", "-c", stage.file(f"rinetd{second:d}.conf", f"{deny}\n{RULE_OF_BOTH}\n")], RINETD, second=second)
+    _ask_both_by_turns(stage)
+
+
+def rinetd_twins(stage):
+    """The same with two hosts of the same make: only the clocks in their SYN-ACKs tell them apart"""
+    scripts = []
+    for number, deny in enumerate(("", OUTDATED_DENY)):
+        rules = stage.file(f"rinetd{number}.conf", f"{deny}\n{RULE_OF_BOTH}\n")
+        scripts.append(f"memcached -u nobody -l 127.0.0.1 -p 11211 -U 0 &\nrinetd -f -c {rules} &")
+    stage.add_twins(*scripts, ports=(11211, RINETD))
+    _ask_both_by_turns(stage)
+
+
+def _ask_both_by_turns(stage):
     stage.record()
 
     def ask(client, second):

@@ -124,6 +124,93 @@ TEST(ServersBehindOneAddressStory, TakesWhatAClientAskedForForNoServer) {
   EXPECT_FALSE(story.read().of(*last).diagnosis.one_server);
 }
 
+/// What the clock of a host shows to a client: begun at a secret place for the two, a tick in a millisecond.
+std::uint32_t clock_of(int host, int who, TimeNs now) {
+  const std::uint32_t begin = 2'654'435'761U * static_cast<std::uint32_t>(host * 1000 + who);
+  return begin + static_cast<std::uint32_t>(now / kMillisecondNs);
+}
+
+/// A handshake with a host whose SYN-ACKs look like those of any other; then it serves or hangs up.
+Conversation& meet(Story& story, int host, int who, double at, bool serves) {
+  Conversation& talk = story.connect(client(who), at);
+  talk.client(kSyn).options = {.present = packet::TcpOptions::kTimestamps, .timestamp_value = 5};
+  const std::uint32_t clock = clock_of(host, who, talk.now());
+  talk.server(kSyn | kAck).options = {
+      .present = packet::TcpOptions::kTimestamps, .timestamp_value = clock, .timestamp_echo = 5};
+  talk.client(kAck).options = {
+      .present = packet::TcpOptions::kTimestamps, .timestamp_value = 6, .timestamp_echo = clock};
+  if (serves) {
+    talk.client(kPsh | kAck, "USER x\r\n");
+    talk.server(kPsh | kAck, "230 welcome\r\n");
+    talk.close();
+  } else {
+    Story::hang_up(talk);
+  }
+  return talk;
+}
+
+/// Two hosts of the same make: their clocks alone tell them apart, for each client by itself.
+TEST(ServersBehindOneAddressStory, TellsTwoOfTheSameMakeByTheirClocks) {
+  Story story;
+  Conversation* last = nullptr;
+  for (int i = 0; i < 12; ++i) {
+    meet(story, 1, 10 + i % 3, 1.0 + 2.0 * i, true);
+    last = &meet(story, 2, 10 + i % 3, 2.0 + 2.0 * i, false);
+  }
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(*last), Cause::acl_denied));
+  EXPECT_TRUE(argues_for(readings.of(*last), Cause::acl_denied,
+                         "12 of 12 refusals came from one of 2 servers behind this address, which served 0 of 12: the "
+                         "clocks in the SYN-ACKs (TSval) tell them apart for 3 clients that met both"));
+  ASSERT_TRUE(readings.of(*last).diagnosis.one_server);
+  const OneOfServers& one = *readings.of(*last).diagnosis.one_server;
+  EXPECT_TRUE(one.by_clocks);
+  EXPECT_EQ(one.others, 1U);
+  EXPECT_EQ(one.clients_of_both, 3U);
+}
+
+/// One host that serves and refuses by turns: its clock is one line, whatever it does.
+TEST(ServersBehindOneAddressStory, TakesOneClockForOneHost) {
+  Story story;
+  Conversation* last = nullptr;
+  for (int i = 0; i < 12; ++i) {
+    meet(story, 1, 10 + i % 3, 1.0 + 2.0 * i, true);
+    last = &meet(story, 1, 10 + i % 3, 2.0 + 2.0 * i, false);
+  }
+  EXPECT_FALSE(story.read().of(*last).diagnosis.one_server);
+}
+
+/// It was started anew in between, and its clock with it.
+TEST(ServersBehindOneAddressStory, TakesANewStartForNoOtherHost) {
+  Story story;
+  Conversation* last = nullptr;
+  for (int i = 0; i < 12; ++i) meet(story, 1, 10 + i % 3, 1.0 + 2.0 * i, true);
+  for (int i = 0; i < 12; ++i) last = &meet(story, 2, 10 + i % 3, 30.0 + 2.0 * i, false);
+  EXPECT_FALSE(story.read().of(*last).diagnosis.one_server);
+}
+
+/// Which SYN-ACK the client has echoed is not known where there were two.
+TEST(ServersBehindOneAddressStory, ReadsNoClockOfASynAckThatWasSentAgain) {
+  Story story;
+  Conversation* last = nullptr;
+  for (int i = 0; i < 12; ++i) {
+    meet(story, 1, 10 + i % 3, 1.0 + 2.0 * i, true);
+    Conversation& talk = story.connect(client(10 + i % 3), 2.0 + 2.0 * i);
+    const std::uint32_t clock = clock_of(2, 10 + i % 3, talk.now());
+    talk.client(kSyn).options = {.present = packet::TcpOptions::kTimestamps, .timestamp_value = 5};
+    for (int again = 0; again < 2; ++again) {
+      if (again == 1) --talk.server_end().next;
+      talk.server(kSyn | kAck).options = {
+          .present = packet::TcpOptions::kTimestamps, .timestamp_value = clock, .timestamp_echo = 5};
+    }
+    talk.client(kAck).options = {
+        .present = packet::TcpOptions::kTimestamps, .timestamp_value = 6, .timestamp_echo = clock};
+    Story::hang_up(talk);
+    last = &talk;
+  }
+  EXPECT_FALSE(story.read().of(*last).diagnosis.one_server);
+}
+
 /// One of two servers is down: its kernel's RST has its own TTL, and comes from no device in between.
 TEST(ServersBehindOneAddressStory, KnowsTheResetOfEither) {
   Story story;
