@@ -110,6 +110,30 @@ std::vector<std::string> steps_about_client(const Incident& incident) {
   return out;
 }
 
+/// What to do about what was found of these refusals themselves: comes before what holds for their cause.
+std::vector<std::string> steps_by_findings(const Incident& incident) {
+  std::vector<std::string> out;
+  if (const auto& one = incident.sample.diagnosis.one_server) {
+    std::string step = fmt::format(
+        "Of the {} behind SERVER only one refuses: compare its address lists, version and load with those of the "
+        "others. Which one it is, the balancer knows (`ipvsadm -Lnc`, `conntrack -L -d SERVER`, its log) by the "
+        "clients' ports.",
+        counted(one->others + 1, "server"));
+    if (one->by_clocks) {
+      step +=
+          " Is there a NAT with several addresses between here and them? Then it may be one server that knows one of "
+          "these addresses and not the other.";
+    }
+    out.push_back(std::move(step));
+  }
+  if (incident.times && !incident.sample.diagnosis.limit) {
+    out.push_back(
+        "The refusals come at times of their own: look for what runs then, on the server (`systemctl list-timers "
+        "--all`, cron, backups, reloads) and at its clients (batch jobs).");
+  }
+  return out;
+}
+
 /// Many addresses that came once each and got no further than the handshake.
 bool is_flood(const Incident& incident) {
   constexpr std::uint64_t kManyClients = 200;
@@ -378,7 +402,8 @@ std::vector<std::string> steps_of(const Incident& incident) {
   const std::string program = program_of(incident);
   std::size_t settings = 0;
   std::size_t checks = 0;
-  std::vector<std::string> out;
+  std::vector<std::string> out = steps_by_findings(incident);
+  for (std::string& step : out) step = filled_in(std::move(step), incident);
   for (const diagnose::NextStep& step :
        diagnose::next_steps(incident.cause, program, protocol_of(incident), incident.sample.summary.stage)) {
     const bool is_setting = !step.program.empty();

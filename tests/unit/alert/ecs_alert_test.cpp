@@ -117,6 +117,36 @@ TEST(AlertEncoder, TellsTheLimitAndThePrefixesThatWereLearned) {
       "seems to refuse from 1 open session of one client on: 8 of 11 refused met as many, 9 of 9 served did not.");
 }
 
+/// What was found of these refusals comes before what holds for all of their cause.
+TEST(AlertEncoder, AdvisesOnWhatWasFoundFirst) {
+  auto events = classic_incident();
+  Incident& incident = events[1].incident;
+  const std::vector<std::string> usual = steps_of(incident);
+  incident.sample.diagnosis.one_server = diagnose::OneOfServers{.by_clocks = true, .others = 1};
+  incident.times = RefusedTimes{.kind = TimesKind::spells};
+  const std::vector<std::string> steps = steps_of(incident);
+  ASSERT_EQ(steps.size(), usual.size() + 2);
+  EXPECT_TRUE(steps[0].starts_with("Of the 2 servers behind 198.51.100.5 only one refuses")) << steps[0];
+  EXPECT_NE(steps[0].find("NAT"), std::string::npos);
+  EXPECT_NE(steps[1].find("list-timers"), std::string::npos);
+  EXPECT_EQ(steps[2], usual[0]);
+}
+
+/// Of two hosts of the same make there is nothing to show but that their clocks differ.
+TEST(AlertEncoder, TellsServersByTheirClocks) {
+  auto events = classic_incident();
+  Incident& incident = events[1].incident;
+  incident.sample.diagnosis.one_server = diagnose::OneOfServers{
+      .by_clocks = true, .others = 1, .clients_of_both = 4, .refused = 12, .served = 0, .served_elsewhere = 15};
+  const json told = json::parse(AlertEncoder().encode(events[1]))["doorslam"]["one_server"];
+  EXPECT_EQ(told["told_by"], "clocks");
+  EXPECT_EQ(told["clients_of_both"], 4);
+  EXPECT_FALSE(told.contains("refusing"));
+  EXPECT_EQ(server_words(incident),
+            "one of 2 servers behind this address: the clocks in the SYN-ACKs (TSval) tell them apart for 4 clients "
+            "that met both. 12 of 12 refusals, 0 of 15 served.");
+}
+
 TEST(AlertEncoder, TellsWhichServerRefusesAndWhen) {
   auto events = classic_incident();
   Incident& incident = events[1].incident;
@@ -147,6 +177,7 @@ TEST(AlertEncoder, TellsWhichServerRefusesAndWhen) {
       server_words(incident),
       "one of 2 servers behind this address: the one whose SYN-ACKs have TTL 254 and window 31856 (others: TTL 63 and "
       "window 65160). 8 of 8 refusals, 1 of 13 served.");
+  EXPECT_EQ(told["one_server"]["told_by"], "habits");
   EXPECT_EQ(told["refused_times"]["of"], "spells");
   EXPECT_EQ(told["refused_times"]["count"], 3);
   EXPECT_EQ(told["refused_times"]["longest_seconds"], 44);
