@@ -6,9 +6,8 @@
 
 #include "flowtable/prefetch.h"
 #include "pipeline/diagnose/capture_quality.h"
-#include "pipeline/diagnose/evidence_capture.h"
-#include "pipeline/diagnose/guide.h"
-#include "pipeline/diagnose/protocol_marks.h"
+#include "pipeline/diagnose/evidence_loss.h"
+#include "pipeline/diagnose/first_reading.h"
 #include "pipeline/diagnose/verdict.h"
 
 namespace doorslam::diagnose {
@@ -19,177 +18,13 @@ using flowtable::kNoTime;
 using flowtable::TimeNs;
 using tcp::ConnectionEvent;
 using tcp::Evidence;
-using tcp::PayloadHead;
 using tcp::Side;
 using tcp::SideEvidence;
 
-/// Of a connection that was served and closed in good order.
-constexpr double kPlainConfidence = 0.99;
-/// The same, but its words were not kept.
-constexpr double kCoarseConfidence = 0.9;
-/// The server hung up on its first answer, in words that nobody knows: service, or a refusal in its own language.
-constexpr double kStrangeWordsConfidence = 0.85;
-/// The client left, and no more was said than a login takes.
-constexpr double kPerhapsLoginConfidence = 0.6;
 /// Events between a fetch and its use: enough to have arrived, few enough not to be pushed out again.
 constexpr std::size_t kLookAhead = 8;
 /// Behind its last packet, one more may have been on its way.
 constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
-/// Whoever gets no acknowledgement sends again by then (Linux waits 200 ms beyond the round trip at least).
-constexpr flowtable::DurationNs kAskedAgainNs = 300 * flowtable::kMillisecondNs;
-/// As much of the first words as two sessions with different refusal texts differ in, and time stamps do not.
-constexpr std::size_t kDigestedWords = 12;
-
-/// SSH and TLS begin alike with everybody, and what decides comes later, where it cannot be read.
-bool goes_on_encrypted(const PayloadHead& head) {
-  return head.length == PayloadHead::kCapacity && (speaks_ssh(head) || (head.bytes[0] == 22 && head.bytes[1] == 3));
-}
-
-/// FNV-1a over the server's first words; digits are taken as one, so that times and counters do not make words new.
-std::uint32_t digest_of_words(const PayloadHead& head) {
-  if (head.length == 0 || head.incomplete || goes_on_encrypted(head)) return 0;
-  std::uint32_t digest = 2166136261U;
-  for (std::size_t i = 0; i < std::min<std::size_t>(head.length, kDigestedWords); ++i) {
-    const std::uint8_t octet = head.bytes[i];
-    // The first three may be a reply code, where each digit counts.
-    digest = (digest ^ (i >= 3 && octet >= '0' && octet <= '9' ? std::uint8_t{'0'} : octet)) * 16777619U;
-  }
-  return digest | 1U;
-}
-
-/// The server's first words are lost, and there was not much more: they may have been a refusal.
-bool lost_first_words(const tcp::ConnectionSummary& summary, const Evidence* evidence) {
-  if (evidence == nullptr || summary.side[index_of(Side::responder)].gap_bytes == 0) return false;
-  constexpr std::uint16_t kNotMuch = 2;
-  const PayloadHead& head = evidence->of(Side::responder).head;
-  return (head.incomplete || head.length == 0) && evidence->exchanges <= kNotMuch;
-}
-
-/// Words of a server that ends, not of one that is full.
-OwnEnd own_end_told_by(std::span<const SignatureHit> words) {
-  if (words.empty()) return OwnEnd::untold;
-  const Cause cause = words.front().signature->main_cause();
-  if (cause == Cause::app_crash) return OwnEnd::crashed;
-  return cause == Cause::maintenance ? OwnEnd::stopped : OwnEnd::untold;
-}
-
-/// What a judgement makes of an outcome that was told by the connection's own packets.
-Outcome outcome_by(const Diagnosis& diagnosis, Outcome outcome) {
-  constexpr double kSure = 0.5;
-  if (diagnosis.confidence < kSure) return outcome;
-  const bool may_have_been_served = outcome == Outcome::served || outcome == Outcome::unseen;
-  if (may_have_been_served && traits_of(diagnosis.cause).denial) return Outcome::refused_in_words;
-  if (outcome == Outcome::refused_silently && diagnosis.cause == Cause::client_abort) return Outcome::left;
-  return outcome;
-}
-
-Outcome outcome_of(Ending ending, std::span<const SignatureHit> words, bool lost_words) {
-  const bool refusing = !words.empty() && is_refusal(words.front().signature->main_cause());
-  switch (ending) {
-    case Ending::closed_unseen:
-      return Outcome::unseen;
-    case Ending::closed_without_a_word:
-    case Ending::handshake_reset:
-      return Outcome::refused_silently;
-    case Ending::left_without_a_word:
-      return Outcome::left;
-    case Ending::server_silent:
-    case Ending::handshake_ignored:
-      return Outcome::unanswered;
-    default:
-      if (refusing) return Outcome::refused_in_words;
-      return lost_words ? Outcome::unseen : Outcome::served;
-  }
-}
-
-/// From the last payload of either side to the server's close.
-flowtable::DurationNs idle_time(const Evidence* evidence) {
-  if (evidence == nullptr) return 0;
-  const TimeNs closed = server_close_time(*evidence);
-  const TimeNs last =
-      std::max(last_words_time(*evidence, Side::originator), last_words_time(*evidence, Side::responder));
-  return closed == kNoTime || last == kNoTime ? 0 : std::max<flowtable::DurationNs>(0, closed - last);
-}
-
-/// A capture that ends shows no silence: what was to come within this would have come behind its end.
-flowtable::DurationNs patience_with(Ending ending, const Evidence* evidence) {
-  switch (ending) {
-    case Ending::closed_without_a_word:  // of a server that was not captured: the client does not ask again
-      return evidence != nullptr && server_close_time(*evidence) == kNoTime ? kAskedAgainNs : 0;
-    case Ending::syn_unanswered:
-      return 2 * flowtable::kSecondNs;
-    case Ending::server_silent:
-    case Ending::client_silent:
-    case Ending::half_open_abandoned:
-      return 5 * flowtable::kSecondNs;
-    default:
-      return 0;
-  }
-}
-
-Ending ending_of(const ConnectionEvent& event, const Evidence* evidence) {
-  const Ending ending = diagnose::ending_of(event.summary, evidence);
-  bool cut_off = event.summary.end_reason == tcp::EndReason::capture_end;
-  // Whoever sends again has waited already.
-  if (evidence != nullptr) {
-    cut_off = cut_off && evidence->syns < 2 && evidence->of(Side::responder).retransmissions < 2;
-  }
-  return cut_off && event.time_ns - event.summary.end_ns < patience_with(ending, evidence) ? Ending::let_go : ending;
-}
-
-/// Nothing remarkable is known of it but that it was open when the following ended: what else the server did tells
-/// nothing of that, and there may be a million of them at the end.
-bool may_contrast(Ending ending, const Evidence* evidence) {
-  return evidence != nullptr || (ending != Ending::still_open && ending != Ending::let_go);
-}
-
-/// The full table let go of it, and its packets were not kept: no hindsight makes more of that.
-bool tells_nothing(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending) {
-  return evidence == nullptr && ending == Ending::let_go && summary.end_reason == tcp::EndReason::evicted;
-}
-
-/// A signature knows the words, and that they are no refusal.
-bool are_ordinary(std::span<const SignatureHit> words) {
-  return !words.empty() && words.front().signature->main_cause() == Cause::served;
-}
-
-/// The server closed on its greeting or its first answer, in words that nobody knows: service, or a refusal in its own
-/// language.
-bool hung_up_soon(const Evidence* evidence, Ending ending, std::span<const SignatureHit> words) {
-  constexpr std::uint16_t kFewExchanges = 2;
-  if (ending == Ending::closed_after_greeting) return true;
-  if (ending != Ending::closed_after_reply || evidence == nullptr) return false;
-  return evidence->exchanges <= kFewExchanges && !are_ordinary(words);
-}
-
-/// Served, and closed in good order: nothing that further evidence could change.
-bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending, Outcome outcome) {
-  const bool orderly = ending == Ending::left_after_reply || ending == Ending::closed_after_reply;
-  if (evidence == nullptr) return orderly || (summary.plainly_served && ending == Ending::still_open);
-  if (!orderly || outcome != Outcome::served || cut_of(ending, evidence) != Cut::none) return false;
-  if (summary.mid_stream || summary.one_sided || summary.side[0].gap_bytes + summary.side[1].gap_bytes > 0)
-    return false;
-  const SideEvidence& server = evidence->of(Side::responder);
-  if (server.rst_ns != kNoTime || evidence->of(Side::originator).rst_ns != kNoTime) return false;
-  // Behind encryption a refusal has no words; who closes, and after what, must be looked at.
-  return !speaks_ssh(server.head) && !is_client_hello(evidence->of(Side::originator).head);
-}
-
-/// A login by SSH takes the server some three kilooctets, refused or not, and behind the encryption nobody can tell.
-bool may_be_no_more_than_a_login(const tcp::ConnectionSummary& summary) {
-  constexpr std::uint64_t kLoginOctets = 3200;
-  return summary.side[index_of(Side::responder)].payload_bytes <= kLoginOctets &&
-         usual_protocol(summary.responder.port) == "ssh";
-}
-
-/// How sure it is that a plain connection was served.
-double confidence_of_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, bool hung_up_soon) {
-  if (evidence == nullptr && summary.plainly_served) {
-    return may_be_no_more_than_a_login(summary) ? kPerhapsLoginConfidence : kPlainConfidence;
-  }
-  if (evidence == nullptr) return kCoarseConfidence;
-  return hung_up_soon ? kStrangeWordsConfidence : kPlainConfidence;
-}
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "pipeline/diagnose/evidence_capture.h"
+#include "pipeline/diagnose/evidence_loss.h"
 #include "pipeline/diagnose/evidence_crash.h"
 #include "pipeline/diagnose/evidence_handshake.h"
 #include "pipeline/diagnose/evidence_ledger.h"
@@ -279,7 +279,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // The client said so itself.
     {"client-window-closed", evidence::client_window_closed, {{client_zero_window, 2.0}}},
 
-    // --- Capture (evidence_capture) ---
+    // --- Capture (evidence_loss) ---
 
     // Causes that are read from something not being there.
     {"packets-lost-meanwhile",

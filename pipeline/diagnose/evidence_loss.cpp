@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/evidence_capture.h"
+#include "pipeline/diagnose/evidence_loss.h"
 
 #include <fmt/format.h>
 
