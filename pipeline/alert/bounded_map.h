@@ -2,14 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
-#include <unordered_map>
 #include <utility>
 
 #include "flowtable/address_hash.h"
 #include "pipeline/diagnose/cause.h"
+#include "pipeline/diagnose/recency_map.h"
 
-/// Containers of the incident log.
+/// Keys and containers of the incident log.
 namespace doorslam::alert {
 
 /// An address and a cause: what folded incidents are found by.
@@ -28,55 +27,15 @@ struct KeyHash : flowtable::AddressHash {
   }
 };
 
+/// The same for RecencyMap.
+template <class Key>
+struct Keys {
+  static std::uint64_t hash(const Key& key) noexcept { return KeyHash()(key); }
+  static bool same(const Key& a, const Key& b) noexcept { return a == b; }
+};
+
 /// A hash map of at most `capacity` entries; a new one beyond that takes the place of the entry longest untouched.
 template <class Key, class Value>
-class BoundedMap {
- public:
-  explicit BoundedMap(std::size_t capacity) : capacity_(capacity == 0 ? 1 : capacity) {}
-
-  /// The entry, made where it is not there, and from now the last to be forgotten. Valid until the next call.
-  Value& touch(const Key& key) {
-    const auto found = index_.find(key);
-    if (found != index_.end()) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return found->second->second;
-    }
-    if (entries_.size() >= capacity_) {
-      index_.erase(entries_.back().first);
-      entries_.pop_back();
-    }
-    entries_.emplace_front(key, Value{});
-    index_.emplace(key, entries_.begin());
-    return entries_.front().second;
-  }
-
-  /// The entry or nullptr; does not touch it.
-  Value* find(const Key& key) {
-    const auto found = index_.find(key);
-    return found == index_.end() ? nullptr : &found->second->second;
-  }
-
-  void erase(const Key& key) {
-    const auto found = index_.find(key);
-    if (found == index_.end()) return;
-    entries_.erase(found->second);
-    index_.erase(found);
-  }
-
-  std::size_t size() const noexcept { return entries_.size(); }
-
-  /// Calls `visit(key, value)` for each entry, most recently touched first.
-  template <class Visit>
-  void for_each(Visit&& visit) const {
-    for (const auto& [key, value] : entries_) visit(key, value);
-  }
-
- private:
-  using Entries = std::list<std::pair<Key, Value>>;
-
-  std::size_t capacity_;
-  Entries entries_;  ///< most recently touched first
-  std::unordered_map<Key, typename Entries::iterator, KeyHash> index_;
-};
+using BoundedMap = diagnose::RecencyMap<Key, Value, Keys<Key>>;
 
 }  // namespace doorslam::alert

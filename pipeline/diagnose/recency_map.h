@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "flowtable/prefetch.h"
@@ -13,8 +14,8 @@ namespace doorslam::diagnose {
 /// A hash map of at most `capacity` entries; a new one beyond that takes the place of the one longest untouched.
 ///
 /// Entries lie in one array and never move, chained by recency; an open-addressed index of 8 octets an entry finds
-/// them. For the ledger, which touches an entry at every connection: nothing is allocated once the map is full. Memory
-/// grows with use. `Keys` has the static functions hash(key) and same(a, b). Not thread-safe.
+/// them. For the ledger and the incidents, which touch an entry at every connection: nothing is allocated once the map
+/// is full. Memory grows with use. `Keys` has the static functions hash(key) and same(a, b). Not thread-safe.
 template <class Key, class Value, class Keys>
 class RecencyMap {
  public:
@@ -50,6 +51,27 @@ class RecencyMap {
   }
   const Value* find(const Key& key) const { return const_cast<RecencyMap*>(this)->find(key); }
 
+  /// Makes the place of the entry, where it is there, free for another.
+  void erase(const Key& key) {
+    const std::size_t place = place_of(key, hash_of(key));
+    const std::uint32_t entry = index_[place].entry;
+    if (entry == kNowhere) return;
+    take_from_index(place);
+    unchain(entry);
+    entries_[entry].value = Value{};  // what it held on to is let go of
+    entries_[entry].older = free_;
+    free_ = entry;
+    --size_;
+  }
+
+  /// Calls `visit(key, value)` for each entry, most recently touched first.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (std::uint32_t entry = newest_; entry != kNowhere; entry = entries_[entry].older) {
+      visit(entries_[entry].key, entries_[entry].value);
+    }
+  }
+
   /// Fetches where the search for the key will begin.
   void prefetch(const Key& key) const noexcept {
     flowtable::prefetch_line(&index_[hash_of(key) & (index_.size() - 1)]);
@@ -57,7 +79,7 @@ class RecencyMap {
 
   /// Entries that made place for others.
   std::uint64_t forgotten() const noexcept { return forgotten_; }
-  std::size_t size() const noexcept { return entries_.size(); }
+  std::size_t size() const noexcept { return size_; }
 
  private:
   static constexpr std::uint32_t kNowhere = std::numeric_limits<std::uint32_t>::max();
@@ -86,9 +108,14 @@ class RecencyMap {
     return i;
   }
 
-  /// An entry that nobody has: a new one, or the one longest untouched.
+  /// An entry that nobody has: one that was erased, a new one, or the one longest untouched.
   std::uint32_t provide_entry() {
+    if (free_ != kNowhere) {
+      ++size_;
+      return std::exchange(free_, entries_[free_].older);
+    }
     if (entries_.size() < capacity_) {
+      ++size_;
       entries_.emplace_back();
       return static_cast<std::uint32_t>(entries_.size() - 1);
     }
@@ -142,6 +169,8 @@ class RecencyMap {
   std::vector<Place> index_;  ///< a power of two, half full at most
   std::uint32_t newest_ = kNowhere;
   std::uint32_t oldest_ = kNowhere;
+  std::uint32_t free_ = kNowhere;  ///< erased entries, chained by `older`
+  std::size_t size_ = 0;
   std::uint64_t forgotten_ = 0;
 };
 

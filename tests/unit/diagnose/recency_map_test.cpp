@@ -60,6 +60,12 @@ RC_GTEST_PROP(RecencyMap, DoesAsAListDoes, ()) {
       if (found != nullptr) RC_ASSERT(*found == known->second);
       continue;
     }
+    if (*rc::gen::inRange(0, 8) == 0) {
+      map.erase(key);
+      if (known != model.end()) model.erase(known);
+      RC_ASSERT(map.size() == model.size());
+      continue;
+    }
     if (known != model.end()) {
       model.splice(model.begin(), model, known);
     } else {
@@ -71,6 +77,9 @@ RC_GTEST_PROP(RecencyMap, DoesAsAListDoes, ()) {
     value = model.front().second = step;
     RC_ASSERT(map.size() == model.size());
   }
+  std::list<std::pair<int, int>> in_order;
+  map.for_each([&](int key, int value) { in_order.emplace_back(key, value); });
+  RC_ASSERT(in_order == model);
 }
 
 }  // namespace
