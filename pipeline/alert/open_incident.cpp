@@ -16,16 +16,21 @@ constexpr std::size_t kSamplePorts = 16;
 constexpr std::size_t kSampleServers = 16;
 constexpr std::size_t kPorts = 65'536;
 
-/// How much a connection has to show: a whole view before a partial one, then what was argued.
+/// How much a connection has to show by itself: a whole view before a partial one, then known words.
 auto worth_showing(const diagnose::DiagnosedConnection& connection) {
   const tcp::ConnectionSummary& summary = connection.summary;
+  const bool whole =
+      !summary.one_sided && !summary.mid_stream && summary.side[0].gap_bytes == 0 && summary.side[1].gap_bytes == 0;
+  return std::tuple(connection.evidence != nullptr, whole, connection.diagnosis.signature.has_value());
+}
+
+/// What was argued of it.
+std::size_t sentences_of(const diagnose::DiagnosedConnection& connection) {
   std::size_t sentences = 0;
   for (const diagnose::Hypothesis& hypothesis : connection.diagnosis.hypotheses) {
     sentences += hypothesis.evidence_for.size() + hypothesis.evidence_against.size();
   }
-  const bool whole =
-      !summary.one_sided && !summary.mid_stream && summary.side[0].gap_bytes == 0 && summary.side[1].gap_bytes == 0;
-  return std::tuple(connection.evidence != nullptr, whole, connection.diagnosis.signature.has_value(), sentences);
+  return sentences;
 }
 
 std::uint64_t stable_id(IncidentScope scope, const diagnose::DiagnosedConnection& first) {
@@ -79,6 +84,7 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   consider_sample(refused);
   // The latest has seen the most.
   if (refused.diagnosis.limit) incident_.sample.diagnosis.limit = refused.diagnosis.limit;
+  if (refused.diagnosis.one_server) incident_.sample.diagnosis.one_server = refused.diagnosis.one_server;
   ++incident_.refused;
   ++incident_.refused_since_update;
   incident_.first_ns = std::min(incident_.first_ns, summary.start_ns);
@@ -267,12 +273,19 @@ void OpenIncident::add_server(const flowtable::IpAddress& server) {
   }
 }
 
+/// Of those with as much to show the latest has seen the most ("8 of 8 refused"), so that its sentences agree with the
+/// incident's own figures, unless it argues much less than others did. Copying only so many keeps a flood cheap.
 void OpenIncident::consider_sample(const diagnose::DiagnosedConnection& candidate) {
+  constexpr std::uint64_t kEachOne = 64;
   const auto candidate_worth = worth_showing(candidate);
   const auto sample_worth = worth_showing(incident_.sample);
-  // Among equals the later has seen more ("4 of 4 refused"); copying at powers of two keeps a flood cheap.
-  const bool later = candidate_worth == sample_worth && std::has_single_bit(incident_.refused + 1);
-  if (incident_.refused == 0 || candidate_worth > sample_worth || later) incident_.sample = candidate;
+  const std::size_t sentences = sentences_of(candidate);
+  const bool better = incident_.refused == 0 || candidate_worth > sample_worth;
+  const bool as_good = candidate_worth == sample_worth && 4 * sentences >= 3 * most_sentences_;
+  const bool its_turn = incident_.refused < kEachOne || std::has_single_bit(incident_.refused + 1);
+  if (!better && !(as_good && (its_turn || sentences > most_sentences_))) return;
+  most_sentences_ = better ? sentences : std::max(most_sentences_, sentences);
+  incident_.sample = candidate;
 }
 
 }  // namespace doorslam::alert

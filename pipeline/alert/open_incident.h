@@ -65,6 +65,7 @@ class OpenIncident {
 
   std::size_t exact_;
   Incident incident_;
+  std::size_t most_sentences_ = 0;  ///< argued of a sample so far
   std::size_t most_frame_samples_ = 0;
   double confidence_sum_ = 0.0;
   std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;

@@ -162,6 +162,7 @@ void take_sample(const json& record, Incident& incident) {
   summary.stage = named<tcp::Stage>(tcp::kStageNames, text(own, "stage"));
   summary.conn_state = named<tcp::ConnState>(tcp::kConnStateNames, text(own, "conn_state"));
   incident.sample.diagnosis = stored_diagnosis(record);
+  incident.sample.diagnosis.confidence = ratio(own, "confidence");  // its own, not the incident's mean
 }
 
 std::optional<diagnose::LearnedLimit> limit_of(const json& limit) {

@@ -272,6 +272,24 @@ TEST(IncidentLog, KeepsTheConnectionWithTheMostEvidence) {
   EXPECT_EQ(incident.quality.one_sided, 1U);
 }
 
+/// The sentences of the sample count what was refused so far: those of an early one would contradict the incident.
+TEST(IncidentLog, ShowsTheLatestOfThoseThatShowAsMuch) {
+  Feed feed;
+  for (int i = 0; i < 7; ++i) {
+    auto refused = sample::classic();
+    refused.summary.originator.port = static_cast<std::uint16_t>(41000 + i);
+    refused.summary.start_ns += i * kS;
+    refused.judged_ns = kEpoch + i * kS;
+    refused.diagnosis.hypotheses.resize(1);
+    refused.diagnosis.hypotheses[0].evidence_for = {"one", "two", "three", "four"};
+    if (i == 6) refused.diagnosis.hypotheses[0].evidence_for.resize(2);  // much less
+    if (i == 5) refused.diagnosis.hypotheses[0].evidence_for.resize(3);
+    feed.log.observe(refused, feed.events);
+  }
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.events.back().incident.sample.summary.originator.port, 41005);
+}
+
 // --- folding --------------------------------------------------------------------------------------------------------
 
 TEST(Folding, MakesOneAlertOfAScanOf65536Ports) {
