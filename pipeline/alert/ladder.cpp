@@ -8,6 +8,7 @@
 
 #include "pipeline/alert/text.h"
 #include "pipeline/base/wrap.h"
+#include "pipeline/diagnose/icmp_words.h"
 
 namespace doorslam::alert {
 
@@ -155,7 +156,7 @@ LadderLine icmp_line(const tcp::IcmpNote& icmp, const tcp::ConnectionSummary& su
   line.side = icmp.about;
   line.reporter = icmp.reporter;
   line.ttl = icmp.ttl;
-  line.note = icmp_words(icmp.reporter.version, icmp.type, icmp.code);
+  line.note = diagnose::icmp_words(icmp.reporter.version, icmp.type, icmp.code);
   return line;
 }
 

@@ -47,7 +47,4 @@ struct LadderStyle {
 /// Fixed columns, a line each, notes last, never wrapped.
 std::string render(const std::vector<LadderLine>& lines, const LadderStyle& style = {});
 
-/// "ICMP 3/13: communication administratively prohibited" for an ICMP or ICMPv6 error.
-std::string icmp_words(flowtable::IpVersion version, std::uint8_t type, std::uint8_t code);
-
 }  // namespace doorslam::alert

@@ -19,8 +19,8 @@ std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const
     caveats.push_back(fmt::format("{} acknowledged but not captured", counted(gaps, "octet was", "octets were")));
   }
   if (summary.duplicates > 0) {
-    caveats.push_back(
-        fmt::format("{} of its packets came twice from the mirror; the second was dropped", summary.duplicates));
+    caveats.push_back(fmt::format("{} of its packets came twice from the mirror; {} dropped", summary.duplicates,
+                                  summary.duplicates == 1 ? "the copy was" : "the copies were"));
   }
   if (summary.end_reason == tcp::EndReason::evicted) {
     caveats.emplace_back("the flow table was full and let go of it before its end (flows.capacity)");

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "pipeline/base/text.h"
+#include "pipeline/diagnose/icmp_words.h"
 
 namespace doorslam::diagnose::evidence {
 
@@ -48,6 +49,14 @@ bool about_reset(const Case& c) {
   return c.packets != nullptr && c.server()->rst_ns != kNoTime && (c.ending == Ending::syn_reset || c.server_hung_up());
 }
 
+/// Who reports says where the rule or the fault is: on the server's own host, or on the way to it.
+std::string icmp_answer(const Case& c) {
+  const tcp::IcmpNote& icmp = c.packets->icmp;
+  const std::string words = icmp_words(icmp.reporter.version, icmp.type, icmp.code);
+  if (icmp.reporter == c.summary.responder.address) return "the server's own host answers with " + words;
+  return fmt::format("{} answers with {}, in the server's place", text_of(icmp.reporter), words);
+}
+
 }  // namespace
 
 /// The kernel answers a final ACK that acknowledges another number than it offered with a RST (RFC 9293, 3.10.7.4).
@@ -81,8 +90,7 @@ std::optional<Finding> icmp_prohibited(const Case& c) {
   const bool prohibited = v6 ? icmp.type == 1 && (icmp.code == 1 || icmp.code == 5 || icmp.code == 6)
                              : icmp.type == 3 && (icmp.code == 9 || icmp.code == 10 || icmp.code == 13);
   if (!prohibited) return std::nullopt;
-  return Finding{fmt::format("{} answers with {} type {} code {}: administratively prohibited", text_of(icmp.reporter),
-                             v6 ? "ICMPv6" : "ICMP", icmp.type, icmp.code)};
+  return Finding{icmp_answer(c)};
 }
 
 /// The router or host says itself that it could not deliver the packet; why a filter would refuse it, it does not say.
@@ -91,8 +99,7 @@ std::optional<Finding> icmp_unreachable(const Case& c) {
   const tcp::IcmpNote& icmp = c.packets->icmp;
   const bool v6 = icmp.reporter.version == flowtable::IpVersion::v6;
   if (icmp.type != (v6 ? 1 : 3)) return std::nullopt;
-  return Finding{fmt::format("{} answers with {} type {} code {}: destination unreachable", text_of(icmp.reporter),
-                             v6 ? "ICMPv6" : "ICMP", icmp.type, icmp.code)};
+  return Finding{icmp_answer(c)};
 }
 
 /// Linux ignores the final ACK while the accept queue is full and sends its SYN-ACK again.
@@ -122,6 +129,7 @@ std::optional<Finding> bare_reset_answers_ack(const Case& c) {
   const SideEvidence& server = *c.server();
   if (server.rst_with_ack || c.packets->handshake_ns == kNoTime) return std::nullopt;
   if (server.rst_ns - c.packets->handshake_ns > kAtOnceNs) return std::nullopt;
+  if (reset_from_elsewhere(c)) return std::nullopt;  // not the server's kernel
   return Finding{fmt::format("a RST without ACK answers the final ACK within {}: the kernel, not the application",
                              in_words(server.rst_ns - c.packets->handshake_ns))};
 }

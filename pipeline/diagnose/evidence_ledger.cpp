@@ -156,21 +156,33 @@ std::optional<Finding> arrivals_too_fast(const Case& c) {
   return std::nullopt;
 }
 
-/// A rate limit refuses the fast: where others came as fast and were served, it was not the rate.
+/// A rate limit refuses the fast: where few came, or others came as fast and were served, it was not the rate.
 std::optional<Finding> arrivals_slow(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || !k.subject_accepted || k.served == 0) return std::nullopt;
   if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) return std::nullopt;
   if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) return std::nullopt;
   const std::uint32_t arrived = k.arrivals_total.subject;
-  const std::string in_minute =
-      fmt::format("{} of this client in the minute before",
-                  arrived == 0 ? counted(k.arrivals_client.subject, "connection", "connections")
-                               : std::to_string(k.arrivals_client.subject));
-  if (arrived == 0) return Finding{"no other connection had arrived in the second before, and " + in_minute};
-  return Finding{fmt::format("{} had arrived in the second before, {}; {} of {} in that second",
-                             counted(arrived, "connection", "connections"), in_minute, k.arrivals_total.served_as_high,
-                             counted(k.served, "served one met as many", "served ones met as many"))};
+  const std::uint32_t of_client = k.arrivals_client.subject;
+  const std::string in_minute = fmt::format("{} of this client in the minute before",
+                                            of_client == 0 ? std::string("none") : std::to_string(of_client));
+  if (arrived == 0) {
+    return Finding{
+        fmt::format("no other connection had arrived in the second before, and {} of this client in the "
+                    "minute before",
+                    of_client == 0 ? "none" : counted(of_client, "connection", "connections"))};
+  }
+  const std::string in_second = counted(arrived, "connection", "connections") + " had arrived in the second before, ";
+  const std::uint32_t as_many = k.arrivals_total.served_as_high;
+  if (as_many > 0) {
+    return Finding{fmt::format("{}{}; {} of {} in that second", in_second, in_minute, as_many,
+                               counted(k.served, "served one met as many", "served ones met as many"))};
+  }
+  if (arrived < kLeastRate) return Finding{"only " + in_second + in_minute};
+  const LoadFigure& rate = k.arrivals_total;
+  if (rate.refused_below == 0) return std::nullopt;
+  return Finding{fmt::format("{}{}; but {} of {} refused came when fewer than {} had arrived", in_second, in_minute,
+                             rate.refused_below, rate.refused_below + rate.refused_from, rate.ceiling)};
 }
 
 std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {

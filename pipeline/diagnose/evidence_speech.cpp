@@ -220,6 +220,12 @@ std::optional<Finding> cut_short_without_answer(const Case& c) {
   const auto asked_ns = last_words_time(*c.packets, Side::originator);
   if (asked_ns <= last_words_time(*c.packets, Side::responder)) return std::nullopt;
   if (cut_of(c.ending, c.packets) == Cut::on_last_words) return std::nullopt;
+  // What crossed the server's last words on the way was no request that it left unanswered: it had spoken.
+  const auto way_to_client_and_back = c.packets->handshake_ns - c.packets->last_syn_ack_ns;
+  const bool ways_known = c.packets->handshake_ns != kNoTime && c.packets->last_syn_ack_ns != kNoTime;
+  if (ways_known && asked_ns - last_words_time(*c.packets, Side::responder) < way_to_client_and_back) {
+    return std::nullopt;
+  }
   return Finding{fmt::format("the server ended the session {} after a request that it did not answer",
                              in_words(c.closed_ns - asked_ns))};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/alert/ladder.h"
+#include "pipeline/diagnose/icmp_words.h"
 #include "tests/unit/alert/sample.h"
 
 namespace doorslam::alert {
@@ -139,9 +140,9 @@ TEST(Ladder, ShowsWindowsWhereOneIsClosedAndCutsNotesToTheWidth) {
 
 TEST(IcmpWords, KnowsBothVersions) {
   using flowtable::IpVersion;
-  EXPECT_EQ(icmp_words(IpVersion::v4, 3, 3), "ICMP 3/3: port unreachable");
-  EXPECT_EQ(icmp_words(IpVersion::v6, 1, 4), "ICMPv6 1/4: port unreachable");
-  EXPECT_EQ(icmp_words(IpVersion::v4, 3, 99), "ICMP 3/99: error");
+  EXPECT_EQ(diagnose::icmp_words(IpVersion::v4, 3, 3), "ICMP 3/3: port unreachable");
+  EXPECT_EQ(diagnose::icmp_words(IpVersion::v6, 1, 4), "ICMPv6 1/4: port unreachable");
+  EXPECT_EQ(diagnose::icmp_words(IpVersion::v4, 3, 99), "ICMP 3/99: error");
 }
 
 }  // namespace

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "pipeline/alert/ecs_alert.h"
 #include "pipeline/alert/report_incident.h"
+#include "pipeline/app/stored_incident.h"
 #include "tests/unit/alert/sample.h"
 
 /// What `doorslam alerts ID` shows of a stored record.
@@ -44,7 +47,7 @@ std::vector<diagnose::DiagnosedConnection> refused_prefix() {
     connection.judged_ns += i * sample::kS;
     connection.diagnosis.signature = {"vsftpd-tcp-wrappers", "vsftpd", "ftp"};
     connection.diagnosis.banner = "421 Service not available.";
-    connection.diagnosis.caveats = {"2 of its packets came twice from the mirror; the second was dropped"};
+    connection.diagnosis.caveats = {"2 of its packets came twice from the mirror; the copies were dropped"};
     connection.diagnosis.limit = diagnose::LearnedLimit{.kind = diagnose::LimitKind::client_sessions,
                                                         .ceiling = 4,
                                                         .met = 5,
@@ -83,6 +86,18 @@ TEST(AlertPage, TellsAllThatTheReportDoes) {
       EXPECT_NE(page.find("sensor      tap1\n"), std::string::npos) << page;
     }
   }
+}
+
+/// The incident's confidence is the mean of all its connections; the sample has one of its own.
+TEST(AlertPage, KnowsTheSamplesOwnConfidence) {
+  auto connections = refused_prefix();
+  for (auto& connection : connections) connection.diagnosis.confidence = 0.5;
+  connections.back().diagnosis.confidence = 0.875;
+  const AlertEvent last = events_of(connections).back();
+  const StoredIncident read = stored_incident(nlohmann::json::parse(stored(last).body));
+  EXPECT_EQ(last.incident.sample.diagnosis.confidence, 0.875);
+  EXPECT_EQ(read.incident.sample.diagnosis.confidence, 0.875);
+  EXPECT_NEAR(read.incident.mean_confidence, 0.625, 1e-3);
 }
 
 TEST(AlertPage, ShowsAFlowRecordWithItsReasons) {

@@ -69,6 +69,18 @@ TEST(ForgedResetStory, ResetsBothWays) {
   EXPECT_TRUE(argues_for(readings.of(talk), Cause::middlebox_reset, "a RST in the client's name arrives with TTL 50"));
 }
 
+/// It is no kernel of the server's that answers the final ACK from elsewhere.
+TEST(ForgedResetStory, IsNoAnswerOfTheServersKernel) {
+  Story story;
+  for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);
+  Conversation& talk = story.connect(client(1), 6.0);
+  talk.handshake();
+  talk.server(kRst).ttl = 119;
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(talk), Cause::middlebox_reset));
+  EXPECT_FALSE(says(readings.of(talk), "the kernel, not the application"));
+}
+
 // --- the handshake's own numbers ------------------------------------------------------------------------------------
 
 TEST(FaultyAckStory, AWrongFinalAckIsTheReason) {
@@ -197,6 +209,19 @@ TEST_P(IcmpStory, IsReadByItsCode) {
   EXPECT_TRUE(is_read_as(readings.of(talk), icmp.cause));
   EXPECT_TRUE(
       argues_for(readings.of(talk), icmp.cause, icmp.six ? "fd00::fe answers with" : "10.0.0.254 answers with"));
+}
+
+/// A packet filter on the server's host, or a router: whom to ask depends on it.
+TEST(IcmpReporterStory, TellsTheServersOwnHostFromOthers) {
+  for (const bool own : {true, false}) {
+    Story story;
+    Conversation& talk = story.connect(client(1), 2.0, {address4(9), 443});
+    talk.client(kSyn);
+    story.report(talk, own ? address4(9) : address4(254), 3, 3);
+    EXPECT_TRUE(argues_for(story.read().of(talk), Cause::icmp_unreachable,
+                           own ? "the server's own host answers with ICMP 3/3: port unreachable"
+                               : "10.0.0.254 answers with ICMP 3/3: port unreachable, in the server's place"));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Codes, IcmpStory,

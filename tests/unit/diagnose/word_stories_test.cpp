@@ -305,5 +305,21 @@ TEST_F(WordStory, WhatTheOthersWereToldOfACrashHoldsForTheSpeechless) {
                          "within 30 ms the server told 2 other clients that it had crashed"));
 }
 
+/// The client's own words were under way when the server's came: no request that it left unanswered.
+TEST_F(WordStory, WordsThatCrossAreNoRequest) {
+  for (const bool crossing : {true, false}) {
+    Story story({address4(200), 6379});
+    for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);
+    Conversation& talk = story.connect(client(1), 6.0);
+    talk.client(kSyn);
+    talk.server(kSyn | kAck);
+    talk.after(20 * kMillisecondNs).client(kAck);
+    talk.server(kPsh | kAck, "-ERR max number of clients reached\r\n");
+    talk.after((crossing ? 5 : 50) * kMillisecondNs).client(kPsh | kAck, "PING\r\n");
+    talk.server(kRst | kAck);
+    EXPECT_EQ(static_cast<bool>(says(read(story).of(talk), "after a request that it did not answer")), !crossing);
+  }
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose

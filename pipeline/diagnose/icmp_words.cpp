@@ -1,12 +1,12 @@
+#include "pipeline/diagnose/icmp_words.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 
-#include "pipeline/alert/ladder.h"
-
-namespace doorslam::alert {
+namespace doorslam::diagnose {
 
 namespace {
 
@@ -66,4 +66,4 @@ std::string icmp_words(flowtable::IpVersion version, std::uint8_t type, std::uin
                                              : words_in(kIcmp, "ICMP", type, code);
 }
 
-}  // namespace doorslam::alert
+}  // namespace doorslam::diagnose
