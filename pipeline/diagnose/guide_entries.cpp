@@ -37,7 +37,7 @@ constexpr std::array<Strings, 4> kAclChecks = {
     "says whether the program asks them, `tcpdmatch PROGRAM ADDRESS` what they answer.",
     "Does the client come from a new network, a VPN or behind another NAT? Then the list may simply not know it yet.",
     "Is the same client served and refused by turns? Then several servers may stand behind the address, and one of "
-    "them has another list: the alert says so where their SYN-ACKs differ.",
+    "them has another list: the alert says so where their SYN-ACKs differ, in their make or in their clocks.",
 };
 constexpr std::array<Strings, 3> kAclReferences = {"hosts_access(5), hosts_options(5)",
                                                    "RFC 9293, section 3.6.1 (RST when data remain unread)",
