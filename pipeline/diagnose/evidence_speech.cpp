@@ -214,6 +214,15 @@ std::optional<Finding> ended_on_last_words(const Case& c) {
                              in_words(c.closed_ns - last_words_time(*c.packets, Side::originator)))};
 }
 
+/// Whoever is told nothing but a refusal leaves for it, whether its FIN or the server's comes first.
+std::optional<Finding> refusal_was_all_it_said(const Case& c) {
+  if (c.ending != Ending::left_after_reply && c.ending != Ending::left_after_greeting) return std::nullopt;
+  if (c.packets == nullptr || c.server_words.empty()) return std::nullopt;
+  const Signature& words = *c.server_words.front().signature;
+  if (!is_refusal(words.main_cause()) || c.server()->payload_segments != 1) return std::nullopt;
+  return Finding{"a refusal is all that the server said, and the client left on it", words.specificity};
+}
+
 /// A request that the server took and did not answer before it ended the session.
 std::optional<Finding> cut_short_without_answer(const Case& c) {
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;

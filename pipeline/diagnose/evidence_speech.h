@@ -18,6 +18,7 @@ std::optional<Finding> words_unusual_here(const Case& c);
 std::optional<Finding> others_went_on(const Case& c);
 std::optional<Finding> ordinary_close_after_answer(const Case& c);
 std::optional<Finding> ended_on_last_words(const Case& c);
+std::optional<Finding> refusal_was_all_it_said(const Case& c);
 std::optional<Finding> cut_short_without_answer(const Case& c);
 std::optional<Finding> tls_hello_refused(const Case& c);
 std::optional<Finding> tls_alert_in_cipher(const Case& c);

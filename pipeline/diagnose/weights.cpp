@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
-#include "pipeline/diagnose/evidence_loss.h"
 #include "pipeline/diagnose/evidence_crash.h"
 #include "pipeline/diagnose/evidence_handshake.h"
 #include "pipeline/diagnose/evidence_ledger.h"
+#include "pipeline/diagnose/evidence_loss.h"
 #include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/evidence_speech.h"
 
@@ -258,6 +258,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"ordinary-close-after-answer", evidence::ordinary_close_after_answer, {{served, 1.5}, {app_crash, -3.0}}},
     // Clients say farewell; a crash has no such timing, but for chance.
     {"ended-on-last-words", evidence::ended_on_last_words, {{served, 1.0}, {app_crash, -2.0}}},
+    // But the words may be those of a service.
+    {"refusal-was-all-it-said", evidence::refusal_was_all_it_said, {{served, -3.0}}},
     // Timeouts and restarts do it as well.
     {"cut-short-without-answer", evidence::cut_short_without_answer, {{app_crash, 0.7}, {served, -1.0}}},
     // Servers that refuse by version or name often send no alert; so do lists and limits.

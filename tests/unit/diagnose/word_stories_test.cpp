@@ -321,5 +321,26 @@ TEST_F(WordStory, WordsThatCrossAreNoRequest) {
   }
 }
 
+/// The client reads the refusal and is the first to close: refused all the same.
+TEST_F(WordStory, WhoeverLeavesOnNothingButARefusalIsRefused) {
+  using namespace std::string_view_literals;
+  constexpr std::string_view kShuttingDown =
+      "E\0\0\0jSFATAL\0VFATAL\0C57P03\0Mthe database system is shutting down\0"sv;
+  Story story({address4(200), 5432});
+  for (int i = 0; i < 4; ++i) {
+    Conversation& served = story.connect(client(20 + i), 1.0 + i);
+    served.handshake();
+    served.exchange("startup", "R\0\0\0\x08\0\0\0\0"sv);
+    served.close();
+  }
+  Conversation& talk = story.connect(client(1), 8.0);
+  talk.handshake();
+  talk.exchange("startup", kShuttingDown);
+  talk.close();
+  const DiagnosedConnection reading = read(story).of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::maintenance));
+  EXPECT_TRUE(says(reading, "a refusal is all that the server said, and the client left on it"));
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
