@@ -35,7 +35,6 @@ class Deadlines {
   static constexpr std::size_t kBlockSlots = 64;
 
   static constexpr std::size_t kOctetsPerSlot = 2;
-  static constexpr std::size_t kOctetsPerBlock = 2;
 
   /// Throws std::bad_alloc.
   Deadlines(std::size_t slots, Pages pages);

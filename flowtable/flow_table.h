@@ -88,18 +88,6 @@ class FlowTable {
       : FlowTable(bucket_count(capacity_flows), hash_key, Deadlines(bucket_count(capacity_flows) * kBucketSlots, pages),
                   pages) {}
 
-  /// The largest capacity whose memory stays within the budget; 0 if not even the smallest table does.
-  static constexpr std::size_t capacity_for(std::size_t budget_octets) noexcept {
-    constexpr std::size_t kRounding = 16384;  // four mappings, each rounded up to a page
-    constexpr std::size_t kBlock = Deadlines::kBlockSlots;
-    constexpr std::size_t kBlockOctets = kBlock * kOctetsPerSlot + Deadlines::kOctetsPerBlock;
-    constexpr std::size_t kStep = 2 * kBucketSlots;
-    if (budget_octets <= kRounding) return 0;
-    const std::size_t budget = budget_octets - kRounding;
-    const std::size_t slots = budget / kBlockOctets * kBlock + budget % kBlockOctets * kBlock / kBlockOctets;
-    return std::min(slots, kMaxSlots) / kStep * kStep;
-  }
-
   /// What capacity() is of a table that was asked for so many.
   static constexpr std::size_t rounded_capacity(std::size_t capacity_flows) noexcept {
     return bucket_count(capacity_flows) * kBucketSlots;

@@ -261,17 +261,6 @@ TEST(FlowTable, FindsEveryKeyOfALargeTable) {
   }
 }
 
-TEST(FlowTable, CapacityForABudgetStaysWithinIt) {
-  EXPECT_EQ(Table::capacity_for(0), 0U);
-  EXPECT_EQ(Table::capacity_for(10000), 0U);
-  for (const std::size_t budget : {std::size_t{100'000}, std::size_t{1} << 20, std::size_t{64} << 20}) {
-    const std::size_t capacity = Table::capacity_for(budget);
-    EXPECT_EQ(Table(capacity, HashKey::fixed()).capacity(), capacity);
-    EXPECT_LE(capacity * Table::kOctetsPerSlot + capacity / 32, budget);
-    EXPECT_GT((capacity + 512) * Table::kOctetsPerSlot, budget - 20000);
-  }
-}
-
 std::size_t resident_octets() {
   std::ifstream statm("/proc/self/statm");
   std::size_t total = 0;
@@ -280,10 +269,10 @@ std::size_t resident_octets() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// A budget is a ceiling, not an expense: a thousand connections must not make a gigabyte resident.
+/// A capacity is a ceiling, not an expense: a thousand connections must not make a gigabyte resident.
 TEST(FlowTable, MemoryIsResidentOnlyWhereConnectionsAre) {
   const std::size_t before = resident_octets();
-  Table table(Table::capacity_for(std::size_t{1} << 30), HashKey::fixed(), Pages::normal);
+  Table table((std::size_t{1} << 30) / Table::kOctetsPerSlot, HashKey::fixed(), Pages::normal);
   Table::Slot evicted;
   std::array<std::uint32_t, 4> out;
   table.due(kStart, out);
