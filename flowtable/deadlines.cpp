@@ -13,16 +13,10 @@ namespace {
 constexpr std::size_t round_up(std::size_t number, std::size_t step) { return (number + step - 1) / step * step; }
 }  // namespace
 
-Deadlines::Deadlines(std::size_t slots, Pages pages)
-    : stamp_memory_(round_up(slots, kBlockSlots) * sizeof(Stamp), pages),
-      block_memory_(round_up(slots, kBlockSlots * kStampGroup) / kBlockSlots * sizeof(Stamp), Pages::normal),
-      blocks_(round_up(slots, kBlockSlots * kStampGroup) / kBlockSlots) {}
-
-Deadlines::Deadlines(std::size_t slots, Pages pages, const Deadlines& earlier) : Deadlines(slots, pages) {
-  // A sweep under way there begins anew here: what it has not come to is still filed.
-  swept_ = earlier.swept_;
-  target_ = swept_;
-}
+Deadlines::Deadlines(const BucketHeads& heads)
+    : heads_(heads.all().data()),
+      block_memory_(round_up(heads.all().size() / BucketHeads::kBlock, kStampGroup) * sizeof(Stamp), Pages::normal),
+      blocks_(round_up(heads.all().size() / BucketHeads::kBlock, kStampGroup)) {}
 
 std::size_t Deadlines::due(TimeNs now, std::span<std::uint32_t> out, std::size_t most_groups) noexcept {
   if (out.empty()) return 0;
@@ -76,9 +70,9 @@ bool Deadlines::sweep(std::span<std::uint32_t> out, std::size_t& popped, std::si
 void Deadlines::prefetch_due(std::size_t first_block, Stamp base, std::uint16_t window) const noexcept {
   if (first_block >= blocks_) return;
   for (std::uint32_t due = stamps_within(block_earliest() + first_block, base, window); due != 0; due &= due - 1) {
-    const Stamp* const block = stamps() + (first_block + static_cast<std::size_t>(std::countr_zero(due))) * kBlockSlots;
-    prefetch_line(block);
-    prefetch_line(block + kBlockSlots / 2);
+    const std::size_t block = first_block + static_cast<std::size_t>(std::countr_zero(due));
+    const BucketHead* const first = heads_ + block * BucketHeads::kBlock;
+    for (std::size_t i = 0; i < BucketHeads::kBlock; ++i) prefetch_line(first + i);
   }
 }
 
@@ -87,12 +81,13 @@ bool Deadlines::pop_block(std::size_t block, std::span<std::uint32_t> out, std::
   const auto window = static_cast<std::uint16_t>(target_ - swept_);
   const auto base = static_cast<Stamp>(swept_);
   std::uint16_t soonest = kFarthestStamp;
-  for (std::size_t start = block * kBlockSlots; start < (block + 1) * kBlockSlots; start += kStampGroup) {
-    Stamp* const group = stamps() + start;
+  for (std::size_t i = 0; i < BucketHeads::kBlock; ++i) {
+    const std::size_t bucket = block * BucketHeads::kBlock + i;
+    Stamp* const group = heads_[bucket].stamps.data();
     for (std::uint32_t due = stamps_within(group, base, window); due != 0; due &= due - 1) {
       if (popped == out.size()) return false;
       const auto position = static_cast<std::size_t>(std::countr_zero(due));
-      out[popped++] = static_cast<std::uint32_t>(start + position);
+      out[popped++] = static_cast<std::uint32_t>(bucket * kBucketSlots + position);
       group[position] = kNotFiled;
     }
     soonest = std::min(soonest, nearest_stamp(group, base));

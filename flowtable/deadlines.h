@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 
+#include "flowtable/bucket_head.h"
 #include "flowtable/page_memory.h"
 #include "flowtable/prefetch.h"
 #include "flowtable/stamp_group.h"
@@ -17,7 +18,8 @@ namespace doorslam::flowtable {
 ///
 /// A coarse timer for millions of slots: two octets a slot and no lists. Each slot has a stamp, the tick (2^27 ns,
 /// about 134 ms, counted from the epoch, so that the same capture gives the same ticks) at which it is due; each block
-/// of 64 slots has the earliest stamp among them, or an earlier one. schedule() and cancel() are a store or two, so a
+/// of 64 slots has the earliest stamp among them, or an earlier one. The stamps lie in the heads of the slots' buckets,
+/// which whoever inserts or erases a connection writes to anyway. schedule() and cancel() are a store or two, so a
 /// deadline may move either way and a slot may be reused at will: there is no link to mend. due() reads the blocks'
 /// stamps in one sweep (32 KiB a million slots) and looks only into those blocks that have something due.
 ///
@@ -32,20 +34,23 @@ class Deadlines {
   static constexpr int kTickShift = 27;
   static constexpr DurationNs kTickNs = DurationNs{1} << kTickShift;
   static constexpr std::int64_t kSpanTicks = 0xff00;
-  static constexpr std::size_t kBlockSlots = 64;
+  static constexpr std::size_t kBlockSlots = BucketHeads::kBlock * kBucketSlots;
 
-  static constexpr std::size_t kOctetsPerSlot = 2;
-
+  /// For the slots of these buckets, with nothing filed. The heads are borrowed; none but this writes their stamps.
   /// Throws std::bad_alloc.
-  Deadlines(std::size_t slots, Pages pages);
-  /// Goes on from where `earlier` is in time, with nothing filed. Throws std::bad_alloc.
-  Deadlines(std::size_t slots, Pages pages, const Deadlines& earlier);
+  explicit Deadlines(const BucketHeads& heads);
+  /// Goes on from where `earlier` is in time. For one that has nothing filed yet. A sweep under way there begins anew
+  /// here: what it has not come to is still filed.
+  void go_on_from(const Deadlines& earlier) noexcept {
+    swept_ = earlier.swept_;
+    target_ = swept_;
+  }
 
   /// Files a slot, whatever it was filed under before. Slot numbers count from 0.
   void schedule(std::uint32_t slot, TimeNs deadline_ns) noexcept {
     const std::int64_t tick = std::clamp(tick_at_or_after(deadline_ns), target_ + 1, swept_ + kSpanTicks);
     const Stamp stamp = stamp_of(tick);
-    stamps()[slot] = stamp;
+    stamp_at(slot) = stamp;
     Stamp& earliest = block_earliest()[slot / kBlockSlots];
     if (earliest == kNotFiled || distance(stamp) < distance(earliest)) earliest = stamp;
     earliest_ = std::min(earliest_, tick);
@@ -53,17 +58,17 @@ class Deadlines {
 
   /// Files a slot as `other_slot` of `other` is, or not at all. For one that goes on from `other`.
   void take_over(std::uint32_t slot, const Deadlines& other, std::uint32_t other_slot) noexcept {
-    const Stamp stamp = other.stamps()[other_slot];
+    const Stamp stamp = other.stamp_at(other_slot);
     if (stamp != kNotFiled) schedule(slot, (other.swept_ + other.distance(stamp)) << kTickShift);
   }
 
   /// The slot will not come out of due(). Fine for one that is not scheduled.
-  void cancel(std::uint32_t slot) noexcept { stamps()[slot] = kNotFiled; }
+  void cancel(std::uint32_t slot) noexcept { stamp_at(slot) = kNotFiled; }
 
   /// Pops slots whose time has come, `out.size()` at most; returns how many. Fewer than out.size(): no more are due.
   /// `now` may leap and must not go back (an earlier one counts as the latest). With the largest TimeNs all that is
-  /// scheduled comes out, in several calls. Bounded work: one sweep over the blocks, 128 octets for each that
-  /// may have something due. With `most_groups`, of 1,024 slots each, a call goes through no more than these, and what
+  /// scheduled comes out, in several calls. Bounded work: one sweep over the blocks, four heads for each that may have
+  /// something due. With `most_groups`, of 1,024 slots each, a call goes through no more than these, and what
   /// is left is for the next calls: under_way() tells.
   std::size_t due(TimeNs now, std::span<std::uint32_t> out, std::size_t most_groups = kAllGroups) noexcept;
   static constexpr std::size_t kAllGroups = std::numeric_limits<std::size_t>::max();
@@ -75,18 +80,13 @@ class Deadlines {
   /// Time has gone beyond what the sweep under way is after.
   bool is_behind(TimeNs now) const noexcept { return under_way() && now >> kTickShift > target_; }
 
-  /// Of the sixteen slots from `first_slot` on (a multiple of 16), those whose bit is set in `wanted`: which deadline
-  /// is the soonest. A slot that is not scheduled comes first of all.
-  SoonestStamp soonest(std::uint32_t first_slot, std::uint32_t wanted) const noexcept {
-    return soonest_stamp(stamps() + first_slot, static_cast<Stamp>(swept_), wanted);
+  /// Of a bucket's slots, those whose (tag & mask) == value: which deadline is the soonest, as a soonest_rank(). A slot
+  /// that is not scheduled comes first of all.
+  std::uint32_t soonest(std::uint32_t bucket, std::uint16_t mask, std::uint16_t value) const noexcept {
+    return soonest_rank(heads_[bucket], static_cast<Stamp>(swept_), mask, value);
   }
-  /// Eight slots' stamps are read together: brings them near. Thread-neutral.
-  void prefetch(std::uint32_t slot) const noexcept { prefetch_line(stamps() + slot); }
-  /// Brings near what schedule() of a slot writes to. Thread-neutral.
-  void prefetch_filing(std::uint32_t slot) const noexcept {
-    prefetch_line(stamps() + slot);
-    prefetch_line(block_earliest() + slot / kBlockSlots);
-  }
+  /// Brings near what schedule() of a slot writes to, besides the head of its bucket. Thread-neutral.
+  void prefetch_filing(std::uint32_t slot) const noexcept { prefetch_line(block_earliest() + slot / kBlockSlots); }
 
  private:
   /// The tick modulo 2^16; 0 means not scheduled.
@@ -105,14 +105,14 @@ class Deadlines {
   /// Ticks from swept_ to the stamp's; 1 or more for whatever is filed.
   std::uint16_t distance(Stamp stamp) const noexcept { return static_cast<Stamp>(stamp - static_cast<Stamp>(swept_)); }
 
-  Stamp* stamps() const noexcept { return static_cast<Stamp*>(stamp_memory_.data()); }
+  Stamp& stamp_at(std::uint32_t slot) const noexcept { return heads_[slot / kBucketSlots].stamps[slot % kBucketSlots]; }
   Stamp* block_earliest() const noexcept { return static_cast<Stamp*>(block_memory_.data()); }
   bool begin_sweep(std::int64_t now_tick) noexcept;
   bool sweep(std::span<std::uint32_t> out, std::size_t& popped, std::size_t& groups) noexcept;
   void prefetch_due(std::size_t first_block, Stamp base, std::uint16_t window) const noexcept;
   bool pop_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& popped) noexcept;
 
-  PageMemory stamp_memory_;  ///< a Stamp a slot, padded to whole blocks
+  BucketHead* heads_;        ///< of whole blocks; borrowed
   PageMemory block_memory_;  ///< a Stamp a block, padded to whole groups
   std::size_t blocks_;
   std::int64_t swept_ = 0;          ///< all due at this tick or before it has been popped

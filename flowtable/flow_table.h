@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "flowtable/bucket_head.h"
 #include "flowtable/deadlines.h"
 #include "flowtable/flow_key.h"
 #include "flowtable/hash_key.h"
@@ -43,11 +45,12 @@ enum class Inserted : std::uint8_t { fresh, evicted_embryonic, evicted_closed, e
 
 /// All connections of one worker: fixed memory, a bounded amount of work for every call.
 ///
-/// A key may stand in one of two buckets of 16 slots. The heads of the buckets are apart from the slots: 32 octets, 16
-/// tags, each of 14 bits of the hash and the two bits of the connection's eviction class. So a lookup costs two heads,
-/// compared at once, and (nearly always) the one slot it wants; a miss costs no slot. An insertion takes the
-/// emptier bucket; when both are full it evicts, and never moves others about. With an IPv4 key (16 octets) and a state
-/// of up to 48 octets a slot is one cache line, and a slot's share of everything is 68 octets.
+/// A key may stand in one of two buckets of 16 slots. The heads of the buckets are apart from the slots, a cache line
+/// each: 16 tags, of 14 bits of the hash and the two bits of the connection's eviction class, and 16 deadlines. So a
+/// lookup costs two heads, compared at once, and (nearly always) the one slot it wants; a miss costs no slot, and an
+/// insertion or an eviction the same two heads and one slot. An insertion takes the emptier bucket; when both are full
+/// it evicts, and never moves others about. With an IPv4 key (16 octets) and a state of up to 48 octets a slot is one
+/// cache line, and a slot's share of everything is 68 octets.
 ///
 /// A burst hides its cache misses by going through in three passes:
 ///     for each packet: place_of() and prefetch();  for each: prefetch_slot();  for each: find() or insert().
@@ -73,20 +76,22 @@ class FlowTable {
     Inserted inserted;
   };
 
-  /// Where a key may stand: numbers of the first slots of its two buckets, and the tag it leaves there.
+  /// Where a key may stand, and the tag it leaves there.
   struct Place {
-    std::uint32_t first;
-    std::uint32_t second;
-    std::uint16_t tag;
+    std::array<std::uint32_t, 2> bucket;
+    std::uint32_t tag;  ///< 16 bits of it: written as two octets and read as four, it would have to wait
   };
 
-  /// Memory a slot takes, its share of heads and deadlines included, in octets.
-  static constexpr std::size_t kOctetsPerSlot = sizeof(Slot) + sizeof(std::uint16_t) + Deadlines::kOctetsPerSlot;
+  /// Memory a slot takes, its share of its bucket's head included, in octets.
+  static constexpr std::size_t kOctetsPerSlot = sizeof(Slot) + sizeof(BucketHead) / kBucketSlots;
 
   /// Room for `capacity_flows` or up to 31 more. Throws std::bad_alloc.
   explicit FlowTable(std::size_t capacity_flows, const HashKey& hash_key, Pages pages = Pages::normal)
-      : FlowTable(bucket_count(capacity_flows), hash_key, Deadlines(bucket_count(capacity_flows) * kBucketSlots, pages),
-                  pages) {}
+      : hash_key_(hash_key),
+        buckets_(bucket_count(capacity_flows)),
+        heads_(buckets_, pages),
+        slot_memory_(buckets_ * kBucketSlots * sizeof(Slot), pages),
+        deadlines_(heads_) {}
 
   /// What capacity() is of a table that was asked for so many.
   static constexpr std::size_t rounded_capacity(std::size_t capacity_flows) noexcept {
@@ -97,8 +102,8 @@ class FlowTable {
   /// not fit in there, as too many want the same two buckets. Slots and their numbers are others afterwards. Takes time
   /// in proportion to the capacity; throws std::bad_alloc.
   bool grow(std::size_t capacity_flows, Pages pages) {
-    const std::size_t buckets = bucket_count(capacity_flows);
-    FlowTable larger(buckets, hash_key_, Deadlines(buckets * kBucketSlots, pages, deadlines_), pages);
+    FlowTable larger(capacity_flows, hash_key_, pages);
+    larger.deadlines_.go_on_from(deadlines_);
     Slot evicted;
     for (std::size_t i = next_occupied(0); i < capacity(); i = next_occupied(i + 1)) {
       const auto index = static_cast<std::uint32_t>(i);
@@ -122,19 +127,15 @@ class FlowTable {
     const std::uint64_t first = ((hash >> 32) * buckets_) >> 32;
     std::uint64_t second = ((hash & 0xffffffff) * buckets_) >> 32;
     if (second == first) second ^= 1;  // the number of buckets is even
-    const auto mixed = static_cast<std::uint16_t>((hash ^ (hash >> 32)) << 2);
-    const auto tag = static_cast<std::uint16_t>(mixed == 0 ? kClassMask + 1 : mixed);
-    return {static_cast<std::uint32_t>(first * kBucketSlots), static_cast<std::uint32_t>(second * kBucketSlots), tag};
+    const auto fingerprint = static_cast<std::uint32_t>(hash ^ (hash >> 32)) & kFingerprintMask;
+    return {{static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(second)},
+            std::max(fingerprint, kLeastFingerprint)};
   }
 
   /// Brings the heads of the key's two buckets near.
   void prefetch(Place place) const noexcept {
-    prefetch_line(tags() + place.first);
-    prefetch_line(tags() + place.second);
-    if (crowded()) {
-      deadlines_.prefetch(place.first);
-      deadlines_.prefetch(place.second);
-    }
+    prefetch_line(&heads_[place.bucket[0]]);
+    prefetch_line(&heads_[place.bucket[1]]);
   }
 
   /// What prefetch_slot() saw. A hint that may be out of date: find() and insert() check what they take from it. Worth
@@ -159,7 +160,7 @@ class FlowTable {
     const std::uint32_t taken = empty != 0 ? vacancy(place, empty) : victim_without_established(place);
     prefetch_at(taken);
     deadlines_.prefetch_filing(taken);
-    const std::uint16_t tag = tags()[taken];
+    const std::uint16_t tag = tag_at(taken);
     return {taken, is_established(tag) ? kNotToTake : tag};
   }
 
@@ -194,7 +195,7 @@ class FlowTable {
   /// The same, faster where the slot that prefetch_slot() saw is still as it was. Who makes way may then be one that
   /// was to when it looked, although another has gone since.
   InsertResult insert(const Key& key, const Place& place, const Glimpse& glimpse, Slot& evicted) noexcept {
-    if (tags()[glimpse.index] == glimpse.tag) [[likely]]
+    if (tag_at(glimpse.index) == glimpse.tag) [[likely]]
       return insert_at(glimpse.index, key, place, evicted);
     return insert(key, place, evicted);
   }
@@ -204,14 +205,14 @@ class FlowTable {
 
   /// Takes note of slot.state.eviction_class(); call it after a change of that. Costs a store to the bucket's head.
   void reclassify(const Slot& slot) noexcept {
-    std::uint16_t& tag = tags()[index_of(slot)];
+    std::uint16_t& tag = tag_at(index_of(slot));
     tag =
         static_cast<std::uint16_t>((tag & kFingerprintMask) | static_cast<std::uint16_t>(slot.state.eviction_class()));
   }
 
   void erase(Slot* slot) noexcept {
     const std::uint32_t index = index_of(*slot);
-    tags()[index] = kEmpty;
+    tag_at(index) = kEmpty;
     slot->key.invalidate();  // find() may be told to look there first
     deadlines_.cancel(index);
     --size_;
@@ -222,10 +223,10 @@ class FlowTable {
   /// The slot of that number. Its contents mean something only while it is occupied.
   Slot& at(std::uint32_t index) noexcept { return slots()[index]; }
   const Slot& at(std::uint32_t index) const noexcept { return slots()[index]; }
-  bool occupied(std::uint32_t index) const noexcept { return tags()[index] != kEmpty; }
+  bool occupied(std::uint32_t index) const noexcept { return tag_at(index) != kEmpty; }
   /// The first occupied slot from `index` on, or capacity(): to walk through the table.
   std::size_t next_occupied(std::size_t index) const noexcept {
-    while (index < capacity() && tags()[index] == kEmpty) ++index;
+    while (index < capacity() && !occupied(static_cast<std::uint32_t>(index))) ++index;
     return index;
   }
 
@@ -244,20 +245,14 @@ class FlowTable {
   static constexpr std::uint16_t kWholeTag = 0xffff;
   static constexpr std::uint16_t kClassMask = 0x0003;
   static constexpr std::uint16_t kFingerprintMask = 0xfffc;
-  static constexpr std::uint16_t kNotToTake = kClassMask;  ///< in a Glimpse; no slot has this tag
+  static constexpr std::uint32_t kLeastFingerprint = 0x0004;  ///< 0 is that of an empty slot
+  static constexpr std::uint16_t kNotToTake = kClassMask;     ///< in a Glimpse; no slot has this tag
   static constexpr std::uint32_t kAllSlots = 0xffffffff;
   static constexpr std::uint32_t kFirstBucket = 0x0000ffff;
   static_assert(2 * kBucketSlots == std::numeric_limits<std::uint32_t>::digits, "a bit for each slot of a pair");
   static_assert(kBucketSlots == kStampGroup, "a bucket's deadlines are looked at together");
+  static constexpr auto kBucket = static_cast<std::uint32_t>(kBucketSlots);
   static constexpr std::size_t kMaxSlots = std::size_t{1} << 32;
-
-  FlowTable(std::size_t buckets, const HashKey& hash_key, Deadlines deadlines, Pages pages)
-      : hash_key_(hash_key),
-        buckets_(buckets),
-        crowd_(capacity() - capacity() / 8),
-        tag_memory_(buckets_ * kBucketSlots * sizeof(std::uint16_t), pages),
-        slot_memory_(buckets_ * kBucketSlots * sizeof(Slot), pages),
-        deadlines_(std::move(deadlines)) {}
 
   static constexpr std::size_t bucket_count(std::size_t capacity_flows) noexcept {
     const std::size_t pairs = (std::min(capacity_flows, kMaxSlots) + 2 * kBucketSlots - 1) / (2 * kBucketSlots);
@@ -270,7 +265,7 @@ class FlowTable {
 
   /// Makes the slot the key's, whoever it belonged to.
   InsertResult insert_at(std::uint32_t chosen, const Key& key, const Place& place, Slot& evicted) noexcept {
-    std::uint16_t& tag = tags()[chosen];
+    std::uint16_t& tag = tag_at(chosen);
     Inserted inserted = Inserted::fresh;
     if (tag == kEmpty) [[likely]] {
       ++size_;
@@ -279,23 +274,25 @@ class FlowTable {
       evicted = slots()[chosen];
       deadlines_.cancel(chosen);
     }
-    tag = place.tag;
+    tag = static_cast<std::uint16_t>(place.tag);
     return {std::construct_at(slots() + chosen, Slot{key, State{}}), inserted};
   }
 
   /// Bits 0 to 15 stand for the slots of the first bucket, 16 to 31 for those of the second.
-  std::uint32_t matching(const Place& place, std::uint16_t mask, std::uint16_t value) const noexcept {
-    return matching_tags(tags() + place.first, mask, value) | matching_tags(tags() + place.second, mask, value)
-                                                                  << kBucketSlots;
+  std::uint32_t matching(const Place& place, std::uint16_t mask, std::uint32_t value) const noexcept {
+    const auto in = [&](std::uint32_t bucket) { return matching_tags(heads_[bucket].tags.data(), mask, value); };
+    return in(place.bucket[0]) | in(place.bucket[1]) << kBucketSlots;
   }
 
   /// Slot number of the lowest bit set in a mask of matching().
   static std::uint32_t number(const Place& place, std::uint32_t mask) noexcept {
-    const auto position = static_cast<std::uint32_t>(std::countr_zero(mask));
-    // Which bucket it is cannot be predicted: arithmetic instead of a branch.
-    const std::uint32_t in_second = 0U - (position / static_cast<std::uint32_t>(kBucketSlots));
-    const std::uint32_t to_second = place.second - place.first - static_cast<std::uint32_t>(kBucketSlots);
-    return place.first + position + (in_second & to_second);
+    return slot_of(place, static_cast<std::uint32_t>(std::countr_zero(mask)));
+  }
+
+  /// Slot number of a position among both buckets' slots.
+  static std::uint32_t slot_of(const Place& place, std::uint32_t position) noexcept {
+    // Which bucket it is cannot be foreseen: an index instead of a branch.
+    return place.bucket[position / kBucket] * kBucket + position % kBucket;
   }
 
   /// An empty slot of the emptier bucket. `empty` is not 0.
@@ -307,7 +304,7 @@ class FlowTable {
   /// Whom a full pair of buckets gives up.
   std::uint32_t victim(const Place& place) const noexcept {
     const std::uint32_t lesser = victim_without_established(place);
-    if (!is_established(tags()[lesser])) return lesser;
+    if (!is_established(tag_at(lesser))) return lesser;
     std::uint32_t oldest = lesser;
     TimeNs oldest_seen = std::numeric_limits<TimeNs>::max();
     for (std::uint32_t all = kAllSlots; all != 0; all &= all - 1) {
@@ -323,12 +320,14 @@ class FlowTable {
 
   /// The soonest due of the lowest class: read from heads and deadlines alone. Any one if all are established.
   std::uint32_t victim_without_established(const Place& place) const noexcept {
-    std::uint32_t candidates = matching(place, kClassMask, static_cast<std::uint16_t>(EvictionClass::embryonic));
-    if (candidates == 0) candidates = matching(place, kClassMask, static_cast<std::uint16_t>(EvictionClass::closed));
-    if (candidates == 0) return place.first;
-    const SoonestStamp first = deadlines_.soonest(place.first, candidates & kFirstBucket);
-    const SoonestStamp second = deadlines_.soonest(place.second, candidates >> kBucketSlots);
-    return second.distance < first.distance ? place.second + second.position : place.first + first.position;
+    for (const EvictionClass lesser : {EvictionClass::embryonic, EvictionClass::closed}) {
+      const auto soonest_in = [&](std::uint32_t bucket) {
+        return deadlines_.soonest(bucket, kClassMask, static_cast<std::uint16_t>(lesser));
+      };
+      const std::uint32_t least = std::min(soonest_in(place.bucket[0]), soonest_in(place.bucket[1]) + kBucket);
+      if (least < kNoRank) return slot_of(place, least % (2 * kBucket));
+    }
+    return place.bucket[0] * kBucket;
   }
 
   void prefetch_at(std::uint32_t index) const noexcept {
@@ -337,16 +336,12 @@ class FlowTable {
     if constexpr (sizeof(Slot) > 64) prefetch_line(octets + sizeof(Slot) - 1);
   }
 
-  /// So full that insertions may have to evict: their choice reads the deadlines.
-  bool crowded() const noexcept { return size_ >= crowd_; }
-
-  std::uint16_t* tags() const noexcept { return static_cast<std::uint16_t*>(tag_memory_.data()); }
+  std::uint16_t& tag_at(std::uint32_t index) const noexcept { return heads_[index / kBucket].tags[index % kBucket]; }
   Slot* slots() const noexcept { return static_cast<Slot*>(slot_memory_.data()); }
 
   HashKey hash_key_;
   std::size_t buckets_;  ///< even, so that a pair can always be told apart
-  std::size_t crowd_;    ///< connections from which on the table is crowded()
-  PageMemory tag_memory_;
+  BucketHeads heads_;
   PageMemory slot_memory_;
   Deadlines deadlines_;
   std::size_t size_ = 0;

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 #if defined(__SSE4_1__)
 #include <smmintrin.h>
 #endif
+
+#include "flowtable/bucket_head.h"
 
 /// Sixteen stamps of Deadlines at once. A stamp's distance is stamp - base modulo 2^16; a stamp of 0 is not filed and
 /// has the distance 0xffff. `stamps` is aligned to 16 octets.
@@ -63,38 +66,36 @@ inline std::uint32_t stamps_within(const std::uint16_t* stamps, std::uint16_t ba
 #endif
 }
 
-/// The least distance of some of the group's stamps, and whose it is.
-struct SoonestStamp {
-  std::uint16_t distance;
-  std::uint16_t position;
-};
+/// What soonest_rank() gives, or more, where there is no such slot.
+inline constexpr std::uint32_t kNoRank = std::uint32_t{kFarthestStamp} << 16U;
 
-/// Of the stamps whose bit is set in `wanted`, the first that has the least distance; one that is not filed counts as
-/// 0 here. Where none is wanted: kFarthestStamp.
-inline SoonestStamp soonest_stamp(const std::uint16_t* stamps, std::uint16_t base, std::uint32_t wanted) noexcept {
+/// The soonest of those slots of a bucket whose (tag & mask) == value: its stamp's distance, which counts as 0 if it is
+/// not filed, above its position. So the lesser is the sooner, and of equals the first.
+inline std::uint32_t soonest_rank(const BucketHead& head, std::uint16_t base, std::uint16_t mask,
+                                  std::uint16_t value) noexcept {
 #if defined(__SSE4_1__)
   const __m128i bases = _mm_set1_epi16(static_cast<short>(base));
-  const __m128i bits = _mm_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128);
-  // The least of eight in the low half of the result, its position in the high half.
-  const auto least_of = [&](const std::uint16_t* eight, std::uint32_t wanted_bits) {
-    const __m128i stamp = _mm_load_si128(reinterpret_cast<const __m128i*>(eight));
+  const __m128i masks = _mm_set1_epi16(static_cast<short>(mask));
+  const __m128i values = _mm_set1_epi16(static_cast<short>(value));
+  const auto least_of_eight = [&](std::size_t first) {
+    const __m128i tag = _mm_load_si128(reinterpret_cast<const __m128i*>(head.tags.data() + first));
+    const __m128i stamp = _mm_load_si128(reinterpret_cast<const __m128i*>(head.stamps.data() + first));
+    const __m128i wanted = _mm_cmpeq_epi16(_mm_and_si128(tag, masks), values);
     const __m128i filed = _mm_andnot_si128(_mm_cmpeq_epi16(stamp, _mm_setzero_si128()), _mm_sub_epi16(stamp, bases));
-    const __m128i mask = _mm_and_si128(_mm_set1_epi16(static_cast<short>(wanted_bits)), bits);
-    const __m128i unwanted = _mm_cmpeq_epi16(mask, _mm_setzero_si128());
-    return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_or_si128(filed, unwanted))));
+    const __m128i unwanted = _mm_cmpeq_epi16(wanted, _mm_setzero_si128());
+    const auto least = static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_or_si128(filed, unwanted))));
+    return std::rotl(least, 16);  // the instruction puts the distance below its position
   };
-  const std::uint32_t lower = least_of(stamps, wanted & 0xff);
-  const std::uint32_t upper = least_of(stamps + 8, wanted >> 8 & 0xff) + (8U << 16U);
-  const std::uint32_t least = (upper & 0xffff) < (lower & 0xffff) ? upper : lower;
-  return {static_cast<std::uint16_t>(least), static_cast<std::uint16_t>(least >> 16U)};
+  return std::min(least_of_eight(0), least_of_eight(8) + 8);
 #else
-  SoonestStamp soonest{kFarthestStamp, 0};
-  for (std::uint16_t i = 0; i < kStampGroup; ++i) {
-    if ((wanted >> i & 1U) == 0) continue;
-    const std::uint16_t distance = stamps[i] == 0 ? std::uint16_t{0} : detail::stamp_distance(stamps[i], base);
-    if (distance < soonest.distance) soonest = {distance, i};
+  std::uint32_t least = kNoRank;
+  for (std::uint32_t i = 0; i < kStampGroup; ++i) {
+    if ((head.tags[i] & mask) != value) continue;
+    const std::uint16_t stamp = head.stamps[i];
+    const std::uint16_t distance = stamp == 0 ? std::uint16_t{0} : detail::stamp_distance(stamp, base);
+    least = std::min(least, std::uint32_t{distance} << 16U | i);
   }
-  return soonest;
+  return least;
 #endif
 }
 

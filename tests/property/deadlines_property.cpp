@@ -44,7 +44,10 @@ rc::Gen<DeadlineStep> deadline_step(std::uint32_t slots) {
 
 class DeadlinesAgainstMap {
  public:
-  explicit DeadlinesAgainstMap(std::size_t slots) : deadlines_(slots, Pages::normal) { pop(1); }
+  explicit DeadlinesAgainstMap(std::size_t slots)
+      : heads_((slots + kBucketSlots - 1) / kBucketSlots, Pages::normal), deadlines_(heads_) {
+    pop(1);
+  }
 
   void play(const DeadlineStep& step) {
     using Action = DeadlineStep::Action;
@@ -110,6 +113,7 @@ class DeadlinesAgainstMap {
     return count;
   }
 
+  BucketHeads heads_;
   Deadlines deadlines_;
   TimeNs now_ = kStart;
   TimeNs finished_ = kStart;  ///< of the latest due() that left nothing behind

@@ -28,7 +28,8 @@ class DeadlinesTest : public testing::Test {
   DeadlinesTest() { EXPECT_TRUE(all_due(deadlines_, kStart).empty()); }
   using Slots = std::vector<std::uint32_t>;
 
-  Deadlines deadlines_{4096, Pages::normal};
+  BucketHeads heads_{4096 / kBucketSlots, Pages::normal};
+  Deadlines deadlines_{heads_};
 };
 
 TEST_F(DeadlinesTest, ComesOutOnceAtMostATickLateAndNeverEarly) {
@@ -150,8 +151,9 @@ TEST_F(DeadlinesTest, EveryTickOfTheSpanWorks) {
 
 /// What a full bucket gives up is found by looking at sixteen deadlines at once; here, one by one.
 TEST_F(DeadlinesTest, SoonestOfSomeIsTheFirstOfTheLeast) {
-  constexpr std::uint32_t kFirst = 32;
+  constexpr std::uint32_t kBucket = 2;
   constexpr std::uint32_t kSlots = 16;
+  constexpr std::uint32_t kFirst = kBucket * kSlots;
   std::mt19937 random(7);
   for (int trial = 0; trial < 2000; ++trial) {
     std::array<TimeNs, kSlots> deadlines{};  // 0: not scheduled, before all others
@@ -164,19 +166,22 @@ TEST_F(DeadlinesTest, SoonestOfSomeIsTheFirstOfTheLeast) {
     }
     const std::uint32_t wanted = random() & 0xffff;
     if (wanted == 0) continue;
+    for (std::uint32_t i = 0; i < kSlots; ++i) {
+      heads_[kBucket].tags[i] = static_cast<std::uint16_t>((random() & ~3U) | ((wanted >> i & 1U) != 0 ? 1U : 2U));
+    }
     std::uint32_t expected = kSlots;
     for (std::uint32_t i = 0; i < kSlots; ++i) {
       if ((wanted >> i & 1U) != 0 && (expected == kSlots || deadlines[i] < deadlines[expected])) expected = i;
     }
-    const SoonestStamp soonest = deadlines_.soonest(kFirst, wanted);
-    ASSERT_EQ(soonest.position, expected) << "trial " << trial;
-    ASSERT_NE(soonest.distance, kFarthestStamp);
+    const std::uint32_t soonest = deadlines_.soonest(kBucket, 3, 1);
+    ASSERT_EQ(soonest % kSlots, expected) << "trial " << trial;
+    ASSERT_LT(soonest, kNoRank);
   }
 }
 
 TEST_F(DeadlinesTest, SoonestOfNoneIsTheFarthest) {
   deadlines_.schedule(3, kStart + kSecondNs);
-  EXPECT_EQ(deadlines_.soonest(0, 0).distance, kFarthestStamp);
+  EXPECT_GE(deadlines_.soonest(0, 3, 1), kNoRank);
 }
 
 }  // namespace

@@ -204,8 +204,8 @@ TEST_F(FlowTableTest, DoesNotGrowWhereItWouldLoseAConnection) {
   Table four(64, HashKey::fixed());
   const Table six(96, HashKey::fixed());
   const auto wants_second_and_fifth = [&six](const FlowKey4& key) {
-    const Table::Place place = six.place_of(key);
-    return std::min(place.first, place.second) == 16 && std::max(place.first, place.second) == 64;
+    const auto [one, other] = six.place_of(key).bucket;
+    return std::min(one, other) == 1 && std::max(one, other) == 4;
   };
   std::vector<FlowKey4> keys;
   for (std::uint32_t i = 0; keys.size() < 33; ++i) {
