@@ -297,8 +297,10 @@ class FlowTable {
 
   /// An empty slot of the emptier bucket. `empty` is not 0.
   static std::uint32_t vacancy(const Place& place, std::uint32_t empty) noexcept {
-    const bool take_second = std::popcount(empty >> kBucketSlots) > std::popcount(empty & kFirstBucket);
-    return number(place, take_second ? empty & ~kFirstBucket : empty);
+    const int surplus = std::popcount(empty & kFirstBucket) - std::popcount(empty >> kBucketSlots);
+    const std::uint32_t which = static_cast<std::uint32_t>(surplus) >> 31U;  // 1 where negative; not to be foreseen
+    const auto position = static_cast<std::uint32_t>(std::countr_zero(empty >> which * kBucket));
+    return place.bucket[which] * kBucket + position;
   }
 
   /// Whom a full pair of buckets gives up.
