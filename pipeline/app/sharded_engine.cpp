@@ -58,7 +58,7 @@ void ShardedEngine::deal(const packet::RawPacket& packet, const Segment& segment
 void ShardedEngine::deal(const packet::RawPacket& packet, const packet::IcmpError& error, Batch& batch) {
   Hand& hand = batch.hands[shard_of_(error.source, error.destination, error.vlan)];
   hand.errors.push_back({hand.segments.size(), error});
-  if (frame_octets_ != 0) hand.errors.back().frame = keep(tcp::frame_of(packet), batch);
+  if (frame_octets_ != 0) hand.errors.back().frame = keep(tcp::frame_of(packet, error), batch);
 }
 
 /// Once the batch is full: only now do the payloads stay where they are.

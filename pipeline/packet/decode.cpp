@@ -35,6 +35,13 @@ DecodeOutcome outcome_of_unwanted(std::uint8_t protocol) noexcept {
   return protocol == ip_protocol::kEsp ? DecodeOutcome::encrypted : DecodeOutcome::not_tcp;
 }
 
+/// Whether the octets that are left lie where the frame is, and not where fragments are put together.
+bool lies_in(const RawPacket& packet, const Reader& reader) noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(packet.captured.data());
+  const auto at = reinterpret_cast<std::uintptr_t>(reader.captured().data());
+  return begin <= at && at <= begin + packet.captured.size();
+}
+
 }  // namespace
 
 Decoder::Decoder(const DecodeOptions& options)
@@ -93,6 +100,7 @@ DecodeOutcome Decoder::decode_ip(Reader reader, std::uint16_t vlan, const RawPac
       error.number = packet.number;
       error.vlan = vlan;
       error.ttl = ip.ttl;
+      error.reassembled = !lies_in(packet, reader);
       assign(error.reporter, ip.source);
       return parse_icmp(reader, ip, verify_checksums_, error);
     }

@@ -75,7 +75,8 @@ struct IcmpError {
   std::uint16_t vlan = 0;
   std::uint8_t type = 0;  ///< ICMP (RFC 792) or ICMPv6 (RFC 4443) type, by reporter.version
   std::uint8_t code = 0;
-  std::uint8_t ttl = 0;  ///< of the ICMP message
+  std::uint8_t ttl = 0;      ///< of the ICMP message
+  bool reassembled = false;  ///< the message was put together of fragments: no single frame holds it
 };
 
 }  // namespace doorslam::packet

@@ -34,7 +34,7 @@ inline void Worker::process_burst(std::span<const packet::RawPacket> burst, tcp:
       case packet::DecodeOutcome::icmp_error:
         track_run();
         if constexpr (kKeepsFrames) {
-          tracker_.process(error_, tcp::frame_of(packet), out);
+          tracker_.process(error_, tcp::frame_of(packet, error_), out);
         } else {
           tracker_.process(error_, out);
         }

@@ -27,21 +27,25 @@ bool append(const KeptFrame& frame, std::uint32_t rung, std::vector<std::uint8_t
   return true;
 }
 
+FrameView whole(const packet::RawPacket& packet) noexcept {
+  return {.captured = packet.captured,
+          .wire_length = packet.wire_length,
+          .link_type = static_cast<std::uint16_t>(packet.link_type)};
+}
+
 }  // namespace
 
 FrameView frame_of(const packet::RawPacket& packet, const packet::Segment& segment) noexcept {
   const auto begin = reinterpret_cast<std::uintptr_t>(packet.captured.data());
   const auto payload = reinterpret_cast<std::uintptr_t>(segment.payload.data());
   if (payload <= begin || payload > begin + packet.captured.size()) return {};
-  FrameView frame = frame_of(packet);
+  FrameView frame = whole(packet);
   frame.header_octets = static_cast<std::uint16_t>(std::min<std::uintptr_t>(payload - begin, 0xffff));
   return frame;
 }
 
-FrameView frame_of(const packet::RawPacket& packet) noexcept {
-  return {.captured = packet.captured,
-          .wire_length = packet.wire_length,
-          .link_type = static_cast<std::uint16_t>(packet.link_type)};
+FrameView frame_of(const packet::RawPacket& packet, const packet::IcmpError& error) noexcept {
+  return error.reassembled ? FrameView{} : whole(packet);
 }
 
 FramePool::FramePool(std::uint32_t capacity, std::size_t snap_octets)

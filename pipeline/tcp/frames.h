@@ -19,7 +19,8 @@
 namespace doorslam::tcp {
 
 /// A frame, or what the snap length left of it, borrowed for one burst, beside the segment or the ICMP error decoded of
-/// it. Empty: there is no single frame (a datagram put together out of fragments), or nobody has it.
+/// it. Empty: there is no single frame (a datagram put together out of fragments), or nobody has it;
+/// what is to be kept of it is counted then (EvidenceCounters::frameless).
 struct FrameView {
   packet::ByteView captured;
   std::uint32_t wire_length = 0;    ///< octets on the wire
@@ -29,8 +30,8 @@ struct FrameView {
 
 /// The frame that `segment` was decoded of, where its payload lies in it, else an empty one.
 FrameView frame_of(const packet::RawPacket& packet, const packet::Segment& segment) noexcept;
-/// The frame of an ICMP error.
-FrameView frame_of(const packet::RawPacket& packet) noexcept;
+/// The frame that `error` was decoded of; empty where that is but the last of its fragments.
+FrameView frame_of(const packet::RawPacket& packet, const packet::IcmpError& error) noexcept;
 
 /// A frame that was kept. Without initial values, as Rung.
 struct KeptFrame {

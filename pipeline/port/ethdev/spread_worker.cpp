@@ -71,7 +71,7 @@ bool SpreadWorker::receive() noexcept {
       case DecodeOutcome::icmp_error:
         if (const std::size_t owner = worker_of_(error.source, error.destination); owner == index_ && !own_in_turn_) {
           track_own(std::exchange(run, 0));
-          tracker_.process(error, tcp::frame_of(source_.packets()[i]), batch_);
+          tracker_.process(error, tcp::frame_of(source_.packets()[i], error), batch_);
           ++counters_.taken_errors;
         } else {
           if (owner != index_) ++counters_.wrong_worker;

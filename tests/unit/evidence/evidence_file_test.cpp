@@ -134,7 +134,7 @@ TEST(EvidenceFile, HoldsTheIcmpError) {
   error.destination = syn.destination;
   error.type = 3;
   error.code = 13;
-  tracker.process(error, tcp::frame_of(raw_packet(syn, answer)), batch);
+  tracker.process(error, tcp::frame_of(raw_packet(syn, answer), error), batch);
   tracker.finish(error.time_ns, batch);
   ASSERT_EQ(batch.events.size(), 1U);
   const packet::ByteView packed = batch.frames_of(0);

@@ -86,6 +86,26 @@ TEST(Reassembly, AnyOrderGivesTheDatagram) {
   }
 }
 
+/// An evidence file shows the frame of an error only where there is one.
+TEST(Reassembly, AnErrorTellsThatNoSingleFrameHoldsIt) {
+  const Bytes frame =
+      Frame().ethernet().ipv4(kServer, kClient).icmp(3, 13).ipv4(kClient, kServer).tcp(kSampleTcp).bytes();
+  Decoder decoder({});
+  Decoded decoded;
+  decoded.outcome = decoder.decode(raw_packet(frame), decoded.segment, decoded.error);
+  ASSERT_EQ(decoded.outcome, DecodeOutcome::icmp_error);
+  EXPECT_FALSE(decoded.error.reassembled);
+  const Bytes datagram(frame.begin() + 14 + 20, frame.end());
+  for (const Bytes& part : fragments_of(datagram, 16, 7, 1)) {
+    decoded.outcome = decoder.decode(raw_packet(part), decoded.segment, decoded.error);
+  }
+  ASSERT_EQ(decoded.outcome, DecodeOutcome::icmp_error);
+  EXPECT_TRUE(decoded.error.reassembled);
+  decoder.recycle();
+  decoded.outcome = decoder.decode(raw_packet(frame), decoded.segment, decoded.error);
+  EXPECT_FALSE(decoded.error.reassembled) << "what was known of the error before is not left";
+}
+
 TEST(Reassembly, LargestDatagram) {
   const std::string text = long_text(65535 - 20 - 20);
   Decoder decoder({});

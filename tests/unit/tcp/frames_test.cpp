@@ -130,6 +130,11 @@ TEST(Frames, AreMissingAndCountedWhereThereIsNoSingleOne) {
   segment.payload = {reinterpret_cast<const std::uint8_t*>(elsewhere.data()), elsewhere.size()};
   EXPECT_TRUE(frame_of(packet, segment).captured.empty());
 
+  packet::IcmpError error;
+  EXPECT_EQ(frame_of(packet, error).captured.size(), frame.size());
+  error.reassembled = true;
+  EXPECT_TRUE(frame_of(packet, error).captured.empty()) << "the last fragment is no error";
+
   Keeper keeper;
   Conversation talk;
   talk.handshake();
