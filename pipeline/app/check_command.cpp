@@ -88,7 +88,7 @@ Result<int> check(const CommandLine& line) {
   host::Facts facts = host::read_facts("/");
   facts.system.time_synchronised = host::clock_is_synchronised();
   const ethdev::LiveOptions options = config::live_options(settings);
-  const host::Needs needs = host_needs(options, facts);
+  const host::Needs needs = host_needs(options, config::analysis_options(settings).frame_memory, facts);
   host::judge(facts, needs, findings);
   check_devices(options, needs, findings);
 

@@ -34,7 +34,7 @@ constexpr std::uint64_t octets_per_flow() {
          sizeof(tcp::Irregularities);
 }
 
-void add_tables(const ethdev::LiveOptions& options, host::Needs& needs) {
+void add_tables(const ethdev::LiveOptions& options, std::size_t frame_memory, host::Needs& needs) {
   const tcp::TrackerOptions& tracker = options.tracker;
   needs.normal_memory = {
       of_records("IPv4 connections", tracker.capacity_flows, octets_per_flow<flowtable::FlowKey4>()),
@@ -43,6 +43,7 @@ void add_tables(const ethdev::LiveOptions& options, host::Needs& needs) {
   };
   if (tracker.frame_octets != 0) {
     needs.normal_memory.push_back(of_records("packets of evidence", tracker.evidence_capacity, sizeof(tcp::FrameSlot)));
+    needs.normal_memory.push_back({"packets of ended connections (evidence.memory_bytes)", frame_memory, {}});
   }
   needs.transparent_huge_pages = tracker.pages == flowtable::Pages::huge;
   if (!needs.live()) return;
@@ -139,12 +140,12 @@ host::PortNeed port_need(const std::string& name) {
   return port;
 }
 
-host::Needs host_needs(const ethdev::LiveOptions& options, const host::Facts& facts) {
+host::Needs host_needs(const ethdev::LiveOptions& options, std::size_t frame_memory, const host::Facts& facts) {
   host::Needs needs;
   for (const auto& group : options.groups) {
     for (const std::string& name : group) needs.ports.push_back(port_need(name));
   }
-  add_tables(options, needs);
+  add_tables(options, frame_memory, needs);
   if (!needs.live()) return needs;
   add_threads(options, facts, needs);
   for (host::PortNeed& port : needs.ports) port.cpus = needs.worker_cpus;

@@ -8,9 +8,11 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "config/options.h"
+#include "pipeline/app/host_needs.h"
 #include "pipeline/app/log.h"
 #include "pipeline/app/observability.h"
 #include "pipeline/app/outputs.h"
@@ -18,6 +20,7 @@
 #include "pipeline/app/service_manager.h"
 #include "pipeline/app/set_up.h"
 #include "pipeline/app/signals.h"
+#include "pipeline/host/judge.h"
 #include "pipeline/port/ethdev/live_run.h"
 #include "pipeline/port/reconciliation.h"
 
@@ -82,6 +85,19 @@ Result<ethdev::LiveOptions> live_options(const CommandLine& line, const config::
   return options;
 }
 
+/// A sensor takes most of its memory while its tables fill, which may be days after its start: what it may grow to and
+/// the host has not got is told at once. Nothing: it is there.
+std::optional<std::string> missing_memory(const ethdev::LiveOptions& options, const config::Settings& settings) {
+  host::Facts facts;
+  facts.memory = host::read_memory("/");
+  host::Findings findings;
+  host::judge_normal_memory(facts.memory, host_needs(options, config::analysis_options(settings).frame_memory, facts),
+                            findings);
+  if (findings.count(host::Level::must) == 0) return std::nullopt;
+  const host::Finding& finding = findings.all().front();
+  return fmt::format("{}: {}; {}", finding.topic, finding.text, finding.command);
+}
+
 /// One sensor from set-up to end.
 class Sensor {
  public:
@@ -112,6 +128,7 @@ class Sensor {
   config::Settings settings_;
   Log& log_;
   ServiceManager manager_;
+  std::optional<std::string> memory_warning_;  ///< as it stood before the set-up took anything
   std::unique_ptr<diagnose::SignatureScanner> first_scanner_;
   std::optional<Outputs> outputs_;
   Observability observability_;
@@ -129,6 +146,7 @@ class Sensor {
 Result<void> Sensor::set_up() {
   auto options = live_options(line_, settings_);
   if (!options) return tl::unexpected(options.error());
+  memory_warning_ = missing_memory(*options, settings_);
   auto scanner = make_scanner(settings_);
   if (!scanner) return tl::unexpected(scanner.error());
   first_scanner_ = std::make_unique<diagnose::SignatureScanner>(std::move(*scanner));
@@ -158,6 +176,7 @@ Result<int> Sensor::run(Signals& signals) {
     log_->warn("{} threads keep the privileges of the set-up: they did not answer", kept);
   }
   if (auto usable = outputs_->probe(); !usable) return tl::unexpected(usable.error());
+  if (memory_warning_) log_->warn("{}", *memory_warning_);
   for (const std::string& note : live_->notes()) log_->info("{}", note);
   const port::LiveCounters at_start = live_->snapshot();
   for (const port::PortSnapshot& port : at_start.ports) {

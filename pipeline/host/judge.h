@@ -12,6 +12,8 @@ namespace doorslam::host {
 void judge(const Facts& facts, const Needs& needs, Findings& out);
 
 void judge_memory(const Facts& facts, const Needs& needs, Findings& out);
+/// The first part of judge_memory(): whether tables, rings and evidence can grow to what they are configured for.
+void judge_normal_memory(const MemoryFacts& memory, const Needs& needs, Findings& out);
 void judge_cpus(const Facts& facts, const Needs& needs, Findings& out);
 void judge_ports(const Facts& facts, const Needs& needs, Findings& out);
 void judge_system(const Facts& facts, const Needs& needs, Findings& out);

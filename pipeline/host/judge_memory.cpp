@@ -77,20 +77,6 @@ void judge_huge_pages(const MemoryFacts& memory, const Needs& needs, Findings& o
   out.fine("hugetlbfs", "mounted");
 }
 
-void judge_normal_memory(const MemoryFacts& memory, const Needs& needs, Findings& out) {
-  std::uint64_t octets = 0;
-  std::string arithmetic;
-  for (const MemoryNeed& need : needs.normal_memory) {
-    octets += need.octets;
-    arithmetic += fmt::format("{}{} = {} MiB", arithmetic.empty() ? "" : ", ", need.what, mib(need.octets));
-  }
-  const std::string text = fmt::format("needs up to {} MiB ({}); {} MiB are available", mib(octets), arithmetic,
-                                       mib(memory.available_octets));
-  if (octets <= memory.available_octets) return out.fine("memory", text);
-  out.must("memory", text,
-           "lower flows.capacity, or add memory; see which programs hold it: ps -eo rss,comm --sort=-rss");
-}
-
 void judge_transparent_huge_pages(const MemoryFacts& memory, const Needs& needs, Findings& out) {
   if (!needs.transparent_huge_pages) return;
   const std::string& mode = memory.transparent_huge_pages;
@@ -126,6 +112,21 @@ void judge_memlock(const ProcessFacts& process, const Needs& needs, Findings& ou
 }
 
 }  // namespace
+
+void judge_normal_memory(const MemoryFacts& memory, const Needs& needs, Findings& out) {
+  std::uint64_t octets = 0;
+  std::string arithmetic;
+  for (const MemoryNeed& need : needs.normal_memory) {
+    octets += need.octets;
+    arithmetic += fmt::format("{}{} = {} MiB", arithmetic.empty() ? "" : ", ", need.what, mib(need.octets));
+  }
+  const std::string text = fmt::format("needs up to {} MiB ({}); {} MiB are available", mib(octets), arithmetic,
+                                       mib(memory.available_octets));
+  if (octets <= memory.available_octets) return out.fine("memory", text);
+  out.must("memory", text,
+           "lower flows.capacity or evidence.capacity, or add memory; see which programs hold it: ps -eo rss,comm "
+           "--sort=-rss");
+}
 
 void judge_memory(const Facts& facts, const Needs& needs, Findings& out) {
   judge_normal_memory(facts.memory, needs, out);

@@ -50,6 +50,23 @@ class FaultsTest(LiveTest):
         self.assertIn("no huge pages are to be had", line)
         self.assertIn("--no-huge", line)
 
+    def test_memory_that_is_not_there(self):
+        """What tables and evidence may grow to and the host has not got is told at the start, not when it is needed."""
+        meminfo = self.folder / "meminfo"
+        meminfo.write_text(re.sub(r"MemAvailable: +\d+", "MemAvailable: 65536",
+                                  pathlib.Path("/proc/meminfo").read_text(encoding="ascii")), encoding="ascii")
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/meminfo && exec "$@"', meminfo,
+                               DOORSLAM, "run", "--no-huge", "--set", "run.telemetry=false", "--set",
+                               f"evidence.folder={self.folder}", "--vdev", "net_null0,no-rx=1", "--stop-when-idle", "0.2"],
+                              capture_output=True, text=True, timeout=START_S, check=False)
+        if any(words in done.stderr for words in ("DPDK cannot be started", "unshare failed", "mount: ")):
+            self.skipTest(done.stderr.strip())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        told = [line for line in done.stderr.splitlines() if "memory: needs up to " in line]
+        self.assertEqual(len(told), 1, done.stderr)
+        self.assertIn("evidence.memory_bytes) = 64 MiB", told[0])
+        self.assertIn("; 64 MiB are available; lower flows.capacity", told[0])
+
     def test_no_port(self):
         code, line = self.refused()
         self.assertEqual(code, 2)

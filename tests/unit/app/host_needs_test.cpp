@@ -14,6 +14,8 @@ namespace {
 
 using Kind = host::PortNeed::Kind;
 
+constexpr std::size_t kFrameMemory = std::size_t{3} << 20U;
+
 host::Facts host_of(unsigned cpus) {
   host::Facts facts;
   for (unsigned id = 0; id < cpus; ++id) facts.cpu.cpus[id].id = id;
@@ -41,7 +43,7 @@ TEST(HostNeeds, OfAConfigurationWithoutPortsAreItsTables) {
   ethdev::LiveOptions options;
   options.tracker.capacity_flows = 1000;
   options.tracker.pages = flowtable::Pages::huge;
-  const host::Needs needs = host_needs(options, host_of(8));
+  const host::Needs needs = host_needs(options, kFrameMemory, host_of(8));
   EXPECT_FALSE(needs.live());
   EXPECT_TRUE(needs.huge_memory.empty());
   EXPECT_TRUE(needs.transparent_huge_pages);
@@ -55,7 +57,7 @@ TEST(HostNeeds, OfATapAreBuffersAtItsCardAndTheWorkersCpus) {
   options.groups = {{"0000:af:00.0", "0000:af:00.1"}};
   options.workers = 4;
   options.lcores = {4, 5, 6, 7};
-  const host::Needs needs = host_needs(options, host_of(8));
+  const host::Needs needs = host_needs(options, kFrameMemory, host_of(8));
   ASSERT_EQ(needs.ports.size(), 2U);
   EXPECT_EQ(needs.worker_cpus, (host::CpuList{4, 5, 6, 7}));
   EXPECT_EQ(needs.ports[0].cpus, needs.worker_cpus);
@@ -69,14 +71,15 @@ TEST(HostNeeds, OfATapAreBuffersAtItsCardAndTheWorkersCpus) {
   EXPECT_GE(needs.huge_memory[1].octets, 4U * options.descriptors * 2048U);
   EXPECT_TRUE(needs.hugetlbfs_files);
   options.attachable = false;
-  EXPECT_FALSE(host_needs(options, host_of(8)).hugetlbfs_files);
+  EXPECT_FALSE(host_needs(options, kFrameMemory, host_of(8)).hugetlbfs_files);
 }
 
 TEST(HostNeeds, KeepCpusThatAreNotThere) {
   ethdev::LiveOptions options;
   options.groups = {{"0000:af:00.0"}};
   options.lcores = {40};
-  EXPECT_EQ(host_needs(options, host_of(8)).worker_cpus, host::CpuList{40}) << "for the check to name them";
+  EXPECT_EQ(host_needs(options, kFrameMemory, host_of(8)).worker_cpus, host::CpuList{40})
+      << "for the check to name them";
 }
 
 TEST(HostNeeds, TheAnalysisMayHoldWhatTheRingsHold) {
@@ -84,7 +87,8 @@ TEST(HostNeeds, TheAnalysisMayHoldWhatTheRingsHold) {
   options.groups = {{"net_af_packet0,iface=mon0"}};
   const auto memory = [&options] {
     std::uint64_t octets = 0;
-    for (const host::MemoryNeed& need : host_needs(options, host_of(8)).normal_memory) octets += need.octets;
+    for (const host::MemoryNeed& need : host_needs(options, kFrameMemory, host_of(8)).normal_memory)
+      octets += need.octets;
     return octets;
   };
   const std::uint64_t before = memory();
@@ -95,24 +99,25 @@ TEST(HostNeeds, TheAnalysisMayHoldWhatTheRingsHold) {
 TEST(HostNeeds, CountThePacketsOfEvidence) {
   ethdev::LiveOptions options;
   options.groups = {{"net_af_packet0,iface=mon0"}};
-  const std::size_t before = host_needs(options, host_of(8)).normal_memory.size();
+  const std::size_t before = host_needs(options, kFrameMemory, host_of(8)).normal_memory.size();
   options.tracker.frame_octets = 256;
   options.events.frames = 64;
-  const auto needs = host_needs(options, host_of(8)).normal_memory;
-  EXPECT_EQ(needs.size(), before + 2);
+  const auto needs = host_needs(options, kFrameMemory, host_of(8)).normal_memory;
+  EXPECT_EQ(needs.size(), before + 3);
   const auto has = [&needs](std::uint64_t octets) {
     return std::any_of(needs.begin(), needs.end(), [octets](const auto& need) { return need.octets == octets; });
   };
   EXPECT_TRUE(has(options.tracker.evidence_capacity * sizeof(tcp::FrameSlot)));
   EXPECT_TRUE(has(options.workers * 64 * sizeof(port::FrameChunk)));
+  EXPECT_TRUE(has(kFrameMemory)) << "of those whose incident is yet to be told";
 }
 
 TEST(HostNeeds, WithoutHugePagesAllIsOrdinaryMemory) {
   ethdev::LiveOptions options;
   options.groups = {{"net_af_packet0,iface=mon0"}};
-  const std::size_t with = host_needs(options, host_of(8)).normal_memory.size();
+  const std::size_t with = host_needs(options, kFrameMemory, host_of(8)).normal_memory.size();
   options.huge_pages = false;
-  const host::Needs needs = host_needs(options, host_of(8));
+  const host::Needs needs = host_needs(options, kFrameMemory, host_of(8));
   EXPECT_FALSE(needs.huge_pages);
   EXPECT_EQ(needs.normal_memory.size(), with + needs.huge_memory.size());
 }
