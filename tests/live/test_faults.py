@@ -89,7 +89,7 @@ class FaultsTest(LiveTest):
         config = self.folder / "doorslam.yaml"
         config.write_text("alerts:\n  quiet_seconds: 60\n", encoding="utf-8")
         sensor = self.memif_sensor("-c", config, "--workers", 1, "--flows", self.path("flows"), "--set",
-                                   f"signatures.paths={path}")
+                                   f"signatures.paths={path}", "--set", "run.when_behind=wait")
         generator = self.generator("--packets", 400_000, "--rate", 100_000, "--refused-every", 50)
         path.write_text("signatures: [", encoding="utf-8")
         sensor.send(signal.SIGHUP)
@@ -112,7 +112,7 @@ class FaultsTest(LiveTest):
 
     def test_rotated_output(self):
         """SIGUSR1 after the file was moved: a new one is begun, and no record is lost between them."""
-        sensor = self.memif_sensor("--workers", 1, "--flows", self.path("flows"))
+        sensor = self.memif_sensor("--workers", 1, "--flows", self.path("flows"), "--set", "run.when_behind=wait")
         generator = self.generator("--packets", 800_000, "--rate", 100_000)
         # Records come once connections are judged.
         until = time.monotonic() + START_S
@@ -142,7 +142,7 @@ class FaultsTest(LiveTest):
         sensor.end(None)
         generator.close()
         written = len((self.folder / "flows").read_bytes())
-        again = self.memif_sensor("--workers", 1, "--flows", self.path("flows"))
+        again = self.memif_sensor("--workers", 1, "--flows", self.path("flows"), "--set", "run.when_behind=wait")
         generator = self.generator("--packets", 20_000)
         sent = generator.result()
         again.end()
