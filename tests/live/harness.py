@@ -3,6 +3,7 @@
 Where a sensor cannot be run at all (no DPDK, no namespaces), tests are skipped with the reason, on standard error.
 """
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -23,6 +24,9 @@ DOORSLAM = os.environ.get("DOORSLAM", "build/test/pipeline/app/doorslam")
 GENERATOR = os.environ.get("GENERATOR", "build/test/bench/generator/load_generator")
 SKIPPED = 77
 START_S = 180  # signatures of its own may have to be compiled first
+HUGE_PAGES = 320  # of 2 MiB, for a sensor that is to use such
+RESERVED = pathlib.Path("/proc/sys/vm/nr_hugepages")
+CLONE_NEWNS = 0x00020000
 STOP_S = 180  # of the harness; what is promised is checked where it is measured
 
 
@@ -30,6 +34,10 @@ def records(path):
     """The objects of a file of one JSON object a line; it may be in the making."""
     text = pathlib.Path(path).read_text(encoding="utf-8")
     return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+
+
+def free_pages():
+    return int(re.search(r"HugePages_Free:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text(encoding="ascii")).group(1))
 
 
 def own_signature(name, words):
@@ -206,6 +214,30 @@ class LiveTest(unittest.TestCase):
         """A sensor at whose port a generator may be plugged in."""
         return self.sensor("--vdev", f"net_memif0,role=server,socket={self.path('memif')},socket-abstract=yes",
                            *arguments, **options)
+
+    def have_huge_pages(self):
+        """For the time of the test, with a hugetlbfs in a mount namespace of its own; skips it where there can be none."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can reserve huge pages")
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNS) != 0:
+            self.skipTest(f"no mount namespace is to be had: {os.strerror(ctypes.get_errno())}")
+        before = RESERVED.read_text(encoding="ascii")
+        try:
+            self.addCleanup(RESERVED.write_text, before, encoding="ascii")
+            if free_pages() < HUGE_PAGES:
+                RESERVED.write_text(str(int(before) + HUGE_PAGES), encoding="ascii")
+        except OSError as error:
+            self.skipTest(f"huge pages cannot be reserved: {error}")
+        if free_pages() < HUGE_PAGES:
+            self.skipTest(f"{HUGE_PAGES} huge pages cannot be reserved: {free_pages()} are free")
+        os.mkdir(self.path("pages"))
+        for command in (("mount", "--make-rprivate", "/"), ("mount", "-t", "hugetlbfs", "none", self.path("pages"))):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                self.skipTest(f"`{' '.join(command)}`: {done.stderr.strip()}")
+        # Before the folder goes, and after the sensor has.
+        self.addCleanup(subprocess.run, ["umount", "--lazy", self.path("pages")], check=False)
 
     def assert_exact(self, sensor):
         """Every packet, connection and event is accounted for."""

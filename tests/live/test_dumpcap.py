@@ -4,7 +4,6 @@
 It is a second process that shares the sensor's memory, so this needs huge pages: some are reserved for the time of the
 test, and a hugetlbfs is mounted in a mount namespace of the test's own.
 """
-import ctypes
 import os
 import pathlib
 import re
@@ -19,17 +18,10 @@ import time
 from harness import LiveTest, main
 from namespaces import die_with_parent, inside
 
-RESERVED = pathlib.Path("/proc/sys/vm/nr_hugepages")
-PAGES = 320
-CLONE_NEWNS = 0x00020000
 PACKETS = 400  # fewer than any ring on the way holds: none is dropped, however slow somebody is
 FRAME = bytes.fromhex("02000000000202000000000188b5")  # of an experimental protocol
 ENHANCED_PACKET = 6  # block type
 PATIENCE_S = 180
-
-
-def free_pages():
-    return int(re.search(r"HugePages_Free:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text(encoding="ascii")).group(1))
 
 
 def frames_in(path):
@@ -49,30 +41,6 @@ def frames_in(path):
 
 
 class DumpcapTest(LiveTest):
-    def have_huge_pages(self):
-        """For the test; skips it where there can be none."""
-        if os.geteuid() != 0:
-            self.skipTest("only root can reserve huge pages")
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(CLONE_NEWNS) != 0:
-            self.skipTest(f"no mount namespace is to be had: {os.strerror(ctypes.get_errno())}")
-        before = RESERVED.read_text(encoding="ascii")
-        try:
-            self.addCleanup(RESERVED.write_text, before, encoding="ascii")
-            if free_pages() < PAGES:
-                RESERVED.write_text(str(int(before) + PAGES), encoding="ascii")
-        except OSError as error:
-            self.skipTest(f"huge pages cannot be reserved: {error}")
-        if free_pages() < PAGES:
-            self.skipTest(f"{PAGES} huge pages cannot be reserved: {free_pages()} are free")
-        os.mkdir(self.path("pages"))
-        for command in (("mount", "--make-rprivate", "/"), ("mount", "-t", "hugetlbfs", "none", self.path("pages"))):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                self.skipTest(f"`{' '.join(command)}`: {done.stderr.strip()}")
-        # Before the folder goes, and after the sensor has.
-        self.addCleanup(subprocess.run, ["umount", "--lazy", self.path("pages")], check=False)
-
     def dumpcap(self, environment, namespace, *arguments):
         """Started, and capturing. Its words go into `self.words`."""
         process = subprocess.Popen(["ip", "netns", "exec", namespace, "dpdk-dumpcap", *arguments],

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -167,6 +168,28 @@ class FaultsTest(LiveTest):
         self.assert_exact(sensor)
         self.assertGreater(ways.get("cut off by the end", 0), 50_000)
         self.assertEqual((self.folder / "flows").read_bytes().count(b"\n"), begun)
+
+    def test_end_while_somebody_knocks(self):
+        """A peer that connects while the sensor lets go of its device and its memory does not make it crash.
+
+        DPDK's net_memif frees what its listening socket's handler needs, and leaves the handler."""
+        self.have_huge_pages()
+        for _ in range(5):
+            sensor = self.memif_sensor("--workers", 1, huge_pages=True)
+            sensor.send(signal.SIGTERM)
+            peers = []  # which stay: that one leaves at once is too much for the driver
+            while sensor.process.poll() is None:
+                peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                peer.settimeout(0.01)
+                try:
+                    peer.connect(b"\0" + self.path("memif").encode())
+                    peers.append(peer)
+                except OSError:
+                    peer.close()
+            for peer in peers:
+                peer.close()
+            sensor.end(None)
+            self.assertEqual(sensor.process.returncode, 0, sensor.said)
 
     def test_records_that_nobody_takes(self):
         """A reader that takes nothing does not keep the sensor from ending: what it did not get is counted."""

@@ -6,8 +6,10 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_log.h>
 #include <rte_pdump.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,13 +17,16 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <deque>
 #include <filesystem>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace doorslam::ethdev {
@@ -190,6 +195,14 @@ void remove_left_behind(const std::filesystem::path& ours) {
   for (const std::filesystem::path& folder : gone) std::filesystem::remove_all(folder, none);
 }
 
+std::atomic<bool> interrupts_are_still = false;
+
+/// A handler that does not return: nothing else gets its turn on that thread.
+void hold_up(void*) {
+  interrupts_are_still.store(true, std::memory_order_release);
+  while (true) ::pause();
+}
+
 }  // namespace
 
 std::vector<std::string> eal_arguments(const EalOptions& options) {
@@ -250,17 +263,38 @@ Eal::Eal(Eal&& other) noexcept
       remark_(std::move(other.remark_)),
       attachable_(std::exchange(other.attachable_, false)),
       shared_(other.shared_),
+      still_(other.still_),
       running_(std::exchange(other.running_, false)) {}
 
 Eal::~Eal() {
   if (!running_) return;
+  still_interrupts();
   if (attachable_) rte_pdump_uninit();
-  // It unmaps DPDK's memory under the interrupt thread, which goes on, and which drivers may have left a handler with
-  // (net_memif its listener). Memory that nobody shares goes with the process.
-  if (shared_) rte_eal_cleanup();
+  // It unmaps DPDK's memory under the interrupt thread. Memory that nobody shares goes with the process; what is left
+  // in huge pages, the next start takes back.
+  if (shared_ && still_) rte_eal_cleanup();
   LogTap::instance().open(nullptr);
   std::error_code gone;
   if (!to_be_removed_.empty()) std::filesystem::remove_all(to_be_removed_, gone);
+}
+
+// Not by a timer, whose handler the EAL's own clean-up waits for.
+void Eal::still_interrupts() noexcept {
+  constexpr std::chrono::seconds kPatience(5);
+  static rte_intr_handle* handle = nullptr;  // stays, as the thread has it for good
+  if (handle != nullptr) return;
+  handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+  const int event = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);  // which has happened
+  if (handle == nullptr || event < 0 || rte_intr_fd_set(handle, event) != 0 ||
+      rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT) != 0 ||
+      rte_intr_callback_register(handle, hold_up, nullptr) != 0) {
+    return;
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!still_ && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    still_ = interrupts_are_still.load(std::memory_order_acquire);
+  }
 }
 
 Result<std::uint16_t> Eal::attach(const std::string& specification) {

@@ -170,6 +170,7 @@ LiveRun::~LiveRun() {
   if (analysis_thread_) analysis_thread_->finish();
   // Only now, when all is told: what a driver does at its end must not cost a record. Devices before the buffers that
   // their queues hold, and both before the EAL.
+  if (eal_) eal_->still_interrupts();
   for (LivePort& port : ports_) port.device.reset();
   lanes_.clear();
 }
