@@ -20,6 +20,9 @@ using diagnose::DiagnosedConnection;
 
 namespace {
 
+/// An alert of a live link waits so long for its evidence file.
+constexpr std::chrono::seconds kLivePatience{5};
+
 /// A file, or who reads a pipe, gets whole lines of packets; a terminal what it can show in a line.
 alert::ReportOptions report_options() {
   alert::ReportOptions options;
@@ -40,8 +43,7 @@ Outputs::Outputs(const config::Settings& settings, Notice notice)
       flow_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       alert_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       incidents_(config::incident_options(settings)),
-      published_figures_(std::make_unique<port::Published<metrics::AlertFigures>>()),
-      published_evidence_(std::make_unique<port::Published<evidence::EvidenceCounters>>()) {}
+      published_figures_(std::make_unique<port::Published<metrics::AlertFigures>>()) {}
 
 Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings, Notice notice) {
   Outputs outputs(settings, std::move(notice));
@@ -58,10 +60,11 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
     outputs.alerts_.emplace(std::move(*file));
   }
   if (const auto options = config::evidence_options(settings, DOORSLAM_VERSION); !options.folder.empty()) {
-    auto folder = evidence::EvidenceFolder::open(options, outputs.notice_);
-    if (!folder) return tl::unexpected(folder.error());
-    outputs.evidence_.emplace(std::move(*folder));
-    outputs.published_evidence_->publish(outputs.evidence_->counters());
+    evidence::EvidenceWriterOptions how;
+    if (line.command == CommandLine::Command::run) how.patience = kLivePatience;
+    auto writer = evidence::EvidenceWriter::open(options, how, outputs.notice_);
+    if (!writer) return tl::unexpected(writer.error());
+    outputs.evidence_ = std::move(*writer);
   }
   if (!settings.text("store.path").empty()) {
     const auto options = feed_options(line, settings);
@@ -112,7 +115,7 @@ void Outputs::observe(metrics::Observation& seen) const {
   };
   observe_file("flows", flows_);
   observe_file("alerts", alerts_);
-  if (evidence_) seen.evidence = published_evidence_->read();
+  if (evidence_) seen.evidence = evidence_->counters();
   if (!feed_) return;
   AlertFeedCounters counters = feed_->counters();
   seen.store = counters.store;
@@ -120,6 +123,7 @@ void Outputs::observe(metrics::Observation& seen) const {
 }
 
 void Outputs::flush() {
+  if (evidence_) pass_on_events();
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
     if (*file) (*file)->flush();
   }
@@ -151,12 +155,14 @@ void Outputs::reconfigure(const config::Settings& settings) {
   flow_encoder_ = alert::FlowEncoder(config::encoder_options(settings, DOORSLAM_VERSION));
   alert_encoder_ = alert::AlertEncoder(config::encoder_options(settings, DOORSLAM_VERSION));
   incidents_.reconfigure(config::incident_options(settings));
-  if (evidence_) evidence_->show_payload(config::evidence_options(settings, DOORSLAM_VERSION).file.payload);
+  if (evidence_) evidence_->show_payload(config::evidence_options(settings, {}).file.payload);
 }
 
-void Outputs::finish(const alert::CaptureSummary& summary) {
+void Outputs::finish(const alert::CaptureSummary& summary, std::chrono::steady_clock::time_point latest) {
   incidents_.finish(events_);
   pass_on_events();
+  if (evidence_) evidence_->drain(events_, latest);
+  give_out_events();
   if (!report_) return;
   flush();  // both may go to standard output
   alert::CaptureSummary told = summary;
@@ -170,10 +176,17 @@ void Outputs::finish(const alert::CaptureSummary& summary) {
 
 bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   bool complete = true;
-  if (evidence_ && evidence_->counters().failed > 0) {
-    notice_(NoticeLevel::error, fmt::format("evidence: {} could not be written",
-                                            counted(evidence_->counters().failed, "time a file", "times a file")));
-    complete = false;
+  if (evidence_) {
+    const evidence::EvidenceCounters evidence = evidence_->counters();
+    if (evidence.failed > 0) {
+      notice_(NoticeLevel::error, fmt::format("evidence: {} could not be written",
+                                              counted(evidence.failed, "time a file", "times a file")));
+    }
+    if (evidence.late > 0) {
+      notice_(NoticeLevel::error, fmt::format("evidence: {} no file, which would have taken too long",
+                                              counted(evidence.late, "alert names", "alerts name")));
+    }
+    complete = evidence.failed + evidence.late == 0;
   }
   for (std::optional<OutputFile>* file : {&flows_, &alerts_}) {
     if (!*file) continue;
@@ -194,16 +207,14 @@ bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   return complete;
 }
 
-/// The file is there before anybody hears of it.
-void Outputs::keep_evidence(alert::AlertEvent& event) {
-  event.incident.evidence_file = evidence_->keep(event.incident, event.action);
-  event.incident.frame_samples.clear();
-  published_evidence_->publish(evidence_->counters());
+/// An alert's file is there before anybody hears of it.
+void Outputs::pass_on_events() {
+  if (evidence_) evidence_->exchange(events_);
+  give_out_events();
 }
 
-void Outputs::pass_on_events() {
-  for (alert::AlertEvent& event : events_) {
-    if (evidence_) keep_evidence(event);
+void Outputs::give_out_events() {
+  for (const alert::AlertEvent& event : events_) {
     if (alerts_ || feed_) {
       const std::string_view record = alert_encoder_.encode(event);
       if (alerts_) alerts_->write(record);

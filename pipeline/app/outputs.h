@@ -8,7 +8,7 @@
 #include "config/settings.h"
 #include "pipeline/alert/ecs_alert.h"
 #include "pipeline/alert/ecs_flow.h"
-#include "pipeline/alert/evidence/evidence_folder.h"
+#include "pipeline/alert/evidence/evidence_writer.h"
 #include "pipeline/alert/incident.h"
 #include "pipeline/alert/report.h"
 #include "pipeline/app/alert_feed.h"
@@ -39,7 +39,7 @@ class Outputs {
   void advance(flowtable::TimeNs now_ns);
   /// Writes down what came of the readings so far: alerts, store, sinks. Thread-safe.
   void observe(metrics::Observation& seen) const;
-  /// Passes on what was written.
+  /// Passes on what was written, and alerts whose evidence has been.
   void flush();
   /// The program is ending: files that nobody takes anything from are not waited for beyond `deadline`. Thread-safe.
   void give_up_at(std::chrono::steady_clock::time_point deadline) noexcept;
@@ -52,8 +52,10 @@ class Outputs {
   void reconfigure(const config::Settings& settings);
   /// Packets lost at the ports so far: alerts tell.
   void note_port_drops(std::uint64_t total) { incidents_.note_port_drops(total); }
-  /// The source has ended: closes the incidents and prints the report.
-  void finish(const alert::CaptureSummary& summary);
+  /// The source has ended: closes the incidents and prints the report. Evidence is waited for until `latest`, and then
+  /// for as long as one file comes after the other.
+  void finish(const alert::CaptureSummary& summary,
+              std::chrono::steady_clock::time_point latest = std::chrono::steady_clock::time_point::max());
   /// Tells what could not be written. False: something could not. Sinks are given the time that the
   /// settings allow, and none beyond `latest`.
   bool close(std::chrono::steady_clock::time_point latest = std::chrono::steady_clock::time_point::max());
@@ -61,7 +63,7 @@ class Outputs {
  private:
   Outputs(const config::Settings& settings, Notice notice);
   void pass_on_events();
-  void keep_evidence(alert::AlertEvent& event);
+  void give_out_events();
 
   Notice notice_;
   alert::FlowEncoder flow_encoder_;
@@ -74,8 +76,7 @@ class Outputs {
   std::optional<OutputFile> alerts_;
   std::unique_ptr<AlertFeed> feed_;  ///< null: there is no store
   flowtable::DurationNs drain_ns_ = 0;
-  std::optional<evidence::EvidenceFolder> evidence_;
-  std::unique_ptr<port::Published<evidence::EvidenceCounters>> published_evidence_;
+  std::unique_ptr<evidence::EvidenceWriter> evidence_;  ///< null: there are no evidence files
   std::optional<alert::Report> report_;
 };
 

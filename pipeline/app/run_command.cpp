@@ -272,7 +272,7 @@ Result<int> Sensor::end() {
   outputs_->give_up_at(began + kOutputPatience);
   observability_.stop();
   live_->stop();
-  outputs_->finish({});
+  outputs_->finish({}, began + kOutputPatience);
   const bool complete = outputs_->close(began + kEndPatience);
   ended_ = true;
   const port::LiveCounters counters = live_->snapshot();

@@ -269,7 +269,8 @@ Json alerts_answer(const Observation& seen) {
   if (seen.evidence) {
     answer["evidence"] = {{"written", seen.evidence->written}, {"failed", seen.evidence->failed},
                           {"removed", seen.evidence->removed}, {"frameless", seen.evidence->frameless},
-                          {"files", seen.evidence->files},     {"octets", seen.evidence->octets}};
+                          {"files", seen.evidence->files},     {"octets", seen.evidence->octets},
+                          {"late", seen.evidence->late},       {"waiting", seen.evidence->waiting}};
   }
   if (seen.store) {
     answer["store"] = {{"stored", seen.store->stored},         {"queued", seen.store->queued},

@@ -257,11 +257,14 @@ void add_evidence(const Observation& seen, Exposition& out) {
   out.gauge("evidence_frames_bytes", "Octets of frames that are held for connections that have ended.")
       .add({}, analysis.frame_octets);
   out.counter("evidence_files_total",
-              "Evidence files, by what became of them; frameless: an incident of which no frames were kept.")
+              "Evidence files, by what became of them; frameless: an incident of which no frames were kept; late: an "
+              "alert that did not wait for its file any longer.")
       .add({{"outcome", "written"}}, seen.evidence->written)
       .add({{"outcome", "failed"}}, seen.evidence->failed)
       .add({{"outcome", "removed"}}, seen.evidence->removed)
-      .add({{"outcome", "frameless"}}, seen.evidence->frameless);
+      .add({{"outcome", "frameless"}}, seen.evidence->frameless)
+      .add({{"outcome", "late"}}, seen.evidence->late);
+  out.gauge("evidence_waiting_alerts", "Alerts that wait for their evidence file.").add({}, seen.evidence->waiting);
   out.gauge("evidence_files", "Evidence files in the folder.").add({}, seen.evidence->files);
   out.gauge("evidence_files_bytes", "Disk that they take.").add({}, seen.evidence->octets);
 }

@@ -23,6 +23,8 @@ constexpr std::string_view kPrefix = "doorslam-";
 constexpr std::string_view kSuffix = ".pcapng";
 constexpr std::string_view kUnfinished = ".doorslam-";
 constexpr mode_t kMode = 0640;
+/// Open incidents of which is known what was written; there are more only where nobody told that they closed.
+constexpr std::size_t kMostRemembered = 16'384;
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
@@ -132,6 +134,7 @@ std::string EvidenceFolder::keep(const alert::Incident& incident, alert::AlertAc
     counters_.frameless += over ? 1 : 0;
     return {};
   }
+  if (written_.size() > kMostRemembered) written_.clear();
   auto [written, first] = written_.try_emplace(incident.id);
   if (first) written->second.name = name_of_file(incident);
   const std::string name = written->second.name;

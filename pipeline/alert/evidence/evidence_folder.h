@@ -19,7 +19,6 @@ struct EvidenceFolderOptions {
   EvidenceFileOptions file = {};
 };
 
-/// Of 64-bit words only: it is published whole.
 struct EvidenceCounters {
   std::uint64_t written = 0;    ///< files, each time that they were written
   std::uint64_t failed = 0;     ///< files that could not be written: their alerts name none
@@ -27,6 +26,8 @@ struct EvidenceCounters {
   std::uint64_t frameless = 0;  ///< incidents without a file when they closed: no frames of theirs were kept
   std::uint64_t files = 0;      ///< there now
   std::uint64_t octets = 0;     ///< of disk that they take now, in blocks of 4 KiB
+  std::uint64_t late = 0;       ///< alerts that name no file because it would have taken too long (EvidenceWriter)
+  std::uint64_t waiting = 0;    ///< alerts that wait for their file now (EvidenceWriter)
 };
 
 /// Whether evidence can be written into the folder with the rights that the process has now. Errors (usage): it cannot.
