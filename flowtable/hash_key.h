@@ -1,14 +1,17 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 
 #include "flowtable/flow_key.h"
+#include "flowtable/mix.h"
 
-/// The hash of the flow table, keyed with a secret.
+/// The hash of the flow table, and of all that is known by the addresses of packets, keyed with a secret.
 ///
 /// Whoever sends packets chooses keys; if the hash were known (as RSS keys are), they could fill a bucket at will.
-/// Folded multiplication: two for an IPv4 key, four for IPv6. It is no cryptographic MAC: results must stay inside.
+/// Folded multiplication: two for an IPv4 key or an address, four for IPv6. It is no cryptographic MAC: results must
+/// stay inside.
 namespace doorslam::flowtable {
 
 /// 384 secret bits. Immutable; copies are cheap enough to keep one in each table.
@@ -25,26 +28,31 @@ class HashKey {
 
   std::uint64_t hash(const FlowKey4& key) const noexcept {
     const auto word = key.words();
-    const std::uint64_t mixed = fold(word[0] ^ secret_[0], word[1] ^ secret_[1]);
-    return fold(mixed ^ secret_[2], word[1] ^ secret_[3]);
+    const std::uint64_t mixed = folded_product(word[0] ^ secret_[0], word[1] ^ secret_[1]);
+    return folded_product(mixed ^ secret_[2], word[1] ^ secret_[3]);
   }
 
-  std::uint64_t hash(const FlowKey6& key) const noexcept {
-    const auto word = key.words();
-    const std::uint64_t lo = fold(word[0] ^ secret_[0], word[1] ^ secret_[1]);
-    const std::uint64_t hi = fold(word[2] ^ secret_[2], word[3] ^ secret_[3]);
-    const std::uint64_t mixed = fold(lo ^ word[4] ^ secret_[4], hi ^ secret_[5]);
-    return fold(mixed ^ secret_[1], word[4] ^ secret_[3]);
+  std::uint64_t hash(const FlowKey6& key) const noexcept { return hash(key.words()); }
+
+  /// Of two addresses of IPv6, or others in as many octets, and a word more.
+  std::uint64_t hash(const std::array<std::uint64_t, 5>& word) const noexcept {
+    const std::uint64_t lo = folded_product(word[0] ^ secret_[0], word[1] ^ secret_[1]);
+    const std::uint64_t hi = folded_product(word[2] ^ secret_[2], word[3] ^ secret_[3]);
+    const std::uint64_t mixed = folded_product(lo ^ word[4] ^ secret_[4], hi ^ secret_[5]);
+    return folded_product(mixed ^ secret_[1], word[4] ^ secret_[3]);
   }
+
+  /// Of an address, and of what else a thing is known by.
+  std::uint64_t hash(const IpAddress& address, std::uint64_t with = 0) const noexcept {
+    const auto word = std::bit_cast<std::array<std::uint64_t, 2>>(address.octets);
+    const std::uint64_t rest = with ^ std::uint64_t{static_cast<std::uint8_t>(address.version)} << 56U;
+    const std::uint64_t mixed = folded_product(word[0] ^ secret_[0], word[1] ^ secret_[1]);
+    return folded_product(mixed ^ secret_[2], rest ^ secret_[3]);
+  }
+
+  friend bool operator==(const HashKey&, const HashKey&) = default;
 
  private:
-  /// Both halves of the 128-bit product, so that every bit of either factor reaches every bit of the result.
-  static std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  }
-
   std::array<std::uint64_t, 6> secret_;
 };
 

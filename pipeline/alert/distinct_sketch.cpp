@@ -4,21 +4,12 @@
 #include <bit>
 #include <cmath>
 
+#include "flowtable/mix.h"
+
 namespace doorslam::alert {
 
-namespace {
-
-/// The finaliser of splitmix64: every bit of the input moves every bit of the output.
-std::uint64_t mixed(std::uint64_t x) noexcept {
-  x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
-  return x ^ (x >> 31U);
-}
-
-}  // namespace
-
 void DistinctSketch::add(std::uint64_t hash) noexcept {
-  const std::uint64_t x = mixed(hash);
+  const std::uint64_t x = flowtable::scattered(hash);
   std::uint8_t& highest = registers_[x >> (64U - kIndexBits)];
   // The bit set at the end bounds the run of zeros.
   const auto run = std::countl_zero((x << kIndexBits) | (std::uint64_t{1} << (kIndexBits - 1)));

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "flowtable/mix.h"
+
 namespace doorslam::alert {
 
 namespace {
@@ -29,13 +31,6 @@ std::string observer_json(const EncoderOptions& options) {
   std::string ecs(line.end());
   ecs.pop_back();
   return observer.append(",\"ecs\":").append(ecs);
-}
-
-/// One round of a 64-bit mixer: a product folded onto itself.
-std::uint64_t folded_product(std::uint64_t a, std::uint64_t b) noexcept {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
 }  // namespace
@@ -101,8 +96,8 @@ void EcsRecord::add_findings(const diagnose::Diagnosis& diagnosis) {
 }
 
 StableId& StableId::mix(std::uint64_t value) noexcept {
-  high_ = folded_product(high_ ^ value, 0x9e3779b97f4a7c15);
-  low_ = folded_product(low_ ^ std::rotl(value, 32) ^ high_, 0xd6e8feb86659fd93);
+  high_ = flowtable::folded_product(high_ ^ value, 0x9e3779b97f4a7c15);
+  low_ = flowtable::folded_product(low_ ^ std::rotl(value, 32) ^ high_, 0xd6e8feb86659fd93);
   return *this;
 }
 

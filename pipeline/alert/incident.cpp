@@ -98,10 +98,17 @@ class IncidentLog::Impl {
  public:
   explicit Impl(const IncidentOptions& options)
       : options_(options),
-        served_(options.max_endpoints),
-        times_(options.max_open),
-        flaps_(options.max_open),
-        client_fans_(options.max_clients) {
+        hash_(options.hash_key),
+        endpoints_(0, hash_),
+        server_fans_(0, hash_),
+        client_folds_(0, hash_),
+        endpoint_watchers_(0, hash_),
+        server_watchers_(0, hash_),
+        client_watchers_(0, hash_),
+        served_(options.max_endpoints, hash_),
+        times_(options.max_open, hash_),
+        flaps_(options.max_open, hash_),
+        client_fans_(options.max_clients, hash_) {
     reconfigure(options);
   }
 
@@ -232,7 +239,8 @@ class IncidentLog::Impl {
   /// the time in which it may fold.
   Slot create(IncidentScope scope, const DiagnosedConnection& first) {
     const Slot slot = ++last_slot_;
-    OpenIncident& incident = open_.emplace(slot, OpenIncident(scope, first, options_.exact_clients)).first->second;
+    OpenIncident& incident =
+        open_.emplace(slot, OpenIncident(scope, first, options_.exact_clients, hash_)).first->second;
     incident.last_judged_ns = first.judged_ns;
     incident.foldable = is_foldable(first);
     if (scope == IncidentScope::endpoint) damp(incident, first.judged_ns);
@@ -414,6 +422,7 @@ class IncidentLog::Impl {
   using Deadline = std::pair<TimeNs, Slot>;
 
   IncidentOptions options_;
+  KeyHash hash_;
   TimeNs now_ = 0;
   Slot last_slot_ = 0;
   CaptureQuality capture_;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flowtable/hash_key.h"
 #include "flowtable/ip_address.h"
 #include "flowtable/time.h"
 #include "pipeline/alert/expected_refusal.h"
@@ -134,6 +135,10 @@ struct IncidentOptions {
   std::size_t max_endpoints = 16'384;       ///< endpoints whose served connections are remembered
   std::size_t max_clients = 65'536;         ///< clients watched for sweeps
   std::vector<ExpectedRefusal> expected{};  ///< refusals that are no news
+  /// For captures, to be repeatable; live traffic takes a random one.
+  flowtable::HashKey hash_key = flowtable::HashKey::fixed();
+
+  friend bool operator==(const IncidentOptions&, const IncidentOptions&) = default;
 };
 
 /// Turns a stream of diagnosed connections into opened, updated and closed incidents. Time comes with the records
@@ -159,7 +164,7 @@ class IncidentLog {
   void note_port_drops(std::uint64_t total) noexcept;
 
   /// From now on with these thresholds; what is open keeps the time of its next look. Memory that was provided for
-  /// max_endpoints and max_clients stays.
+  /// max_endpoints and max_clients stays, and so does the key.
   void reconfigure(const IncidentOptions& options);
 
   /// Refusals so far that are in no incident because they were expected.

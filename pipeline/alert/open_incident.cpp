@@ -48,8 +48,21 @@ template <class Known, class AddressOf>
 DistinctSketch& sketch_of(std::unique_ptr<DistinctSketch>& sketch, const Known& known, AddressOf address_of) {
   if (sketch) return *sketch;
   sketch = std::make_unique<DistinctSketch>();
-  for (const auto& entry : known) sketch->add(KeyHash()(address_of(entry)));
+  for (const auto& entry : known) sketch->add(known.hash_function()(address_of(entry)));
   return *sketch;
+}
+
+/// In the order of their addresses: which of them finds room must not hang on the hash.
+template <class Addresses>
+std::vector<flowtable::IpAddress> in_order(const Addresses& addresses) {
+  std::vector<flowtable::IpAddress> sorted(addresses.begin(), addresses.end());
+  std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
+
+/// The most refused first, among equals in the order of their addresses.
+bool is_told_before(const ClientTally& a, const ClientTally& b) {
+  return a.refused != b.refused ? a.refused > b.refused : a.address < b.address;
 }
 
 }  // namespace
@@ -66,8 +79,9 @@ void add_quality(CaptureQuality& quality, const tcp::ConnectionSummary& summary)
   quality.evidence_missing += summary.evidence_missing;
 }
 
-OpenIncident::OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact)
-    : exact_(exact) {
+OpenIncident::OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact,
+                           const KeyHash& hash)
+    : exact_(exact), clients_(0, hash), served_clients_(0, hash), earlier_clients_(0, hash), servers_(0, hash) {
   incident_.id = stable_id(scope, first);
   incident_.scope = scope;
   incident_.cause = first.diagnosis.cause;
@@ -138,7 +152,7 @@ void OpenIncident::add_client(const flowtable::IpAddress& client) {
 /// One of more clients than are told apart.
 void OpenIncident::count_beyond(const flowtable::IpAddress& client) {
   incident_.distinct_clients.lower_bound = true;
-  sketch_of(all_clients_, clients_, address_of_tally).add(KeyHash()(client));
+  sketch_of(all_clients_, clients_, address_of_tally).add(clients_.hash_function()(client));
 }
 
 void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns) {
@@ -183,13 +197,13 @@ void OpenIncident::absorb(const OpenIncident& other) {
     if (other.ports_[port]) add_port(static_cast<std::uint16_t>(port));
   }
   for (const flowtable::IpAddress& server : other.incident_.sample_servers) add_server(server);
-  for (const flowtable::IpAddress& server : other.servers_) add_server(server);
-  for (const auto& [address, tally] : other.clients_) {
-    if (clients_.size() >= exact_ && !clients_.contains(address)) {
-      count_beyond(address);
+  for (const flowtable::IpAddress& server : in_order(other.servers_)) add_server(server);
+  for (const ClientTally& tally : other.tallies()) {
+    if (clients_.size() >= exact_ && !clients_.contains(tally.address)) {
+      count_beyond(tally.address);
       continue;
     }
-    ClientTally& own = clients_.try_emplace(address, ClientTally{address, 0, 0}).first->second;
+    ClientTally& own = clients_.try_emplace(tally.address, ClientTally{tally.address, 0, 0}).first->second;
     own.refused += tally.refused;
     own.served += tally.served;
   }
@@ -203,10 +217,10 @@ void OpenIncident::absorb(const OpenIncident& other) {
   }
   incident_.contrast.served_before += other.incident_.contrast.served_before;
   incident_.contrast.served += other.incident_.contrast.served;
-  for (const flowtable::IpAddress& client : other.served_clients_) {
+  for (const flowtable::IpAddress& client : in_order(other.served_clients_)) {
     if (served_clients_.size() < exact_) served_clients_.insert(client);
   }
-  for (const flowtable::IpAddress& client : other.earlier_clients_) {
+  for (const flowtable::IpAddress& client : in_order(other.earlier_clients_)) {
     if (earlier_clients_.size() < exact_) earlier_clients_.insert(client);
   }
 }
@@ -222,6 +236,14 @@ std::vector<AddressPrefix> OpenIncident::refused_prefixes() const {
   return prefixes_of(std::move(refused), std::move(served));
 }
 
+std::vector<ClientTally> OpenIncident::tallies() const {
+  std::vector<ClientTally> sorted;
+  sorted.reserve(clients_.size());
+  for (const auto& [address, tally] : clients_) sorted.push_back(tally);
+  std::sort(sorted.begin(), sorted.end(), is_told_before);
+  return sorted;
+}
+
 Incident OpenIncident::snapshot(std::size_t samples) const {
   Incident out = incident_;
   out.mean_confidence = out.refused == 0 ? 0.0 : confidence_sum_ / static_cast<double>(out.refused);
@@ -233,14 +255,8 @@ Incident OpenIncident::snapshot(std::size_t samples) const {
       ports_.empty() ? 1 : static_cast<std::uint64_t>(std::count(ports_.begin(), ports_.end(), true));
   out.contrast.served_clients.count = served_clients_.size();
 
-  out.sample_clients.reserve(clients_.size());
-  for (const auto& [address, tally] : clients_) {
-    out.sample_clients.push_back(tally);
-    out.contrast.served_refused_clients += tally.served != 0;
-  }
-  std::sort(out.sample_clients.begin(), out.sample_clients.end(), [](const ClientTally& a, const ClientTally& b) {
-    return a.refused != b.refused ? a.refused > b.refused : a.address < b.address;
-  });
+  out.sample_clients = tallies();
+  for (const ClientTally& tally : out.sample_clients) out.contrast.served_refused_clients += tally.served != 0;
   if (out.sample_clients.size() > samples) out.sample_clients.resize(samples);
   out.refused_prefixes = refused_prefixes();
   if (clients_.size() == 1) out.client = clients_.begin()->first;
@@ -269,7 +285,7 @@ void OpenIncident::add_server(const flowtable::IpAddress& server) {
     servers_.insert(server);
   } else if (!servers_.contains(server)) {
     incident_.distinct_servers.lower_bound = true;
-    sketch_of(all_servers_, servers_, std::identity()).add(KeyHash()(server));
+    sketch_of(all_servers_, servers_, std::identity()).add(servers_.hash_function()(server));
   }
 }
 

@@ -18,8 +18,8 @@ void add_quality(CaptureQuality& quality, const tcp::ConnectionSummary& summary)
 /// An incident that still grows: the sets behind the counts of an Incident. Memory bounded by `exact` entries a set.
 class OpenIncident {
  public:
-  /// `first` is the refused connection that opens it (not counted yet: add() it).
-  OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact);
+  /// `first` is the refused connection that opens it (not counted yet: add() it). All of one log have the same `hash`.
+  OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact, const KeyHash& hash);
 
   void add(const diagnose::DiagnosedConnection& refused);
   /// Keeps the frames of a refused connection, of at most `most` connections.
@@ -59,6 +59,8 @@ class OpenIncident {
   void count_beyond(const flowtable::IpAddress& client);
   void add_port(std::uint16_t port);
   void add_server(const flowtable::IpAddress& server);
+  /// The clients in the order in which they are told.
+  std::vector<ClientTally> tallies() const;
   std::vector<AddressPrefix> refused_prefixes() const;
   void keep_frames(const FrameSample& sample);
   void consider_sample(const diagnose::DiagnosedConnection& candidate);

@@ -30,6 +30,9 @@ constexpr std::size_t kClientsCounted = 4'096;
 constexpr std::size_t kPortsListed = 10;
 constexpr std::size_t kLabel = 16;
 
+/// Reports are of captures.
+const KeyHash kHash(flowtable::HashKey::fixed());
+
 /// Connections by client.
 using ClientCounts = BoundedMap<flowtable::IpAddress, std::uint64_t>;
 
@@ -202,11 +205,11 @@ class Report::Impl {
   };
 
   std::vector<ServerRow> server_rows() const {
-    std::unordered_map<flowtable::IpAddress, std::size_t, KeyHash> ports;
+    std::unordered_map<flowtable::IpAddress, std::size_t, KeyHash> ports(0, kHash);
     servers_.for_each([&](const flowtable::Endpoint& server, const ServerTally& tally) {
       if (tally.refused != 0) ++ports[server.address];
     });
-    std::unordered_map<flowtable::Endpoint, ServerRow, KeyHash> rows;
+    std::unordered_map<flowtable::Endpoint, ServerRow, KeyHash> rows(0, kHash);
     servers_.for_each([&](const flowtable::Endpoint& server, const ServerTally& tally) {
       if (tally.refused == 0) return;
       const bool many = ports[server.address] > kPortsListed;
@@ -292,9 +295,9 @@ class Report::Impl {
   Terminal terminal_;
   std::array<std::uint64_t, diagnose::kCauseCount> by_cause_{};
   CaptureQuality quality_;
-  BoundedMap<flowtable::Endpoint, ServerTally> servers_{kServersCounted};
-  ClientCounts leavers_{kClientsCounted};  ///< clients that went away themselves
-  ClientCounts unknown_{kClientsCounted};  ///< clients of which nothing can be told
+  BoundedMap<flowtable::Endpoint, ServerTally> servers_{kServersCounted, kHash};
+  ClientCounts leavers_{kClientsCounted, kHash};  ///< clients that went away themselves
+  ClientCounts unknown_{kClientsCounted, kHash};  ///< clients of which nothing can be told
   std::vector<Incident> incidents_;
   std::size_t left_out_ = 0;
 };

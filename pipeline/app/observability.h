@@ -50,7 +50,7 @@ class Observability {
   std::atomic<std::uint64_t> reloads_{0};
   std::atomic<std::uint64_t> reloads_refused_{0};
   mutable std::mutex worst_mutex_;
-  metrics::WorstServers worst_;  ///< analysis: rw, observers: ro; by worst_mutex_
+  metrics::WorstServers worst_{flowtable::HashKey::random()};  ///< analysis: rw, observers: ro; by worst_mutex_
   mutable std::mutex settings_mutex_;
   config::Settings settings_;  ///< those in force; control: rw, observers: ro; by settings_mutex_
   std::string metrics_address_;

@@ -36,17 +36,23 @@ alert::ReportOptions report_options() {
   return options;
 }
 
+alert::IncidentOptions keyed(alert::IncidentOptions options, const flowtable::HashKey& hash_key) {
+  options.hash_key = hash_key;
+  return options;
+}
+
 }  // namespace
 
-Outputs::Outputs(const config::Settings& settings, Notice notice)
+Outputs::Outputs(const config::Settings& settings, Notice notice, const flowtable::HashKey& hash_key)
     : notice_(std::move(notice)),
       flow_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
       alert_encoder_(config::encoder_options(settings, DOORSLAM_VERSION)),
-      incidents_(config::incident_options(settings)),
+      incidents_(keyed(config::incident_options(settings), hash_key)),
       published_figures_(std::make_unique<port::Published<metrics::AlertFigures>>()) {}
 
-Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings, Notice notice) {
-  Outputs outputs(settings, std::move(notice));
+Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& settings, Notice notice,
+                              const flowtable::HashKey& hash_key) {
+  Outputs outputs(settings, std::move(notice), hash_key);
   // A capture read again gives the same records again; what a live link showed does not come twice.
   const auto mode = line.command == CommandLine::Command::run ? OutputFile::Mode::append : OutputFile::Mode::overwrite;
   if (!line.flows.empty()) {

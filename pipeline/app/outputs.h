@@ -27,7 +27,9 @@ class Outputs {
  public:
   /// Opens what the command line and the settings ask for; `notice` hears of what goes wrong later on. Errors (data): a
   /// file cannot be created, the store not be used; (usage): a sink's files, or the folder for evidence, cannot.
-  static Result<Outputs> open(const CommandLine& line, const config::Settings& settings, Notice notice);
+  /// `hash_key`: a random one for live traffic.
+  static Result<Outputs> open(const CommandLine& line, const config::Settings& settings, Notice notice,
+                              const flowtable::HashKey& hash_key);
 
   /// Whether anybody reads of plainly served connections.
   bool wants_served() const noexcept { return flows_ || alerts_ || report_ || feed_; }
@@ -61,7 +63,7 @@ class Outputs {
   bool close(std::chrono::steady_clock::time_point latest = std::chrono::steady_clock::time_point::max());
 
  private:
-  Outputs(const config::Settings& settings, Notice notice);
+  Outputs(const config::Settings& settings, Notice notice, const flowtable::HashKey& hash_key);
   void pass_on_events();
   void give_out_events();
 

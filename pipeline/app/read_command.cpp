@@ -106,7 +106,8 @@ Result<int> read_captures(const CommandLine& line) {
   auto scanner = make_scanner(*settings);
   if (!scanner) return tl::unexpected(scanner.error());
   // First of all, so that records of an earlier run are not taken for those of captures that cannot be opened.
-  auto outputs = Outputs::open(line, *settings, [](NoticeLevel, const std::string& what) { complain(what); });
+  auto outputs = Outputs::open(
+      line, *settings, [](NoticeLevel, const std::string& what) { complain(what); }, flowtable::HashKey::fixed());
   if (!outputs) return tl::unexpected(outputs.error());
   port::CaptureSource source = port::CaptureSource::open(line.captures);
   for (const Error& error : source.errors()) complain(error.message);

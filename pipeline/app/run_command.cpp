@@ -129,6 +129,7 @@ class Sensor {
   Log& log_;
   ServiceManager manager_;
   std::optional<std::string> memory_warning_;  ///< as it stood before the set-up took anything
+  flowtable::HashKey hash_key_ = flowtable::HashKey::fixed();  ///< of what the analysis thread remembers
   std::unique_ptr<diagnose::SignatureScanner> first_scanner_;
   std::optional<Outputs> outputs_;
   Observability observability_;
@@ -155,7 +156,8 @@ Result<void> Sensor::set_up() {
   live_ = std::move(*live);
   // Once the EAL has its threads: what is started now stays off their CPUs.
   if (auto listening = observability_.listen(settings_); !listening) return listening;
-  auto outputs = Outputs::open(line_, settings_, notices_of(*log_));
+  if (!live_->replay()) hash_key_ = flowtable::HashKey::random();
+  auto outputs = Outputs::open(line_, settings_, notices_of(*log_), hash_key_);
   if (!outputs) return tl::unexpected(outputs.error());
   outputs_.emplace(std::move(*outputs));
   sink_.emplace(*outputs_, observability_);

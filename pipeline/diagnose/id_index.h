@@ -58,6 +58,7 @@ class IdIndex {
     std::uint64_t value = kAbsent;
   };
 
+  /// Ids are numbers of packets, which nobody outside chooses: one product spreads them.
   std::size_t home_of(std::uint64_t id) const noexcept {
     return (id * 0x9E3779B97F4A7C15ULL) >> (64 - std::countr_zero(slots_.size()));
   }

@@ -15,12 +15,12 @@ namespace doorslam::diagnose {
 ///
 /// Entries lie in one array and never move, chained by recency; an open-addressed index of 8 octets an entry finds
 /// them. For the ledger and the incidents, which touch an entry at every connection: nothing is allocated once the map
-/// is full. Memory grows with use. `Keys` has the static functions hash(key) and same(a, b). Not thread-safe.
+/// is full. Memory grows with use. `Keys` has the functions hash(key) and same(a, b). Not thread-safe.
 template <class Key, class Value, class Keys>
 class RecencyMap {
  public:
-  explicit RecencyMap(std::size_t capacity)
-      : capacity_(std::clamp<std::size_t>(capacity, 1, kNowhere - 1)), index_(kFirstIndex) {}
+  explicit RecencyMap(std::size_t capacity, const Keys& keys = Keys())
+      : keys_(keys), capacity_(std::clamp<std::size_t>(capacity, 1, kNowhere - 1)), index_(kFirstIndex) {}
 
   /// The entry, made where it is not there, and from now the last to be forgotten. Valid until the next touch().
   Value& touch(const Key& key) {
@@ -96,13 +96,13 @@ class RecencyMap {
     std::uint32_t older = kNowhere;
   };
 
-  static std::uint32_t hash_of(const Key& key) { return static_cast<std::uint32_t>(Keys::hash(key)); }
+  std::uint32_t hash_of(const Key& key) const { return static_cast<std::uint32_t>(keys_.hash(key)); }
 
   /// Where the key is, or the free place where it belongs.
   std::size_t place_of(const Key& key, std::uint32_t hash) const {
     const std::size_t mask = index_.size() - 1;
     std::size_t i = hash & mask;
-    while (index_[i].entry != kNowhere && !(index_[i].hash == hash && Keys::same(entries_[index_[i].entry].key, key))) {
+    while (index_[i].entry != kNowhere && !(index_[i].hash == hash && keys_.same(entries_[index_[i].entry].key, key))) {
       i = (i + 1) & mask;
     }
     return i;
@@ -164,6 +164,7 @@ class RecencyMap {
     (older == kNowhere ? oldest_ : entries_[older].newer) = newer;
   }
 
+  [[no_unique_address]] Keys keys_;
   std::size_t capacity_;
   std::vector<Entry> entries_;
   std::vector<Place> index_;  ///< a power of two, half full at most

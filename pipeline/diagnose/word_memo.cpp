@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "flowtable/mix.h"
+
 namespace doorslam::diagnose {
 
 namespace {
@@ -10,10 +12,7 @@ namespace {
 /// Enough for "HTTP/1.1 403 Forbidden" and for the reply codes and error tags of all others.
 constexpr std::size_t kTellingOctets = 16;
 
-std::uint64_t mix(std::uint64_t digest, std::uint64_t word) {
-  digest = (digest ^ word) * 0x9E3779B97F4A7C15ULL;
-  return digest ^ (digest >> 29U);
-}
+std::uint64_t mix(std::uint64_t digest, std::uint64_t word) { return flowtable::scattered(digest ^ word); }
 
 }  // namespace
 

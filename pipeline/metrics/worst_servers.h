@@ -36,7 +36,8 @@ class WorstServers {
   static constexpr std::size_t kCapacity = 1024;
   static constexpr flowtable::DurationNs kHalfLifeNs = 300 * flowtable::kSecondNs;
 
-  explicit WorstServers(std::size_t capacity = kCapacity) : capacity_(capacity) {}
+  explicit WorstServers(const flowtable::HashKey& hash_key, std::size_t capacity = kCapacity)
+      : capacity_(capacity), entries_(0, flowtable::AddressHash(hash_key)) {}
 
   /// A connection that began at `time_ns` was refused.
   void refused(const flowtable::Endpoint& server, diagnose::Cause cause, flowtable::TimeNs time_ns);

@@ -47,7 +47,7 @@ bool lies_in(const RawPacket& packet, const Reader& reader) noexcept {
 Decoder::Decoder(const DecodeOptions& options)
     : verify_checksums_(options.verify_checksums),
       udp_tunnels_(options.tunnel_ports),
-      reassembler_(options.reassembly_bytes, options.reassembly_timeout_ns, counters_) {}
+      reassembler_(options.reassembly_bytes, options.reassembly_timeout_ns, options.hash_key, counters_) {}
 
 inline DecodeOutcome Decoder::decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around,
                                          const RawPacket& packet, Segment& segment) noexcept {

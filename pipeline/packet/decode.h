@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "flowtable/hash_key.h"
 #include "flowtable/time.h"
 #include "pipeline/packet/decode_outcome.h"
 #include "pipeline/packet/ip.h"
@@ -26,6 +27,8 @@ struct DecodeOptions {
   std::size_t reassembly_bytes = 4U << 20U;  ///< memory for fragments; below kMinReassemblyBytes: no reassembly
   flowtable::DurationNs reassembly_timeout_ns = 30 * flowtable::kSecondNs;
   TunnelPorts tunnel_ports;  ///< UDP ports whose payload may be a tunnel
+  /// For captures, to be repeatable; live traffic takes a random one.
+  flowtable::HashKey hash_key = flowtable::HashKey::fixed();
 };
 
 /// worker-bound. No allocation after construction.

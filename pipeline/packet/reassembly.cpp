@@ -26,8 +26,9 @@ bool for_each_piece(std::size_t offset, ByteView octets, Piece&& piece) noexcept
 
 }  // namespace
 
-Reassembler::Reassembler(std::size_t budget_bytes, flowtable::DurationNs timeout_ns, DecodeCounters& counters)
-    : timeout_ns_(timeout_ns), counters_(counters) {
+Reassembler::Reassembler(std::size_t budget_bytes, flowtable::DurationNs timeout_ns, const flowtable::HashKey& hash_key,
+                         DecodeCounters& counters)
+    : timeout_ns_(timeout_ns), hash_key_(hash_key), counters_(counters) {
   if (budget_bytes < kMinReassemblyBytes) return;
   arena_bytes_ = std::max(budget_bytes / 8, kMaxDatagram + 1);
   // Two blocks a datagram, so that both run out together when most datagrams are about 3 KB.
@@ -98,12 +99,11 @@ Reassembler::Key Reassembler::key_of(const IpHeader& ip) noexcept {
 /// The entry of this datagram: its own, or a fresh one in place of a free, outdated, settled or the oldest one.
 Reassembler::Datagram& Reassembler::entry_of(const IpHeader& ip, flowtable::TimeNs now_ns) noexcept {
   const Key key = key_of(ip);
-  std::uint64_t hash = key.id * std::uint64_t{0x9e3779b97f4a7c15};
-  for (std::size_t at = 0; at < key.addresses.size(); at += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, key.addresses.data() + at, sizeof(word));
-    hash = (std::rotl(hash, 29) ^ word) * std::uint64_t{0xbf58476d1ce4e5b9};
-  }
+  std::array<std::uint64_t, 5> words;
+  static_assert(sizeof(key.addresses) + sizeof(words.back()) == sizeof(words));
+  std::memcpy(words.data(), key.addresses.data(), sizeof(key.addresses));
+  words.back() = key.id;
+  const std::uint64_t hash = hash_key_.hash(words);
   Datagram* const set = &datagrams_[((hash >> 32U) & (set_count_ - 1)) * kSet];
   Datagram* victim = set;
   const auto rank = [&](const Datagram& d) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "flowtable/hash_key.h"
 #include "flowtable/time.h"
 #include "pipeline/packet/decode_outcome.h"
 #include "pipeline/packet/ip.h"
@@ -14,10 +15,10 @@
 ///
 /// A datagram's octets lie in blocks of 2 KiB taken from one pool; each block knows by a bit for every eight octets
 /// what it holds, so that duplicates (mirror ports) and contradictions (evasion) are told apart. A finished datagram is
-/// copied into an arena, where it stays until recycle(). Datagrams are found in sets of eight by a hash of addresses,
-/// protocol and identification; a full set gives up its oldest. Fragments that came to nothing keep their entry,
-/// without blocks, until the timeout: what comes later shares their fate. When blocks run out, the datagram is given
-/// up: new datagrams wait until old ones are finished or expired.
+/// copied into an arena, where it stays until recycle(). Datagrams are found in sets of eight by a keyed hash of
+/// addresses, protocol and identification; a full set gives up its oldest. Fragments that came to nothing keep their
+/// entry, without blocks, until the timeout: what comes later shares their fate. When blocks run out, the datagram is
+/// given up: new datagrams wait until old ones are finished or expired.
 namespace doorslam::packet {
 
 /// Below this, there is no reassembly.
@@ -35,7 +36,8 @@ class Reassembler {
   };
 
   /// Counts datagrams in `counters`, which must outlive it.
-  Reassembler(std::size_t budget_bytes, flowtable::DurationNs timeout_ns, DecodeCounters& counters);
+  Reassembler(std::size_t budget_bytes, flowtable::DurationNs timeout_ns, const flowtable::HashKey& hash_key,
+              DecodeCounters& counters);
 
   /// Takes in the fragment `ip`, whose payload is at `payload`.
   Result add(const IpHeader& ip, const Reader& payload, flowtable::TimeNs now_ns) noexcept;
@@ -98,6 +100,7 @@ class Reassembler {
   void release_blocks(Datagram& datagram) noexcept;
 
   flowtable::DurationNs timeout_ns_;
+  flowtable::HashKey hash_key_;
   DecodeCounters& counters_;
   std::size_t arena_bytes_ = 0;
   std::size_t arena_used_ = 0;

@@ -5,6 +5,8 @@
 #include <ctime>
 #include <string_view>
 
+#include "flowtable/mix.h"
+
 namespace doorslam::port {
 
 namespace {
@@ -23,15 +25,6 @@ bool was_let_go(const tcp::ConnectionSummary& summary) noexcept {
 bool may_be_refusal(const ConnectionEvent& event) noexcept {
   if (event.kind != EventKind::ended) return false;
   return event.evidence >= 0 || !(event.summary.plainly_served || was_let_go(event.summary));
-}
-
-/// Spreads consecutive ids evenly (the finaliser of MurmurHash3).
-std::uint64_t scattered(std::uint64_t id) noexcept {
-  id ^= id >> 33U;
-  id *= 0xff51afd7ed558ccd;
-  id ^= id >> 33U;
-  id *= 0xc4ceb9fe1a85ec53;
-  return id ^ id >> 33U;
 }
 
 /// How many pieces so many octets take, with their length in front.
@@ -75,7 +68,7 @@ unsigned Sampling::weight_of(std::uint64_t id, flowtable::TimeNs start_ns) const
     const Change& change = changes_[i % kChanges];
     if (start_ns < change.from_ns) continue;
     const unsigned weight = 1U << change.level;
-    return (scattered(id) & (weight - 1)) == 0 ? weight : 0;
+    return (flowtable::scattered(id) & (weight - 1)) == 0 ? weight : 0;
   }
   return 1;
 }

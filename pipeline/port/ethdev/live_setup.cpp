@@ -293,6 +293,7 @@ WorkerParts LiveRun::worker_parts(std::size_t worker) const {
 }
 
 void LiveRun::make_lanes(const PollPlan& polling) {
+  if (!replay_) options_.decode.hash_key = flowtable::HashKey::random();
   options_.events.wait =
       options_.when_behind == WhenBehind::wait || (options_.when_behind == WhenBehind::automatic && replay_);
   const bool shared = lcores_.shared;

@@ -401,7 +401,7 @@ TEST(Folding, EndsInOneIncidentWhenThereIsNoRoom) {
 }
 
 TEST(BoundedMap, ForgetsTheEntryLongestUntouched) {
-  BoundedMap<flowtable::Endpoint, int> map(2);
+  BoundedMap<flowtable::Endpoint, int> map(2, KeyHash(flowtable::HashKey::random()));
   map.touch(endpoint("192.0.2.1", 1)) = 1;
   map.touch(endpoint("192.0.2.2", 1)) = 2;
   map.touch(endpoint("192.0.2.1", 1));

@@ -67,7 +67,8 @@ TEST(Reload, ReachesTheRecords) {
   CommandLine line;
   line.quiet = true;
   line.flows = folder / "flows";
-  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; });
+  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; },
+                               flowtable::HashKey::fixed());
   ASSERT_TRUE(outputs) << outputs.error().message;
   diagnose::DiagnosedConnection reading = alert::sample::classic();
   reading.diagnosis.banner = "421 too many connections";
@@ -96,7 +97,8 @@ TEST(Rotation, OpensTheAlertsAnewWhereTheFlowsCannotBe) {
   line.command = CommandLine::Command::run;
   line.flows = folder / "flows/flows.ndjson";
   line.alerts = folder / "alerts.ndjson";
-  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; });
+  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; },
+                               flowtable::HashKey::fixed());
   ASSERT_TRUE(outputs) << outputs.error().message;
   std::filesystem::rename(folder / "flows", folder / "gone");
   std::filesystem::rename(line.alerts, folder / "alerts.ndjson.1");

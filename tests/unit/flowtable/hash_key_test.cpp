@@ -1,10 +1,11 @@
-#include "flowtable/hash_key.h"
+#include "flowtable/address_hash.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <bit>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 namespace doorslam::flowtable {
@@ -66,6 +67,54 @@ TEST(HashKey, CountingKeysFillBucketsEvenly) {
     // 4,095 degrees of freedom: mean 4,095, standard deviation 90.5.
     EXPECT_NEAR(chi_square, kBuckets - 1, 6 * 90.5);
   }
+}
+
+/// No container gets a hash that everybody knows by mistake.
+static_assert(!std::is_default_constructible_v<AddressHash>);
+
+TEST(AddressHash, EveryBitReachesEveryHashBit) {
+  constexpr std::size_t kTrials = 4096;
+  constexpr std::size_t kBits = 16 * 8 + 16;
+  const AddressHash hash(HashKey::fixed());
+  std::mt19937_64 random(3);
+  std::vector<std::array<std::uint32_t, 64>> flips(kBits);
+  for (std::size_t trial = 0; trial < kTrials; ++trial) {
+    Endpoint endpoint{.address = {.version = IpVersion::v6}, .port = static_cast<std::uint16_t>(random())};
+    for (std::uint8_t& octet : endpoint.address.octets) octet = static_cast<std::uint8_t>(random());
+    for (std::size_t bit = 0; bit < kBits; ++bit) {
+      Endpoint other = endpoint;
+      if (bit < 128) {
+        other.address.octets[bit / 8] = static_cast<std::uint8_t>(other.address.octets[bit / 8] ^ 1U << bit % 8);
+      } else {
+        other.port = static_cast<std::uint16_t>(other.port ^ 1U << (bit - 128));
+      }
+      std::uint64_t changed = hash(endpoint) ^ hash(other);
+      for (; changed != 0; changed &= changed - 1) ++flips[bit][static_cast<std::size_t>(std::countr_zero(changed))];
+    }
+  }
+  for (std::size_t bit = 0; bit < kBits; ++bit) {
+    for (std::size_t out = 0; out < 64; ++out) {
+      // The standard deviation is 0.78 %; there are 9,000 cells.
+      ASSERT_NEAR(flips[bit][out], kTrials / 2, kTrials * 6 * 0.0078) << "bit " << bit << ", hash bit " << out;
+    }
+  }
+}
+
+/// Addresses chosen so that all lie in one place of a table under a hash that is known lie anywhere under another.
+TEST(AddressHash, CollisionsCannotBePrepared) {
+  const AddressHash known(HashKey::fixed());
+  const AddressHash secret(HashKey::random());
+  std::vector<std::uint32_t> by_place(64);
+  std::uint32_t chosen = 0;
+  for (std::uint32_t number = 0; chosen < 6400; ++number) {
+    IpAddress address;
+    for (std::size_t i = 0; i < 4; ++i) address.octets[i] = static_cast<std::uint8_t>(number >> 8 * i);
+    if (known(address) % 64 != 0) continue;
+    ++chosen;
+    ++by_place[secret(address) % 64];
+  }
+  // Of 100 on average; the standard deviation is 10.
+  for (const std::uint32_t count : by_place) EXPECT_NEAR(count, 100, 70);
 }
 
 TEST(HashKey, FixedIsRepeatable) {

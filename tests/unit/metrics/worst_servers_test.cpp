@@ -21,7 +21,7 @@ flowtable::Endpoint server(std::uint32_t number) {
 }
 
 TEST(WorstServers, OrdersByRecentRefusalsAndNamesTheMostFrequentCause) {
-  WorstServers worst;
+  WorstServers worst(flowtable::HashKey::fixed());
   for (int i = 0; i < 3; ++i) worst.refused(server(1), Cause::acl_denied, kStart);
   for (int i = 0; i < 5; ++i) worst.refused(server(2), Cause::connection_limit, kStart);
   for (int i = 0; i < 2; ++i) worst.refused(server(2), Cause::app_crash, kStart);
@@ -37,7 +37,7 @@ TEST(WorstServers, OrdersByRecentRefusalsAndNamesTheMostFrequentCause) {
 }
 
 TEST(WorstServers, LetsOldRefusalsFade) {
-  WorstServers worst;
+  WorstServers worst(flowtable::HashKey::fixed());
   for (int i = 0; i < 100; ++i) worst.refused(server(1), Cause::acl_denied, kStart);
   const TimeNs later = kStart + 6 * WorstServers::kHalfLifeNs;
   for (int i = 0; i < 4; ++i) worst.refused(server(2), Cause::acl_denied, later);
@@ -47,7 +47,7 @@ TEST(WorstServers, LetsOldRefusalsFade) {
 }
 
 TEST(WorstServers, RunsForYears) {
-  WorstServers worst;
+  WorstServers worst(flowtable::HashKey::fixed());
   TimeNs now = kStart;
   for (int day = 0; day < 800; ++day) {
     now += 86'400 * kSecondNs;
@@ -64,7 +64,7 @@ TEST(WorstServers, RunsForYears) {
 
 /// A scan of 200,000 ports, each refused once, must not wash out the one server that keeps refusing.
 TEST(WorstServers, IsNotWashedOutByAScan) {
-  WorstServers worst;
+  WorstServers worst(flowtable::HashKey::fixed());
   std::uint32_t port = 100;
   std::uint64_t refused = 0;
   for (int i = 0; i < 200'000; ++i) {

@@ -242,7 +242,7 @@ TEST(Reassembly, CutFragmentsAreTrackedByTheirFirst) {
 
 TEST(Reassembly, FullMemoryNeverGrowsAndComesBack) {
   DecodeCounters counters;
-  Reassembler reassembler(kMinReassemblyBytes, kSecondNs, counters);
+  Reassembler reassembler(kMinReassemblyBytes, kSecondNs, flowtable::HashKey::fixed(), counters);
   const Bytes octets(1480, 1);
   const auto addresses = address(kClient).octets;
   IpHeader ip;
