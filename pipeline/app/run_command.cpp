@@ -168,6 +168,7 @@ Result<void> Sensor::set_up() {
 diagnose::AnalysisOptions Sensor::analysis_options(const config::Settings& settings) const {
   diagnose::AnalysisOptions options = config::analysis_options(settings);
   options.tells_served = outputs_->wants_served();
+  options.ledger.hash_key = hash_key_;
   return options;
 }
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <limits>
+
+#include "pipeline/diagnose/stray.h"
 
 namespace doorslam::diagnose {
 
@@ -24,8 +27,8 @@ std::uint32_t in_milliseconds(flowtable::DurationNs duration) noexcept {
 Ledger::Ledger(const LedgerOptions& options)
     : options_(options),
       place_mask_(std::bit_ceil(options.capacity_notes) - 1),
-      servers_(options.capacity_servers),
-      host_ttl_(options.capacity_hosts) {
+      servers_(options.capacity_servers, Endpoints{options.hash_key}),
+      host_ttl_(options.capacity_hosts, Addresses{options.hash_key}) {
   notes_.reserve(place_mask_ + 1);
   milestones_.reserve(place_mask_ + 1);
   far_older_by_.reserve(place_mask_ + 1);
@@ -74,7 +77,11 @@ void Ledger::begin_milestone(Server& server, std::uint64_t serial, TimeNs now_ns
 }
 
 void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
-  Server& server = servers_.touch(connection.responder);
+  // Out of the midst of a connection, a scan must not push the real servers out; nor must what is nothing but a stray
+  // fill the notes.
+  if (is_stray(connection) && servers_.find(connection.responder) == nullptr) return;
+  const bool proven = !connection.mid_stream || was_answered(connection);
+  Server& server = proven ? servers_.touch(connection.responder) : servers_.lodge(connection.responder);
   const std::uint64_t serial = provide_note();
   const bool is_milestone = server.until_milestone == 0;
   Note& note = notes_[serial & place_mask_];
@@ -149,7 +156,7 @@ void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
     return;
   }
   PortClosure closure{.first_reset_ns = now_ns, .last_accept_ns = last_accept_ns};
-  for (; note != nullptr; note = note_numbered(serial)) {
+  for (std::size_t read = 0; note != nullptr && read < kNotesRead; note = note_numbered(serial), ++read) {
     serial = older_than(serial, note->older_by);
     if (last_accept_ns - note->accepted_ns > kSecondNs) break;
     ++closure.accepted_in_last_second;
@@ -202,9 +209,30 @@ std::uint8_t Ledger::syn_ack_ttl(const IpAddress& host) const {
   return ttl == nullptr ? std::uint8_t{0} : *ttl;
 }
 
+/// Of the milestones at which judgements stood, the nearer in time; the newest one takes its place where that is nearer
+/// still.
+std::uint64_t& Ledger::nearest_reading(Server& server, TimeNs time_ns) {
+  const auto away = [&](std::uint64_t milestone) {
+    const Note* const note = note_numbered(milestone);
+    return note == nullptr ? std::numeric_limits<TimeNs>::max() : std::abs(note->accepted_ns - time_ns);
+  };
+  auto& [first, second] = server.read_from;
+  const TimeNs from_first = away(first);
+  const TimeNs from_second = away(second);
+  std::uint64_t& nearer = from_second < from_first ? second : first;
+  if (away(server.milestone) >= std::min(from_first, from_second)) return nearer;
+  // The other stays where it is as long as it is of use.
+  std::uint64_t& replaced = note_numbered(first) == nullptr    ? first
+                            : note_numbered(second) == nullptr ? second
+                                                               : nearer;
+  replaced = server.milestone;
+  return replaced;
+}
+
 /// The note from which a judgement reads back: late enough for the rows behind the subject's end.
 std::uint64_t Ledger::first_to_read(Server& server, TimeNs closed_ns) {
-  std::uint64_t at = note_numbered(server.read_from) != nullptr ? server.read_from : server.milestone;
+  std::uint64_t& read_from = nearest_reading(server, closed_ns);
+  std::uint64_t at = read_from;
   const Note* note = note_numbered(at);
   if (note == nullptr) return server.newest;
   while (note->accepted_ns > closed_ns) {
@@ -219,7 +247,7 @@ std::uint64_t Ledger::first_to_read(Server& server, TimeNs closed_ns) {
     at = next;
     note = &behind;
   }
-  server.read_from = at;
+  read_from = at;
   // From the first milestone behind the end on there may be fewer than the rows wanted; from the next one there are
   // enough.
   std::uint64_t first = note->accepted_ns > closed_ns ? at : milestone_behind(at);

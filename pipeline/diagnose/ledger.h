@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "flowtable/hash_key.h"
 #include "flowtable/ip_address.h"
 #include "flowtable/prefetch.h"
 #include "flowtable/time.h"
@@ -29,6 +30,10 @@ struct LedgerOptions {
   std::size_t capacity_servers = 16'384;  ///< server endpoints remembered; the one unused longest is forgotten
   std::size_t capacity_hosts = 16'384;    ///< server addresses whose TTL is remembered
   flowtable::DurationNs window_ns = 600 * flowtable::kSecondNs;  ///< a judgement looks at what was open since then
+  /// For captures, to be repeatable; live traffic takes a random one.
+  flowtable::HashKey hash_key = flowtable::HashKey::fixed();
+
+  friend bool operator==(const LedgerOptions&, const LedgerOptions&) = default;
 };
 
 /// A kernel closes a dead process's sockets within this.
@@ -323,7 +328,9 @@ class Ledger {
   struct Server {
     std::uint64_t newest = kNone;
     std::uint64_t milestone = kNone;
-    std::uint64_t read_from = kNone;    ///< milestone at which the last judgement stood
+    /// Milestones at which the last judgements stood: what closed of late and what was silent for minutes before are
+    /// judged by turns.
+    std::array<std::uint64_t, 2> read_from{kNone, kNone};
     std::uint32_t until_milestone = 0;  ///< notes
     std::uint32_t note_count = 0;
     std::array<std::uint32_t, kFetchedAhead> latest{};  ///< lower halves of serial numbers; a ring, by note_count
@@ -333,16 +340,9 @@ class Ledger {
   /// Keys as words: comparing addresses octet by octet is slower.
   struct Addresses {
     using Words = std::array<std::uint64_t, 2>;
-    static std::uint64_t mix(std::uint64_t x) noexcept {
-      x ^= x >> 32;
-      x *= 0x9E3779B97F4A7C15ULL;
-      x ^= x >> 29;
-      return x;
-    }
-    static std::uint64_t hash(const flowtable::IpAddress& a) noexcept {
-      const auto [low, high] = std::bit_cast<Words>(a.octets);
-      return mix(low + mix(high + static_cast<std::uint64_t>(a.version)));
-    }
+    flowtable::HashKey hash_key;
+
+    std::uint64_t hash(const flowtable::IpAddress& a) const noexcept { return hash_key.hash(a); }
     static bool same(const flowtable::IpAddress& a, const flowtable::IpAddress& b) noexcept {
       const auto x = std::bit_cast<Words>(a.octets);
       const auto y = std::bit_cast<Words>(b.octets);
@@ -350,9 +350,9 @@ class Ledger {
     }
   };
   struct Endpoints {
-    static std::uint64_t hash(const flowtable::Endpoint& e) noexcept {
-      return Addresses::mix(Addresses::hash(e.address) + e.port);
-    }
+    flowtable::HashKey hash_key;
+
+    std::uint64_t hash(const flowtable::Endpoint& e) const noexcept { return hash_key.hash(e.address, e.port); }
     static bool same(const flowtable::Endpoint& a, const flowtable::Endpoint& b) noexcept {
       return a.port == b.port && Addresses::same(a.address, b.address);
     }
@@ -385,6 +385,7 @@ class Ledger {
   void fetch_far_older(std::uint64_t serial) const noexcept;
   std::uint64_t step_over(std::uint64_t milestone, flowtable::TimeNs closed_before_ns, flowtable::TimeNs accepted_by_ns,
                           std::size_t& read) const noexcept;
+  std::uint64_t& nearest_reading(Server& server, flowtable::TimeNs time_ns);
   std::uint64_t first_to_read(Server& server, flowtable::TimeNs closed_ns);
   std::uint64_t last_accepted_by(Server& server, flowtable::TimeNs time_ns);
   TableRow row_of(const Note& note, const Subject& subject) const;

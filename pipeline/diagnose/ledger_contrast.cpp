@@ -267,9 +267,10 @@ void Ledger::number_clients() {
   clients_.clear();
   client_slots_.assign(std::bit_ceil(2 * table_.size() + 1), 0);
   const std::size_t mask = client_slots_.size() - 1;
+  const Addresses addresses{options_.hash_key};
   for (std::size_t i = 0; i < table_.size(); ++i) {
     TableRow& row = table_[i];
-    std::size_t slot = Addresses::hash(row.client) & mask;
+    std::size_t slot = addresses.hash(row.client) & mask;
     while (client_slots_[slot] != 0) {
       const TableClient& other = clients_[client_slots_[slot] - 1];
       if (Addresses::same(table_[other.latest_row - 1].client, row.client)) break;

@@ -34,13 +34,19 @@ class RecencyMap {
       }
       return entries_[entry].value;
     }
-    const std::uint32_t entry = provide_entry();
-    if (2 * entries_.size() > index_.size()) grow_index();
-    place = place_of(key, hash);  // making room moves others
-    index_[place] = {hash, entry};
-    entries_[entry].key = key;
-    entries_[entry].value = Value{};
+    const std::uint32_t entry = add(key, hash);
     chain(entry);
+    return entries_[entry].value;
+  }
+
+  /// The entry; where it is not there, one is made that is the first to be forgotten: whatever number of them comes
+  /// takes one place of those that were touched, at most. Valid until the next call.
+  Value& lodge(const Key& key) {
+    const std::uint32_t hash = hash_of(key);
+    const std::uint32_t known = index_[place_of(key, hash)].entry;
+    if (known != kNowhere) return entries_[known].value;
+    const std::uint32_t entry = add(key, hash);
+    chain_last(entry);
     return entries_[entry].value;
   }
 
@@ -97,6 +103,16 @@ class RecencyMap {
   };
 
   std::uint32_t hash_of(const Key& key) const { return static_cast<std::uint32_t>(keys_.hash(key)); }
+
+  /// An entry for what is not there, in no chain yet.
+  std::uint32_t add(const Key& key, std::uint32_t hash) {
+    const std::uint32_t entry = provide_entry();
+    if (2 * entries_.size() > index_.size()) grow_index();
+    index_[place_of(key, hash)] = {hash, entry};  // making room has moved others
+    entries_[entry].key = key;
+    entries_[entry].value = Value{};
+    return entry;
+  }
 
   /// Where the key is, or the free place where it belongs.
   std::size_t place_of(const Key& key, std::uint32_t hash) const {
@@ -155,6 +171,13 @@ class RecencyMap {
     entries_[entry].older = newest_;
     (newest_ == kNowhere ? oldest_ : entries_[newest_].newer) = entry;
     newest_ = entry;
+  }
+
+  void chain_last(std::uint32_t entry) {
+    entries_[entry].newer = oldest_;
+    entries_[entry].older = kNowhere;
+    (oldest_ == kNowhere ? newest_ : entries_[oldest_].older) = entry;
+    oldest_ = entry;
   }
 
   void unchain(std::uint32_t entry) {

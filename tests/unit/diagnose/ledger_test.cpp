@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "tests/support/segment_scenario.h"
 
@@ -27,6 +31,7 @@ class LedgerTest : public testing::Test {
  protected:
   LedgerTest() { use({}); }
   void use(const LedgerOptions& options) { ledger_ = std::make_unique<Ledger>(options); }
+  void use_window(double seconds) { ledger_->set_window(static_cast<flowtable::DurationNs>(seconds * kSecondNs)); }
 
   tcp::ConnectionSummary& accept(int client, double seconds, const Endpoint& server = kServer) {
     tcp::ConnectionSummary& one = connections_.emplace_back();
@@ -381,6 +386,59 @@ TEST_F(LedgerTest, RemembersWhenThePortClosedAndThatItOpenedAgain) {
   ASSERT_NE(closure_in(2.5, 10), nullptr);
   EXPECT_EQ(closure_in(2.5, 10)->first_reset_ns, at(6));
   EXPECT_EQ(closure_in(0, 10)->first_reset_ns, at(2)) << "the first of several";
+}
+
+/// What a closure costs must not grow with the rate of what went before it.
+TEST_F(LedgerTest, CountsNoMoreBeforeAClosureThanAJudgementReads) {
+  for (int i = 0; i < 3000; ++i) accept(1 + i % 100, 1 + 0.0001 * i);
+  ledger_->syn_was_reset(kServer, at(2));
+  const PortClosure* const closure = ledger_->marks_of(kServer)->closure_between(at(0), at(10));
+  ASSERT_NE(closure, nullptr);
+  EXPECT_EQ(closure->accepted_in_last_second, 1024U);
+}
+
+/// What fell silent long ago and what has just closed are judged by turns: each finds its own surroundings.
+TEST_F(LedgerTest, OldAndNewEndsJudgedByTurnsSeeTheirOwnTime) {
+  std::vector<std::pair<const tcp::ConnectionSummary*, double>> old;
+  std::vector<std::pair<const tcp::ConnectionSummary*, double>> fresh;
+  for (int i = 0; i < 20'000; ++i) {
+    const double now = 1 + 0.01 * i;
+    if (i % 500 != 250) {
+      serve(1 + i % 100, now, 0.005);
+    } else {
+      (i < 10'000 ? old : fresh).emplace_back(&refuse(200, now), now);
+    }
+  }
+  use_window(1);
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    for (const auto& [one, now] : {old[i], fresh[i]}) {
+      const Contrast k = contrast(*one, now);
+      EXPECT_EQ(k.arrivals_total.subject, 100U) << now;
+      EXPECT_EQ(k.same_client_refused, 0U) << now;
+    }
+  }
+}
+
+/// An endpoint where nothing but strays were seen is no server, and takes no known one's place.
+TEST_F(LedgerTest, StraysPushNoServerOut) {
+  use({.capacity_servers = 4});
+  serve(1, 1);
+  for (int i = 0; i < 200; ++i) {
+    tcp::ConnectionSummary& stray = connections_.emplace_back();
+    stray.id = 1000 + static_cast<std::uint64_t>(i);
+    stray.originator = {address4(3, 1), 40000};
+    stray.responder = {address4(static_cast<std::uint8_t>(i), 9), 80};
+    stray.start_ns = at(2 + 0.01 * i);
+    stray.mid_stream = true;
+    stray.history = {.letters = {'F', 'r'}, .length = 2};
+    // Some carry payload: those are filed, and make way for each other.
+    stray.side[0].payload_bytes = i % 2 == 0 ? 10 : 0;
+    if (i % 2 == 0) ledger_->accepted(stray, stray.start_ns);
+    end(stray, Outcome::left, 2 + 0.01 * i);
+  }
+  ASSERT_NE(ledger_->marks_of(kServer), nullptr);
+  EXPECT_EQ(ledger_->marks_of({address4(1, 9), 80}), nullptr) << "a bare FIN that met a RST";
+  EXPECT_EQ(contrast(refuse(9, 10), 10).served, 1U);
 }
 
 /// A refused SYN is filed when its connection is over, and that may be after the port has opened again.

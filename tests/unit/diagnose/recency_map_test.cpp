@@ -30,6 +30,19 @@ TEST(RecencyMap, ForgetsWhatWasNotTouchedLongest) {
   }
 }
 
+/// A scan over everything there is pushes out what it brought itself.
+TEST(RecencyMap, WhatIsLodgedMakesWayFirst) {
+  Map map(4);
+  for (const int key : {1, 2, 3}) map.touch(key) = key;
+  for (int key = 10; key < 30; ++key) map.lodge(key) = key;
+  for (const int key : {1, 2, 3, 29}) EXPECT_NE(map.find(key), nullptr) << key;
+  EXPECT_EQ(map.lodge(2), 2) << "known as it is";
+  map.touch(29);
+  map.touch(5);
+  EXPECT_EQ(map.find(1), nullptr) << "touched, it is one of the others";
+  EXPECT_NE(map.find(29), nullptr);
+}
+
 TEST(RecencyMap, FindingIsNoTouching) {
   Map map(2);
   map.touch(1) = 1;
@@ -64,6 +77,16 @@ RC_GTEST_PROP(RecencyMap, DoesAsAListDoes, ()) {
       map.erase(key);
       if (known != model.end()) model.erase(known);
       RC_ASSERT(map.size() == model.size());
+      continue;
+    }
+    if (*rc::gen::inRange(0, 4) == 0) {
+      map.lodge(key) = step;
+      if (known != model.end()) {
+        known->second = step;
+      } else {
+        if (model.size() == capacity) model.pop_back();
+        model.emplace_back(key, step);
+      }
       continue;
     }
     if (known != model.end()) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tests/unit/diagnose/story.h"
 
 /// Refusals behind a completed handshake: what else the server was doing must tell the address list, the limit on
@@ -289,6 +291,37 @@ TEST(LateCaptureStory, ACloseOfWhichTheBeginningIsMissingIsNotCalledServed) {
   EXPECT_TRUE(is_read_as(reading, Cause::unknown));
   EXPECT_GT(probability_of(reading, Cause::served), 0.3) << "it remains the first of the candidates";
   EXPECT_GT(probability_of(reading, Cause::connection_limit), 0.02);
+}
+
+/// A scan over more endpoints than the ledger remembers must not take away what it knows of the servers.
+TEST(ScanStory, TakesNoServersHistory) {
+  const auto confidence_beside = [](const std::function<void(Conversation&)>& probe) {
+    Story story;
+    for (int i = 0; i < 12; ++i) story.serve(client(10 + i), 1.0 + i, 0.5);
+    for (int i = 0; i < 3; ++i) story.refuse(client(1), 2.5 + 3.0 * i);
+    for (int i = 0; probe && i < 200; ++i) {
+      probe(story.connect(client(99), 20.0 + 0.01 * i, {address4(static_cast<std::uint8_t>(i), 7), 80}));
+    }
+    Conversation& last = story.refuse(client(1), 40.0);
+    story.serve(client(9), 60.0);
+    AnalysisOptions few;
+    few.ledger.capacity_servers = 8;
+    const Readings readings = story.read({.analysis = few});
+    EXPECT_TRUE(is_read_as(readings.of(last), Cause::acl_denied));
+    return readings.of(last).diagnosis.confidence;
+  };
+  const double alone = confidence_beside(nullptr);
+  const auto meets_reset = [](std::uint8_t flags) {
+    return [flags](Conversation& talk) {
+      talk.client(flags);
+      talk.server(kRst | kAck);
+    };
+  };
+  EXPECT_EQ(confidence_beside(meets_reset(kSyn)), alone);
+  EXPECT_EQ(confidence_beside(meets_reset(kAck)), alone);
+  EXPECT_EQ(confidence_beside(meets_reset(kFin)), alone);
+  EXPECT_EQ(confidence_beside(meets_reset(kFin | kPsh)), alone);
+  EXPECT_EQ(confidence_beside([](Conversation& talk) { talk.client(kAck); }), alone) << "filtered";
 }
 
 }  // namespace
