@@ -15,6 +15,8 @@ struct EncoderOptions {
   bool banner = true;                   ///< write doorslam.banner, what the server said first
   std::string version = {};             ///< observer.version: doorslam's own; left out when empty
   std::string observer_name = {};       ///< observer.name: which sensor; left out when empty
+
+  friend bool operator==(const EncoderOptions&, const EncoderOptions&) = default;
 };
 
 /// Turns a diagnosed connection into one line of NDJSON in the form of the Elastic Common Schema.

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "flowtable/prefetch.h"
 #include "pipeline/diagnose/capture_quality.h"
 #include "pipeline/diagnose/evidence_loss.h"
 #include "pipeline/diagnose/first_reading.h"
+#include "pipeline/diagnose/stray.h"
 #include "pipeline/diagnose/verdict.h"
 
 namespace doorslam::diagnose {
@@ -26,13 +28,30 @@ constexpr std::size_t kLookAhead = 8;
 /// Behind its last packet, one more may have been on its way.
 constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
 
+/// Some server had it among its connections, as far as can be told.
+bool was_accepted(const tcp::ConnectionSummary& summary, Ending ending) {
+  switch (ending) {
+    case Ending::syn_unanswered:
+    case Ending::syn_reset:
+    case Ending::syn_icmp:
+    case Ending::half_open_abandoned:
+      return false;
+    default:
+      return !is_stray(summary);
+  }
+}
+
 }  // namespace
 
 Analysis::Analysis(const AnalysisOptions& options, SignatureScanner* scanner)
     : options_(options), scanner_(scanner), ledger_(options.ledger) {}
 
 void Analysis::reconfigure(const AnalysisOptions& options, std::shared_ptr<SignatureScanner> scanner) {
-  options_ = options;
+  AnalysisOptions now = options;
+  now.lingered_ns = options_.lingered_ns;
+  now.ledger = options_.ledger;
+  now.ledger.window_ns = options.ledger.window_ns;
+  options_ = now;
   if (own_scanner_) replaced_.push_back({.scanner = std::move(own_scanner_), .waited = waited_});
   own_scanner_ = std::move(scanner);
   scanner_ = own_scanner_.get();
@@ -41,11 +60,10 @@ void Analysis::reconfigure(const AnalysisOptions& options, std::shared_ptr<Signa
 
 /// The words of a connection that waits lie in the database of the scanner that has read them.
 void Analysis::drop_unused_scanners() {
-  const auto is_judged = [&](Lane lane) {
-    const auto i = static_cast<std::size_t>(lane);
-    return waited_[i] - pending_[i].size() >= replaced_.front().waited[i];
-  };
-  while (!replaced_.empty() && is_judged(Lane::lingered) && is_judged(Lane::at_once)) replaced_.pop_front();
+  if (replaced_.empty()) return;
+  Queue* const first = first_by(&Pending::number, std::span(pending_));
+  const std::uint64_t judged = first == nullptr ? waited_ : first->front().number;
+  while (!replaced_.empty() && judged >= replaced_.front().waited) replaced_.pop_front();
 }
 
 void Analysis::collect(tcp::EventBatch& batch) {
@@ -101,23 +119,45 @@ std::shared_ptr<const tcp::FrameTrace> Analysis::hold_frames(const Evidence* evi
 }
 
 void Analysis::advance(TimeNs watermark_ns, std::vector<DiagnosedConnection>& out, std::uint64_t number) {
-  drop_unused_scanners();
-  follow_up_to(watermark_ns, number, out);
-  judge_due(watermark_ns - 1, out);
+  advance_some(std::numeric_limits<std::size_t>::max(), watermark_ns, out, number);
 }
 
-void Analysis::follow_up_to(TimeNs watermark_ns, std::uint64_t number, std::vector<DiagnosedConnection>& out) {
-  if (!std::is_sorted(arrivals_.begin(), arrivals_.end())) std::sort(arrivals_.begin(), arrivals_.end());
-  std::size_t next = 0;
+bool Analysis::advance_some(std::size_t most, TimeNs watermark_ns, std::vector<DiagnosedConnection>& out,
+                            std::uint64_t number) {
+  drop_unused_scanners();
+  order_arrivals();
   const auto is_final = [&](const Arrival& a) {
     return a.time_ns < watermark_ns || (a.time_ns == watermark_ns && a.event->number <= number);
   };
-  for (; next < arrivals_.size() && is_final(arrivals_[next]); ++next) {
-    if (next + kLookAhead < arrivals_.size()) expect(arrivals_[next + kLookAhead]);
-    if (next + kLookAhead / 2 < arrivals_.size()) expect_note(arrivals_[next + kLookAhead / 2]);
-    follow(arrivals_[next], out);
+  for (std::size_t steps = 0;; ++steps) {
+    const bool follows = followed_ < arrivals_.size() && is_final(arrivals_[followed_]);
+    // Judged before, not after: what is known then must not depend on how the events came in batches.
+    const TimeNs now_ns = (follows ? arrivals_[followed_].time_ns : watermark_ns) - 1;
+    Queue* const due = due_first();
+    const bool judges = due != nullptr && due->front().due_ns <= now_ns;
+    if (!follows && !judges) break;
+    if (steps == most) return true;
+    if (judges) {
+      judge_next(*due, due->front().due_ns, out);
+    } else {
+      follow_next(out);
+    }
   }
-  keep_late(next);
+  drop_followed();
+  return false;
+}
+
+/// Where some of them have been followed, all are in order.
+void Analysis::order_arrivals() {
+  if (followed_ != 0 || std::is_sorted(arrivals_.begin(), arrivals_.end())) return;
+  std::sort(arrivals_.begin(), arrivals_.end());
+}
+
+void Analysis::follow_next(std::vector<DiagnosedConnection>& out) {
+  const std::size_t next = followed_++;
+  if (next + kLookAhead < arrivals_.size()) expect(arrivals_[next + kLookAhead]);
+  if (next + kLookAhead / 2 < arrivals_.size()) expect_note(arrivals_[next + kLookAhead / 2]);
+  follow(arrivals_[next], out);
 }
 
 /// Fetches what will be read first of an event that comes soon.
@@ -137,9 +177,9 @@ void Analysis::expect_note(const Arrival& arrival) const noexcept {
 }
 
 /// What is later than the watermark goes on to the next advance; the batches' memory is used again.
-void Analysis::keep_late(std::size_t first) {
+void Analysis::drop_followed() {
   tcp::EventBatch late;
-  for (std::size_t i = first; i < arrivals_.size(); ++i) {
+  for (std::size_t i = followed_; i < arrivals_.size(); ++i) {
     ConnectionEvent& event = late.events.emplace_back(*arrivals_[i].event);
     if (arrivals_[i].evidence == nullptr) continue;
     event.evidence = static_cast<std::int32_t>(late.evidence.size());
@@ -153,22 +193,27 @@ void Analysis::keep_late(std::size_t first) {
   held_count_ = 0;
   held_frame_octets_ = 0;
   arrivals_.clear();
+  followed_ = 0;
   collect(late);
 }
 
 void Analysis::finish(std::vector<DiagnosedConnection>& out) {
-  follow_up_to(std::numeric_limits<TimeNs>::max(), std::numeric_limits<std::uint64_t>::max(), out);
+  order_arrivals();
+  while (followed_ < arrivals_.size()) {
+    judge_due(arrivals_[followed_].time_ns - 1, out);
+    follow_next(out);
+  }
+  drop_followed();
   // Nothing more can come for which one would have to wait longer than another.
+  const auto oldest = [this] { return first_by(&Pending::number, std::span(pending_)); };
   TimeNs judged_ns = 0;
-  for (auto* next = first_by(&Pending::number); next != nullptr; next = first_by(&Pending::number)) {
+  for (Queue* next = oldest(); next != nullptr; next = oldest()) {
     judged_ns = std::max(judged_ns, next->front().due_ns);
     judge_next(*next, judged_ns, out);
   }
 }
 
 void Analysis::follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out) {
-  // Judged before, not after: what is known then must not depend on how the events came in batches.
-  judge_due(arrival.time_ns - 1, out);
   if (arrival.event->kind == tcp::EventKind::established) {
     ledger_.accepted(arrival.event->summary, arrival.time_ns);
   } else {
@@ -215,34 +260,51 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
       .words = words};
   if (tells_nothing(summary, evidence, ending)) return judge_one(pending, arrival.time_ns, out);
   if (waiting() >= std::max<std::size_t>(options_.capacity_pending, 1)) {
-    ++counters_.judged_early;
-    judge_next(*due_first(), arrival.time_ns, out);
+    judge_early(arrival.time_ns, out);
   }
   wait(std::move(pending), lane_of(summary, ending), arrival.time_ns);
 }
 
 Analysis::Lane Analysis::lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept {
   const bool met_icmp = ending == Ending::syn_icmp && summary.end_reason == tcp::EndReason::expired;
-  return summary.end_reason == tcp::EndReason::closed || met_icmp ? Lane::lingered : Lane::at_once;
+  const bool lingered = summary.end_reason == tcp::EndReason::closed || met_icmp;
+  if (was_accepted(summary, ending)) return lingered ? Lane::lingered : Lane::at_once;
+  return lingered ? Lane::lingered_unaccepted : Lane::at_once_unaccepted;
+}
+
+/// Makes room for one more. What a server had accepted keeps its time as long as there is something else.
+void Analysis::judge_early(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
+  ++counters_.judged_early;
+  const std::span<Queue> all(pending_);
+  Queue* first = first_by(&Pending::due_ns, all.subspan(static_cast<std::size_t>(Lane::lingered_unaccepted)));
+  if (first == nullptr) first = due_first();
+  judge_next(*first, now_ns, out);
 }
 
 void Analysis::wait(Pending&& pending, Lane lane, TimeNs now_ns) {
-  const flowtable::DurationNs over = lane == Lane::lingered ? options_.lingered_ns : 0;
+  const bool lingered = lane == Lane::lingered || lane == Lane::lingered_unaccepted;
+  const flowtable::DurationNs over = lingered ? options_.lingered_ns : 0;
   pending.due_ns = now_ns + std::max<flowtable::DurationNs>(options_.settle_ns - over, 0);
-  pending.number = waited_[0] + waited_[1];
-  ++waited_[static_cast<std::size_t>(lane)];
+  pending.number = waited_++;
   pending_[static_cast<std::size_t>(lane)].push_back(std::move(pending));
 }
 
-std::size_t Analysis::waiting() const noexcept { return pending_[0].size() + pending_[1].size(); }
+std::size_t Analysis::waiting() const noexcept {
+  std::size_t sum = 0;
+  for (const Queue& queue : pending_) sum += queue.size();
+  return sum;
+}
 
-/// The lane whose first one has the lesser key; null where nobody waits.
+/// The queue whose first one has the least key, among equals the one that has waited longest; null where nobody waits.
 template <class Key>
-GrowingQueue<Analysis::Pending>* Analysis::first_by(Key Pending::*key) noexcept {
-  auto& [lingered, at_once] = pending_;
-  if (lingered.empty()) return at_once.empty() ? nullptr : &at_once;
-  if (at_once.empty()) return &lingered;
-  return at_once.front().*key < lingered.front().*key ? &at_once : &lingered;
+Analysis::Queue* Analysis::first_by(Key Pending::*key, std::span<Queue> queues) noexcept {
+  const auto rank = [key](Queue& queue) { return std::pair(queue.front().*key, queue.front().number); };
+  Queue* first = nullptr;
+  for (Queue& queue : queues) {
+    if (queue.empty()) continue;
+    if (first == nullptr || rank(queue) < rank(*first)) first = &queue;
+  }
+  return first;
 }
 
 Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t server_port, Ending ending) {
@@ -293,7 +355,7 @@ void Analysis::judge_due(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
 }
 
 /// What waits has waited for seconds: fetches what the next judgements will read first.
-void Analysis::expect_judgements(const GrowingQueue<Pending>& pending) const noexcept {
+void Analysis::expect_judgements(const Queue& pending) const noexcept {
   const auto fetch = [](const void* place, std::size_t octets) {
     for (std::size_t i = 0; i < octets; i += 64) flowtable::prefetch_line(static_cast<const char*>(place) + i);
   };
@@ -307,7 +369,7 @@ void Analysis::expect_judgements(const GrowingQueue<Pending>& pending) const noe
   for (const SideEvidence& side : next.evidence->side) fetch(&side, 4 * 64);
 }
 
-void Analysis::judge_next(GrowingQueue<Pending>& pending, TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
+void Analysis::judge_next(Queue& pending, TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
   expect_judgements(pending);
   judge_one(pending.front(), now_ns, out);
   pending.pop_front();

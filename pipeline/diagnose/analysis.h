@@ -30,14 +30,17 @@ struct AnalysisOptions {
   flowtable::DurationNs settle_ns = 12 * flowtable::kSecondNs;  ///< packet time between an end and its judgement
   /// How long the tracker waits for late packets before it tells of a connection that has closed; within settle_ns.
   flowtable::DurationNs lingered_ns = 5 * flowtable::kSecondNs;
-  std::size_t capacity_pending = 16'384;  ///< connections that wait; beyond it the oldest is judged early
-  std::size_t banner_length = 200;        ///< characters of the server's first words that are told, 0: none
-  bool tells_served = true;               ///< plainly served connections get readings; else they are only counted
-  bool contributions = false;             ///< keep with each reading what was added up for it
+  /// Connections that wait; beyond it the oldest is judged early, of those that no server accepted where there are any.
+  std::size_t capacity_pending = 16'384;
+  std::size_t banner_length = 200;  ///< characters of the server's first words that are told, 0: none
+  bool tells_served = true;         ///< plainly served connections get readings; else they are only counted
+  bool contributions = false;       ///< keep with each reading what was added up for it
   /// Octets of frames that connections may hold at a time, from their end until nobody has their reading any more;
   /// beyond it, connections go without.
   std::size_t frame_memory = std::size_t{64} << 20U;
   LedgerOptions ledger;
+
+  friend bool operator==(const AnalysisOptions&, const AnalysisOptions&) = default;
 };
 
 struct AnalysisCounters {
@@ -63,12 +66,18 @@ class Analysis {
   void advance(flowtable::TimeNs watermark_ns, std::vector<DiagnosedConnection>& out,
                std::uint64_t number = std::numeric_limits<std::uint64_t>::max());
 
+  /// As advance(), but goes `most` steps at most, each of one event or one judgement, for a caller that has others to
+  /// answer in between. True: there is more to do; to be called again with the same times before anything is collected.
+  bool advance_some(std::size_t most, flowtable::TimeNs watermark_ns, std::vector<DiagnosedConnection>& out,
+                    std::uint64_t number = std::numeric_limits<std::uint64_t>::max());
+
   /// The source has ended, and advance() has come to its last packet: judges everything that waits with what is known,
   /// in the order in which it ended.
   void finish(std::vector<DiagnosedConnection>& out);
 
-  /// From now on other thresholds and signatures; the ledger keeps its size. The scanner is kept for as long as
-  /// connections wait whose words it has read, and the readings of one call of advance() more.
+  /// From now on other thresholds and signatures; the ledger keeps its size, and the tracker, which goes on as it
+  /// began, its time for late packets. The scanner is kept for as long as connections wait whose words it has read, and
+  /// the readings of one call of advance() more.
   void reconfigure(const AnalysisOptions& options, std::shared_ptr<SignatureScanner> scanner);
 
   /// The sensor lost packets: connections that were under way then are judged with that in mind. To be told before the
@@ -81,6 +90,8 @@ class Analysis {
     return counters;
   }
   const Ledger& ledger() const noexcept { return ledger_; }
+  /// Those in force.
+  const AnalysisOptions& options() const noexcept { return options_; }
 
  private:
   /// An event that was collected.
@@ -110,10 +121,10 @@ class Analysis {
     WordHits server;
     WordHits client;
   };
-  /// Whether the tracker has held the end back; with each kind, the connections come in the order in which they are
-  /// due.
-  enum class Lane : std::uint8_t { lingered, at_once };
-  static constexpr std::size_t kLanes = 2;
+  /// Whether the tracker has held the end back, and whether a server had accepted: of each kind, the connections come
+  /// in the order in which they are due. What no server accepted comes by the thousand with a scan or a flood.
+  enum class Lane : std::uint8_t { lingered, at_once, lingered_unaccepted, at_once_unaccepted };
+  static constexpr std::size_t kLanes = 4;
   /// A connection that waits for its judgement.
   struct Pending {
     tcp::ConnectionSummary summary;
@@ -123,23 +134,26 @@ class Analysis {
     Outcome outcome = Outcome::served;
     bool hung_up_soon = false;
     flowtable::TimeNs due_ns = 0;
-    std::uint64_t number = 0;  ///< in the order in which they began to wait, over both lanes
+    std::uint64_t number = 0;  ///< in the order in which they began to wait, over all lanes
     Words words;
   };
+  using Queue = GrowingQueue<Pending>;
 
-  void follow_up_to(flowtable::TimeNs watermark_ns, std::uint64_t number, std::vector<DiagnosedConnection>& out);
+  void order_arrivals();
+  void follow_next(std::vector<DiagnosedConnection>& out);
+  void drop_followed();
   void expect(const Arrival& arrival) const noexcept;
   void expect_note(const Arrival& arrival) const noexcept;
   static Lane lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept;
   void wait(Pending&& pending, Lane lane, flowtable::TimeNs now_ns);
   std::size_t waiting() const noexcept;
   template <class Key>
-  GrowingQueue<Pending>* first_by(Key Pending::*key) noexcept;
-  GrowingQueue<Pending>* due_first() noexcept { return first_by(&Pending::due_ns); }
-  void expect_judgements(const GrowingQueue<Pending>& pending) const noexcept;
+  static Queue* first_by(Key Pending::*key, std::span<Queue> queues) noexcept;
+  Queue* due_first() noexcept { return first_by(&Pending::due_ns, std::span(pending_)); }
+  void judge_early(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
+  void expect_judgements(const Queue& pending) const noexcept;
   void follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
   void follow_end(const Arrival& arrival, std::vector<DiagnosedConnection>& out);
-  void keep_late(std::size_t first);
   void bound_frames(tcp::EventBatch& batch);
   packet::ByteView frames_of(const tcp::Evidence* evidence) const noexcept;
   std::shared_ptr<const tcp::FrameTrace> hold_frames(const tcp::Evidence* evidence);
@@ -147,13 +161,13 @@ class Analysis {
   void mark_server(const tcp::ConnectionSummary& summary, const tcp::Evidence& evidence, Ending ending);
   void tell_served(const Arrival& arrival, double confidence, std::vector<DiagnosedConnection>& out) const;
   void judge_due(flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
-  void judge_next(GrowingQueue<Pending>& pending, flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
+  void judge_next(Queue& pending, flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
   void judge_one(Pending& pending, flowtable::TimeNs now_ns, std::vector<DiagnosedConnection>& out);
 
-  /// A scanner that has been replaced, and the number of connections that had begun to wait by then, by Lane.
+  /// A scanner that has been replaced, and the number of connections that had begun to wait by then.
   struct Replaced {
     std::shared_ptr<SignatureScanner> scanner;
-    std::array<std::uint64_t, kLanes> waited{};
+    std::uint64_t waited = 0;
   };
   void drop_unused_scanners();
 
@@ -167,11 +181,12 @@ class Analysis {
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;
   std::vector<Arrival> arrivals_;
-  std::array<GrowingQueue<Pending>, kLanes> pending_;  ///< by Lane
+  std::size_t followed_ = 0;           ///< of arrivals_, the first so many
+  std::array<Queue, kLanes> pending_;  ///< by Lane
   Recycler<tcp::Evidence> evidence_memory_;
   std::size_t held_frame_octets_ = 0;                                                    ///< in held_
   std::shared_ptr<std::size_t> shared_frame_octets_ = std::make_shared<std::size_t>(0);  ///< in readings and pending_
-  std::array<std::uint64_t, kLanes> waited_{};  ///< connections that were ever put into pending_
+  std::uint64_t waited_ = 0;  ///< connections that were ever put into pending_
 };
 
 }  // namespace doorslam::diagnose

@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// Events of one worker a round: as many as fit into the cache with what is made of them.
 constexpr std::size_t kEventsPerRound = 4096;
+/// Events followed and connections judged a round: what takes longer would keep the watchdog and the commands waiting.
+constexpr std::size_t kStepsPerRound = 4096;
 /// Events that wait for the watermark before the others are left in their rings.
 constexpr std::size_t kMostHeld = std::size_t{1} << 18U;
 constexpr auto kNap = 1ms;
@@ -44,7 +46,6 @@ void AnalysisThread::note_loss(const diagnose::CaptureLoss& loss, std::uint64_t 
   post([this, loss, at_ports](diagnose::Analysis& analysis) {
     analysis.note_loss(loss);
     sink_.note_port_losses(at_ports);
-    ++counters_.losses_noted;
   });
 }
 
@@ -59,7 +60,7 @@ void AnalysisThread::run() {
   while (true) {
     const bool last = finishing_.load(std::memory_order_acquire);
     if (has_commands_.load(std::memory_order_acquire)) run_commands();
-    const bool idle = round() == 0;
+    const bool idle = !round();
     // One that takes nothing of what waits is no progress.
     if (!idle || std::none_of(sources_.begin(), sources_.end(), has_waiting)) {
       rounds_.fetch_add(1, std::memory_order_relaxed);
@@ -106,7 +107,12 @@ bool AnalysisThread::aims_ahead() const noexcept {
   return aim_ns_ != kNoTime && aim_ns_ != kAllCovered && aim_ns_ > counters_.watermark_ns + 1;
 }
 
-std::size_t AnalysisThread::round() {
+/// False: there was nothing to do.
+bool AnalysisThread::round() {
+  if (advancing_) {
+    advance();
+    return true;
+  }
   // An aim that moves nothing is not worth what it makes the workers owe.
   if (!aims_ahead() || std::none_of(sources_.begin(), sources_.end(), owes)) take_aim();
   std::size_t taken = 0;
@@ -127,13 +133,22 @@ std::size_t AnalysisThread::round() {
     // Packets of that very time may still come. When all end, order is given up: the ends that are here are judged, for
     // each round that held them would move them all.
     counters_.watermark_ns = std::max(counters_.watermark_ns, hurried ? aim_ns_ : aim_ns_ - 1);
-    analysis_.advance(counters_.watermark_ns, readings_);
+    advance();
+  } else if (taken > 0) {
+    publish();
+  }
+  return taken > 0 || advancing_;
+}
+
+/// Goes on towards the watermark.
+void AnalysisThread::advance() {
+  advancing_ = analysis_.advance_some(kStepsPerRound, counters_.watermark_ns, readings_);
+  give_out();
+  if (!advancing_) {
     held_ = 0;
-    give_out();
     sink_.advance(counters_.watermark_ns);
   }
-  if (taken > 0 || moved) publish();
-  return taken;
+  publish();
 }
 
 void AnalysisThread::give_out() {

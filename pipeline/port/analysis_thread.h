@@ -72,7 +72,8 @@ class AnalysisThread {
   static bool owes(const Source& source) noexcept;
   static bool has_waiting(const Source& source) noexcept;
   bool aims_ahead() const noexcept;
-  std::size_t round();
+  bool round();
+  void advance();
   void give_out();
   void run_commands();
   void publish();
@@ -82,6 +83,7 @@ class AnalysisThread {
   ReadingSink& sink_;
   flowtable::TimeNs aim_ns_ = flowtable::kNoTime;  ///< the next watermark, once nothing is owed
   std::size_t held_ = 0;                           ///< events that the analysis holds until then
+  bool advancing_ = false;                         ///< the analysis has not come to the watermark yet
   std::vector<diagnose::DiagnosedConnection> readings_;
   AnalysisThreadCounters counters_;
   Published<AnalysisThreadCounters> published_;

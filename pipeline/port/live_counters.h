@@ -78,12 +78,9 @@ struct AnalysisThreadCounters {
   diagnose::AnalysisCounters analysis;
   std::uint64_t readings = 0;  ///< given to the outputs
   std::array<std::uint64_t, diagnose::kCauseCount> readings_by_cause{};
-  std::uint64_t losses_noted = 0;    ///< intervals in which packets or events were lost
   std::int64_t watermark_ns = 0;     ///< packet time up to which all is judged that can be
   std::int64_t lag_ns = 0;           ///< how far that is behind the newest packet
   std::uint64_t waiting_events = 0;  ///< in the rings when it last looked
-  std::uint64_t reloads = 0;
-  std::uint64_t reloads_refused = 0;
 };
 
 /// Everything at one time. Figures of one thread belong together; those of different threads are read one after the

@@ -16,18 +16,18 @@ namespace {
 using config::Key;
 using config::Settings;
 
-/// All that Sensor::reload hands on. The ledger's capacities are not among it: Analysis::reconfigure leaves them.
-auto handed_on(const Settings& settings) {
-  const diagnose::AnalysisOptions analysis = config::analysis_options(settings);
-  const alert::IncidentOptions incidents = config::incident_options(settings);
-  const alert::EncoderOptions encoders = config::encoder_options(settings, "");
-  return std::tuple(std::tuple(analysis.settle_ns, analysis.capacity_pending, analysis.banner_length,
-                               analysis.contributions, analysis.frame_memory, analysis.ledger.window_ns),
-                    std::tuple(incidents.update_interval_ns, incidents.quiet_ns, incidents.flap_ns,
-                               incidents.fold_wait_ns, incidents.sample_clients, incidents.fold_ports,
-                               incidents.fold_servers, incidents.max_open, incidents.frame_samples, incidents.expected),
-                    std::tuple(encoders.community_id_seed, encoders.banner, encoders.observer_name),
-                    config::signature_paths(settings));
+/// What is in force of a sensor that began with the first settings and then read the others.
+auto in_force(const Settings& first, const Settings& now) {
+  diagnose::Analysis analysis(config::analysis_options(first), nullptr);
+  analysis.reconfigure(config::analysis_options(now), nullptr);
+  return std::tuple(analysis.options(), config::incident_options(now), config::encoder_options(now, ""),
+                    config::signature_paths(now));
+}
+
+auto open_outputs(const CommandLine& line) {
+  return Outputs::open(
+      line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; },
+      flowtable::HashKey::fixed());
 }
 
 /// A value that the key allows and that is not its default.
@@ -56,9 +56,9 @@ TEST(Reload, ChangesTheKeysThatSayItAndNoOthers) {
     Settings after = before;
     ASSERT_TRUE(after.override_with(std::string(key.name) + "=" + another_value(key))) << key.name;
     ASSERT_NE(after.value(key), before.value(key)) << key.name;
-    const bool in_force = handed_on(after) != handed_on(before);
+    const bool taken = in_force(before, after) != in_force(before, before);
     const std::vector<std::string> left = keys_that_need_a_restart(before, after);
-    EXPECT_EQ(left, in_force ? std::vector<std::string>() : std::vector{std::string(key.name)});
+    EXPECT_EQ(left, taken ? std::vector<std::string>() : std::vector{std::string(key.name)});
   }
 }
 
@@ -67,8 +67,7 @@ TEST(Reload, ReachesTheRecords) {
   CommandLine line;
   line.quiet = true;
   line.flows = folder / "flows";
-  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; },
-                               flowtable::HashKey::fixed());
+  auto outputs = open_outputs(line);
   ASSERT_TRUE(outputs) << outputs.error().message;
   diagnose::DiagnosedConnection reading = alert::sample::classic();
   reading.diagnosis.banner = "421 too many connections";
@@ -97,8 +96,7 @@ TEST(Rotation, OpensTheAlertsAnewWhereTheFlowsCannotBe) {
   line.command = CommandLine::Command::run;
   line.flows = folder / "flows/flows.ndjson";
   line.alerts = folder / "alerts.ndjson";
-  auto outputs = Outputs::open(line, Settings(), [](NoticeLevel, const std::string& what) { ADD_FAILURE() << what; },
-                               flowtable::HashKey::fixed());
+  auto outputs = open_outputs(line);
   ASSERT_TRUE(outputs) << outputs.error().message;
   std::filesystem::rename(folder / "flows", folder / "gone");
   std::filesystem::rename(line.alerts, folder / "alerts.ndjson.1");

@@ -86,6 +86,28 @@ TEST(Analysis, ReadsTheSameWhereEventsWaitForTheWatermark) {
   EXPECT_EQ(in_full(readings), in_full(story.read()));
 }
 
+/// Step by step, so that others can be answered in between.
+TEST(Analysis, ReadsTheSameInSmallSteps) {
+  const Story story = varied_story();
+  const std::vector<Segment> segments = story.segments();
+  for (const std::size_t most : {1, 3, 1000}) {
+    Tracked tracked = track(segments);
+    Analysis analysis({}, nullptr);
+    analysis.collect(tracked.batch);
+    Readings readings;
+    for (TimeNs now = kStart; now < segments.back().time_ns; now += 7 * kSecondNs) {
+      bool more = true;
+      while (more) {
+        const std::size_t before = readings.all.size();
+        more = analysis.advance_some(most, now, readings.all);
+        EXPECT_LE(readings.all.size() - before, most);
+      }
+    }
+    analysis.finish(readings.all);
+    EXPECT_EQ(in_full(readings), in_full(story.read()));
+  }
+}
+
 TEST(Analysis, ReadsTheSameWithTooManyWaitingHoweverTheEventsCome) {
   const Story story = varied_story();
   const AnalysisOptions few = few_may_wait(3);
@@ -219,6 +241,31 @@ TEST(Analysis, JudgesTheOldestEarlyAndCountsItWhenTooManyWait) {
   };
   EXPECT_LT(waited(refused.front()), seconds(8.0));
   EXPECT_GE(waited(refused.back()), seconds(10.0));
+}
+
+/// A flood of SYNs must not take the hindsight from those whom a server had accepted.
+TEST(Analysis, JudgesWhatNoServerAcceptedEarlyFirst) {
+  Story story;
+  Conversation& refused = story.refuse(client(1), 2.0);
+  std::vector<Conversation*> flood;
+  for (int i = 0; i < 30; ++i) {
+    Conversation& talk = *flood.emplace_back(&story.connect(client(10 + i), 2.1 + 0.01 * i));
+    if (i % 3 == 2) {  // a stray that meets a RST
+      talk.client(kAck);
+    } else {
+      talk.client(kSyn);
+    }
+    if (i % 3 == 1) {
+      talk.server(kSyn | kAck);
+      talk.client(kRst);
+    } else if (i % 2 == 0) {
+      talk.server(kRst);
+    }
+  }
+  story.serve(client(9), 60.0, 1.0);
+  const Readings readings = story.read({.analysis = few_may_wait(3)});
+  EXPECT_GE(readings.counters.judged_early, 25U);
+  EXPECT_GE(readings.of(refused).judged_ns - readings.of(refused).summary.end_ns, seconds(10.0));
 }
 
 TEST(Analysis, JudgesWhatWaitsWhenTheSourceEnds) {

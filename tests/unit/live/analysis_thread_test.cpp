@@ -5,6 +5,8 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <future>
+#include <memory>
 #include <thread>
 
 namespace doorslam::port {
@@ -16,7 +18,10 @@ constexpr flowtable::TimeNs kEnd = 1000 * flowtable::kSecondNs;
 
 class Count final : public ReadingSink {
  public:
-  void take(const std::vector<diagnose::DiagnosedConnection>& readings) override { readings_ += readings.size(); }
+  void take(const std::vector<diagnose::DiagnosedConnection>& readings) override {
+    if (readings.size() > largest_) largest_ = readings.size();
+    readings_ += readings.size();
+  }
   void advance(flowtable::TimeNs) override {}
   void note_port_losses(std::uint64_t) override {}
   void flush() override {}
@@ -30,9 +35,12 @@ class Count final : public ReadingSink {
     return false;
   }
   std::size_t readings() const { return readings_; }
+  /// The most that came at a time.
+  std::size_t largest() const { return largest_; }
 
  private:
   std::atomic<std::size_t> readings_{0};
+  std::atomic<std::size_t> largest_{0};
 };
 
 /// A connection that plainly was served and is cut off by the end of the run.
@@ -103,14 +111,14 @@ TEST(AnalysisThread, KeepsTheOrderOfAReplayToItsEnd) {
   EXPECT_EQ(run.sink.readings(), 100U);
 }
 
-/// False: not in a time that is ample.
-bool stops_counting_rounds(const AnalysisThread& thread) {
-  for (const auto until = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < until;) {
-    const std::uint64_t before = thread.rounds();
-    std::this_thread::sleep_for(100ms);
-    if (thread.rounds() == before) return true;
+/// Comes back when the thread has gone through a whole round, begun after the call. False: not in a time that is ample.
+bool goes_a_round(AnalysisThread& thread) {
+  for (int begun = 0; begun < 2; ++begun) {
+    const auto at_beginning = std::make_shared<std::promise<void>>();
+    thread.post([at_beginning](diagnose::Analysis&) { at_beginning->set_value(); });
+    if (at_beginning->get_future().wait_for(60s) != std::future_status::ready) return false;
   }
-  return false;
+  return true;
 }
 
 // What is to be taken out before the watermark moves may be more than may be held for a worker that lags.
@@ -123,24 +131,29 @@ TEST(AnalysisThread, TakesABacklogOfAllRingsThatIsMoreThanMayBeHeld) {
   EXPECT_TRUE(run.sink.comes_to(backlog));
   run.finish();
   EXPECT_EQ(run.sink.readings(), backlog);
+  EXPECT_LE(run.sink.largest(), 4096U) << "in pieces, between which the watchdog is answered";
 }
 
 TEST(AnalysisThread, LeavesInTheRingsWhatAWorkerThatLagsDoesNotLetItJudge) {
+  constexpr std::size_t kMostHeld = std::size_t{1} << 18U;
   constexpr std::size_t kFarMoreThanIsHeld = 1'000'000;
   TwoWorkers run;
   run.first.covered_ns = kEnd - flowtable::kSecondNs;
   run.second.covered_ns = kEnd + flowtable::kSecondNs;
   run.thread.start();
+  const auto taken = [&run] { return run.second.served.popped() + run.second.refusals.popped(); };
   std::size_t pushed = 0;
-  for (auto taken = std::chrono::steady_clock::now();
-       pushed < kFarMoreThanIsHeld && std::chrono::steady_clock::now() - taken < 500ms;) {
-    const std::size_t more = fill(run.second, 1 + pushed);
-    pushed += more;
-    if (more > 0) taken = std::chrono::steady_clock::now();
-    std::this_thread::sleep_for(1ms);
+  for (bool takes = true; takes && pushed < kFarMoreThanIsHeld;) {
+    pushed += fill(run.second, 1 + pushed);
+    const std::uint64_t before = taken();
+    ASSERT_TRUE(goes_a_round(run.thread));
+    takes = taken() != before;
   }
+  EXPECT_GT(taken(), kMostHeld) << "it takes what it may";
   EXPECT_LT(pushed, kFarMoreThanIsHeld);
-  EXPECT_TRUE(stops_counting_rounds(run.thread)) << "the watchdog is to see that events wait and none is taken";
+  const std::uint64_t rounds = run.thread.rounds();
+  ASSERT_TRUE(goes_a_round(run.thread));
+  EXPECT_EQ(run.thread.rounds(), rounds) << "the watchdog is to see that events wait and none is taken";
   run.first.covered_ns = kEnd + flowtable::kSecondNs;
   EXPECT_TRUE(run.sink.comes_to(pushed));
   run.finish();
