@@ -35,10 +35,41 @@ struct ServerFan {
   Slot folded = 0;
 };
 
+/// Things met lately, each with the time of the last meeting.
+template <class Thing>
+class Recent {
+ public:
+  void meet(const Thing& thing, TimeNs now) {
+    const auto known = std::find_if(met_.begin(), met_.end(), [&](const auto& one) { return one.first == thing; });
+    if (known == met_.end()) {
+      met_.emplace_back(thing, now);
+    } else {
+      known->second = now;
+    }
+  }
+  void forget_before(TimeNs time_ns) {
+    std::erase_if(met_, [time_ns](const auto& one) { return one.second < time_ns; });
+  }
+  template <class Predicate>
+  void erase_if(Predicate&& is_out) {
+    std::erase_if(met_, [&](const auto& one) { return is_out(one.first); });
+  }
+  std::size_t size() const noexcept { return met_.size(); }
+  /// In the order of their first meeting.
+  std::vector<Thing> things() const {
+    std::vector<Thing> things;
+    for (const auto& [thing, time_ns] : met_) things.push_back(thing);
+    return things;
+  }
+
+ private:
+  std::vector<std::pair<Thing, TimeNs>> met_;
+};
+
 /// What one client met with one cause lately, until it is a sweep.
 struct ClientFan {
-  std::vector<IpAddress> servers;
-  std::vector<Slot> incidents;
+  Recent<IpAddress> servers;
+  Recent<Slot> incidents;
 };
 
 /// What was served on an endpoint lately. Refusals are judged after a settle time, served connections at once: those
@@ -78,8 +109,9 @@ void erase_value(std::vector<Slot>& slots, Slot slot) {
 }  // namespace
 
 double CaptureQuality::loss_ratio() const noexcept {
-  const std::uint64_t all = gap_bytes + payload_bytes;
-  return all == 0 ? 0.0 : static_cast<double>(gap_bytes) / static_cast<double>(all);
+  if (gap_bytes == 0) return 0.0;
+  // A FIN that was lost is a gap, and no payload.
+  return static_cast<double>(gap_bytes) / static_cast<double>(std::max(payload_bytes, gap_bytes));
 }
 
 std::string_view action_name(AlertAction action) noexcept {
@@ -329,21 +361,20 @@ class IncidentLog::Impl {
     }
     if (open_.at(slot).scope() == IncidentScope::client) return;
     ClientFan& sweep = client_fans_.touch({client, cause});
-    if (std::find(sweep.servers.begin(), sweep.servers.end(), server) == sweep.servers.end()) {
-      sweep.servers.push_back(server);
-    }
-    if (std::find(sweep.incidents.begin(), sweep.incidents.end(), slot) == sweep.incidents.end()) {
-      sweep.incidents.push_back(slot);
-      // Incidents that closed or folded meanwhile would make the list grow with every new port.
-      if (sweep.incidents.size() > kSweepIncidents)
-        std::erase_if(sweep.incidents, [&](Slot s) { return !open_.contains(s); });
-    }
+    sweep.servers.meet(server, connection.judged_ns);
+    sweep.incidents.meet(slot, connection.judged_ns);
+    // Incidents that closed or folded meanwhile would make the list grow with every new port.
+    if (sweep.incidents.size() > kSweepIncidents) sweep.incidents.erase_if([&](Slot s) { return !open_.contains(s); });
     if (sweep.servers.size() <= options_.fold_servers) return;
-    std::vector<Slot> parts = sweep.incidents;
-    std::erase_if(parts, [&](Slot part) {
+    // One server a day is no sweep.
+    sweep.servers.forget_before(connection.judged_ns - options_.quiet_ns);
+    if (sweep.servers.size() <= options_.fold_servers) return;
+    sweep.incidents.forget_before(connection.judged_ns - options_.quiet_ns);
+    sweep.incidents.erase_if([&](Slot part) {
       const auto found = open_.find(part);
       return found == open_.end() || !found->second.concerns_only(client);
     });
+    const std::vector<Slot> parts = sweep.incidents.things();
     client_fans_.erase({client, cause});
     if (!parts.empty()) merge(IncidentScope::client, connection, parts, out);
   }

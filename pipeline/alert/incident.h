@@ -49,7 +49,7 @@ struct CaptureQuality {
   std::uint64_t mid_stream = 0;        ///< connections without their beginning
   std::uint64_t with_gaps = 0;         ///< connections with octets that were acknowledged but never seen
   std::uint64_t gap_bytes = 0;         ///< those octets
-  std::uint64_t payload_bytes = 0;     ///< octets that were seen
+  std::uint64_t payload_bytes = 0;     ///< octets that were sent, those among them
   std::uint64_t duplicates = 0;        ///< mirror duplicates dropped
   std::uint64_t evidence_missing = 0;  ///< connections whose evidence found no room
   std::uint64_t expected = 0;          ///< refusals that are in no incident because IncidentOptions::expected says so

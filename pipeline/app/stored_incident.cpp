@@ -149,7 +149,7 @@ void take_counts(const json& record, Incident& incident) {
   const double lost = ratio(quality, "loss_ratio");
   if (lost > 0.0) {
     const auto octets = static_cast<double>(incident.quality.gap_bytes);
-    incident.quality.payload_bytes = static_cast<std::uint64_t>(octets / lost - octets);
+    incident.quality.payload_bytes = static_cast<std::uint64_t>(octets / lost);
   }
 }
 

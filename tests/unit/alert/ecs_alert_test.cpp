@@ -21,7 +21,7 @@ std::vector<AlertEvent> classic_incident() {
   auto served = sample::connection(diagnose::Cause::served, sample::endpoint("192.0.2.21", 1),
                                    sample::endpoint("198.51.100.5", 21), sample::kEpoch + sample::kS);
   served.summary.side[0].gap_bytes = 10;
-  served.summary.side[0].payload_bytes = 90;
+  served.summary.side[0].payload_bytes = 100;
   log.observe(served, events);
   log.finish(events);
   return events;

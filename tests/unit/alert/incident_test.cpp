@@ -6,6 +6,8 @@
 #include "pipeline/alert/bounded_map.h"
 #include "pipeline/alert/distinct_sketch.h"
 #include "pipeline/alert/incident.h"
+#include "pipeline/alert/open_incident.h"
+#include "tests/support/segment_scenario.h"
 #include "tests/unit/alert/sample.h"
 
 namespace doorslam::alert {
@@ -158,7 +160,6 @@ TEST(IncidentLog, ClosesWhenQuietAndOpensAnew) {
   EXPECT_NE(feed.events.front().incident.id, feed.events.back().incident.id);
 }
 
-/// How often the caller asks for the time must not show: live and replayed input give the same alerts.
 /// A refusal every six minutes, where five are quiet: one incident that stays open, not ten an hour.
 TEST(IncidentLog, StaysOpenLongerForWhatComesAndGoes) {
   const auto opened_in = [](IncidentOptions options, flowtable::DurationNs apart) {
@@ -174,6 +175,7 @@ TEST(IncidentLog, StaysOpenLongerForWhatComesAndGoes) {
   EXPECT_EQ(opened_in({.flap_ns = 0}, 360 * kS), 40U);
 }
 
+/// How often the caller asks for the time must not show: live and replayed input give the same alerts.
 TEST(IncidentLog, DoesNotDependOnHowOftenTimeIsTold) {
   Feed seldom;
   Feed often;
@@ -358,6 +360,44 @@ TEST(Folding, MakesOneAlertOfASweepOverManyServers) {
   EXPECT_EQ(incident.distinct_ports.count, 1U);
 }
 
+/// One server a day is no sweep, however many days go by; nor is what refused before that.
+TEST(Folding, ForgetsWhatAClientMetLongAgo) {
+  Feed feed({.quiet_ns = 300 * kS, .flap_ns = 0, .fold_servers = 3});
+  const auto meet = [&feed](std::uint32_t server, flowtable::DurationNs at) {
+    feed.put(Cause::port_closed, endpoint("192.0.2.66", 1), endpoint(numbered(server), 8080), at);
+  };
+  for (std::uint32_t day = 0; day < 20; ++day) {
+    meet(day, day * 86'400 * kS);
+    meet(day, (day * 86'400 + 3) * kS);
+  }
+  EXPECT_TRUE(std::ranges::all_of(
+      feed.events, [](const AlertEvent& event) { return event.incident.scope == IncidentScope::endpoint; }));
+  for (std::uint32_t i = 0; i < 4; ++i) meet(100 + i, (20 * 86'400 + i) * kS);
+  feed.log.finish(feed.events);
+  const Incident& sweep = feed.events.back().incident;
+  EXPECT_EQ(sweep.scope, IncidentScope::client) << "four at a time are one";
+  EXPECT_EQ(sweep.distinct_servers.count, 4U);
+}
+
+/// Which of too many clients are told one by one must not hang on where a hash has put them.
+TEST(Folding, TellsTheSameWhateverTheHash) {
+  const auto told_with = [](const flowtable::HashKey& key) {
+    Feed feed({.exact_clients = 8, .fold_ports = 3, .hash_key = key});
+    for (std::uint32_t i = 0; i < 200; ++i) {
+      const auto port = static_cast<std::uint16_t>(1 + i % 5);
+      feed.put(Cause::silent_drop, endpoint(numbered(i * 7919 % 61), 1), endpoint("198.51.100.9", port), i * kMs);
+    }
+    feed.log.finish(feed.events);
+    std::string told;
+    for (const ClientTally& tally : feed.events.back().incident.sample_clients) {
+      told += std::to_string(tally.address.octets[3]) + ':' + std::to_string(tally.refused) + ' ';
+    }
+    return told;
+  };
+  const std::string told = told_with(flowtable::HashKey::fixed());
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(told_with(flowtable::HashKey::random()), told);
+}
+
 /// Ports of servers that one client scans and another client meets too must not vanish into the scan.
 TEST(Folding, LeavesOtherClientsTheirIncidents) {
   Feed feed({.fold_servers = 3});
@@ -398,6 +438,27 @@ TEST(Folding, EndsInOneIncidentWhenThereIsNoRoom) {
   EXPECT_EQ(last.scope, IncidentScope::everywhere);
   EXPECT_EQ(last.refused, 4'950U);
   EXPECT_EQ(feed.count(AlertAction::opened), 51U);
+}
+
+/// Every second segment of an answer was lost by the capture.
+TEST(CaptureQuality, TellsTheShareOfTheStreamThatWasLost) {
+  test::Conversation talk;
+  talk.handshake();
+  talk.client(test::kPsh | test::kAck, std::string(1000, 'q'));
+  for (int i = 0; i < 100; ++i) {
+    talk.server(test::kPsh | test::kAck, std::string(1000, 'a'));
+    if (i % 2 == 1) talk.lose_latest();
+    talk.client(test::kAck);
+  }
+  talk.close();
+  const auto tracked = test::track(talk.segments());
+  const auto ended = tracked.ended();
+  ASSERT_EQ(ended.size(), 1U);
+  CaptureQuality quality;
+  add_quality(quality, ended.front().summary);
+  EXPECT_EQ(quality.gap_bytes, 50'000U);
+  EXPECT_EQ(quality.payload_bytes, 101'000U);
+  EXPECT_NEAR(quality.loss_ratio(), 50.0 / 101.0, 1e-9);
 }
 
 TEST(BoundedMap, ForgetsTheEntryLongestUntouched) {
