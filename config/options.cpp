@@ -206,6 +206,11 @@ Result<void> check_together(const Settings& settings) {
   if (settings.number("analysis.settle_seconds") > settings.number("analysis.window_seconds")) {
     return usage_error("analysis.settle_seconds is more than analysis.window_seconds; lower it, or raise the window");
   }
+  if (settings.number("analysis.settle_seconds") < settings.number("flows.timeout.closing_seconds")) {
+    return usage_error(
+        "analysis.settle_seconds is less than flows.timeout.closing_seconds, which lies within it; raise it, or lower "
+        "the timeout");
+  }
   if (const auto sinks = sink_options(settings); !sinks) return tl::unexpected(sinks.error());
   return {};
 }

@@ -114,6 +114,7 @@ def measure_latency(connections):
 def measure_store(seconds, rate):
     with tempfile.TemporaryDirectory(prefix="doorslam-store-") as folder:
         sensor = Sensor(folder, "store.flows=all", "store.max_bytes=64GiB", "analysis.settle_seconds=1",
+                        "flows.timeout.closing_seconds=1",
                         f"sinks=[{{name: all, type: file, records: all, path: '{folder}/all.ndjson', batch: 5000}}]")
         sender = interface()
         pairs = []

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 
 namespace doorslam::ethdev {
 
@@ -36,6 +37,11 @@ std::string whole_pci_address(std::string address) {
 void BufferPool::Freer::operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
 
 Result<BufferPool> BufferPool::make(const DeviceFacts& facts, const PoolPlan& plan, std::size_t data_octets) {
+  if (data_octets + RTE_PKTMBUF_HEADROOM > UINT16_MAX) {
+    return usage_error(fmt::format("{}: buffers for frames of {} octets cannot be had; lower run.frame_octets to {}",
+                                   facts.name, data_octets,
+                                   (UINT16_MAX - RTE_PKTMBUF_HEADROOM) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE));
+  }
   BufferPool made;
   const std::string name = fmt::format("port{}", facts.port);
   const int socket = facts.numa_node < 0 ? SOCKET_ID_ANY : facts.numa_node;

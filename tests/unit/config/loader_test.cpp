@@ -184,6 +184,11 @@ TEST_F(LoaderTest, KeysAtOddsAreRefused) {
   for (int port = 10'001; port < 10'033; ++port) many.append(",").append(std::to_string(port));
   EXPECT_NE(refused({many}).find("at most 32 are allowed"), std::string::npos);
   EXPECT_NE(refused({"analysis.settle_seconds=60", "analysis.window_seconds=30"}).find("lower it"), std::string::npos);
+  EXPECT_NE(refused({"run.frame_octets=65345"}).find("65344"), std::string::npos) << "what fits into one buffer";
+  EXPECT_EQ(refused({"analysis.settle_seconds=2"}),
+            "analysis.settle_seconds is less than flows.timeout.closing_seconds, which lies within it; raise it, or "
+            "lower the timeout");
+  EXPECT_EQ(refused({"analysis.settle_seconds=2", "flows.timeout.closing_seconds=2"}), "accepted");
   EXPECT_EQ(refused({"alerts.expected=client 10.0.0.0/8,prot 22"}),
             "alerts.expected: \"prot 22\": \"prot\" is not known; allowed are client, server, port and cause");
 }
