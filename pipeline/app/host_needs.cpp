@@ -47,19 +47,20 @@ void add_tables(const ethdev::LiveOptions& options, std::size_t frame_memory, ho
   }
   needs.transparent_huge_pages = tracker.pages == flowtable::Pages::huge;
   if (!needs.live()) return;
-  const std::size_t events = options.workers * (options.events.refusals + options.events.served);
+  const std::size_t events =
+      options.workers * (port::ring_places(options.events.refusals) + port::ring_places(options.events.served));
   needs.normal_memory.push_back(of_records("events", events, sizeof(tcp::ConnectionEvent)));
-  needs.normal_memory.push_back(
-      of_records("evidence of events", options.workers * options.events.evidence, sizeof(tcp::Evidence)));
+  needs.normal_memory.push_back(of_records(
+      "evidence of events", options.workers * port::ring_places(options.events.evidence), sizeof(tcp::Evidence)));
   if (options.events.frames != 0) {
-    needs.normal_memory.push_back(
-        of_records("packets of events", options.workers * options.events.frames, sizeof(port::FrameChunk)));
+    needs.normal_memory.push_back(of_records(
+        "packets of events", options.workers * port::ring_places(options.events.frames), sizeof(port::FrameChunk)));
   }
   // What the analysis has taken out of full rings at once, and judges when all of it is there. Its batches keep the
   // room that they once needed.
   needs.normal_memory.push_back(of_records("events at the analysis", events, sizeof(tcp::ConnectionEvent)));
-  needs.normal_memory.push_back(
-      of_records("their evidence", options.workers * options.events.refusals, sizeof(tcp::Evidence)));
+  needs.normal_memory.push_back(of_records(
+      "their evidence", options.workers * port::ring_places(options.events.refusals), sizeof(tcp::Evidence)));
 }
 
 void add_threads(const ethdev::LiveOptions& options, const host::Facts& facts, host::Needs& needs) {

@@ -12,6 +12,9 @@
 
 namespace doorslam::port {
 
+/// How many elements a ring holds that is to hold at least `wanted`.
+constexpr std::size_t ring_places(std::size_t wanted) noexcept { return std::bit_ceil(wanted < 2 ? 2 : wanted); }
+
 /// A queue of fixed capacity from one thread to one other. Neither ever waits for the other, and nothing is allocated
 /// after construction; its memory becomes resident only as far as the queue fills.
 ///
@@ -22,9 +25,9 @@ class SpscRing {
   static_assert(std::is_trivially_destructible_v<T>);
 
  public:
-  /// Holds at least `capacity` elements (the next power of two). Throws std::bad_alloc.
+  /// Holds ring_places(capacity) elements. Throws std::bad_alloc.
   explicit SpscRing(std::size_t capacity)
-      : mask_(std::bit_ceil(capacity < 2 ? std::size_t{2} : capacity) - 1),
+      : mask_(ring_places(capacity) - 1),
         memory_((mask_ + 1) * sizeof(T), flowtable::Pages::normal),
         slots_(static_cast<T*>(memory_.data())) {}
 

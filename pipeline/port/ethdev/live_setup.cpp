@@ -13,6 +13,7 @@
 #include "pipeline/port/ethdev/receiver.h"
 #include "pipeline/port/ethdev/rss.h"
 #include "pipeline/port/ethdev/spread_worker.h"
+#include "pipeline/port/spsc_ring.h"
 
 /// How a live run is set up: EAL, devices, who polls what, lanes. Nothing runs yet.
 namespace doorslam::ethdev {
@@ -81,7 +82,7 @@ PoolNeeds pool_needs(const LiveOptions& options, const DeviceFacts& facts, std::
           .descriptors = fitting_descriptors(facts, options.descriptors),
           .pollers = steered ? 1 : options.workers,
           .held = RxSource::kBurst,
-          .in_rings = options.workers > 1 ? options.workers * options.steering_ring : 0,
+          .in_rings = options.workers > 1 ? options.workers * port::ring_places(options.steering_ring) : 0,
           .users = options.workers,
           .data_octets = buffer_octets(facts, options.frame_octets)};
 }

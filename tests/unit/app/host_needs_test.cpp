@@ -92,8 +92,19 @@ TEST(HostNeeds, TheAnalysisMayHoldWhatTheRingsHold) {
     return octets;
   };
   const std::uint64_t before = memory();
-  options.events.refusals += 1000;
-  EXPECT_EQ(memory() - before, 1000 * (2 * sizeof(tcp::ConnectionEvent) + sizeof(tcp::Evidence)));
+  const std::uint64_t places = options.events.refusals;
+  ASSERT_EQ(port::ring_places(places), places);
+  options.events.refusals += 1;
+  EXPECT_EQ(memory() - before, places * (2 * sizeof(tcp::ConnectionEvent) + sizeof(tcp::Evidence)))
+      << "a ring of one more has twice as many places";
+}
+
+/// Where a ring that rounds up holds more than the buffers suffice for, packets are lost before it is full.
+TEST(HostNeeds, BuffersSufficeForAllPlacesOfTheRings) {
+  ethdev::LiveOptions options;
+  options.workers = 4;
+  options.steering_ring = 4097;
+  EXPECT_EQ(ethdev::pool_needs(options, {}, 1, true).in_rings, 4U * 8192);
 }
 
 TEST(HostNeeds, CountThePacketsOfEvidence) {
