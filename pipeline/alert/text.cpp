@@ -89,6 +89,7 @@ std::optional<flowtable::TimeNs> time_of(std::string_view text) noexcept {
   const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(number(0, 4))),
                                          std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2))};
   if (!date.ok() || number(0, 4) < 1678 || number(0, 4) > 2261) return std::nullopt;
+  if (number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) return std::nullopt;
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
   const std::int64_t seconds = std::int64_t{days} * 86'400 + number(11, 2) * 3600 + number(14, 2) * 60 + number(17, 2);
   return seconds * flowtable::kSecondNs + number(20, 9);

@@ -2,8 +2,7 @@
 
 #include <rapidjson/document.h>
 
-#include <charconv>
-#include <chrono>
+#include "pipeline/alert/text.h"
 
 namespace doorslam::format {
 
@@ -132,21 +131,7 @@ EventReader::EventReader() : impl_(std::make_unique<Impl>()) {}
 EventReader::~EventReader() = default;
 const EventFields* EventReader::read(const store::Record& record) { return impl_->read(record); }
 
-flowtable::TimeNs time_of(std::string_view text) noexcept {
-  constexpr std::string_view kForm = "0000-00-00T00:00:00.000000000Z";
-  if (text.size() != kForm.size()) return 0;
-  const auto part = [&](std::size_t at, std::size_t length) {
-    std::int64_t value = -1;
-    std::from_chars(text.data() + at, text.data() + at + length, value);
-    return value;
-  };
-  const std::chrono::sys_days day = std::chrono::year(static_cast<int>(part(0, 4))) /
-                                    std::chrono::month(static_cast<unsigned>(part(5, 2))) /
-                                    std::chrono::day(static_cast<unsigned>(part(8, 2)));
-  const std::int64_t seconds =
-      day.time_since_epoch().count() * 86'400 + part(11, 2) * 3'600 + part(14, 2) * 60 + part(17, 2);
-  return seconds * flowtable::kSecondNs + part(20, 9);
-}
+flowtable::TimeNs time_of(std::string_view text) noexcept { return alert::time_of(text).value_or(0); }
 
 std::string_view detail_of(const store::Record& record) noexcept { return raw_member(record.body, "doorslam"); }
 
