@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Reads captures again and again with doorslam: what may not matter must not.
 
-  consistency.py sharding --bin DOORSLAM CAPTURE...       the flow records of 1 and of 4 workers are the same set
+  consistency.py sharding --bin DOORSLAM CAPTURE...       the flow records of 1 and of 4 workers are the same set, and
+                                                          the alerts the same in the same order
   consistency.py repeatability --bin DOORSLAM CAPTURE...  two runs give the same bytes: flows, alerts and report
 
 Exit 0 where it holds for every capture, else 1.
@@ -29,12 +30,23 @@ def read(binary, capture, *arguments):
         }
 
 
+def first_difference(one, four):
+    """Of the alerts of 1 and of 4 workers; None where there is none."""
+    if one == four:
+        return None
+    at = next((i for i, (a, b) in enumerate(zip(one, four)) if a != b), min(len(one), len(four)))
+    return "\n".join([f"{len(one)} alerts with 1 worker, {len(four)} with 4; the first that differ:"]
+                     + [f"  1 worker:  {line.decode()}" for line in one[at:at + 1]]
+                     + [f"  4 workers: {line.decode()}" for line in four[at:at + 1]])
+
+
 def sharding(binary, capture):
-    one, four = (read(binary, capture, "--quiet", "--workers", n)["flows"].splitlines() for n in ("1", "4"))
+    written = [read(binary, capture, "--quiet", "--workers", n) for n in ("1", "4")]
+    one, four = (of["flows"].splitlines() for of in written)
     if not one:
         return "no flow records at all"
     if sorted(one) == sorted(four):
-        return None
+        return first_difference(*(of["alerts"].splitlines() for of in written))
     only_one, only_four = sorted(set(one) - set(four)), sorted(set(four) - set(one))
     return "\n".join([f"{len(one)} records with 1 worker, {len(four)} with 4; the first that differ:"]
                      + [f"  1 worker:  {line.decode()}" for line in only_one[:2]]
