@@ -173,7 +173,8 @@ void Analysis::expect(const Arrival& arrival) const noexcept {
 }
 
 void Analysis::expect_note(const Arrival& arrival) const noexcept {
-  if (arrival.event->kind == tcp::EventKind::ended) ledger_.expect_end(arrival.event->summary);
+  const bool ended = arrival.event->kind == tcp::EventKind::ended;
+  ended ? ledger_.expect_end(arrival.event->summary) : ledger_.expect_accepted(arrival.event->summary);
 }
 
 /// What is later than the watermark goes on to the next advance; the batches' memory is used again.

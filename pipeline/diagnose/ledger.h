@@ -254,6 +254,12 @@ class Ledger {
     const std::uint64_t serial = open_notes_.find(connection.id);
     if (serial != IdIndex::kAbsent) flowtable::prefetch_line(&notes_[serial & place_mask_]);
   }
+  /// accepted() will be called next but few, and expect() was: fetches the milestone that will count it.
+  void expect_accepted(const tcp::ConnectionSummary& connection) const noexcept {
+    const Server* const server = servers_.find(connection.responder);
+    if (server == nullptr || server->milestone == kNone) return;
+    flowtable::prefetch_line(&milestones_[server->milestone & place_mask_]);
+  }
   void syn_was_reset(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   void handshake_was_ignored(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   /// The client never answered the server's SYN-ACK.

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "flowtable/page_memory.h"
+#include "flowtable/prefetch.h"
 
 namespace doorslam::tcp {
 
@@ -31,6 +32,7 @@ class BoundedPool {
     std::uint32_t index = free_;
     if (index != kNone) {
       std::memcpy(&free_, address(index), sizeof(free_));
+      if (free_ != kNone) flowtable::prefetch_line(address(free_));  // the next one, which may have lain for long
     } else if (untouched_ < capacity_) {
       index = untouched_++;
     } else {

@@ -12,8 +12,10 @@
 namespace doorslam::tcp {
 
 enum class EventKind : std::uint8_t {
-  established,  ///< three-way handshake complete (or the first data of a mid-stream pick-up)
-  ended,        ///< the connection is over; summary is final
+  /// Three-way handshake complete (or the first data of a mid-stream pick-up). Of the summary it has the ends and
+  /// what summarize_beginning() writes (outcome.h), and answered_by.
+  established,
+  ended,  ///< the connection is over; summary is final
 };
 
 struct ConnectionEvent {

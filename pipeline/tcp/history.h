@@ -39,30 +39,31 @@ class PackedHistory {
 
   /// False when there was no room.
   bool append(HistoryLetter letter, Side side) noexcept {
-    std::uint64_t& word = words_[in_word(words_[0]) == kPerWord ? 1 : 0];
-    const std::size_t n = in_word(word);
-    if (n == kPerWord) return false;
-    const std::uint64_t code = (static_cast<std::uint64_t>(letter) << 1U | index_of(side)) + 1;
-    word |= code << (n * kBits);
+    std::uint64_t& word = words_[is_full(words_[0]) ? 1 : 0];
+    if (is_full(word)) return false;
+    word = word << kBits | code_of(letter, side);
     return true;
   }
 
   bool contains(HistoryLetter letter, Side side) const noexcept {
-    const std::uint64_t code = (static_cast<std::uint64_t>(letter) << 1U | index_of(side)) + 1;
-    for (std::size_t i = 0; i < kCapacity && code_at(i) != 0; ++i) {
-      if (code_at(i) == code) return true;
+    for (const std::uint64_t word : words_) {
+      for (std::uint64_t left = word; left != 0; left >>= kBits) {
+        if ((left & kMask) == code_of(letter, side)) return true;
+      }
     }
     return false;
   }
 
   std::size_t size() const noexcept { return in_word(words_[0]) + in_word(words_[1]); }
-  bool is_full() const noexcept { return in_word(words_[1]) == kPerWord; }
+  bool is_full() const noexcept { return is_full(words_[1]); }
 
   /// Writes the letters to where they are to stand; `text` is as it was made.
   void unpack(History& text) const noexcept {
     std::uint8_t length = 0;
     for (const std::uint64_t word : words_) {
-      for (std::uint64_t left = word; left != 0; left >>= kBits) text.letters[length++] = kByCode[left & 0x1fU];
+      for (std::size_t left = in_word(word); left != 0; --left) {
+        text.letters[length++] = kByCode[word >> (left - 1) * kBits & kMask];
+      }
     }
     text.length = length;
   }
@@ -75,6 +76,7 @@ class PackedHistory {
  private:
   static constexpr std::size_t kBits = 5;
   static constexpr std::size_t kPerWord = 12;
+  static constexpr std::uint64_t kMask = (1U << kBits) - 1;
 
   /// The letter of each code; in lower case, where there is one, for the responder.
   static constexpr std::array<char, 32> kByCode = [] {
@@ -87,14 +89,16 @@ class PackedHistory {
     return letters;
   }();
 
-  /// Letters in a word. None has the code 0, so the highest bit set tells the last.
+  /// Never 0: a word has as many letters as its highest bit tells.
+  static constexpr std::uint64_t code_of(HistoryLetter letter, Side side) noexcept {
+    return (static_cast<std::uint64_t>(letter) << 1U | index_of(side)) + 1;
+  }
   static constexpr std::size_t in_word(std::uint64_t word) noexcept {
     return (static_cast<std::size_t>(std::bit_width(word)) + kBits - 1) / kBits;
   }
+  static constexpr bool is_full(std::uint64_t word) noexcept { return word >> (kPerWord - 1) * kBits != 0; }
 
-  std::uint64_t code_at(std::size_t i) const noexcept { return words_[i / kPerWord] >> (i % kPerWord * kBits) & 0x1fU; }
-
-  std::array<std::uint64_t, 2> words_{};
+  std::array<std::uint64_t, 2> words_{};  ///< of each the latest letter lowest
 };
 
 /// The letters that count occurrences are written at the 1st, 10th, 100th, 1,000th and 10,000th.

@@ -71,11 +71,19 @@ Stage stage_of(const FlowRecord& flow) noexcept {
   return flow.has(SideFlag::payload, Side::responder) ? Stage::greeting : Stage::accepted;
 }
 
-void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
-               ConnectionSummary& summary) noexcept {
+void summarize_beginning(const FlowRecord& flow, const FlowDetails& details, ConnectionSummary& summary) noexcept {
   summary.start_ns = details.start_ns;
   summary.end_ns = flow.last_seen();
   summary.id = details.id;
+  summary.vlan = details.vlan;
+  summary.mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);
+  summary.orientation_guessed = flow.has(FlowFlag::guessed);
+  summary.tunneled = flow.has(FlowFlag::tunneled);
+}
+
+void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
+               ConnectionSummary& summary) noexcept {
+  summarize_beginning(flow, details, summary);
   for (const Side side : {Side::originator, Side::responder}) {
     const SideIrregularities& own = irregular.of(side);
     SideTotals& totals = summary.side[index_of(side)];
@@ -89,13 +97,9 @@ void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregul
   details.history.unpack(summary.history);
   summary.conn_state = conn_state_of(flow, details, irregular);
   summary.stage = stage_of(flow);
-  summary.vlan = details.vlan;
-  summary.mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);
-  summary.orientation_guessed = flow.has(FlowFlag::guessed);
   summary.one_sided = is_one_sided(flow, details, summary.side);
   summary.plainly_served = flow.has(FlowFlag::served);
   summary.evidence_missing = flow.has(FlowFlag::evidence_missing);
-  summary.tunneled = flow.has(FlowFlag::tunneled);
   summary.duplicates = details.duplicates;
 }
 

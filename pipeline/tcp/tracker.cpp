@@ -10,6 +10,7 @@
 #include "pipeline/tcp/handshake.h"
 #include "pipeline/tcp/in_order.h"
 #include "pipeline/tcp/letters.h"
+#include "pipeline/tcp/outcome.h"
 #include "pipeline/tcp/recorder.h"
 #include "pipeline/tcp/sequence.h"
 
@@ -414,7 +415,8 @@ void Tracker::note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, co
   event.time_ns = segment.time_ns;
   event.number = segment.number;
   event.kind = EventKind::established;
-  describe(slot, event.summary);
+  write_ends(slot, event.summary);
+  summarize_beginning(slot.state, details_of(slot.state), event.summary);
   if (!slot.state.has(FlowFlag::evidence)) return;
   const Evidence& evidence = evidence_[details_[slot.state.details].evidence];
   if (evidence.syn_ack_ns == flowtable::kNoTime) return;

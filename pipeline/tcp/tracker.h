@@ -157,8 +157,6 @@ class Tracker {
   template <class Key>
   void note_opened(Table<Key>& table, typename Table<Key>::Slot& slot, const packet::Segment& segment,
                    EventBatch& out) noexcept;
-  template <class Slot>
-  void describe(const Slot& slot, ConnectionSummary& summary) const noexcept;
   void note_bad_checksum(FlowRecord& flow, Side side, const packet::Segment& segment) noexcept;
   template <class Key>
   void note_transition(Table<Key>& table, typename Table<Key>::Slot& slot, const SegmentContext& context,

@@ -90,17 +90,6 @@ inline void Tracker::prefetch_evidence(const FlowRecord& flow) const noexcept {
   if (flow.has(FlowFlag::recording)) prefetch_used(evidence_[details_[flow.details].evidence]);
 }
 
-/// Fills in all but end_reason.
-template <class Slot>
-void Tracker::describe(const Slot& slot, ConnectionSummary& summary) const noexcept {
-  const FlowRecord& flow = slot.state;
-  const bool originator_is_lo = flow.has(FlowFlag::originator_is_lo);
-  slot.key.write_ends(originator_is_lo ? summary.originator : summary.responder,
-                      originator_is_lo ? summary.responder : summary.originator);
-  const FlowDetails& details = details_[flow.details];
-  summarize(flow, details, irregularities_.of(details), summary);
-}
-
 template <class Key>
 void Tracker::end(Table<Key>& table, typename Table<Key>::Slot& slot, EndReason reason, TimeNs time_ns,
                   std::uint64_t number, EventBatch& out) noexcept {
@@ -113,16 +102,18 @@ template <class Slot>
 void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64_t number, EventBatch& out) noexcept {
   FlowRecord& flow = slot.state;
   FlowDetails& details = details_of(flow);
+  const Irregularities& irregular = irregularities_.of(details);
   ConnectionEvent& event = out.events.emplace_back();
   event.time_ns = time_ns;
   event.number = number;
   event.kind = EventKind::ended;
-  describe(slot, event.summary);
+  write_ends(slot, event.summary);
+  summarize(flow, details, irregular, event.summary);
   event.summary.end_reason = reason;
   if (flow.has(FlowFlag::recording)) {
     event.evidence = static_cast<std::int32_t>(out.evidence.size());
     out.evidence.push_back(evidence_[details.evidence]);
-    complete_evidence(out.evidence.back(), flow, details, irregularities_.of(details));
+    complete_evidence(out.evidence.back(), flow, details, irregular);
     if (frames_ != nullptr) [[unlikely]]
       pack_frames(out.evidence.back(), details.evidence, out);
   }
@@ -180,7 +171,5 @@ template void Tracker::end(Table<FlowKey6>&, Table<FlowKey6>::Slot&, EndReason, 
                            EventBatch&) noexcept;
 template void Tracker::give_out(Table<FlowKey4>::Slot&, EndReason, TimeNs, std::uint64_t, EventBatch&) noexcept;
 template void Tracker::give_out(Table<FlowKey6>::Slot&, EndReason, TimeNs, std::uint64_t, EventBatch&) noexcept;
-template void Tracker::describe(const Table<FlowKey4>::Slot&, ConnectionSummary&) const noexcept;
-template void Tracker::describe(const Table<FlowKey6>::Slot&, ConnectionSummary&) const noexcept;
 
 }  // namespace doorslam::tcp
