@@ -227,7 +227,8 @@ Json table_answer(const Observation& seen) {
                  {"evidence_missing", tracked.evidence.exhausted},
                  {"histories_full", tracked.histories_full},
                  {"icmp_joined", tracked.icmp_joined},
-                 {"icmp_unmatched", tracked.icmp_unmatched}};
+                 {"icmp_unmatched", tracked.icmp_unmatched},
+                 {"icmp_out_of_window", tracked.icmp_out_of_window}};
   for (std::size_t i = 0; i < tcp::kEndReasonNames.size(); ++i) {
     answer["ended_" + std::string(tcp::kEndReasonNames[i])] = tracked.ended[i];
   }

@@ -286,4 +286,20 @@ std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details,
   return static_cast<std::uint64_t>(octets);
 }
 
+bool may_have_sent(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular, Side side,
+                   std::uint32_t seq) noexcept {
+  const std::uint32_t next = flow.next_seq[index_of(side)];
+  if (flow.state_of(side) == EndpointState::inactive) {  // nothing of it was captured
+    const std::int32_t distance = sequence_distance(seq, next);
+    return details.of(side).start_seq != 0 && distance <= kWidestWindow && distance >= -kWidestWindow;
+  }
+  const std::uint32_t behind = next - seq;
+  const bool from_start = !flow.has(FlowFlag::mid_stream) && irregular.of(side).seq_wraps == 0;
+  std::uint32_t sent = kWidestWindow;
+  if (from_start) sent = std::min(sent, next - details.of(side).start_seq);
+  if (behind != 0 && behind <= sent) return true;
+  if (flow.has(FlowFlag::mid_stream)) return seq - next <= static_cast<std::uint32_t>(kWidestWindow);
+  return flow.has(FlowFlag::open) && seq - next <= static_cast<std::uint32_t>(kLargestUnscaledWindow);
+}
+
 }  // namespace doorslam::tcp

@@ -8,13 +8,20 @@
 /// the sender's numbers, find_gap() after the state machine has moved.
 namespace doorslam::tcp {
 
-/// Numbers its sender from its first segment, or anew when a SYN brings another initial sequence number.
+/// What is farther ahead than this is not believed at once. It bounds what a sender may have under way that the capture
+/// does not show: windows of tuned hosts, and what a mirror port loses at a stretch.
+inline constexpr std::int32_t kWidestWindow = 1 << 24;
+
+/// Numbers its sender from its first segment, or anew when a SYN brings another initial sequence number, or when what
+/// follows a SYN that nobody answered is far from it: then that SYN was a stranger's.
 void begin_side(SegmentContext& context) noexcept;
 
-/// Takes the acknowledgement number for the other side. A wrong handshake ACK (handshake.h) acknowledges nothing.
+/// Takes the acknowledgement number for the other side. A wrong handshake ACK (handshake.h) acknowledges nothing, nor
+/// does a number far beyond what the other side was seen to send, as long as that is seen of it at all.
 void take_acknowledgement(SegmentContext& context) noexcept;
 
-/// Says whether the segment advances, repeats or fills a hole, and moves the sender's numbers.
+/// Says whether the segment advances, repeats or fills a hole, and moves the sender's numbers. A jump far ahead is
+/// believed when its sender goes on from there, or the other side has acknowledged it.
 void advance_sequence(SegmentContext& context) noexcept;
 
 /// Octets acknowledged that were never seen: a gap of the capture, not of the connection. Counted for connections
@@ -27,6 +34,10 @@ void watch_window(SegmentContext& context) noexcept;
 /// Distinct payload octets of a side by its sequence numbers, SYN and FIN not counted.
 std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
                              Side side) noexcept;
+
+/// Can that side have sent a segment of that number (RFC 5927, 4.1)? In doubt, where the capture may lack it, yes.
+bool may_have_sent(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular, Side side,
+                   std::uint32_t seq) noexcept;
 
 /// Sequence space that a segment takes. The payload of a RST is a comment, not part of the stream (RFC 9293, 3.10.7).
 inline std::uint32_t sequence_length(const packet::Segment& segment) noexcept {

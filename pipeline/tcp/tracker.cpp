@@ -83,6 +83,7 @@ TrackerCounters& TrackerCounters::operator+=(const TrackerCounters& more) noexce
   histories_full += more.histories_full;
   icmp_joined += more.icmp_joined;
   icmp_unmatched += more.icmp_unmatched;
+  icmp_out_of_window += more.icmp_out_of_window;
   evidence.acquired += more.evidence.acquired;
   evidence.returned += more.evidence.returned;
   evidence.exhausted += more.evidence.exhausted;
@@ -369,6 +370,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   step(states, side, context.flags);
   flow.set_states(states);
   find_gap(context);
+  if (side == Side::responder) flow.clear(FlowFlag::unreachable);
 
   count_packet(context);
   const bool new_payload =
@@ -485,14 +487,19 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
     ++counters_.icmp_unmatched;
     return;
   }
-  ++counters_.icmp_joined;
   FlowRecord& flow = slot->state;
   FlowDetails& details = details_of(flow);
+  const Side about = side_of(flow, oriented.source_is_lo);
+  if (!may_have_sent(flow, details, irregularities_.of(details), about, error.seq)) {
+    ++counters_.icmp_out_of_window;
+    return;
+  }
+  ++counters_.icmp_joined;
   provide_evidence_for_icmp(flow, details, irregularities_, evidence_, counters_.evidence);
   if (flow.has(FlowFlag::evidence)) {
     const bool first = evidence_[details.evidence].icmp.time_ns == flowtable::kNoTime;
     if (first && frames_ != nullptr) keep_icmp_frame(details.evidence);
-    record_icmp(evidence_[details.evidence], error, side_of(flow, oriented.source_is_lo));
+    record_icmp(evidence_[details.evidence], error, about);
   }
   flow.clear(FlowFlag::quick);
   flow.clear(FlowFlag::orderly);

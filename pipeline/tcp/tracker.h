@@ -33,6 +33,7 @@ struct TrackerCounters {
   std::uint64_t histories_full = 0;      ///< connections whose history string may lack letters
   std::uint64_t icmp_joined = 0;         ///< ICMP errors about a connection that is tracked
   std::uint64_t icmp_unmatched = 0;      ///< about none
+  std::uint64_t icmp_out_of_window = 0;  ///< about one that has not sent what they quote (RFC 5927, 4.1); not believed
   EvidenceCounters evidence;
 
   TrackerCounters& operator+=(const TrackerCounters& more) noexcept;

@@ -73,7 +73,8 @@ void PollingWorker::publish() noexcept {
   counters.decode = worker_.decode_counters();
   counters.tracker = worker_.tracker_counters();
   counters.taken_segments = counters.tracker.segments;
-  counters.taken_errors = counters.tracker.icmp_joined + counters.tracker.icmp_unmatched;
+  counters.taken_errors =
+      counters.tracker.icmp_joined + counters.tracker.icmp_unmatched + counters.tracker.icmp_out_of_window;
   counters.open_connections = worker_.open_connections();
   counters.evidence_in_use = worker_.evidence_in_use();
   counters.events = outlet_.counters();

@@ -132,6 +132,7 @@ TEST(EvidenceFile, HoldsTheIcmpError) {
   error.reporter = address4(9);
   error.source = syn.source;
   error.destination = syn.destination;
+  error.seq = syn.seq;
   error.type = 3;
   error.code = 13;
   tracker.process(error, tcp::frame_of(raw_packet(syn, answer), error), batch);
