@@ -99,7 +99,7 @@ struct ConnectionSummary {
   bool one_sided : 1 = false;  ///< packets of one side only although the other must have answered
   bool plainly_served : 1 =
       false;  ///< requests and responses went to and fro; its Evidence, if any is left, is of its beginning
-  bool evidence_missing : 1 = false;  ///< the evidence pool was exhausted
+  bool evidence_missing : 1 = false;  ///< there was no room for its Evidence
   bool tunneled : 1 = false;
   std::uint16_t duplicates = 0;  ///< mirror duplicates dropped
   AnsweringStack answered_by;    ///< only with EventKind::established; so the next

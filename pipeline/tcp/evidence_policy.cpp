@@ -5,7 +5,7 @@ namespace {
 
 using namespace packet::tcp_flag;
 
-bool is_plentiful(const EvidencePool& pool) { return pool.used() <= pool.capacity() - pool.capacity() / 4; }
+bool are_left(const EvidencePool& pool, std::uint32_t count) { return pool.used() <= pool.capacity() - count; }
 
 /// What makes a served connection interesting again.
 bool is_trouble(const SegmentContext& context) {
@@ -16,14 +16,22 @@ bool is_trouble(const SegmentContext& context) {
   return context.has(kFin) && context.side == Side::responder && !is_over(context.flow.states().of(Side::originator));
 }
 
-/// Of a connection that is not served yet.
-bool is_due_evidence(const FlowRecord& flow, Side side, const EvidencePool& pool) {
-  return is_plentiful(pool) || side == Side::responder || flow.has(FlowFlag::mid_stream);
+/// Of a connection that is not served yet. `reset`: by this segment.
+bool is_due_evidence(const FlowRecord& flow, bool reset, const EvidencePool& pool) {
+  if (are_left(pool, pool.capacity() / 4)) return true;
+  if (!flow.has(FlowFlag::open) && !reset) return false;
+  const bool shook_hands = flow.has(FlowFlag::open) && !flow.has(FlowFlag::mid_stream);
+  return shook_hands || are_left(pool, pool.capacity() / 8);
 }
 
 bool is_due_evidence(const SegmentContext& context, const EvidencePool& pool) {
-  if (context.flow.has(FlowFlag::served)) return is_trouble(context);
-  return is_due_evidence(context.flow, context.side, pool);
+  const FlowRecord& flow = context.flow;
+  if (flow.has(FlowFlag::served)) return is_trouble(context);
+  if (flow.has(FlowFlag::evidence_missing) && !is_trouble(context)) return false;
+  // Behind a SYN-ACK that was not recorded a RST would look like one in its place.
+  const bool reset = context.has(kRst);
+  if (reset && flow.has(FlowFlag::syn_ack_seen) && !flow.has(FlowFlag::open)) return false;
+  return is_due_evidence(flow, reset, pool);
 }
 
 std::uint64_t packets_of(const FlowRecord& flow, const Irregularities& irregular) {
@@ -34,14 +42,19 @@ std::uint64_t packets_of(const FlowRecord& flow, const Irregularities& irregular
   return packets;
 }
 
-/// `to_record`: how many of those that are counted already are about to be recorded.
+/// Of a connection that goes without until there is room when trouble starts. `to_record`: how many of those that are
+/// counted already are about to be recorded.
 void acquire(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities, EvidencePool& pool,
              EvidenceCounters& counters, unsigned to_record = 1) {
   const std::uint32_t index = pool.acquire();
   if (index == EvidencePool::kNone) {
+    if (!flow.has(FlowFlag::evidence_missing)) ++counters.exhausted;
     flow.set(FlowFlag::evidence_missing);
-    ++counters.exhausted;
     return;
+  }
+  if (flow.has(FlowFlag::evidence_missing)) {
+    flow.clear(FlowFlag::evidence_missing);
+    flow.set(FlowFlag::evidence_late);
   }
   flow.set(FlowFlag::evidence);
   flow.set(FlowFlag::recording);
@@ -68,7 +81,7 @@ void suspend_or_release(FlowRecord& flow, FlowDetails& details, EvidencePool& po
   flow.clear(FlowFlag::recording);
   if (may_keep_suspended(pool)) return;
   release_evidence(flow, details, pool);
-  flow.set(FlowFlag::evidence_returned);
+  flow.set(FlowFlag::evidence_late);
   ++counters.returned;
 }
 
@@ -92,10 +105,10 @@ void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   FlowRecord& flow = context.flow;
   bool resumed = false;
   if (!flow.has(FlowFlag::evidence)) {
-    if (flow.has(FlowFlag::evidence_missing) || !is_due_evidence(context, pool)) return;
+    if (!is_due_evidence(context, pool)) return;
     acquire(flow, context.details, context.irregularities, pool, counters);
     if (!flow.has(FlowFlag::evidence)) return;
-    resumed = flow.has(FlowFlag::served);
+    resumed = flow.has(FlowFlag::served) || flow.has(FlowFlag::evidence_late);
   } else if (!flow.has(FlowFlag::recording)) {
     if (!is_trouble(context)) return;
     flow.set(FlowFlag::recording);
@@ -105,16 +118,15 @@ void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
   if (resumed) catch_up(context, *context.evidence);
 }
 
-Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side side,
-                                 const IrregularityPool& irregularities, EvidencePool& pool,
-                                 EvidenceCounters& counters) noexcept {
-  if (is_due_evidence(flow, side, pool)) acquire(flow, details, irregularities, pool, counters);
+Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities,
+                                 EvidencePool& pool, EvidenceCounters& counters) noexcept {
+  if (is_due_evidence(flow, false, pool)) acquire(flow, details, irregularities, pool, counters);
   return flow.has(FlowFlag::recording) ? &pool[details.evidence] : nullptr;
 }
 
 void provide_evidence_for_icmp(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities,
                                EvidencePool& pool, EvidenceCounters& counters) noexcept {
-  if (flow.has(FlowFlag::evidence) || flow.has(FlowFlag::evidence_missing)) return;
+  if (flow.has(FlowFlag::evidence)) return;
   acquire(flow, details, irregularities, pool, counters, 0);
 }
 

@@ -9,16 +9,18 @@
 ///
 /// Every connection from its first segment on, until it is plainly served. Then its Evidence is suspended: it stays as
 /// it is, untouched, until trouble starts. When half of the pool is in use it is given back instead, and a connection
-/// in trouble begins anew. When less than a quarter of the pool is left, a connection has to wait for the responder's
-/// answer, so that a flood of SYNs cannot take what refused connections need. Which connections go without then depends
-/// on all others of the worker; they say so (evidence_missing).
+/// in trouble begins anew. When less than a quarter of the pool is left, a connection has to wait until it is open, or
+/// reset, so that a flood of SYNs, answered or not, cannot take what refused connections need; of the last eighth,
+/// those alone get some whose handshake was seen to complete, which nobody can forge blindly. Which connections go
+/// without then depends on all others of the worker; they say so (evidence_missing), and are tried again when trouble
+/// starts.
 namespace doorslam::tcp {
 
 /// Counters of the pool. worker-bound.
 struct EvidenceCounters {
   std::uint64_t acquired = 0;
   std::uint64_t returned = 0;   ///< given back before the end of their connection
-  std::uint64_t exhausted = 0;  ///< connections that got none
+  std::uint64_t exhausted = 0;  ///< connections that got none when they were due some
   std::uint64_t frames = 0;     ///< handed over with the ends of their connections
   std::uint64_t frameless = 0;  ///< rungs and ICMP errors of which there is no single frame, where frames are kept
 };
@@ -29,17 +31,16 @@ using EvidencePool = BoundedPool<Evidence>;
 void provide_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
 /// The same for a connection that has none, is not served and did not miss it. Null: there is none for it yet.
-Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, Side side,
-                                 const IrregularityPool& irregularities, EvidencePool& pool,
-                                 EvidenceCounters& counters) noexcept;
+Evidence* provide_first_evidence(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities,
+                                 EvidencePool& pool, EvidenceCounters& counters) noexcept;
 
 /// The same for a segment in order (in_order.h). Null: none is kept.
-inline Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side,
+inline Evidence* provide_evidence_in_order(FlowRecord& flow, FlowDetails& details,
                                            const IrregularityPool& irregularities, EvidencePool& pool,
                                            EvidenceCounters& counters) noexcept {
   if (flow.has(FlowFlag::recording)) return &pool[details.evidence];
   if (flow.has(FlowFlag::served) || flow.has(FlowFlag::evidence_missing)) return nullptr;
-  return provide_first_evidence(flow, details, side, irregularities, pool, counters);
+  return provide_first_evidence(flow, details, irregularities, pool, counters);
 }
 
 /// As above, for a connection that an ICMP error names: it is due Evidence whatever else holds.

@@ -26,19 +26,19 @@ constexpr std::int32_t sequence_distance(std::uint32_t a, std::uint32_t b) noexc
 
 /// Facts of a connection.
 enum class FlowFlag : std::uint8_t {
-  originator_is_lo,   ///< the originator is the key's `lo` end
-  closing,            ///< FlowDetails::last_tick is set: ends when the linger time is over
-  served,             ///< requests and responses went to and fro
-  mirrored,           ///< the capture holds proven duplicates
-  syn_seen,           ///< SYN of the originator
-  syn_ack_seen,       ///< SYN-ACK, or SYN, of the responder
-  open,               ///< handshake complete, or picked up in mid-stream with payload
-  mid_stream,         ///< the first valid segment was no SYN
-  guessed,            ///< neither SYN nor SYN-ACK told who opened it
-  evidence_missing,   ///< the evidence pool was exhausted
-  evidence_returned,  ///< Evidence was given back: what comes later has no beginning
-  unreachable,        ///< an ICMP error said so before any answer
-  acks_unseen,        ///< acknowledgements advance although nothing of the other side was captured
+  originator_is_lo,  ///< the originator is the key's `lo` end
+  closing,           ///< FlowDetails::last_tick is set: ends when the linger time is over
+  served,            ///< requests and responses went to and fro
+  mirrored,          ///< the capture holds proven duplicates
+  syn_seen,          ///< SYN of the originator
+  syn_ack_seen,      ///< SYN-ACK, or SYN, of the responder
+  open,              ///< handshake complete, or picked up in mid-stream with payload
+  mid_stream,        ///< the first valid segment was no SYN
+  guessed,           ///< neither SYN nor SYN-ACK told who opened it
+  evidence_missing,  ///< it was due Evidence when the pool was exhausted
+  evidence_late,     ///< Evidence was given back, or missing at first: what it holds now has no beginning
+  unreachable,       ///< an ICMP error said so before any answer
+  acks_unseen,       ///< acknowledgements advance although nothing of the other side was captured
   tunneled,
   evidence = 28,   ///< Evidence exists
   recording = 29,  ///< segments are recorded in it; not so once the connection is plainly served, until trouble starts

@@ -172,8 +172,10 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
   const std::uint32_t next = segment.seq + segment.payload_length + (fin ? 1U : 0U);
   if ((flags != kAck && !fin) || !detail::continues(flow, details, side, segment, next)) return InOrder::no;
   const bool peer_is_over = flow.state_of(other(side)) == EndpointState::closed;
-  // The server hangs up on a connection that was served: that is trouble.
-  if (fin && side == Side::responder && !peer_is_over && flow.has(FlowFlag::served)) return InOrder::no;
+  // The server hangs up on a connection that was served, or of which there was no room to keep anything: that is
+  // trouble.
+  const bool unrecorded = flow.has(FlowFlag::served) || flow.has(FlowFlag::evidence_missing);
+  if (fin && side == Side::responder && !peer_is_over && unrecorded) return InOrder::no;
 
   InOrder result = InOrder::yes;
   if (fin) {

@@ -99,7 +99,9 @@ void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregul
   summary.stage = stage_of(flow);
   summary.one_sided = is_one_sided(flow, details, summary.side);
   summary.plainly_served = flow.has(FlowFlag::served);
-  summary.evidence_missing = flow.has(FlowFlag::evidence_missing);
+  const bool counts = summary.side[0].packets + summary.side[1].packets != 0;  // else nothing was to be kept of it
+  const bool goes_without = counts && !flow.has(FlowFlag::served) && !flow.has(FlowFlag::evidence);
+  summary.evidence_missing = flow.has(FlowFlag::evidence_missing) || goes_without;
   summary.duplicates = details.duplicates;
 }
 

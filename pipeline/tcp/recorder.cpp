@@ -204,7 +204,7 @@ void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about)
 void complete_evidence(Evidence& evidence, const FlowRecord& flow, const FlowDetails& details,
                        const Irregularities& irregular) noexcept {
   evidence.exchanges = static_cast<std::uint16_t>(flow.exchanges());
-  evidence.begins_late = flow.has(FlowFlag::evidence_returned);
+  evidence.begins_late = flow.has(FlowFlag::evidence_late);
   for (const Side side : {Side::originator, Side::responder}) {
     const std::size_t i = index_of(side);
     SideEvidence& own = evidence.side[i];

@@ -218,8 +218,7 @@ template <class Key>
 
 inline void Tracker::record_if_due(FlowRecord& flow, Side side, const Segment& segment, InOrder step) noexcept {
   FlowDetails& details = details_of(flow);
-  Evidence* const evidence =
-      provide_evidence_in_order(flow, details, side, irregularities_, evidence_, counters_.evidence);
+  Evidence* const evidence = provide_evidence_in_order(flow, details, irregularities_, evidence_, counters_.evidence);
   if (evidence == nullptr) return;
   record_in_order(*evidence, details, side, segment, step == InOrder::opens);
   if (frames_ != nullptr) [[unlikely]]

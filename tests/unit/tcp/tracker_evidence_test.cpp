@@ -318,6 +318,111 @@ TEST(EvidencePolicy, SynFloodLeavesAQuarterToThoseThatAreAnswered) {
   EXPECT_EQ(tracked.counters.evidence.exhausted, 0U);
 }
 
+/// The server answers the flood, nobody completes: as long as there is little room, that is not enough.
+TEST(EvidencePolicy, AnAnsweredSynFloodLeavesAQuarterToThoseThatAreOpen) {
+  TrackerOptions options = small_options();
+  options.evidence_capacity = 40;
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < 200; ++i) {
+    Conversation& flood = all.emplace_back(flowtable::Endpoint{address4(9), static_cast<std::uint16_t>(20000 + i)});
+    flood.client(kSyn);
+    flood.server(kSyn | kAck);
+  }
+  Conversation& refused = all.emplace_back();
+  refused.after(kSecondNs).client(kSyn);
+  refused.server(kSyn | kAck);
+  refused.client(kAck);
+  refused.server(kAck | kPsh, "421 too many");
+  refused.server(kFin | kAck);
+  const Tracked tracked = track(merge(all), options);
+  for (const auto& event : tracked.ended()) {
+    EXPECT_EQ(event.summary.evidence_missing, event.evidence < 0);
+    if (event.summary.originator.port != 40000) continue;
+    ASSERT_GE(event.evidence, 0);
+    EXPECT_EQ(text_of(tracked.evidence_of(event).of(Side::responder).head), "421 too many");
+  }
+  EXPECT_EQ(tracked.counters.evidence.exhausted, 0U);
+}
+
+/// Without its SYN-ACK the reset of a handshake would look like that of a SYN: the states tell it better.
+TEST(EvidencePolicy, AResetBehindAnUnrecordedAnswerIsNotRecordedEither) {
+  TrackerOptions options = small_options();
+  options.evidence_capacity = 40;
+  std::vector<Conversation> all;
+  for (std::uint16_t i = 0; i < 40; ++i) {
+    all.emplace_back(flowtable::Endpoint{address4(9), static_cast<std::uint16_t>(20000 + i)}).client(kSyn);
+  }
+  Conversation& refused = all.emplace_back();
+  refused.after(kSecondNs).client(kSyn);
+  refused.server(kSyn | kAck);
+  refused.after(15 * kSecondNs).server(kRst);
+  const Tracked tracked = track(merge(all), options, 1);
+  std::size_t found = 0;
+  for (const auto& event : tracked.ended()) {
+    if (event.summary.originator.port != 40000) continue;
+    ++found;
+    EXPECT_EQ(event.evidence, -1);
+    EXPECT_TRUE(event.summary.evidence_missing);
+    EXPECT_EQ(event.summary.history.view(), "Shr");
+  }
+  EXPECT_EQ(found, 1U);
+}
+
+/// Anybody can send data, or a RST, out of the blue; a handshake takes an answer that reaches the sender.
+TEST(EvidencePolicy, TheLastEighthIsForThoseWhoShookHands) {
+  for (const int flags : {int{kRst}, kAck | kPsh}) {
+    TrackerOptions options = small_options();
+    options.evidence_capacity = 40;
+    std::vector<Conversation> all;
+    for (std::uint16_t i = 0; i < 200; ++i) {
+      Conversation& stray = all.emplace_back(flowtable::Endpoint{address4(9), static_cast<std::uint16_t>(20000 + i)});
+      stray.client(static_cast<std::uint8_t>(flags), flags == kRst ? "" : "stray");
+    }
+    Conversation& refused = all.emplace_back();
+    refused.after(kSecondNs).handshake();
+    refused.server(kFin | kAck);
+    const Tracked tracked = track(merge(all), options);
+    for (const auto& event : tracked.ended()) {
+      if (event.summary.originator.port != 40000) continue;
+      EXPECT_GE(event.evidence, 0) << flags;
+    }
+    EXPECT_EQ(tracked.counters.evidence.exhausted, 0U);
+  }
+}
+
+TEST(EvidencePolicy, WhoWentWithoutIsTriedAgainWhenTroubleStarts) {
+  TrackerOptions options = small_options();
+  options.evidence_capacity = 2;
+  for (const bool served : {false, true}) {
+    for (const int trouble : {kFin | kAck, kRst | kAck}) {
+      std::vector<Conversation> all;
+      for (std::uint16_t i = 0; i < 2; ++i) {
+        Conversation& early = all.emplace_back(flowtable::Endpoint{address4(9), static_cast<std::uint16_t>(20000 + i)});
+        early.handshake();
+        early.client(kRst);
+      }
+      Conversation& late = all.emplace_back();
+      late.handshake();
+      if (served) {
+        for (int i = 0; i < 20; ++i) late.exchange("request", std::string(600, 'x'));
+      }
+      late.after(20 * kSecondNs).server(static_cast<std::uint8_t>(trouble));
+      const Tracked tracked = track(merge(all), options, 1);  // so that the early ones are over when trouble starts
+      EXPECT_EQ(tracked.counters.evidence.exhausted, 1U);
+      for (const auto& event : tracked.ended()) {
+        if (event.summary.originator.port != 40000) continue;
+        EXPECT_FALSE(event.summary.evidence_missing);
+        ASSERT_GE(event.evidence, 0);
+        const Evidence& evidence = tracked.evidence_of(event);
+        EXPECT_TRUE(evidence.begins_late);
+        EXPECT_EQ(evidence.rung_count, 1U);
+        EXPECT_EQ(evidence.first_rungs[0].skipped, served ? 43U : 3U);
+        EXPECT_EQ(evidence.of(Side::responder).rst_ns != flowtable::kNoTime, trouble == (kRst | kAck));
+      }
+    }
+  }
+}
+
 TEST(EvidencePolicy, AnExhaustedPoolIsSaid) {
   TrackerOptions options = small_options();
   options.evidence_capacity = 2;
