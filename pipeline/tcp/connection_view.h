@@ -27,8 +27,10 @@ struct SegmentContext {
   bool fills_hole = false;  ///< late, but never seen before: captured or sent out of order
   bool keep_alive = false;
   bool window_probe = false;
-  bool out_of_window = false;  ///< without payload, and far from the sequence numbers of its side
-  bool reveals_gap = false;    ///< acknowledges octets that the capture does not have
+  bool out_of_window = false;      ///< far from the sequence numbers of its side; its own number is not believed
+  bool ack_out_of_window = false;  ///< far beyond what the other side has sent; that number is not believed
+  bool doubtful_reset = false;     ///< RST that its receiver may not have obeyed (resets.h)
+  bool reveals_gap = false;        ///< acknowledges octets that the capture does not have
   bool wrong_handshake_ack = false;
   bool opened = false;  ///< this segment completed the handshake
 

@@ -30,16 +30,25 @@ inline flowtable::DurationNs patience_with(const FlowRecord& flow, const Timeout
   if (flow.has(FlowFlag::closing) || flow.has(FlowFlag::unreachable)) return timeouts.linger_ns;
   const EndpointStates states = flow.states();
   const auto is_begun = [&states](Side side) {
-    return states.of(side) != EndpointState::inactive && states.of(side) != EndpointState::syn_sent;
+    // Closing would tell of a reset; without, it is in doubt (resets.h) and has changed nothing so far.
+    const bool in_doubt = states.of(side) == EndpointState::reset;
+    const EndpointState state = in_doubt ? states.before_of(side) : states.of(side);
+    return state != EndpointState::inactive && state != EndpointState::syn_sent;
   };
   if (!is_begun(Side::originator) && !is_begun(Side::responder)) return timeouts.embryonic_ns;
   const bool half_open = flow.has(FlowFlag::syn_ack_seen) && !flow.has(FlowFlag::open);
   return half_open ? timeouts.half_open_ns : timeouts.established_ns;
 }
 
+/// Both ends have closed, or one was reset. What was in doubt of that is so no more when nothing else comes.
+inline bool is_closed(const FlowRecord& flow) noexcept {
+  return flow.has(FlowFlag::closing) || flow.state_of(Side::originator) == EndpointState::reset ||
+         flow.state_of(Side::responder) == EndpointState::reset;
+}
+
 /// Why it is over when its deadline has come.
 inline EndReason reason_when_due(const FlowRecord& flow) noexcept {
-  return flow.has(FlowFlag::closing) ? EndReason::closed : EndReason::expired;
+  return is_closed(flow) ? EndReason::closed : EndReason::expired;
 }
 
 /// Nothing of interest is to come any more but what still is on its way.

@@ -14,7 +14,7 @@ namespace doorslam::tcp {
 struct SideIrregularities {
   std::uint32_t rst_seq = 0;          ///< of the latest RST
   std::uint32_t delivered = 0;        ///< SideFlag::irregular: everything before it was seen, or given up as a gap
-  std::uint32_t hole_end = 0;         ///< likewise: a hole lies between `delivered` and it; none when not beyond
+  std::uint32_t hole_end = 0;         ///< a hole lies between `delivered` and it; else, a jump that is not believed yet
   std::uint32_t gap_bytes = 0;        ///< acknowledged, never seen; all octets of a side that was never captured
   std::uint32_t resent_seq = 0;       ///< of the latest retransmission
   std::uint16_t packet_carries = 0;   ///< times that FlowRecord::packets overflowed

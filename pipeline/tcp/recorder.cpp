@@ -22,7 +22,7 @@ RungNote note_of(const SegmentContext& context) {
   if (context.late || context.syn_again || context.fin_again) return RungNote::retransmission;
   if (context.flow.has(SideFlag::zero_window, context.side)) return RungNote::zero_window;
   if (context.reveals_gap) return RungNote::gap_before;
-  if (context.out_of_window) return RungNote::out_of_window;
+  if (context.out_of_window || context.ack_out_of_window) return RungNote::out_of_window;
   return RungNote::none;
 }
 
@@ -74,7 +74,7 @@ void record_syn(Evidence& evidence, Side side, const Segment& segment) {
 void record_handshake(SegmentContext& context) {
   const Segment& segment = context.segment;
   Evidence& evidence = *context.evidence;
-  if (segment.has(kSyn) && !segment.has(kRst)) record_syn(evidence, context.side, segment);
+  if (segment.has(kSyn) && !segment.has(kRst) && !context.out_of_window) record_syn(evidence, context.side, segment);
   if (context.wrong_handshake_ack) evidence.handshake_ack_wrong = true;
   if (context.opened) {
     evidence.handshake_ack_wrong = false;  // it was the capture that lacked something
@@ -194,6 +194,16 @@ void record_in_order(Evidence& evidence, const FlowDetails& details, Side side, 
 void record_bad_checksum(SegmentContext& context) noexcept {
   ++context.evidence->uncounted_rungs;
   add_rung(*context.evidence, context.details, context.side, context.segment, RungNote::bad_checksum);
+}
+
+void forget_reset(Evidence& evidence, Side side) noexcept {
+  SideEvidence& own = evidence.of(side);
+  own.rst_ns = flowtable::kNoTime;
+  own.resets = 0;
+  own.rst = {};
+  own.rst_seq = 0;
+  own.rst_with_ack = false;
+  own.rst_unnumbered = false;
 }
 
 void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about) noexcept {

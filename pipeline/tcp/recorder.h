@@ -19,6 +19,9 @@ void record_in_order(Evidence& evidence, const FlowDetails& details, Side side, 
 /// A segment whose checksum is wrong: the receiver will have dropped it, so it is a rung of the ladder and no more.
 void record_bad_checksum(SegmentContext& context) noexcept;
 
+/// A RST of that side turned out to have been a stranger's: its rung stays, and nothing else.
+void forget_reset(Evidence& evidence, Side side) noexcept;
+
 void record_icmp(Evidence& evidence, const packet::IcmpError& error, Side about) noexcept;
 
 /// Copies into the evidence what the flow knows better: exchanges, sequence numbers relative to the beginning.

@@ -1,6 +1,7 @@
 #include "pipeline/tcp/sequence.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace doorslam::tcp {
 namespace {
@@ -27,9 +28,17 @@ std::uint64_t position(std::uint8_t wraps, std::uint32_t number) noexcept {
   return std::uint64_t{wraps} << 32U | (wraps == SideIrregularities::kMostWraps ? 0 : number);
 }
 
-void move_next(SegmentContext& context, std::uint32_t next) {
-  if (next < context.next_seq()) count_up(context.make_irregular(context.side).seq_wraps);
-  context.next_seq() = next;
+void move_next(SegmentContext& context, Side side, std::uint32_t next) {
+  std::uint32_t& known = context.flow.next_seq[index_of(side)];
+  if (next < known) count_up(context.make_irregular(side).seq_wraps);
+  known = next;
+}
+
+/// Farther beyond what was seen or acknowledged of that side than can be believed of one segment alone.
+bool is_far_ahead(const FlowRecord& flow, Side side, std::uint32_t number) noexcept {
+  const std::size_t i = index_of(side);
+  return sequence_distance(number, flow.next_seq[i]) > kWidestWindow &&
+         sequence_distance(number, flow.acked[i]) > kWidestWindow;
 }
 
 /// Between `delivered` and next_seq nothing is missing any more.
@@ -42,16 +51,54 @@ void settle(SegmentContext& context, Side side) {
 
 /// The payload begins beyond what was seen: remembers the first hole. A later hole is remembered when the first is
 /// filled only; of several holes at a time the first counts.
-void open_hole(SegmentContext& context) {
+void open_hole(SegmentContext& context, std::uint32_t hole_end) {
   SideIrregularities& own = context.make_irregular(context.side);
   if (!context.flow.has(SideFlag::irregular, context.side)) {
     own.delivered = context.next_seq();
-    own.hole_end = context.segment.seq;
+    own.hole_end = hole_end;
     context.flow.set(SideFlag::irregular, context.side);
   } else if (sequence_distance(own.delivered, context.next_seq()) >= 0 &&
              sequence_distance(context.segment.seq, own.delivered) > 0) {
     own.hole_end = context.segment.seq;  // acknowledged ahead so far; now there is a hole behind that
   }
+}
+
+/// How far beyond where that side has jumped to a number is, if near it. `hole_end` holds it while the side is not
+/// irregular.
+std::optional<std::int32_t> beyond_jump(const SideIrregularities& noted, std::uint32_t number) noexcept {
+  const std::int32_t beyond = sequence_distance(number, noted.hole_end);
+  if (beyond < 0 || beyond > kWidestWindow) return std::nullopt;
+  return beyond;
+}
+
+/// The segment begins beyond what was seen. False: that cannot be believed yet. `only_syn_and_fin`: nothing but them
+/// was captured of its side, and no more is to come.
+bool jump_ahead(SegmentContext& context, bool only_syn_and_fin) {
+  const std::uint32_t seq = context.segment.seq;
+  const bool may_lack = only_syn_and_fin || context.flow.has(SideFlag::irregular, context.side);
+  if (may_lack || !is_far_ahead(context.flow, context.side, seq)) {
+    open_hole(context, seq);
+    return true;
+  }
+  SideIrregularities& own = context.make_irregular(context.side);
+  if (beyond_jump(own, seq) > 0) {  // at 0 it may be a copy of what has jumped
+    open_hole(context, own.hole_end);
+    return true;
+  }
+  own.hole_end = seq;
+  return false;
+}
+
+/// An acknowledgement far ahead: is it known that the capture lacks what the other side sends, or has that jumped
+/// there?
+bool is_borne_out(SegmentContext& context, std::uint32_t ack) {
+  const Side side = context.peer();
+  if (context.flow.has(SideFlag::irregular, side)) return !context.flow.has(SideFlag::payload, side);
+  if (!beyond_jump(context.irregular(side), ack)) return false;
+  context.make_irregular(side).delivered = context.flow.next_seq[index_of(side)];
+  context.flow.set(SideFlag::irregular, side);
+  move_next(context, side, ack);
+  return true;
 }
 
 /// Payload below next_seq while a hole is open, or below what was acknowledged ahead.
@@ -110,7 +157,7 @@ void spot_keep_alive(SegmentContext& context) {
 
 /// Acknowledgements of a side that was never captured have advanced: it spoke. One octet may have been its FIN.
 void note_unseen(SegmentContext& context, std::int32_t octets) {
-  if (octets <= 0) return;
+  if (octets <= 0 || octets > kWidestWindow) return;
   context.flow.set(FlowFlag::acks_unseen);
   context.make_irregular(context.peer()).gap_bytes += static_cast<std::uint32_t>(octets);
   if (octets > 1) context.flow.note_payload(context.peer());
@@ -124,6 +171,8 @@ void begin_side(SegmentContext& context) noexcept {
   const std::uint32_t end = segment.seq + sequence_length(segment);
   const EndpointStates states = context.flow.states();
   const bool syn = segment.has(kSyn);
+  const std::int32_t jump = sequence_distance(segment.seq, context.next_seq());
+  const bool far = jump > kWidestWindow || jump < -kWidestWindow;
   switch (states.of(context.side)) {
     case EndpointState::inactive:
       context.first_of_side = true;
@@ -135,10 +184,16 @@ void begin_side(SegmentContext& context) noexcept {
       }
       return;
     case EndpointState::syn_sent:
+      if (!syn && !segment.has(kRst) && far && !context.flow.has(SideFlag::payload, context.side)) {
+        return number_from(context, context.side, segment.seq - 1, segment.seq);
+      }
+      [[fallthrough]];
     case EndpointState::partial:
     case EndpointState::established:
-      if (syn && segment.seq == own.start_seq) context.syn_again = true;
-      if (syn && segment.seq != own.start_seq) number_from(context, context.side, segment.seq, end);
+      if (!syn) return;
+      context.syn_again = segment.seq == own.start_seq;
+      context.out_of_window = far && context.flow.has(FlowFlag::open);
+      if (!context.syn_again && !context.out_of_window) number_from(context, context.side, segment.seq, end);
       return;
     case EndpointState::reset:
       // The RST that came first may have been forged; a SYN knows better.
@@ -167,6 +222,10 @@ void take_acknowledgement(SegmentContext& context) noexcept {
       context.irregular(context.peer()).ack_wraps == 0 && sequence_distance(segment.ack, peers.start_seq) < 0;
   const std::int32_t advance = sequence_distance(segment.ack, context.flow.acked[i]);
   if (before_start || advance <= 0 || (segment.ack == 0 && advance > kImplausibleJump)) return;
+  if (is_far_ahead(context.flow, context.peer(), segment.ack) && !is_borne_out(context, segment.ack)) {
+    context.ack_out_of_window = true;
+    return;
+  }
   if (segment.ack < context.flow.acked[i]) count_up(context.make_irregular(context.peer()).ack_wraps);
   context.flow.acked[i] = segment.ack;
 }
@@ -179,8 +238,9 @@ void advance_sequence(SegmentContext& context) noexcept {
   const bool control = segment.has(kSyn | kRst);
   spot_keep_alive(context);
   const std::int32_t jump = sequence_distance(segment.seq, next);
-  context.out_of_window = !context.first_of_side && !segment.has(kSyn) && segment.payload_length == 0 &&
-                          (jump > kLargestUnscaledWindow || jump < -kLargestUnscaledWindow);
+  const bool speaks = segment.payload_length != 0 && !segment.has(kRst);
+  context.out_of_window |= !context.first_of_side && !segment.has(kSyn) && !speaks &&
+                           (jump > kLargestUnscaledWindow || jump < -kLargestUnscaledWindow);
   if (segment.has(kFin) && context.flow.states().of(context.side) == EndpointState::closed && distance <= 0) {
     context.fin_again = true;
     count_up(context.make_irregular(context.side).retransmissions);
@@ -195,10 +255,13 @@ void advance_sequence(SegmentContext& context) noexcept {
   if (after_reset && !only_syn_and_fin) return;
   if (distance > 0 || only_syn_and_fin) {
     const bool jumps = jump > 0 && !segment.has(kSyn) && !segment.has(kRst);
-    if (jumps && !context.first_of_side) open_hole(context);
+    if (jumps && !context.first_of_side && !jump_ahead(context, only_syn_and_fin)) {
+      context.out_of_window = true;
+      return;
+    }
     if (context.flow.has(SideFlag::irregular, context.side) && !jumps) take_back_gap(context, next, end);
     context.advances = distance != 0;
-    move_next(context, end);
+    move_next(context, context.side, end);
     if (context.flow.has(SideFlag::irregular, context.side)) settle(context, context.side);
   } else if (segment.payload_length > 0 && !segment.has(kSyn)) {
     note_late_payload(context, segment.seq, end);
@@ -208,7 +271,7 @@ void advance_sequence(SegmentContext& context) noexcept {
 
 void find_gap(SegmentContext& context) noexcept {
   const packet::Segment& segment = context.segment;
-  if (!segment.has(kAck) || context.wrong_handshake_ack) return;
+  if (!segment.has(kAck) || context.wrong_handshake_ack || context.ack_out_of_window) return;
   const Side side = context.peer();
   const std::uint32_t next = context.flow.next_seq[index_of(side)];
   const SideIrregularities& before = context.irregular(side);

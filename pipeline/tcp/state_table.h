@@ -67,6 +67,8 @@ struct EndpointStates {
     before[i] = now[i];
     now[i] = next;
   }
+  /// Undoes the latest change of that end.
+  constexpr void take_back(Side side) noexcept { now[index_of(side)] = before[index_of(side)]; }
 
   friend constexpr bool operator==(const EndpointStates&, const EndpointStates&) = default;
 };

@@ -12,6 +12,7 @@
 #include "pipeline/tcp/letters.h"
 #include "pipeline/tcp/outcome.h"
 #include "pipeline/tcp/recorder.h"
+#include "pipeline/tcp/resets.h"
 #include "pipeline/tcp/sequence.h"
 
 namespace doorslam::tcp {
@@ -209,9 +210,14 @@ template <class Key>
     ++counters_.duplicates;
     return;
   }
-  if (!segment.checksum_bad && is_tuple_reuse(flow, details_of(flow), segment, side)) {
-    end(table, slot, EndReason::reused, segment.time_ns, segment.number, out);
-    return begin_and_advance(table, lookup, out);
+  if (!segment.checksum_bad) {
+    FlowDetails& details = details_of(flow);
+    Evidence* const evidence = flow.has(FlowFlag::evidence) ? &evidence_[details.evidence] : nullptr;
+    take_back_reset(flow, details, side, segment, evidence);
+    if (is_tuple_reuse(flow, details, segment, side)) {
+      end(table, slot, EndReason::reused, segment.time_ns, segment.number, out);
+      return begin_and_advance(table, lookup, out);
+    }
   }
   advance_segment(table, slot, side, segment, hash, out);
 }
@@ -365,6 +371,7 @@ void Tracker::advance_segment(Table<Key>& table, typename Table<Key>::Slot& slot
   follow_handshake(context);
   take_acknowledgement(context);
   advance_sequence(context);
+  context.doubtful_reset = is_doubtful_reset(context);
   EndpointStates states = flow.states();
   step(states, side, context.flags);
   flow.set_states(states);
@@ -399,7 +406,7 @@ void Tracker::note_transition(Table<Key>& table, typename Table<Key>::Slot& slot
                               EventBatch& out) noexcept {
   FlowRecord& flow = slot.state;
   const Segment& segment = context.segment;
-  if (!flow.has(FlowFlag::closing) && is_close_complete(flow.states())) {
+  if (!flow.has(FlowFlag::closing) && is_close_complete(states_beyond_doubt(context))) {
     begin_linger(flow, context.details, segment.time_ns, timeouts_);
     table.reclassify(slot);
   }

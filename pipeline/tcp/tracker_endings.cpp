@@ -152,7 +152,7 @@ bool Tracker::finish(TimeNs end_ns, std::size_t limit, EventBatch& out) {
     const OpenFlow& open = left_open_[given_out_];
     const auto end_one = [&](auto& table) {
       auto& slot = table.at(open.index);
-      const auto reason = slot.state.has(FlowFlag::closing) ? EndReason::closed : EndReason::capture_end;
+      const auto reason = is_closed(slot.state) ? EndReason::closed : EndReason::capture_end;
       end(table, slot, reason, end_ns, open.id, out);
     };
     if (open.version == IpVersion::v4) {

@@ -43,9 +43,11 @@ rc::Gen<Step> any_step() {
       set(&Step::who, inRange<std::uint8_t>(0, 2)),
       set(&Step::flags, rc::gen::oneOf(rc::gen::elementOf(kUsualFlags), inRange<std::uint8_t>(0, 255))),
       set(&Step::length, rc::gen::oneOf(rc::gen::just<std::uint16_t>(0), inRange<std::uint16_t>(0, 1461))),
-      set(&Step::seq_error, rc::gen::weightedOneOf<std::int32_t>(
-                                {{8, rc::gen::just(0)}, {2, inRange(-2000, 2000)}, {1, element(-1, 1 << 21)}})),
-      set(&Step::ack_error, rc::gen::weightedOneOf<std::int32_t>({{8, rc::gen::just(0)}, {2, inRange(-2000, 2000)}})),
+      set(&Step::seq_error,
+          rc::gen::weightedOneOf<std::int32_t>(
+              {{8, rc::gen::just(0)}, {2, inRange(-2000, 2000)}, {1, element(-1, 1 << 21, 1 << 26)}})),
+      set(&Step::ack_error, rc::gen::weightedOneOf<std::int32_t>(
+                                {{8, rc::gen::just(0)}, {2, inRange(-2000, 2000)}, {1, element(-1, 1 << 26)}})),
       set(&Step::pause, element<flowtable::DurationNs>(0, 10 * kMicrosecondNs, kMillisecondNs, 200 * kMillisecondNs,
                                                        2 * kSecondNs, 6 * kSecondNs, 40 * kSecondNs, 400 * kSecondNs)),
       set(&Step::fate, inRange<std::uint8_t>(0, 10)),
