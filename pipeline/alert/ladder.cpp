@@ -9,6 +9,7 @@
 #include "pipeline/alert/text.h"
 #include "pipeline/base/wrap.h"
 #include "pipeline/diagnose/icmp_words.h"
+#include "pipeline/diagnose/tls_alert.h"
 
 namespace doorslam::alert {
 
@@ -79,7 +80,10 @@ std::string remark(const Rung& rung, const Evidence& evidence) {
 /// The first line of what a server said, or what kind of TLS record it is.
 std::string quoted(std::span<const std::uint8_t> octets) {
   if (octets.size() >= 3 && octets[1] == 3 && octets[0] >= 20 && octets[0] <= 23) {
-    if (octets[0] == 21 && octets.size() >= 7) return fmt::format("TLS alert {}", octets[6]);
+    if (const auto alert = diagnose::tls_alert_in(octets)) {
+      const std::string_view meaning = diagnose::meaning_of_alert(*alert);
+      return fmt::format("TLS alert {}{}", *alert, meaning.empty() ? "" : fmt::format(" ({})", meaning));
+    }
     if (octets[0] == 22) return "TLS handshake";
     return "TLS record";
   }
@@ -101,7 +105,18 @@ std::string words_of_server(const Rung& rung, const tcp::SideEvidence& server) {
   if (rung.time_ns == server.last_payload_ns) {
     return quoted({server.last_words.data(), std::min<std::size_t>(server.last_words_length, rung.length)});
   }
-  return {};
+  // Of what is between, the beginning was kept.
+  const auto starts = std::span(server.head.segment_start).first(server.head.segments);
+  const std::size_t offset = rung.seq - 1U;
+  if (std::ranges::find(starts, offset) == starts.end() || offset >= server.head.length) return {};
+  return quoted(server.head.view().subspan(offset, std::min<std::size_t>(server.head.length - offset, rung.length)));
+}
+
+/// What a client says may be a secret; that it gives up a TLS handshake is none.
+std::string alert_of_client(const Rung& rung, const tcp::SideEvidence& client) {
+  if (rung.time_ns != client.last_payload_ns) return {};
+  const packet::ByteView words{client.last_words.data(), client.last_words_length};
+  return diagnose::tls_alert_in(words) ? quoted(words) : std::string{};
 }
 
 /// What the segment means for the connection.
@@ -119,7 +134,7 @@ std::string meaning(const Rung& rung, const Evidence& evidence, bool quote_serve
   } else if ((rung.flags & kSyn) != 0) {
     if (!from_server && rung.length != 0) out = "data in the SYN (fast open)";
   } else if (rung.length != 0) {
-    if (from_server && quote_server) out = words_of_server(rung, sender);
+    if (quote_server) out = from_server ? words_of_server(rung, sender) : alert_of_client(rung, sender);
   } else if (rung.time_ns == evidence.handshake_ns && !from_server) {
     out = "handshake complete";
   }

@@ -118,6 +118,41 @@ TEST(Ladder, QuotesTheServerAndNeverTheClient) {
   EXPECT_EQ(render(ladder_of(connection.summary, evidence, false)).find("421"), std::string::npos);
 }
 
+/// The line that decided stands in the middle of a dialogue more often than not.
+TEST(Ladder, QuotesWhatTheServerSaidInBetween) {
+  auto connection = sample::connection(diagnose::Cause::acl_denied, sample::endpoint("192.0.2.10", 40001),
+                                       sample::endpoint("198.51.100.5", 25), sample::kEpoch);
+  tcp::Evidence evidence;
+  auto& server = evidence.of(Side::responder);
+  server.first_payload_ns = sample::kEpoch + sample::kMs;
+  std::uint32_t at = 0;
+  for (const std::string_view words : {"220 mx\r\n", "554 go away\r\n", "221 bye\r\n"}) {
+    server.head.segment_start[server.head.segments++] = server.head.length;
+    words.copy(reinterpret_cast<char*>(server.head.bytes.data()) + server.head.length, words.size());
+    const std::uint32_t seq = server.head.length + 1U;
+    server.head.length = static_cast<std::uint16_t>(server.head.length + words.size());
+    sample::add_rung(evidence, sample::rung(++at * sample::kMs, Side::responder, kPsh | kAck, seq, 1,
+                                            static_cast<std::uint16_t>(words.size()), 64));
+  }
+  const std::string text = render(ladder_of(connection.summary, evidence));
+  EXPECT_NE(text.find("\"554 go away\""), std::string::npos) << text;
+  EXPECT_EQ(render(ladder_of(connection.summary, evidence, false)).find("554"), std::string::npos);
+}
+
+TEST(Ladder, NamesTheAlertWithWhichAClientGivesUpTls) {
+  auto connection = sample::connection(diagnose::Cause::tls_refused, sample::endpoint("192.0.2.10", 40001),
+                                       sample::endpoint("198.51.100.5", 443), sample::kEpoch);
+  tcp::Evidence evidence;
+  auto& client = evidence.of(Side::originator);
+  constexpr std::string_view kUnknownCa("\x15\x03\x03\x00\x02\x02\x30", 7);
+  client.last_payload_ns = sample::kEpoch + sample::kMs;
+  client.last_words_length =
+      static_cast<std::uint8_t>(kUnknownCa.copy(reinterpret_cast<char*>(client.last_words.data()), kUnknownCa.size()));
+  sample::add_rung(evidence, sample::rung(sample::kMs, Side::originator, kPsh | kAck, 518, 1, 7, 64));
+  const std::string text = render(ladder_of(connection.summary, evidence));
+  EXPECT_NE(text.find("TLS alert 48 (unknown CA)"), std::string::npos) << text;
+}
+
 TEST(Ladder, SaysWhoseTtlDoesNotFit) {
   auto connection = sample::connection(diagnose::Cause::middlebox_reset, sample::endpoint("192.0.2.10", 40001),
                                        sample::endpoint("198.51.100.5", 21), sample::kEpoch);
