@@ -312,20 +312,20 @@ Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t serve
   Words words;
   const SideEvidence& server = evidence.of(Side::responder);
   words.digest = digest_of_words(server.head);
+  const SideEvidence& client = evidence.of(Side::originator);
   if (scanner_ == nullptr) return words;
   const auto last_words_of = [](const SideEvidence& side) {
     return packet::ByteView{side.last_words.data(), side.last_words_length};
   };
   if (server.head.length + server.last_words_length > 0) {
-    auto hits = scanner_->recall(server.head, last_words_of(server), Side::responder, server_port);
+    auto hits = scanner_->recall(server.head, last_words_of(server), Side::responder, server_port, &client);
     // Words that nobody knows, and the server hung up on them: they may begin like others and be a known refusal.
     const bool suspicious = ending == Ending::closed_after_greeting || ending == Ending::closed_after_reply;
     if (hits.empty() && suspicious) {
-      hits = scanner_->scan(server.head, last_words_of(server), Side::responder, server_port);
+      hits = scanner_->scan(server.head, last_words_of(server), Side::responder, server_port, &client);
     }
     words.server.assign(hits);
   }
-  const SideEvidence& client = evidence.of(Side::originator);
   if (client.head.length + client.last_words_length > 0) {
     words.client.assign(scanner_->recall(client.head, last_words_of(client), Side::originator, server_port));
   }

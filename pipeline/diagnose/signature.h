@@ -45,8 +45,10 @@ struct Signature {
   std::string expression;                 ///< Hyperscan's subset of PCRE; ^ is a segment's start, with (?m) a line's
   std::vector<CauseWeight> causes;        ///< heaviest first; weights sum to at most 1
   double specificity = 0.0;               ///< 0 to 1
-  bool needs_context = false;  ///< counts only where the port fits or the protocol was recognised by other words
-  bool first_words = false;    ///< counts only in the first segment that the side sends, as a greeting does
+  bool needs_context = false;      ///< counts only where the port fits or the protocol was recognised by other words
+  bool first_words = false;        ///< counts only in the first segment that the side sends, as a greeting does
+  bool success = false;            ///< the server does what was asked of it: whatever it refused before is overcome
+  bool needs_credentials = false;  ///< counts only where the client has sent credentials: else it asks for them
   bool enabled = true;
   std::string source;                   ///< repository and file, or RFC and section
   std::string sample;                   ///< octets that the expression matches

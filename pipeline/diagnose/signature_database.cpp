@@ -13,6 +13,7 @@
 #include <tuple>
 #include <utility>
 
+#include "pipeline/diagnose/dialogue.h"
 #include "pipeline/diagnose/signature_cache.h"
 #include "pipeline/diagnose/signature_file.h"
 #include "pipeline/diagnose/signature_state.h"
@@ -155,13 +156,15 @@ Result<SignatureScanner> SignatureScanner::create(const SignatureDatabase& datab
 }
 
 std::span<const SignatureHit> SignatureScanner::scan(const tcp::PayloadHead& head, packet::ByteView last_words,
-                                                     tcp::Side side, std::uint16_t server_port) {
-  return look_at(head, last_words, {side, server_port}, false);
+                                                     tcp::Side side, std::uint16_t server_port,
+                                                     const tcp::SideEvidence* other) {
+  return look_at(head, last_words, {side, server_port, other, head.view()}, false);
 }
 
 std::span<const SignatureHit> SignatureScanner::recall(const tcp::PayloadHead& head, packet::ByteView last_words,
-                                                       tcp::Side side, std::uint16_t server_port) {
-  return look_at(head, last_words, {side, server_port}, true);
+                                                       tcp::Side side, std::uint16_t server_port,
+                                                       const tcp::SideEvidence* other) {
+  return look_at(head, last_words, {side, server_port, other, head.view()}, true);
 }
 
 std::span<const SignatureHit> SignatureScanner::look_at(const tcp::PayloadHead& head, packet::ByteView last_words,
@@ -179,21 +182,32 @@ std::span<const SignatureHit> SignatureScanner::look_at(const tcp::PayloadHead& 
   const packet::ByteView latest = words.subspan(start_of(segments - 1));
   const bool known =
       last_words.size() <= latest.size() && std::ranges::equal(last_words, latest.first(last_words.size()));
+  speaker.answers_farewell =
+      speaker.side == tcp::Side::responder && speaker.other != nullptr && takes_leave(*speaker.other);
   Passage passage;
-  if (!known) look_at_words(last_words, {.in_last_words = true}, speaker, from_memory ? &passage : nullptr);
+  if (!known) {
+    look_at_words(last_words, {.in_last_words = true}, speaker, from_memory ? &passage : nullptr);
+    speaker.answers_farewell = speaker.answers_farewell && last_words.empty();
+  }
   passage = {};
   // From a segment's start to the end of the head: a message may span segments.
   while (segments-- > 0) {
     const auto start = static_cast<std::uint16_t>(start_of(segments));
     const SignatureHit where{.segment = static_cast<std::uint8_t>(segments), .offset = start};
     look_at_words(words.subspan(start), where, speaker, from_memory ? &passage : nullptr);
+    speaker.answers_farewell = false;
   }
-  if (!hits_.empty()) drop_hits_out_of_context();
+  if (!hits_.empty()) {
+    drop_hits_out_of_context();
+    drop_requests_for_credentials(speaker);
+    drop_refusals_overcome();
+  }
   if (hits_.size() > 1) sort_hits();
   return hits_;
 }
 
-void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where, Speaker speaker, Passage* passage) {
+void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where, const Speaker& speaker,
+                                     Passage* passage) {
   if (words.empty()) return;
   const bool may_match = database_.state_->may_begin(speaker.side, words.front());
   if (passage == nullptr) {
@@ -212,7 +226,7 @@ void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where,
   // The same again: whatever it matches has been noted of the later words.
   if (std::exchange(passage->key, key) == key) return;
   if (const auto known = memo_.find(key)) {
-    for (const WordMemo::Match match : *known) note_hit(match, where, speaker);
+    note_hits(*known, words, where, speaker);
     return;
   }
   scan_words(words, where, speaker);
@@ -226,7 +240,7 @@ void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where,
   }
 }
 
-void SignatureScanner::scan_words(packet::ByteView words, SignatureHit where, Speaker speaker) {
+void SignatureScanner::scan_words(packet::ByteView words, SignatureHit where, const Speaker& speaker) {
   struct Context {
     std::span<const Signature> signatures;
     std::vector<WordMemo::Match>& matches;
@@ -242,17 +256,43 @@ void SignatureScanner::scan_words(packet::ByteView words, SignatureHit where, Sp
   };
   hs_scan(database_.state_->database.get(), reinterpret_cast<const char*>(words.data()),
           static_cast<unsigned>(words.size()), 0, scratch_.get(), on_match, &context);
-  for (const WordMemo::Match match : matches_) note_hit(match, where, speaker);
+  note_hits(matches_, words, where, speaker);
 }
 
-void SignatureScanner::note_hit(WordMemo::Match match, SignatureHit where, Speaker speaker) {
-  const Signature* signature = &database_.state_->signatures[match.signature];
-  if (signature->first_words && (where.in_last_words || where.segment != 0)) return;
-  if (std::ranges::find(hits_, signature, &SignatureHit::signature) != hits_.end()) return;
-  where.signature = signature;
-  where.port_fits = signature->has_port(speaker.server_port);
-  where.end = static_cast<std::uint16_t>(where.offset + match.length);
-  hits_.push_back(where);
+void SignatureScanner::note_hits(std::span<const WordMemo::Match> matches, packet::ByteView words, SignatureHit where,
+                                 const Speaker& speaker) {
+  for (const WordMemo::Match match : matches) {
+    const Signature* signature = &database_.state_->signatures[match.signature];
+    if (signature->first_words && (where.in_last_words || where.segment != 0)) continue;
+    if (signature->success && speaker.answers_farewell) continue;
+    if (std::ranges::find(hits_, signature, &SignatureHit::signature) != hits_.end()) continue;
+    // The match may take its line's end along.
+    const std::size_t at = match.length > 1 ? match.length - 2U : 0U;
+    if (speaker.side == tcp::Side::responder && is_content(speaker.beginning, words, at, signature->protocol)) continue;
+    where.signature = signature;
+    where.port_fits = signature->has_port(speaker.server_port);
+    where.end = static_cast<std::uint16_t>(where.offset + match.length);
+    hits_.push_back(where);
+  }
+}
+
+/// Whoever has sent no credentials is asked for them, not refused (RFC 9110, section 15.5.2).
+void SignatureScanner::drop_requests_for_credentials(const Speaker& speaker) {
+  const auto needs_them = [](const SignatureHit& hit) { return hit.signature->needs_credentials; };
+  if (speaker.other == nullptr || std::ranges::none_of(hits_, needs_them)) return;
+  if (!sends_credentials(*speaker.other)) std::erase_if(hits_, needs_them);
+}
+
+/// A login that was refused at first and accepted then is a login.
+void SignatureScanner::drop_refusals_overcome() {
+  const auto place_of = [](const SignatureHit& hit) { return std::pair(hit.in_last_words, hit.end); };
+  std::pair<bool, std::uint16_t> success;
+  for (const SignatureHit& hit : hits_) {
+    if (hit.signature->success) success = std::max(success, place_of(hit));
+  }
+  std::erase_if(hits_, [&](const SignatureHit& hit) {
+    return is_refusal(hit.signature->main_cause()) && place_of(hit) < success;
+  });
 }
 
 void SignatureScanner::sort_hits() {

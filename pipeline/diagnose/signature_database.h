@@ -67,13 +67,16 @@ class SignatureScanner {
 
   /// Matches `head` from each segment's start and `last_words` from its own, and returns at most one hit a signature
   /// (the latest that was said), most specific first; a fitting port, then the later words, then the name break ties.
-  /// Signatures that need their context are left out where neither the port nor other words show their protocol.
+  /// Signatures that need their context are left out where neither the port nor other words show their protocol, and
+  /// refusals where the server did later what was asked of it, or where they are content that it passed on.
+  /// `other`: what the other side said; null where it is not known: then a request for credentials counts as a refusal
+  /// of those that were sent, and an answer to the client's farewell as a success.
   /// The hits are borrowed until the next scan. Words that no signature of the side can begin with cost nothing.
   std::span<const SignatureHit> scan(const tcp::PayloadHead& head, packet::ByteView last_words, tcp::Side side,
-                                     std::uint16_t server_port);
+                                     std::uint16_t server_port, const tcp::SideEvidence* other = nullptr);
   /// The same, but words that begin like words which held no refusal are not scanned again (see WordMemo).
   std::span<const SignatureHit> recall(const tcp::PayloadHead& head, packet::ByteView last_words, tcp::Side side,
-                                       std::uint16_t server_port);
+                                       std::uint16_t server_port, const tcp::SideEvidence* other = nullptr);
 
  private:
   struct FreeScratch {
@@ -82,6 +85,9 @@ class SignatureScanner {
   struct Speaker {
     tcp::Side side;
     std::uint16_t server_port;
+    const tcp::SideEvidence* other;  ///< null: not known
+    packet::ByteView beginning;      ///< of what it said
+    bool answers_farewell = false;   ///< with the passage at hand
   };
   /// The words that were looked at before the present ones, and are said after them.
   struct Passage {
@@ -93,9 +99,12 @@ class SignatureScanner {
   std::span<const SignatureHit> look_at(const tcp::PayloadHead& head, packet::ByteView last_words, Speaker speaker,
                                         bool from_memory);
   /// `passage` null: scans in any case.
-  void look_at_words(packet::ByteView words, SignatureHit where, Speaker speaker, Passage* passage);
-  void scan_words(packet::ByteView words, SignatureHit where, Speaker speaker);
-  void note_hit(WordMemo::Match match, SignatureHit where, Speaker speaker);
+  void look_at_words(packet::ByteView words, SignatureHit where, const Speaker& speaker, Passage* passage);
+  void scan_words(packet::ByteView words, SignatureHit where, const Speaker& speaker);
+  void note_hits(std::span<const WordMemo::Match> matches, packet::ByteView words, SignatureHit where,
+                 const Speaker& speaker);
+  void drop_requests_for_credentials(const Speaker& speaker);
+  void drop_refusals_overcome();
   void drop_hits_out_of_context();
   void sort_hits();
 

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "pipeline/packet/raw_packet.h"
+#include "pipeline/tcp/evidence.h"
+
+/// How the words of one side are to be taken, by what the other side said and by where they stand. All functions are
+/// thread-safe.
+namespace doorslam::diagnose {
+
+/// The client's latest words ask for the end of the session: QUIT (FTP, SMTP, POP3, NNTP, Redis) or LOGOUT (IMAP).
+bool takes_leave(const tcp::SideEvidence& client) noexcept;
+
+/// A request among what was kept of the client's words names credentials: the header fields Authorization or
+/// Proxy-Authorization of HTTP, SIP and RTSP (RFC 9110, section 11).
+bool sends_credentials(const tcp::SideEvidence& client) noexcept;
+
+/// Whether the server tells something else at this place, in which words of `protocol` are content: what stands behind
+/// lines of `passage` (from the start of a segment on) that are no reply lines, and what a server of web pages or
+/// mailboxes says in the protocol of others. `at`: an octet of the line in question. `beginning`: the server's first
+/// words.
+bool is_content(packet::ByteView beginning, packet::ByteView passage, std::size_t at, std::string_view protocol);
+
+}  // namespace doorslam::diagnose
