@@ -89,6 +89,7 @@ void EcsRecord::add_findings(const diagnose::Diagnosis& diagnosis) {
     text("name", diagnosis.signature->name);
     if (!diagnosis.signature->program.empty()) text("program", diagnosis.signature->program);
     text("protocol", diagnosis.signature->protocol);
+    if (banner_ && !diagnosis.signature->words.empty()) text("words", diagnosis.signature->words);
     close();
   }
   if (banner_ && !diagnosis.banner.empty()) text("banner", diagnosis.banner);

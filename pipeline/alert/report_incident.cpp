@@ -99,6 +99,13 @@ std::string first_words(const std::string& banner) {
   return escapes > kBinary ? std::string{} : line;
 }
 
+/// The line that a signature knows, where it is not the one that the server began with.
+std::string deciding_words(const diagnose::Diagnosis& diagnosis) {
+  if (!diagnosis.signature || diagnosis.signature->words.empty()) return {};
+  const bool is_first = diagnosis.banner.starts_with(diagnosis.signature->words);
+  return is_first ? std::string{} : for_terminal(diagnosis.signature->words);
+}
+
 std::string facts(const Incident& incident, const IncidentStyle& style) {
   std::string out = labelled("where", where_of(incident), style);
   out += labelled("who", clients_of(incident), style);
@@ -116,6 +123,9 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   const diagnose::Diagnosis& diagnosis = incident.sample.diagnosis;
   if (const std::string words = first_words(diagnosis.banner); !words.empty()) {
     out += labelled("server said", '"' + words + '"', style);
+  }
+  if (const std::string words = deciding_words(diagnosis); !words.empty()) {
+    out += labelled("and then", '"' + words + '"', style);
   }
   if (!incident.evidence_file.empty()) out += labelled("packets", for_terminal(incident.evidence_file), style);
   return out;

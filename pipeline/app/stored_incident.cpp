@@ -239,7 +239,7 @@ diagnose::Diagnosis stored_diagnosis(const json& record) {
   });
   if (const json& signature = value_at(own, "signature"); signature.is_object()) {
     const auto word = [&](const char* key) { return alert::for_terminal(text(signature, key)); };
-    out.signature = diagnose::SignatureMatch{word("name"), word("program"), word("protocol")};
+    out.signature = diagnose::SignatureMatch{word("name"), word("program"), word("protocol"), text(signature, "words")};
   }
   out.banner = text(own, "banner");
   out.caveats = texts(own, "caveats");

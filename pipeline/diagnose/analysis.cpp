@@ -246,7 +246,8 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
                           .words = words.digest,
                           .hung_up_soon = soon,
                           .unproven = ending == Ending::left_after_greeting && !are_ordinary(words.server.view()),
-                          .own_end = own_end_told_by(words.server.view())});
+                          .own_end = own_end_told_by(words.server.view()),
+                          .opening = words.opening});
   const bool other_words = soon && ledger_.begins_otherwise(summary.responder, words.digest);
   if (!other_words && is_plain(summary, evidence, ending, outcome)) {
     return tell_served(arrival, confidence_of_plain(summary, evidence, soon), out);
@@ -311,8 +312,9 @@ Analysis::Queue* Analysis::first_by(Key Pending::*key, std::span<Queue> queues) 
 Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t server_port, Ending ending) {
   Words words;
   const SideEvidence& server = evidence.of(Side::responder);
-  words.digest = digest_of_words(server.head);
   const SideEvidence& client = evidence.of(Side::originator);
+  words.digest = digest_of_words(server.head);
+  words.opening = opening_of(client.head);
   if (scanner_ == nullptr) return words;
   const auto last_words_of = [](const SideEvidence& side) {
     return packet::ByteView{side.last_words.data(), side.last_words_length};
@@ -390,6 +392,7 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
   c.closed_ns = closed != kNoTime ? closed : pending.summary.end_ns;
   c.packets_lost = losses_.packets_between(pending.summary.start_ns, pending.summary.end_ns + kAnswerAwaitedNs);
   c.host_ttl = ledger_.syn_ack_ttl(pending.summary.responder.address);
+  c.quote_length = options_.banner_length;
   c.server_words = pending.words.server.view();
   c.client_words = pending.words.client.view();
   if (const ServerMarks* marks = ledger_.marks_of(pending.summary.responder)) c.marks = *marks;
@@ -400,7 +403,8 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
                                           .accepted_ns = c.accepted_ns,
                                           .closed_ns = c.closed_ns,
                                           .idle_ns = idle_time(e),
-                                          .words = pending.words.digest});
+                                          .words = pending.words.digest,
+                                          .opening = pending.words.opening});
   }
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);

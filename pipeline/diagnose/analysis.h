@@ -117,7 +117,8 @@ class Analysis {
   };
   /// What the two sides said, as far as the ledger and the signatures know it.
   struct Words {
-    std::uint32_t digest = 0;  ///< of the server's first words, 0: none or unknown
+    std::uint32_t digest = 0;         ///< of the server's first words, 0: none or unknown
+    Opening opening = Opening::none;  ///< the client's
     WordHits server;
     WordHits client;
   };

@@ -28,6 +28,7 @@ struct Case {
   Outcome outcome = Outcome::served;           ///< by its own packets
   bool hung_up_soon = false;                   ///< as in EndedNote
   bool first_words_known = false;              ///< the server's, as far as they are compared with those to others
+  std::size_t quote_length = 0;                ///< characters of what was said that may be told
   std::span<const SignatureHit> server_words;  ///< most telling first
   std::span<const SignatureHit> client_words;
 

@@ -27,6 +27,7 @@ struct SignatureMatch {
   std::string name;      ///< e.g. "vsftpd-max-clients"
   std::string program;   ///< e.g. "vsftpd"; empty where a standard fixes the words
   std::string protocol;  ///< e.g. "ftp"
+  std::string words{};   ///< the line that it matched, escaped; empty where that is no text, or not to be told
 };
 
 /// What one thing added to the log-odds of one cause. Their sum, evened out, makes its probability.

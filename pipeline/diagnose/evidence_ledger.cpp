@@ -156,9 +156,13 @@ std::optional<Finding> arrivals_too_fast(const Case& c) {
   return std::nullopt;
 }
 
-/// A rate limit refuses the fast: where few came, or others came as fast and were served, it was not the rate.
+/// A rate limit refuses the fast: where few came, or others came as fast and were served, it was not the rate. But a
+/// quota of an hour or a day needs no burst, and a server that names the rate knows.
 std::optional<Finding> arrivals_slow(const Case& c) {
   const Contrast& k = c.contrast;
+  constexpr double kNamed = 0.75;
+  if (!c.server_words.empty() && c.server_words.front().signature->weight_of(Cause::rate_limit) >= kNamed)
+    return std::nullopt;
   if (!c.looks_refused() || !k.subject_accepted || k.served == 0) return std::nullopt;
   if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) return std::nullopt;
   if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) return std::nullopt;

@@ -10,6 +10,7 @@
 #include "pipeline/diagnose/evidence_crash.h"
 #include "pipeline/diagnose/guide.h"
 #include "pipeline/diagnose/protocol_marks.h"
+#include "pipeline/diagnose/tls_alert.h"
 
 namespace doorslam::diagnose::evidence {
 
@@ -256,6 +257,81 @@ std::optional<Finding> tls_alert_in_cipher(const Case& c) {
   const bool lone_alert = server.last_words_length == 24 && words[0] == 23 && words[3] == 0 && words[4] == 19;
   if (!lone_alert || server_octets_after_second_flight(*c.packets) != 24) return std::nullopt;
   return Finding{"the server's whole answer to the client's Finished is one encrypted record of an alert's size"};
+}
+
+/// A client that does not like what the server shows in the handshake says so in clear, unless TLS 1.3 has keys by
+/// then.
+std::optional<Finding> tls_alert_of_client(const Case& c) {
+  constexpr std::uint8_t kCloseNotify = 0;
+  constexpr std::uint8_t kUserCanceled = 90;
+  if (c.packets == nullptr || !is_client_hello(c.client()->head)) return std::nullopt;
+  const auto alert = tls_alert_in({c.client()->last_words.data(), c.client()->last_words_length});
+  if (!alert || *alert == kCloseNotify || *alert == kUserCanceled) return std::nullopt;
+  const std::string_view what =
+      is_about_certificate(*alert) ? "it does not trust the server's certificate" : "it gave up the handshake";
+  return Finding{fmt::format("the client sent TLS alert {} ({}): {}", *alert,
+                             meaning_of_alert(*alert).empty() ? "unassigned" : meaning_of_alert(*alert), what)};
+}
+
+namespace {
+
+/// The first words of the client tell another protocol than those of all whom the server served.
+std::optional<Finding> compare_openings(const Case& c, bool by_tls) {
+  constexpr std::uint32_t kFew = 2;
+  if (c.packets == nullptr || (c.ending != Ending::closed_without_a_word && !c.looks_refused())) return std::nullopt;
+  const Contrast& k = c.contrast;
+  const Opening own = opening_of(c.client()->head);
+  if (own == Opening::none || !tells_protocol(k.other_opening)) return std::nullopt;
+  if (k.served_same_opening > 0 || k.served_other_opening < kFew) return std::nullopt;
+  if (by_tls != (own == Opening::tls || k.other_opening == Opening::tls)) return std::nullopt;
+  return Finding{fmt::format("the client began with {}, the {} served with {}", words_of(own), k.served_other_opening,
+                             words_of(k.other_opening))};
+}
+
+}  // namespace
+
+/// Whoever speaks another protocol is not understood, whatever its address.
+std::optional<Finding> begins_unlike_the_served(const Case& c) { return compare_openings(c, false); }
+
+/// The same where one of the two speaks TLS, and the other does not.
+std::optional<Finding> begins_unlike_the_served_by_tls(const Case& c) { return compare_openings(c, true); }
+
+/// A port without TLS: its answer to a ClientHello is that it does not understand.
+std::optional<Finding> tls_met_plain_http(const Case& c) {
+  if (c.packets == nullptr || !is_client_hello(c.client()->head)) return std::nullopt;
+  if (!begins_with(c.server()->head, "HTTP/1.")) return std::nullopt;
+  return Finding{"the client began with a TLS ClientHello, and the server answered in plain HTTP"};
+}
+
+/// A refusal ends a session, or is followed by a few more attempts and a farewell. Whoever goes on for long has got
+/// over it, in words that were not kept.
+std::optional<Finding> went_on_after_the_refusal(const Case& c) {
+  constexpr std::uint16_t kFewExchanges = 4;
+  constexpr std::uint64_t kManyOctets = 2048;
+  if (c.outcome != Outcome::refused_in_words || c.packets == nullptr || c.server_words.empty()) return std::nullopt;
+  const SignatureHit& hit = c.server_words.front();
+  if (hit.in_last_words || c.ending == Ending::closed_after_greeting) return std::nullopt;
+  // At most one exchange a segment came before.
+  const int exchanges = c.packets->exchanges - hit.segment - 1;
+  const std::uint64_t octets = c.summary.side[0].payload_bytes + c.summary.side[1].payload_bytes;
+  const std::uint64_t before = c.client()->head.length + c.server()->head.length;
+  if (exchanges < kFewExchanges || octets < before + kManyOctets) return std::nullopt;
+  return Finding{fmt::format("after these words the two went on for {} more, {} octets in all",
+                             counted(static_cast<std::uint64_t>(exchanges), "exchange", "exchanges"), octets)};
+}
+
+/// An error of the server's that others do not meet before and after is one of a request: of what lies behind the
+/// server, not of the service.
+std::optional<Finding> http_error_not_for_all(const Case& c) {
+  constexpr double kSaysSo = 0.75;  // Retry-After, a page on maintenance
+  if (c.outcome != Outcome::refused_in_words || c.server_words.empty()) return std::nullopt;
+  const Signature& signature = *c.server_words.front().signature;
+  const double maintenance = signature.weight_of(Cause::maintenance);
+  if (signature.protocol != "http" || maintenance == 0.0 || maintenance >= kSaysSo) return std::nullopt;
+  const Contrast& k = c.contrast;
+  if (k.clients_served == 0 || k.served_again_ns == kNoTime) return std::nullopt;
+  return Finding{fmt::format("{} before and after, so the error is not the whole service's",
+                             counted(k.clients_served, "other client was served", "other clients were served"))};
 }
 
 /// An SSH client ends a finished session itself; a server that leaves first has given up on the login (RFC 4252, 5).

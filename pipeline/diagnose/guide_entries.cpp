@@ -296,12 +296,16 @@ constexpr std::array kTlsLookalikes = {
     Lookalike{Cause::middlebox_reset, "filters on the server name (SNI) reset with another TTL than the server's"},
     Lookalike{Cause::auth_failed, "passwords come after the TLS handshake, inside it"},
 };
-constexpr std::array<Strings, 3> kTlsChecks = {
+constexpr std::array<Strings, 4> kTlsChecks = {
     "`openssl s_client -connect SERVER:PORT -servername NAME` from the client's side prints alert, protocol and chain.",
-    "Alert 40 handshake_failure: no common cipher; 70: protocol version; 42, 46, 48, 116: certificate of the client; "
-    "112: server name unknown.",
-    "An old client against a hardened server (TLS 1.0, RC4, SHA-1), or an expired client certificate, are the usual "
-    "reasons.",
+    "Who sent the alert? From the client, 42 to 46 and 48 mean that it does not trust the server's certificate: is "
+    "that "
+    "expired, issued for another name, sent without its intermediate certificates, or by a CA that the client does not "
+    "know? From the server, 42 to 46, 48 and 116 are about the client's certificate.",
+    "Alert 40 handshake_failure: no common cipher; 70: protocol version; 112: server name unknown. An old client "
+    "against "
+    "a hardened server (TLS 1.0, RC4, SHA-1) is a usual reason.",
+    "No alert at all: do both speak TLS? Plain HTTP to a TLS port, or a ClientHello to a port without TLS, ends so.",
 };
 constexpr std::array<Strings, 3> kTlsReferences = {"RFC 8446, section 6 (alerts)", "RFC 5246, section 7.2",
                                                    "RFC 6066, section 3 (server name)"};
@@ -361,7 +365,9 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "Served",
      "The client got what it came for.",
      "The connection was established and used. That includes one-shot services that speak and close, clients that end "
-     "a finished session with RST, and idle sessions that the server ends after its timeout.",
+     "a finished session with RST, idle sessions that the server ends after its timeout, and those where a refusal was "
+     "not the last word: a login that succeeds at the next attempt, a request for credentials (HTTP 401, 407), a mail "
+     "server's answer about one recipient or a greylisted one.",
      "+0.000000  client ──▶ server  SYN\n"
      "+0.000400  client ◀── server  SYN,ACK\n"
      "+0.000800  client ──▶ server  ACK\n"
@@ -524,9 +530,10 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "+30.00100  client ──▶ server  FIN,ACK            the client gives up\n",
      "the administrator of the server's application", kNoReplyLookalikes, kNoReplyChecks, kNoReplyReferences},
     {Cause::tls_refused, "TLS negotiation refused", "Client and server could not agree on TLS.",
-     "No common version or cipher suite, a client certificate that is missing, expired or not trusted, or a server "
-     "name that the server does not know. Usually a TLS alert says which; under TLS 1.3 the alert about the client's "
-     "certificate comes encrypted, after the handshake seems complete.",
+     "No common version or cipher suite, a certificate that the other side does not trust (the server's or the "
+     "client's), a server name that the server does not know, or only one of the two speaks TLS at all and the server "
+     "closes without an answer. Usually a TLS alert says which; under TLS 1.3 the alert about the client's certificate "
+     "comes encrypted, after the handshake seems complete.",
      "+0.000800  client ──▶ server  PSH,ACK  len 517   ClientHello\n"
      "+0.001900  client ◀── server  PSH,ACK  len 7     Alert: fatal, handshake_failure (40)\n"
      "+0.001950  client ◀── server  FIN,ACK            server closes\n",
@@ -534,13 +541,16 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      kTlsReferences},
     {Cause::http_refused, "HTTP error answer", "The server answered the request with an HTTP error.",
      "TCP (and TLS) worked; the answer to the request is a refusal such as 400 or 403, given by the web server or by a "
-     "proxy before it.",
+     "proxy before it. An error 502, 503 or 504 that other clients do not meet before and after belongs here, too: it "
+     "is of what lies behind the server. 403 stands here whatever its reason: a status line does not tell a list of "
+     "addresses from a rule about requests.",
      "+0.001000  client ──▶ server  PSH,ACK  len 78    GET /admin HTTP/1.1\n"
      "+0.001800  client ◀── server  PSH,ACK  len 318   HTTP/1.1 403 Forbidden\n",
      "the administrator of the web server or proxy", kHttpLookalikes, kHttpChecks, kHttpReferences},
     {Cause::auth_failed, "Authentication failed", "The server did not accept the client's credentials and closed.",
      "Wrong password, key or account. Most servers answer with a code (FTP 530, SMTP 535, PostgreSQL 28P01, HTTP 401); "
-     "SSH closes after MaxAuthTries without anything readable on the wire.",
+     "SSH closes after MaxAuthTries without anything readable on the wire. Who logs in at the next attempt was served; "
+     "so was whoever is asked for credentials (HTTP 401 or 407) and had not sent any.",
      "+0.010000  client ──▶ server  PSH,ACK  len 16    PASS ********\n"
      "+2.900000  client ◀── server  PSH,ACK  len 22    530 Login incorrect.\n"
      "+2.900100  client ◀── server  FIN,ACK            server closes\n",
@@ -559,7 +569,11 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "Cause unknown",
      "The evidence does not reach to say why the connection ended.",
      "Something is missing: one direction, the beginning, the octets, or anything to compare with. doorslam says so "
-     "rather than guess; the hypotheses and their probabilities are in the record.",
+     "rather than guess; the hypotheses and their probabilities are in the record. A client that speaks another "
+     "protocol "
+     "than all who are served (no PROXY header, SMB version 1) stands here as well, with that sentence: it is refused "
+     "by "
+     "no list, no limit and no fault of the server's.",
      "",
      "whoever runs the capture",
      {},

@@ -92,8 +92,8 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
               .older_by = distance(server.newest, serial),
               .milestone_by = distance(server.milestone, serial),
               .client = connection.originator.address,
-              .is_milestone = is_milestone,
-              .stack = server.marks.stacks.number_of(connection.answered_by)};
+              .is_milestone = is_milestone};
+  note.stack = server.marks.stacks.number_of(connection.answered_by) & 0xfU;
   far_older_by_[serial & place_mask_] = note_far_older(server, serial);
   server.newest = serial;
   if (is_milestone) begin_milestone(server, serial, now_ns);
@@ -123,6 +123,7 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
     note->cut_short = ended.cut_short;
     note->ended_on_words = ended.ended_on_words;
     note->words = ended.words;
+    note->opening = static_cast<std::uint8_t>(ended.opening) & 0xfU;
     note->hung_up_soon = ended.hung_up_soon;
     note->unproven = ended.unproven;
     note->own_end = ended.own_end;

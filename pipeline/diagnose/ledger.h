@@ -13,6 +13,7 @@
 #include "pipeline/diagnose/chance.h"
 #include "pipeline/diagnose/host_clocks.h"
 #include "pipeline/diagnose/id_index.h"
+#include "pipeline/diagnose/opening.h"
 #include "pipeline/diagnose/recency_map.h"
 #include "pipeline/tcp/connection.h"
 
@@ -65,6 +66,7 @@ struct EndedNote {
   bool hung_up_soon = false;  ///< the server closed on its first words, which no signature knows: service or refusal
   bool unproven = false;      ///< the client left on the server's first words: they prove neither
   OwnEnd own_end = OwnEnd::untold;
+  Opening opening = Opening::none;  ///< the client's
 };
 
 /// Whom a judgement is about.
@@ -76,6 +78,7 @@ struct Subject {
   flowtable::TimeNs closed_ns = 0;    ///< the server's FIN or RST
   flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;
+  Opening opening = Opening::none;
 };
 
 /// One figure at the moment of acceptance: what the subject met, and the ceiling that best parts the served from the
@@ -131,11 +134,14 @@ struct Contrast {
   std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
   std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
   std::uint32_t usual_kinds = 0;       ///< different words among these
-  std::uint32_t served_same_words = 0;    ///< served connections that were told the same first words
-  std::uint32_t served_other_words = 0;   ///< served connections that were told others
-  ServersBehind servers_by_habits;        ///< TTL, DF, IP ID, window
-  ServersBehind servers_by_clocks;        ///< only of clients that met several (host_clocks.h)
-  flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
+  std::uint32_t served_same_words = 0;     ///< served connections that were told the same first words
+  std::uint32_t served_other_words = 0;    ///< served connections that were told others
+  std::uint32_t served_same_opening = 0;   ///< served connections whose client began to speak as the subject's did
+  std::uint32_t served_other_opening = 0;  ///< served connections whose client began otherwise
+  Opening other_opening = Opening::none;   ///< how all of those began; none: in several ways
+  ServersBehind servers_by_habits;         ///< TTL, DF, IP ID, window
+  ServersBehind servers_by_clocks;         ///< only of clients that met several (host_clocks.h)
+  flowtable::TimeNs served_again_ns = 0;   ///< first connection accepted after the subject's end and served
 };
 
 /// A port that accepted connections answered a SYN with RST: from when on, and what went before.
@@ -223,6 +229,7 @@ struct TableRow {
   std::uint32_t clock = 0;  ///< likewise
   flowtable::DurationNs idle_ns = 0;
   std::uint32_t words = 0;
+  Opening opening = Opening::none;
   std::uint32_t client_number = 0;  ///< on this table
   std::uint32_t client_before = 0;  ///< the same client's row before this one, counted from 1; 0: there is none
   std::uint32_t open_total = 0;     ///< the four load figures at its acceptance
@@ -320,9 +327,10 @@ class Ledger {
     OwnEnd own_end : 2 = OwnEnd::untold;
     bool beginning_unseen : 1 = false;
     bool is_milestone : 1 = false;
-    std::uint8_t stack = 0;  ///< number in ServerMarks::stacks; 0: unknown
+    std::uint8_t stack : 4 = 0;    ///< number in ServerMarks::stacks; 0: unknown
+    std::uint8_t opening : 4 = 0;  ///< the client's (Opening)
   };
-  static_assert(sizeof(Note) == 64);
+  static_assert(sizeof(Note) == 64 && AnsweringStacks::kMost < 16);
   /// What is known of the notes from a milestone up to the next.
   struct Milestone {
     flowtable::TimeNs latest_accept_ns = 0;

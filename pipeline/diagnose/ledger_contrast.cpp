@@ -168,6 +168,17 @@ class StackCounts {
   std::array<std::uint32_t, AnsweringStacks::kMost + 1> refused_{};
 };
 
+/// Whether the served began to speak as the subject's client did.
+void count_opening(Opening served, Opening subject, Contrast& out) {
+  if (served == Opening::none || subject == Opening::none) return;
+  if (served == subject) {
+    ++out.served_same_opening;
+    return;
+  }
+  const bool alike = out.served_other_opening++ == 0 || out.other_opening == served;
+  out.other_opening = alike ? served : Opening::none;
+}
+
 }  // namespace
 
 TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
@@ -189,7 +200,8 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .stack = note.stack,
           .clock = note.clock,
           .idle_ns = note.idle_ms * kMillisecondNs,
-          .words = note.words};
+          .words = note.words,
+          .opening = static_cast<Opening>(note.opening)};
 }
 
 /// The chain of notes is followed from one to the next: without this, each step would wait for memory.
@@ -413,6 +425,7 @@ void Ledger::count_endings(const Subject& subject, Contrast& out) const {
     if (row.served() && row.words != 0 && subject.words != 0) {
       ++(row.words == subject.words ? out.served_same_words : out.served_other_words);
     }
+    if (row.served()) count_opening(row.opening, subject.opening, out);
     if (row.accepted_ns > subject.closed_ns) {
       if (row.served() && (out.served_again_ns == kNoTime || row.accepted_ns < out.served_again_ns)) {
         out.served_again_ns = row.accepted_ns;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "pipeline/base/text.h"
 #include "pipeline/diagnose/evidence_ledger.h"
 #include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/weights.h"
@@ -42,20 +43,45 @@ void weigh(Scales& scales, Cause cause, double log_odds, const std::string& sent
 /// A standard fixes the words.
 bool is_of_any_program(const Signature& signature) { return signature.program.empty() || signature.program == "any"; }
 
-std::string quoted(const SignatureHit& hit) {
+/// The line in which the match ends, as far as it is text and may be told.
+std::string passage_of(const Case& c, const SignatureHit& hit) {
+  constexpr std::size_t kLongest = 120;
+  // What the client says may be a secret.
+  if (c.packets == nullptr || hit.end == 0 || hit.signature->side != tcp::Side::responder) return {};
+  const tcp::SideEvidence& side = c.packets->of(hit.signature->side);
+  const std::string_view all =
+      hit.in_last_words
+          ? std::string_view(reinterpret_cast<const char*>(side.last_words.data()), side.last_words_length)
+          : std::string_view(reinterpret_cast<const char*>(side.head.bytes.data()), side.head.length);
+  const std::size_t last = std::min<std::size_t>(hit.end, all.size());
+  // The match may take its line's end along.
+  const std::size_t inside = all.substr(0, last).find_last_not_of("\r\n");
+  if (inside == std::string_view::npos || inside < hit.offset) return {};
+  const std::size_t before = all.substr(0, inside).rfind('\n');
+  const std::size_t begin =
+      before == std::string_view::npos ? hit.offset : std::max<std::size_t>(hit.offset, before + 1);
+  const std::string_view line = all.substr(begin, all.find_first_of("\r\n", inside) - begin);
+  const auto is_text = [](char ch) { return static_cast<unsigned char>(ch) >= 0x20 && ch != 0x7f; };
+  if (!std::ranges::all_of(line, is_text)) return {};
+  return escaped(line, std::min(kLongest, c.quote_length));
+}
+
+std::string quoted(const Case& c, const SignatureHit& hit) {
   const Signature& signature = *hit.signature;
-  return fmt::format("{} words are those of {} ({})",
+  const std::string passage = passage_of(c, hit);
+  return fmt::format("{} words are those of {} ({}){}",
                      signature.side == tcp::Side::responder ? "the server's" : "the client's",
-                     is_of_any_program(signature) ? signature.protocol : signature.program, signature.name);
+                     is_of_any_program(signature) ? signature.protocol : signature.program, signature.name,
+                     passage.empty() ? "" : fmt::format(": \"{}\"", passage));
 }
 
 /// Words are the strongest witness: their weights become log-odds against a small rest of doubt.
 /// Calls take(cause, log-odds, sentence).
 template <class Take>
-void weigh_words(std::span<const SignatureHit> words, const Take& take) {
+void weigh_words(const Case& c, std::span<const SignatureHit> words, const Take& take) {
   if (words.empty()) return;
   const Signature& signature = *words.front().signature;
-  const std::string sentence = quoted(words.front());
+  const std::string sentence = quoted(c, words.front());
   constexpr double kDoubt = 0.01;
   constexpr double kLastWord = 5.0;
   constexpr double kEarlierWord = 3.0;
@@ -89,8 +115,8 @@ void weigh_evidence(const Case& c, const Take& take) {
       take(name, cause, log_odds, 1.0, sentence);
     };
   };
-  weigh_words(c.server_words, take_words_as("server-words"));
-  weigh_words(c.client_words, take_words_as("client-words"));
+  weigh_words(c, c.server_words, take_words_as("server-words"));
+  weigh_words(c, c.client_words, take_words_as("client-words"));
 }
 
 std::array<double, kCauseCount> probabilities(const Scales& scales) {
@@ -150,7 +176,7 @@ Diagnosis judge(const Case& c) {
   if (!c.server_words.empty()) {
     const Signature& signature = *c.server_words.front().signature;
     out.signature = SignatureMatch{signature.name, is_of_any_program(signature) ? std::string{} : signature.program,
-                                   signature.protocol};
+                                   signature.protocol, passage_of(c, c.server_words.front())};
   }
   return out;
 }

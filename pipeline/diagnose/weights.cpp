@@ -76,14 +76,23 @@ constexpr auto kPriors = std::to_array<EndingPrior>({
       {app_crash, -0.7},
       {maintenance, -1.5},
       {auth_failed, -1.0},
+      {http_refused, -1.0},
       {tls_refused, -2.0},
       {middlebox_reset, -2.0}}},
     // Health checks and scans, and clients that lost patience.
     {Ending::left_without_a_word, {{client_abort, 1.0}, {server_no_reply, 0.5}}},
     // Banner grabs count as served: they got what they asked for.
     {Ending::left_after_greeting, {{served, 2.5}, {client_abort, 1.0}}},
-    // The ordinary end of a session; its words may still be a refusal.
-    {Ending::left_after_reply, {{served, 5.0}, {tls_refused, -1.0}, {http_refused, -1.0}, {auth_failed, -1.0}}},
+    // The ordinary end of a session; its words may still be a refusal, the same whoever closes first.
+    {Ending::left_after_reply,
+     {{served, 5.0},
+      {acl_denied, -1.0},
+      {connection_limit, -1.0},
+      {rate_limit, -1.5},
+      {maintenance, -1.5},
+      {auth_failed, -1.0},
+      {http_refused, -1.0},
+      {tls_refused, -1.0}}},
     // Asked and never answered.
     {Ending::server_silent, {{server_no_reply, 2.0}, {served, -1.5}, {accept_queue_overflow, -1.0}}},
     // Left open by the client.
@@ -266,6 +275,26 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"tls-hello-refused", evidence::tls_hello_refused, {{tls_refused, 2.0}}},
     // The size is that of an alert, and the place is where a client's certificate is refused.
     {"tls-alert-in-cipher", evidence::tls_alert_in_cipher, {{tls_refused, 6.0}, {served, -2.0}}},
+    // The client says so itself, in clear; nobody is served behind it.
+    {"tls-alert-of-client",
+     evidence::tls_alert_of_client,
+     {{tls_refused, 2.5}, {served, -4.0}, {client_abort, -2.0}, {acl_denied, -3.0}}},
+    // The others show what is spoken here. Lists and limits do not read what a client says.
+    {"begins-unlike-the-served",
+     evidence::begins_unlike_the_served,
+     {{acl_denied, -5.0}, {connection_limit, -3.5}, {rate_limit, -3.0}, {app_crash, -2.0}}},
+    // The same; and where TLS meets none, it is TLS that fails.
+    {"begins-unlike-the-served-by-tls",
+     evidence::begins_unlike_the_served_by_tls,
+     {{tls_refused, 4.0}, {acl_denied, -5.0}, {connection_limit, -3.5}, {rate_limit, -3.0}, {app_crash, -2.0}}},
+    // What was refused is the way of asking, not the client.
+    {"tls-met-plain-http", evidence::tls_met_plain_http, {{http_refused, 1.0}, {acl_denied, -2.0}}},
+    // So much is not said to somebody who is refused.
+    {"went-on-after-the-refusal",
+     evidence::went_on_after_the_refusal,
+     {{served, 4.0}, {auth_failed, -4.0}, {acl_denied, -4.0}, {tls_refused, -2.0}}},
+    // Who is served meanwhile shows that the service is there.
+    {"http-error-not-for-all", evidence::http_error_not_for_all, {{http_refused, 1.5}, {maintenance, -2.5}}},
     // Within the size of a login nothing else makes an SSH server leave.
     {"ssh-server-left-first", evidence::ssh_server_left_first, {{auth_failed, 5.0}, {served, -1.0}}},
     // The answer is the same for addresses, but whoever sends a password is told of it.

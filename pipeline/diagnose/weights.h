@@ -19,7 +19,7 @@ struct Weight {
   double log_odds = 0.0;
 };
 
-/// A few weights, in place: a row of the table holds its own. More than nine do not compile.
+/// A few weights, in place: a row of the table holds its own. More than twelve do not compile.
 class WeightList {
  public:
   constexpr WeightList(std::initializer_list<Weight> weights) {
@@ -31,7 +31,7 @@ class WeightList {
   constexpr std::span<const Weight> view() const { return {weights_.data(), count_}; }
 
  private:
-  std::array<Weight, 9> weights_{};
+  std::array<Weight, 12> weights_{};
   std::size_t count_ = 0;
 };
 

@@ -83,7 +83,7 @@ std::vector<json> all_records() {
   for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
     auto connection = sample::classic();
     connection.diagnosis.cause = static_cast<diagnose::Cause>(i);
-    connection.diagnosis.signature = {"name", "program", "protocol"};
+    connection.diagnosis.signature = {"name", "program", "protocol", "words"};
     connection.diagnosis.banner = "banner";
     records.push_back(json::parse(flows.encode(connection)));
     log.observe(connection, events);
@@ -116,7 +116,7 @@ void collect(const json& object, const std::string& prefix, std::set<std::string
 /// An alert and its flow records with all that may stand in them.
 std::vector<json> richest_records() {
   auto connection = sample::classic();
-  connection.diagnosis.signature = {"name", "program", "protocol"};
+  connection.diagnosis.signature = {"name", "program", "protocol", "words"};
   connection.diagnosis.banner = "banner";
   connection.diagnosis.caveats = {"caveat"};
   connection.diagnosis.contributions = {{"evidence", diagnose::Cause::acl_denied, 1.0, 1.0}};
