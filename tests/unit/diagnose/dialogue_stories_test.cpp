@@ -78,6 +78,21 @@ TEST_F(DialogueStory, WhoLogsInAtTheSecondAttemptWasServed) {
   EXPECT_TRUE(is_read_as(reading_of(143, out), Cause::auth_failed));
 }
 
+/// "Must issue a STARTTLS command first", and the client does so.
+TEST_F(DialogueStory, WhoDoesWhatWasAskedForWasServed) {
+  Lines lines = {"<220 x ESMTP\r\n",
+                 ">EHLO a\r\n",
+                 "<250 x\r\n",
+                 ">MAIL FROM:<a@b>\r\n",
+                 "<530 5.7.0 Must issue a STARTTLS command first\r\n",
+                 ">STARTTLS\r\n",
+                 "<220 2.0.0 Ready to start TLS\r\n"};
+  lines.insert(lines.end(),
+               {">" + std::string("\x16\x03\x01\x00\xc8\x01", 6), "<" + std::string("\x16\x03\x03\x00\x45\x02", 6),
+                ">" + std::string("\x17\x03\x03\x00\x40", 5), "<" + std::string("\x17\x03\x03\x00\x40", 5)});
+  EXPECT_TRUE(is_read_as(reading_of(25, lines, Closer::client), Cause::served));
+}
+
 /// Redis says the same to a password that it accepts and to a farewell.
 TEST_F(DialogueStory, AnAnswerToAFarewellIsNoSuccess) {
   const Lines refused = {">*1\r\n$4\r\nPING\r\n", "<-NOAUTH Authentication required.\r\n"};
