@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace doorslam::diagnose {
 
@@ -31,30 +32,47 @@ TimeNs earlier(TimeNs a, TimeNs b) {
 
 TimeNs first_end_of(const SideEvidence& side) { return earlier(side.fin_ns, side.rst_ns); }
 
+/// Packets whose order counts even where they bear one stamp: what is polled together, and what a coarse clock
+/// captures, shares one.
+enum class Mark : std::uint8_t { first_words, last_words, end };
+
+/// The number of that packet of the side's in the ladder; nothing where it is not kept.
+std::optional<std::uint32_t> rung_of(const Evidence& e, Side side, Mark mark) {
+  std::optional<std::uint32_t> found;
+  e.for_each_rung([&](const tcp::Rung& rung, std::uint32_t number) {
+    if (rung.side != side || rung.note == tcp::RungNote::bad_checksum) return;
+    const bool ends = (rung.flags & (packet::tcp_flag::kFin | packet::tcp_flag::kRst)) != 0;
+    const bool speaks = rung.length > 0 && (rung.flags & packet::tcp_flag::kRst) == 0 &&
+                        rung.note != tcp::RungNote::retransmission && rung.note != tcp::RungNote::keep_alive &&
+                        rung.note != tcp::RungNote::window_probe;
+    if (!(mark == Mark::end ? ends : speaks) || (found && mark != Mark::last_words)) return;
+    found = number;
+  });
+  return found;
+}
+
+/// A packet of one side, and when it came.
+struct Moment {
+  Side side;
+  Mark mark;
+  TimeNs time_ns;
+};
+
+/// Whether the one came before the other; where their stamps are the same, by their places in the ladder. False where
+/// these are not known either.
+bool is_before(const Evidence& e, const Moment& one, const Moment& other) {
+  if (one.time_ns != other.time_ns) return one.time_ns < other.time_ns;
+  const auto place = rung_of(e, one.side, one.mark);
+  const auto other_place = rung_of(e, other.side, other.mark);
+  return place && other_place && *place < *other_place;
+}
+
 /// A lone RST without a number answers a SYN that was not captured.
 bool answers_unseen_syn(const ConnectionSummary& summary, const Evidence& e) {
   const SideEvidence& server = e.of(Side::responder);
   const bool only_resets = summary.side[index_of(Side::responder)].packets == server.resets;
   return only_resets && server.rst_unnumbered && server.rst_with_ack &&
          summary.side[index_of(Side::originator)].packets == 0;
-}
-
-Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evidence& e) {
-  const SideEvidence& client = e.of(Side::originator);
-  const SideEvidence& server = e.of(Side::responder);
-  if (e.syn_ack_ns == kNoTime) {
-    if (server.rst_ns != kNoTime) return Ending::syn_reset;
-    if (e.icmp.time_ns != kNoTime) return Ending::syn_icmp;
-    if (summary.side[index_of(Side::responder)].packets == 0) return Ending::syn_unanswered;
-    return Ending::still_open;
-  }
-  if (client.rst_ns != kNoTime && (server.rst_ns == kNoTime || client.rst_ns < server.rst_ns)) {
-    return Ending::half_open_abandoned;
-  }
-  if (server.rst_ns != kNoTime) return Ending::handshake_reset;
-  // Something of the client's came after the SYN-ACK, so the silence is the server's.
-  if (client.last_ns > e.syn_ack_ns && client.last_ns > e.last_syn_ns) return Ending::handshake_ignored;
-  return Ending::half_open_abandoned;
 }
 
 /// Totals hold for the whole connection; Evidence may have been given back in between.
@@ -67,6 +85,27 @@ bool is_closed(const ConnectionSummary& summary) {
 bool client_closed_first(const ConnectionSummary& summary) {
   const std::string_view history = summary.history.view();
   return history.find_first_of("FR") < history.find_first_of("fr");
+}
+
+Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evidence& e) {
+  const SideEvidence& client = e.of(Side::originator);
+  const SideEvidence& server = e.of(Side::responder);
+  if (e.syn_ack_ns == kNoTime) {
+    if (server.rst_ns != kNoTime) return Ending::syn_reset;
+    if (e.icmp.time_ns != kNoTime) return Ending::syn_icmp;
+    if (summary.side[index_of(Side::responder)].packets == 0) return Ending::syn_unanswered;
+    return Ending::still_open;
+  }
+  if (client.rst_ns != kNoTime && (server.rst_ns == kNoTime || client.rst_ns < server.rst_ns ||
+                                   (client.rst_ns == server.rst_ns && client_closed_first(summary)))) {
+    return Ending::half_open_abandoned;
+  }
+  if (server.rst_ns != kNoTime) return Ending::handshake_reset;
+  // Something of the client's came after the SYN-ACK, so the silence is the server's.
+  const bool at_once = client.last_ns == e.syn_ack_ns && summary.side[index_of(Side::originator)].packets > e.syns;
+  const bool later = client.last_ns > e.syn_ack_ns && client.last_ns > e.last_syn_ns;
+  if (at_once || later) return Ending::handshake_ignored;
+  return Ending::half_open_abandoned;
 }
 
 /// Nothing but segments with wrong checksums, which count for nothing.
@@ -109,8 +148,10 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
   const bool server_spoke = spoke(summary, Side::responder);
   // The FIN of a client that was served is not recorded, the RST that answers it is.
   const bool client_before = client_end == kNoTime && (client_closed_first(summary) || unseen.closed_ns != kNoTime);
-  const bool server_first =
-      server_end != kNoTime && !client_before && (client_end == kNoTime || server_end <= client_end);
+  const bool one_stamp = client_end != kNoTime && client_end == server_end;
+  const bool server_before =
+      client_end == kNoTime || (one_stamp ? !client_closed_first(summary) : server_end < client_end);
+  const bool server_first = server_end != kNoTime && !client_before && server_before;
   if (server_first) {
     if (!server_spoke && summary.mid_stream && e.syn_ack_ns == kNoTime) return Ending::closed_unseen;
     if (!server_spoke && !client_spoke && server.rst_ns != kNoTime && server.fin_ns == kNoTime) {
@@ -118,12 +159,15 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
     }
     if (!server_spoke) return Ending::closed_without_a_word;
     // A client that speaks at the same moment has not been heard: the server's greeting is all that was said to it.
+    const Moment asked{Side::originator, Mark::first_words, client.first_payload_ns};
     const bool unheard = !client_spoke || (!summary.plainly_served && client.first_payload_ns != kNoTime &&
-                                           client.first_payload_ns >= server_end);
+                                           !is_before(e, asked, {Side::responder, Mark::end, server_end}));
     return unheard ? Ending::closed_after_greeting : Ending::closed_after_reply;
   }
   // What the server says after the client has left serves nobody.
-  const bool too_late = !summary.plainly_served && client_end != kNoTime && server.first_payload_ns > client_end;
+  const bool too_late = !summary.plainly_served && client_end != kNoTime &&
+                        is_before(e, {Side::originator, Mark::end, client_end},
+                                  {Side::responder, Mark::first_words, server.first_payload_ns});
   if (!server_spoke || too_late) return Ending::left_without_a_word;
   return client_spoke ? Ending::left_after_reply : Ending::left_after_greeting;
 }
@@ -272,6 +316,14 @@ bool server_closed_by_fin(const Evidence& evidence) {
   return closed != kNoTime && (by_ack || evidence.of(Side::responder).fin_ns == closed);
 }
 
+bool client_had_last_word(const Evidence& evidence) {
+  const TimeNs client_spoke = last_words_time(evidence, Side::originator);
+  const TimeNs server_spoke = last_words_time(evidence, Side::responder);
+  if (client_spoke == kNoTime || server_spoke == kNoTime) return client_spoke != kNoTime;
+  return is_before(evidence, {Side::responder, Mark::last_words, server_spoke},
+                   {Side::originator, Mark::last_words, client_spoke});
+}
+
 Cut cut_of(Ending ending, const Evidence* evidence) {
   if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return Cut::none;
   if (evidence == nullptr) return Cut::none;
@@ -279,7 +331,9 @@ Cut cut_of(Ending ending, const Evidence* evidence) {
   const TimeNs server_spoke = last_words_time(*evidence, Side::responder);
   const TimeNs closed = server_close_time(*evidence);
   // What the client says behind the close is no part of the session.
-  if (client_spoke <= server_spoke || client_spoke > closed) {
+  const bool is_goodbye = client_spoke != kNoTime && is_before(*evidence, {Side::responder, Mark::end, closed},
+                                                               {Side::originator, Mark::last_words, client_spoke});
+  if (!client_had_last_word(*evidence) || is_goodbye) {
     return closed - server_spoke > kSameBreathNs ? Cut::in_midst : Cut::none;
   }
   // A RST would mean that the words were not even read.

@@ -79,6 +79,9 @@ bool server_closed_by_fin(const tcp::Evidence& evidence);
 /// kNoTime where it sent none.
 flowtable::TimeNs last_words_time(const tcp::Evidence& evidence, tcp::Side side);
 
+/// The client's last payload came behind the server's, in the order of the packets where both bear one stamp.
+bool client_had_last_word(const tcp::Evidence& evidence);
+
 /// How the server ended a session in which it had spoken.
 enum class Cut : std::uint8_t {
   none,           ///< it did not, or in one breath with its answer

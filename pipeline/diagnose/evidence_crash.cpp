@@ -46,7 +46,7 @@ bool hung_up_over_a_request(const Case& c) {
   if (c.packets == nullptr || c.summary.one_sided) return false;
   const SideEvidence& client = *c.client();
   const SideEvidence& server = *c.server();
-  if (client.last_payload_ns <= server.last_payload_ns) return false;
+  if (!client_had_last_word(*c.packets)) return false;
   if (client.payload_segments == 0 || client.acked + 1 < client.next_seq) return false;
   // A FIN: with words unread it would have been a RST.
   if (server.fin_ns == kNoTime || server.fin_ns != c.closed_ns) return false;

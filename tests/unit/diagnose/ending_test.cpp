@@ -230,6 +230,68 @@ TEST(Ending, IsTheSameByStateWhereThatCanTell) {
   }
 }
 
+// --- packets that share a stamp -----------------------------------------------------------------------------------
+
+/// As they come out of one poll of a card, or of a clock that is coarse.
+Ended end_at_one_instant(const Conversation& talk) {
+  std::vector<Segment> segments = talk.segments();
+  for (Segment& segment : segments) segment.time_ns = kStart;
+  const Tracked tracked = track(segments);
+  const auto ended = tracked.ended();
+  if (ended.size() != 1) throw std::logic_error("not one connection");
+  return {.summary = ended.front().summary, .evidence = tracked.evidence_of(ended.front())};
+}
+
+TEST(EndingAtOneInstant, IsToldByTheOrderOfThePackets) {
+  std::size_t told = 0;
+  for (const EndingCase& one : ending_cases()) {
+    switch (one.ending) {
+      case Ending::handshake_ignored:
+      case Ending::client_stalled:
+        continue;  // these take their time
+      default:
+        break;
+    }
+    Conversation talk;
+    one.play(talk);
+    const Ended end = end_at_one_instant(talk);
+    EXPECT_EQ(name_of(ending_of(end.summary, &*end.evidence)), name_of(one.ending)) << one.name;
+    ++told;
+  }
+  EXPECT_GE(told, 14U);
+}
+
+TEST(EndingAtOneInstant, AClientThatSpeaksBehindTheServersCloseIsUnheard) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kPsh | kAck, "220 ready");
+  talk.server(kFin | kAck);
+  talk.client(kPsh | kAck, "hello");
+  const Ended end = end_at_one_instant(talk);
+  EXPECT_EQ(ending_of(end.summary, &*end.evidence), Ending::closed_after_greeting);
+}
+
+TEST(EndingAtOneInstant, AServerThatSpeaksBehindTheClientsCloseServesNobody) {
+  Conversation talk;
+  talk.handshake();
+  talk.client(kFin | kAck);
+  talk.server(kPsh | kAck, "220 ready");
+  talk.server(kFin | kAck);
+  const Ended end = end_at_one_instant(talk);
+  EXPECT_EQ(ending_of(end.summary, &*end.evidence), Ending::left_without_a_word);
+}
+
+TEST(EndingAtOneInstant, TheLastWordIsThatOfTheLaterPacket) {
+  Conversation talk;
+  talk.handshake();
+  talk.exchange("LIST", "none");
+  EXPECT_FALSE(client_had_last_word(*end_at_one_instant(talk).evidence));
+  talk.client(kPsh | kAck, "QUIT");
+  EXPECT_TRUE(client_had_last_word(*end_at_one_instant(talk).evidence));
+}
+
+// --- when it was closed -------------------------------------------------------------------------------------------
+
 TEST(CloseTime, IsTheFirstFinOrRstOfEitherSide) {
   Conversation talk;
   talk.handshake();
