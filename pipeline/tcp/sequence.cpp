@@ -155,6 +155,23 @@ void spot_keep_alive(SegmentContext& context) {
   }
 }
 
+/// The first segment of a server whose SYN-ACK the capture lacks: where its numbers begin, the acknowledgements of the
+/// client have told, and what lies between was lost. Without the client's SYN it may have passed before the capture
+/// began instead. False where nothing is missing, or but one octet, which may have been its FIN.
+bool continues_unseen(SegmentContext& context) {
+  const packet::Segment& segment = context.segment;
+  const std::uint32_t start = context.own().start_seq;
+  if (context.side != Side::responder || !context.flow.has(FlowFlag::syn_seen) || segment.has(kRst)) return false;
+  if (start == 0) return false;  // nothing was acknowledged
+  const std::uint32_t acknowledged = context.irregular(context.side).gap_bytes;
+  const std::int32_t jump = sequence_distance(segment.seq, start + 1);
+  if (jump < 0 || jump > kImplausibleJump || (jump == 0 && acknowledged <= 1)) return false;
+  context.make_irregular(context.side).gap_bytes += static_cast<std::uint32_t>(jump);
+  number_from(context, context.side, start - acknowledged, segment.seq);
+  context.flow.note_payload(context.side);
+  return true;
+}
+
 /// Acknowledgements of a side that was never captured have advanced: it spoke. One octet may have been its FIN.
 void note_unseen(SegmentContext& context, std::int32_t octets) {
   if (octets <= 0 || octets > kWidestWindow) return;
@@ -178,7 +195,7 @@ void begin_side(SegmentContext& context) noexcept {
       context.first_of_side = true;
       if (syn) {
         number_from(context, context.side, segment.seq, end);
-      } else {
+      } else if (!continues_unseen(context)) {
         // As though a SYN had been there, so that the first octet seen is number 1.
         number_from(context, context.side, segment.seq - 1, segment.seq);
       }

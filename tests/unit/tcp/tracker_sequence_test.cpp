@@ -379,5 +379,36 @@ TEST_F(TrackerSequence, MirroredSynAndRstMakeOneConnection) {
   EXPECT_EQ(ended[0].summary.duplicates, 2U);
 }
 
+/// The capture has the client's SYN, neither the SYN-ACK nor the answer, and then the server's FIN.
+TEST_F(TrackerSequence, TheClientsFirstAckTellsWhereALostAnswerBegan) {
+  for (const bool acknowledged : {false, true}) {
+    Conversation lossy;
+    lossy.client(kSyn);
+    lossy.server(kSyn | kAck);
+    lossy.lose_latest();
+    lossy.client(kAck);
+    lossy.client(kAck | kPsh, "request");
+    lossy.server(kAck | kPsh, "answer");
+    lossy.lose_latest();
+    if (acknowledged) lossy.client(kAck);
+    lossy.server(kFin | kAck);
+    lossy.client(kFin | kAck);
+    lossy.server(kAck);
+    tracked = track(lossy.segments());
+    const auto ended = tracked.ended();
+    ASSERT_EQ(ended.size(), 1U);
+    const SideTotals& server = ended[0].summary.side[1];
+    EXPECT_EQ(server.payload_bytes, 6U);
+    EXPECT_EQ(server.gap_bytes, 6U);
+    std::vector<std::uint32_t> acks;
+    tracked.evidence_of(ended[0]).for_each_rung([&](const Rung& rung, std::uint32_t) {
+      if (rung.side == Side::originator && rung.ack != 0) acks.push_back(rung.ack);
+    });
+    const std::vector<std::uint32_t> expected =
+        acknowledged ? std::vector<std::uint32_t>{1, 1, 7, 8} : std::vector<std::uint32_t>{1, 1, 8};
+    EXPECT_EQ(acks, expected) << "as the capture has them";
+  }
+}
+
 }  // namespace
 }  // namespace doorslam::tcp
