@@ -4,11 +4,15 @@
   consistency.py sharding --bin DOORSLAM CAPTURE...       the flow records of 1 and of 4 workers are the same set, and
                                                           the alerts the same in the same order
   consistency.py repeatability --bin DOORSLAM CAPTURE...  two runs give the same bytes: flows, alerts and report
+  consistency.py coarse_stamps --bin DOORSLAM CAPTURE...  stamps of whole milliseconds, as packets that are polled
+                                                          together share them, give the same causes
 
 Exit 0 where it holds for every capture, else 1.
 """
 import argparse
+import json
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -61,13 +65,51 @@ def repeatability(binary, capture):
     return f"two runs differ in: {', '.join(differing)}" if differing else None
 
 
+def round_stamps(capture, out):
+    """Writes the capture, a classic one in microseconds or nanoseconds, with its stamps cut to milliseconds."""
+    octets = capture.read_bytes()
+    order = "<" if octets[0] in (0xD4, 0x4D) else ">"
+    fraction_in_ms = {0xA1B2C3D4: 1000, 0xA1B23C4D: 1_000_000}[struct.unpack(order + "I", octets[:4])[0]]
+    written, at = bytearray(octets[:24]), 24
+    while at < len(octets):
+        seconds, fraction, captured, wire = struct.unpack_from(order + "IIII", octets, at)
+        fraction -= fraction % fraction_in_ms
+        written += struct.pack(order + "IIII", seconds, fraction, captured, wire)
+        written += octets[at + 16:at + 16 + captured]
+        at += 16 + captured
+    out.write_bytes(written)
+
+
+def causes(flows):
+    """What was said of each connection, by its ends; of those that use the same ones, in order."""
+    said = {}
+    for flow in sorted(map(json.loads, flows.splitlines()), key=lambda flow: flow["@timestamp"]):
+        ends = tuple(flow[side][part] for side in ("source", "destination") for part in ("ip", "port"))
+        said.setdefault(ends, []).append(flow["doorslam"]["cause"])
+    return said
+
+
+def coarse_stamps(binary, capture):
+    with tempfile.TemporaryDirectory() as folder:
+        coarse = pathlib.Path(folder) / "coarse.pcap"
+        round_stamps(pathlib.Path(capture), coarse)
+        fine, said = (causes(read(binary, one, "--quiet")["flows"]) for one in (capture, coarse))
+    if not fine:
+        return "no flow records at all"
+    differing = [f"  {ends}: {fine[ends]}, with coarse stamps {said.get(ends)}" for ends in fine if fine[ends] != said.get(ends)]
+    return "\n".join([f"{len(differing)} of {len(fine)} connections are read otherwise:"] + differing) if differing else None
+
+
+PROPERTIES = {"sharding": sharding, "repeatability": repeatability, "coarse_stamps": coarse_stamps}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("property", choices=("sharding", "repeatability"))
+    parser.add_argument("property", choices=tuple(PROPERTIES))
     parser.add_argument("--bin", required=True)
     parser.add_argument("captures", nargs="+")
     args = parser.parse_args()
-    holds = {"sharding": sharding, "repeatability": repeatability}[args.property]
+    holds = PROPERTIES[args.property]
     failures = 0
     for capture in args.captures:
         problem = holds(args.bin, capture)
