@@ -135,6 +135,13 @@ class Report::Impl {
     for (const auto& [reason, count] : capture.not_used) {
       if (count != 0) out += labelled("", fmt::format("{} not used: {}", grouped(count), reason), options_.width);
     }
+    if (capture.cut != 0) {
+      out += labelled("capture loss",
+                      fmt::format("the snap length cut {} of {} packets: what was said beyond it is not known, and a "
+                                  "refusal in words may pass for a service",
+                                  grouped(capture.cut), grouped(capture.packets)),
+                      options_.width);
+    }
     for (const std::string& words : loss_words(quality_)) out += labelled("capture loss", words, options_.width);
     if (const std::string copies = copy_words(quality_); !copies.empty())
       out += labelled("mirror", copies, options_.width);

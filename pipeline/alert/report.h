@@ -23,6 +23,7 @@ struct CaptureSummary {
   flowtable::TimeNs last_ns = 0;                                ///< of the last packet
   std::vector<std::string> warnings;                            ///< shown below the summary
   std::uint64_t filtered_out = 0;                               ///< of `packets`; in `not_used` as well
+  std::uint64_t cut = 0;                                        ///< of `packets`, by the snap length
 };
 
 struct ReportOptions {

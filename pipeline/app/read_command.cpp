@@ -30,6 +30,7 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
   const std::uint64_t filtered_out = source.statistics().filtered_out;
   summary.packets = source.statistics().packets + filtered_out;
   summary.filtered_out = filtered_out;
+  summary.cut = source.statistics().packets_cut;
   summary.not_used.emplace_back("filtered out (--filter " + alert::for_terminal(line.filter) + ')', filtered_out);
   summary.used = decoded.of(packet::DecodeOutcome::tcp) + decoded.of(packet::DecodeOutcome::icmp_error);
   for (std::size_t i = 0; i < packet::kDecodeOutcomeCount; ++i) {

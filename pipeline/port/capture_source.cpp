@@ -111,6 +111,7 @@ void CaptureSource::retire(const CaptureTimeline& timeline) {
 void CaptureSource::put_in_order(std::span<packet::RawPacket> burst) noexcept {
   for (packet::RawPacket& packet : burst) {
     packet.number = ++statistics_.packets;
+    statistics_.packets_cut += packet.captured.size() < packet.wire_length ? 1 : 0;
     if (packet.time_ns < latest_ns_) {
       if (packet.time_ns != flowtable::kNoTime) {
         ++statistics_.time_reversals;

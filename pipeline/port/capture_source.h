@@ -23,6 +23,7 @@ struct CaptureStatistics {
   std::uint64_t packets_without_time = 0;  ///< stamped with the time of the packet before them
   std::uint64_t time_leaps = 0;            ///< packets stamped far ahead of those around them (capture_timeline.h)
   flowtable::DurationNs largest_leap_ns = 0;
+  std::uint64_t packets_cut = 0;  ///< of which the snap length left a part only
 };
 
 struct CaptureProgress {

@@ -244,6 +244,14 @@ TEST(Report, KeepsCopiesApartFromLosses) {
   EXPECT_NE(text.find("  capture loss  one direction is missing in 1 of 10 connections"), std::string::npos) << text;
 }
 
+TEST(Report, SaysThatTheSnapLengthCutWords) {
+  CaptureSummary capture = kCapture;
+  EXPECT_EQ(Report().render(capture).find("snap length"), std::string::npos);
+  capture.cut = 4567;
+  EXPECT_NE(Report().render(capture).find("  capture loss  the snap length cut 4,567 of 12,345 packets"),
+            std::string::npos);
+}
+
 TEST(Report, CallsStandardInputByItsName) {
   CaptureSummary capture = kCapture;
   capture.captures = {"-"};

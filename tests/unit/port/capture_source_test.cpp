@@ -123,6 +123,12 @@ TEST_F(CaptureSourceTest, TimeNeverGoesBackwards) {
   }
 }
 
+TEST_F(CaptureSourceTest, CountsWhatTheSnapLengthCut) {
+  CaptureSource source = open({write("a", PcapFile().packet(1, 0, frame('a')).packet(2, 0, frame('b'), 1500).bytes())});
+  EXPECT_EQ(drain(source).size(), 2U);
+  EXPECT_EQ(source.statistics().packets_cut, 1U);
+}
+
 TEST_F(CaptureSourceTest, PacketsWithoutTimeAreReadAndNeverStampedNoTime) {
   CaptureSource source = open({write("a", PcapFile().packet(0, 0, frame('a')).packet(0, 0, frame('b')).bytes())});
   const std::vector<Seen> all = drain(source);
