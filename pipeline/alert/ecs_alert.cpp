@@ -108,6 +108,8 @@ void add_incident(EcsRecord& record, const Incident& incident) {
   record.number("refused_since_update", incident.refused_since_update);
   record.time("first_seen", incident.first_ns);
   record.time("last_seen", incident.last_ns);
+  record.time("first_ended", incident.first_end_ns);
+  record.time("last_ended", incident.last_end_ns);
   record.open("clients");
   add_count(record, incident.distinct_clients);
   record.open_list("sample");

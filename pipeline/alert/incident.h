@@ -81,11 +81,13 @@ struct Incident {
   std::uint64_t id = 0;  ///< stable over reruns of the same input
   IncidentScope scope = IncidentScope::endpoint;
   diagnose::Cause cause = diagnose::Cause::unknown;
-  flowtable::Endpoint server;      ///< scope `endpoint`; port 0 with scope `server`; the sample's otherwise
-  flowtable::IpAddress client;     ///< the only client where distinct_clients is 1, or with scope `client`
-  flowtable::TimeNs first_ns = 0;  ///< start of the first refused connection
-  flowtable::TimeNs last_ns = 0;   ///< start of the latest refused connection
-  std::uint64_t refused = 0;       ///< connections
+  flowtable::Endpoint server;          ///< scope `endpoint`; port 0 with scope `server`; the sample's otherwise
+  flowtable::IpAddress client;         ///< the only client where distinct_clients is 1, or with scope `client`
+  flowtable::TimeNs first_ns = 0;      ///< start of the first refused connection
+  flowtable::TimeNs last_ns = 0;       ///< start of the latest refused connection
+  flowtable::TimeNs first_end_ns = 0;  ///< the earliest end of a refused connection (diagnose::close_time)
+  flowtable::TimeNs last_end_ns = 0;   ///< and the latest
+  std::uint64_t refused = 0;           ///< connections
   std::uint64_t refused_since_update = 0;
   std::vector<ClientTally> sample_clients;  ///< most refused first
   DistinctCount distinct_clients;

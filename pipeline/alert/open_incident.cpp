@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "pipeline/alert/ecs_record.h"
+#include "pipeline/diagnose/ending.h"
 
 namespace doorslam::alert {
 
@@ -90,6 +91,8 @@ OpenIncident::OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnect
   incident_.client = first.summary.originator.address;
   incident_.first_ns = first.summary.start_ns;
   incident_.last_ns = first.summary.start_ns;
+  incident_.first_end_ns = diagnose::close_time(first.summary, first.evidence.get());
+  incident_.last_end_ns = incident_.first_end_ns;
   if (scope != IncidentScope::endpoint) ports_.resize(kPorts);
 }
 
@@ -103,6 +106,9 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   ++incident_.refused_since_update;
   incident_.first_ns = std::min(incident_.first_ns, summary.start_ns);
   incident_.last_ns = std::max(incident_.last_ns, summary.start_ns);
+  const flowtable::TimeNs end_ns = diagnose::close_time(summary, refused.evidence.get());
+  incident_.first_end_ns = std::min(incident_.first_end_ns, end_ns);
+  incident_.last_end_ns = std::max(incident_.last_end_ns, end_ns);
   confidence_sum_ += refused.diagnosis.confidence;
   last_judged_ns = std::max(last_judged_ns, refused.judged_ns);
   add_quality(incident_.quality, summary);
@@ -178,6 +184,8 @@ void OpenIncident::absorb(const OpenIncident& other) {
   incident_.refused_since_update += other.incident_.refused;
   incident_.first_ns = std::min(incident_.first_ns, other.incident_.first_ns);
   incident_.last_ns = std::max(incident_.last_ns, other.incident_.last_ns);
+  incident_.first_end_ns = std::min(incident_.first_end_ns, other.incident_.first_end_ns);
+  incident_.last_end_ns = std::max(incident_.last_end_ns, other.incident_.last_end_ns);
   confidence_sum_ += other.confidence_sum_;
   last_judged_ns = std::max(last_judged_ns, other.last_judged_ns);
 

@@ -90,6 +90,15 @@ std::string when_of(const Incident& incident) {
                      counted(incident.refused, is_refused(incident) ? "refusal" : "failure"), person_duration(span));
 }
 
+/// When the server is to be asked what happened to it: sessions may have begun hours before. Empty where their
+/// beginnings tell as much.
+std::string ended_of(const Incident& incident) {
+  if (incident.cause != diagnose::Cause::app_crash || incident.first_end_ns == 0) return {};
+  const std::string first = person_time(incident.first_end_ns);
+  const std::string last = person_time(incident.last_end_ns);
+  return first + (first == last ? "" : " to " + last) + " UTC";
+}
+
 /// The first line of an escaped banner; empty for a binary protocol, whose octets tell a person nothing.
 std::string first_words(const std::string& banner) {
   constexpr std::size_t kBinary = 3;
@@ -110,6 +119,7 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   std::string out = labelled("where", where_of(incident), style);
   out += labelled("who", clients_of(incident), style);
   out += labelled("when", when_of(incident), style);
+  if (const std::string ended = ended_of(incident); !ended.empty()) out += labelled("cut off", ended, style);
   out += labelled("severity", severity_word(severity_of(incident)), style);
   if (const std::string contrast = contrast_words(incident); !contrast.empty()) {
     out += labelled("meanwhile", contrast, style);

@@ -123,6 +123,8 @@ void take_counts(const json& record, Incident& incident) {
   incident.refused = number<std::uint64_t>(own, "refused");
   incident.first_ns = time(own, "first_seen");
   incident.last_ns = time(own, "last_seen");
+  incident.first_end_ns = time(own, "first_ended");
+  incident.last_end_ns = time(own, "last_ended");
   incident.reopened = number<std::uint32_t>(own, "reopened");
   take_clients(value_at(own, "clients"), incident);
   incident.distinct_servers = distinct(value_at(own, "servers"));

@@ -52,6 +52,7 @@ TEST(AlertEncoder, TellsTheWholeStoryOfAnIncident) {
   EXPECT_EQ(own["cause"], "acl_denied");
   EXPECT_EQ(own["incident"]["refused"], 1);
   EXPECT_EQ(own["incident"]["first_seen"], "2026-01-02T03:04:05.000000000Z");
+  EXPECT_GT(own["incident"]["last_ended"], own["incident"]["first_seen"]) << "when it was closed, not when it began";
   EXPECT_EQ(own["incident"]["clients"]["sample"][0]["ip"], "192.0.2.10");
   EXPECT_EQ(own["contrast"]["served_before"], 1);
   EXPECT_EQ(own["contrast"]["served"], 1);
