@@ -234,13 +234,12 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
     mark_server(summary, *evidence, ending);
   }
   const Outcome outcome = outcome_of(ending, words.server.view(), lost_first_words(summary, evidence));
-  const Cut cut = cut_of(ending, evidence);
   const bool soon = hung_up_soon(evidence, ending, words.server.view());
   ledger_.ended(summary,
                 EndedNote{.outcome = outcome,
                           .closed_ns = close_time(summary, evidence),
-                          .cut_short = cut == Cut::in_midst,
-                          .ended_on_words = cut == Cut::on_last_words,
+                          .cut = cut_of(ending, evidence),
+                          .client_spoke_first = client_spoke_first(summary),
                           .beginning_unseen = ending == Ending::closed_unseen,
                           .idle_ns = idle_time(evidence),
                           .words = words.digest,
@@ -404,7 +403,8 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
                                           .closed_ns = c.closed_ns,
                                           .idle_ns = idle_time(e),
                                           .words = pending.words.digest,
-                                          .opening = pending.words.opening});
+                                          .opening = pending.words.opening,
+                                          .closed_at_rest = e != nullptr && server_closed_at_rest(*e)});
   }
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);

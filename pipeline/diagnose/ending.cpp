@@ -316,12 +316,21 @@ bool server_closed_by_fin(const Evidence& evidence) {
   return closed != kNoTime && (by_ack || evidence.of(Side::responder).fin_ns == closed);
 }
 
+bool client_spoke_first(const ConnectionSummary& summary) {
+  const std::string_view history = summary.history.view();
+  return history.find('D') < history.find('d');
+}
+
 bool client_had_last_word(const Evidence& evidence) {
   const TimeNs client_spoke = last_words_time(evidence, Side::originator);
   const TimeNs server_spoke = last_words_time(evidence, Side::responder);
   if (client_spoke == kNoTime || server_spoke == kNoTime) return client_spoke != kNoTime;
   return is_before(evidence, {Side::responder, Mark::last_words, server_spoke},
                    {Side::originator, Mark::last_words, client_spoke});
+}
+
+bool server_closed_at_rest(const Evidence& evidence) {
+  return server_closed_by_fin(evidence) && !client_had_last_word(evidence);
 }
 
 Cut cut_of(Ending ending, const Evidence* evidence) {
@@ -334,7 +343,8 @@ Cut cut_of(Ending ending, const Evidence* evidence) {
   const bool is_goodbye = client_spoke != kNoTime && is_before(*evidence, {Side::responder, Mark::end, closed},
                                                                {Side::originator, Mark::last_words, client_spoke});
   if (!client_had_last_word(*evidence) || is_goodbye) {
-    return closed - server_spoke > kSameBreathNs ? Cut::in_midst : Cut::none;
+    if (closed - server_spoke <= kSameBreathNs) return Cut::none;
+    return server_closed_by_fin(*evidence) ? Cut::at_rest : Cut::in_midst;
   }
   // A RST would mean that the words were not even read.
   const bool was_heard = server_closed_by_fin(*evidence);

@@ -82,12 +82,20 @@ flowtable::TimeNs last_words_time(const tcp::Evidence& evidence, tcp::Side side)
 /// The client's last payload came behind the server's, in the order of the packets where both bear one stamp.
 bool client_had_last_word(const tcp::Evidence& evidence);
 
+/// The client has spoken, and the server not before it.
+bool client_spoke_first(const tcp::ConnectionSummary& summary);
+
 /// How the server ended a session in which it had spoken.
 enum class Cut : std::uint8_t {
   none,           ///< it did not, or in one breath with its answer
   on_last_words,  ///< by FIN, in one breath after words of the client that got no other answer: they asked for it
-  in_midst,       ///< nobody had asked for it
+  at_rest,        ///< by FIN, when all that had been asked was answered: timers and orderly restarts do so
+  in_midst,       ///< with a request unread or unanswered, or by RST
 };
+
+/// Its close left nothing of the client's unanswered, as far as the capture tells: a FIN, and behind its own last
+/// words.
+bool server_closed_at_rest(const tcp::Evidence& evidence);
 
 /// `evidence` null: none.
 Cut cut_of(Ending ending, const tcp::Evidence* evidence);

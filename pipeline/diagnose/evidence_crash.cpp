@@ -15,8 +15,31 @@ using tcp::SideEvidence;
 
 /// Captures and kernels disagree on the order of a close and a SYN that comes with it by no more than this.
 constexpr flowtable::DurationNs kAtOnceNs = 100 * kMillisecondNs;
+/// A service that is back by then was not gone, or in good hands.
+constexpr flowtable::DurationNs kServedAgainNs = 2 * kSecondNs;
 /// A closure so long after the end may still be its consequence: clients try again within seconds.
 constexpr flowtable::DurationNs kAfterwardsNs = 10 * kSecondNs;
+
+/// So many must have died with a session of which the words are lost.
+constexpr std::uint32_t kWitnessesWithoutWords = 3;
+/// Others that ended at the same age: one may be chance.
+constexpr std::uint32_t kSameAge = 2;
+
+/// A server that takes longer over a request runs into somebody's timer.
+constexpr flowtable::DurationNs kLongestWork = 4500 * kMillisecondNs;
+
+/// How long the server had the client's last words, all of which it had read, before it hung up on them by FIN; 0:
+/// otherwise.
+flowtable::DurationNs worked_on_last_words(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word && c.ending != Ending::closed_after_reply) return 0;
+  if (c.packets == nullptr || c.summary.one_sided || !client_had_last_word(*c.packets)) return 0;
+  const SideEvidence& client = c.packets->of(tcp::Side::originator);
+  const SideEvidence& server = c.packets->of(tcp::Side::responder);
+  if (client.payload_segments == 0 || client.acked + 1 < client.next_seq) return 0;
+  // With words unread it would have been a RST.
+  if (server.fin_ns == kNoTime || server.fin_ns != c.closed_ns) return 0;
+  return server.fin_ns - client.last_payload_ns - server_round_trip(*c.packets);
+}
 
 /// The port's closure that followed this end, or null.
 const PortClosure* port_closed_soon(const Case& c) {
@@ -41,17 +64,8 @@ std::uint32_t ended_with_it(const Case& c) {
 bool hung_up_over_a_request(const Case& c) {
   // Access rules and limits are applied at once, and timers run for seconds.
   constexpr flowtable::DurationNs kLeast = 200 * kMillisecondNs;
-  constexpr flowtable::DurationNs kMost = 4500 * kMillisecondNs;
-  if (c.ending != Ending::closed_without_a_word && c.ending != Ending::closed_after_reply) return false;
-  if (c.packets == nullptr || c.summary.one_sided) return false;
-  const SideEvidence& client = *c.client();
-  const SideEvidence& server = *c.server();
-  if (!client_had_last_word(*c.packets)) return false;
-  if (client.payload_segments == 0 || client.acked + 1 < client.next_seq) return false;
-  // A FIN: with words unread it would have been a RST.
-  if (server.fin_ns == kNoTime || server.fin_ns != c.closed_ns) return false;
-  const auto worked = server.fin_ns - client.last_payload_ns - server_round_trip(*c.packets);
-  return worked >= kLeast && worked <= kMost;
+  const auto worked = worked_on_last_words(c);
+  return worked >= kLeast && worked <= kLongestWork && c.contrast.same_age < kSameAge;
 }
 
 /// When a process dies, its kernel closes all of its sockets in the same instant.
@@ -60,11 +74,27 @@ std::optional<Finding> sessions_ended_together(const Case& c) {
   if (together == 0) return std::nullopt;
   // Where nothing listens afterwards, fewer witnesses do.
   const std::uint32_t witnesses = together + (port_closed_soon(c) != nullptr ? 1 : 0);
+  // Refusals in words, if these were captured, would look the same.
+  if (c.outcome == Outcome::unseen && witnesses < kWitnessesWithoutWords) return std::nullopt;
   return Finding{
       fmt::format("{} cut short within {} of this one, {} went on",
                   counted(together, "other session of this server was", "other sessions of this server were"),
                   in_words(kTogetherNs), c.contrast.went_on),
       witnesses >= 3 ? 1.0 : (witnesses == 2 ? 0.75 : 0.4)};
+}
+
+/// Sessions that are closed at rest, and by FIN: a process that is replaced by the next, or sweeps up what is idle,
+/// does that, and harms nobody. One that dies where nobody waits for it looks alike.
+std::optional<Finding> idle_sessions_ended_together(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.server_hung_up() || k.rested_together == 0 || k.rested_together < k.went_on) return std::nullopt;
+  if (c.ending == Ending::closed_unseen || port_closed_soon(c) != nullptr) return std::nullopt;
+  if (k.served_again_ns != kNoTime && k.served_again_ns - c.closed_ns <= kServedAgainNs) return std::nullopt;
+  return Finding{
+      fmt::format("{} closed within {} of this one, all of them idle and answered, and nobody was served in the {} "
+                  "after",
+                  counted(k.rested_together, "other session was", "other sessions were"), in_words(kTogetherNs),
+                  in_words(kServedAgainNs))};
 }
 
 /// A server that has time for it tells its clients why it leaves them: those whom it tells nothing leave for the same
@@ -86,7 +116,7 @@ std::optional<Finding> others_told_of_stop(const Case& c) {
 /// A crash spares nobody.
 std::optional<Finding> sessions_went_on(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.went_on == 0 || k.ended_together >= k.went_on) return std::nullopt;
+  if (!c.server_hung_up() || k.went_on == 0 || ended_with_it(c) > 0) return std::nullopt;
   // But one worker of several may die alone.
   if (hung_up_over_a_request(c)) return std::nullopt;
   return Finding{
@@ -104,11 +134,28 @@ std::optional<Finding> port_closed_afterwards(const Case& c) {
 /// A service that serves the next client at once has not crashed.
 std::optional<Finding> served_again_soon(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.served_again_ns == kNoTime || k.ended_together > 0) return std::nullopt;
+  if (!c.server_hung_up() || k.served_again_ns == kNoTime || ended_with_it(c) > 0) return std::nullopt;
   if (hung_up_over_a_request(c)) return std::nullopt;
   const auto after = k.served_again_ns - c.closed_ns;
-  if (after > 2 * kSecondNs) return std::nullopt;
+  if (after > kServedAgainNs) return std::nullopt;
   return Finding{fmt::format("the next client was served {} later", in_words(after))};
+}
+
+/// Lists and limits are applied before a request is read, and whoever dies over one does so sooner.
+std::optional<Finding> timed_out_over_a_request(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word || worked_on_last_words(c) <= kLongestWork) return std::nullopt;
+  return Finding{fmt::format("the server had read the request, and closed {} later without a word: a timer ran out",
+                             in_words(c.closed_ns - c.client()->last_payload_ns))};
+}
+
+/// Refusals come at once, or after a look-up that concerns this client; a timer meets whoever comes.
+std::optional<Finding> closed_at_one_age(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (c.ending != Ending::closed_without_a_word || k.same_age < kSameAge) return std::nullopt;
+  // The same clients every time, and others served: look-ups, and a list.
+  if (k.clients_served > 0 && k.same_client_served == 0 && k.clients_both == 0) return std::nullopt;
+  return Finding{fmt::format("{} begun at other times ended without a word at the same age of {}: a timer ran out",
+                             counted(k.same_age, "connection", "connections"), in_words(c.closed_ns - c.accepted_ns))};
 }
 
 /// The same in a session in which others had been answered.

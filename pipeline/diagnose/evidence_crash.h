@@ -9,6 +9,9 @@
 namespace doorslam::diagnose::evidence {
 
 std::optional<Finding> sessions_ended_together(const Case& c);
+std::optional<Finding> idle_sessions_ended_together(const Case& c);
+std::optional<Finding> closed_at_one_age(const Case& c);
+std::optional<Finding> timed_out_over_a_request(const Case& c);
 std::optional<Finding> others_told_of_crash(const Case& c);
 std::optional<Finding> others_told_of_stop(const Case& c);
 std::optional<Finding> sessions_went_on(const Case& c);

@@ -146,6 +146,19 @@ std::optional<Finding> server_overflowed_nearby(const Case& c) {
   return Finding{fmt::format("the same port ignored a completed handshake {} away in time", in_words(distance))};
 }
 
+/// A listener whose program takes no connection from it: its kernel completes as many handshakes as the backlog holds,
+/// acknowledges what those clients say, and then drops SYNs (listen(2)).
+std::optional<Finding> accepted_and_never_answered(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (c.ending != Ending::syn_unanswered || !c.marks || c.marks->last_accept_ns == kNoTime) return std::nullopt;
+  const auto since = c.summary.start_ns - c.marks->last_accept_ns;
+  if (since < 0 || since > kNearbyNs || k.never_answered == 0 || k.served > 0) return std::nullopt;
+  return Finding{
+      fmt::format("this port completed a handshake {} before, and nobody who asked was answered: the queue of accepted "
+                  "connections is full",
+                  in_words(since))};
+}
+
 /// Made-up source addresses: the SYN-ACKs go to hosts that never asked (RFC 4987, section 2). A scanner's half-open
 /// probes are few on one port, and its kernel resets the SYN-ACK.
 std::optional<Finding> left_half_open_in_numbers(const Case& c) {

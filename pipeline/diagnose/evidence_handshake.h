@@ -16,6 +16,7 @@ std::optional<Finding> syn_ack_repeated_after_ack(const Case& c);
 std::optional<Finding> data_never_acked(const Case& c);
 std::optional<Finding> bare_reset_answers_ack(const Case& c);
 std::optional<Finding> server_overflowed_nearby(const Case& c);
+std::optional<Finding> accepted_and_never_answered(const Case& c);
 std::optional<Finding> left_half_open_in_numbers(const Case& c);
 std::optional<Finding> client_reset_the_syn_ack(const Case& c);
 std::optional<Finding> reset_from_elsewhere(const Case& c);

@@ -30,6 +30,13 @@ bool is_limit(const LoadFigure& figure) {
   return figure.at_ceiling() && firmness(figure) >= kLeastFirmness;
 }
 
+/// A client that is refused below the ceiling as well, and never served, is refused for another reason.
+bool explains(const Case& c, const LoadFigure& figure) {
+  const Contrast& k = c.contrast;
+  const bool is_always_refused = k.same_client_served == 0 && k.same_client_refused > 0 && k.clients_served > 0;
+  return is_limit(figure) && !(is_always_refused && 3 * figure.refused_below >= figure.refused_from);
+}
+
 /// A ceiling that fits worse may still be evidence, but is none to tell a person of.
 constexpr double kLeastFitToTell = 0.5;
 /// One that was refused stands above any line that is drawn below it.
@@ -100,10 +107,18 @@ std::optional<Finding> nobody_served(const Case& c) {
                              counted(k.refused + 1, "connection was", "connections were"))};
 }
 
+/// A list is for some: where everybody is refused, nothing tells it from a program that always closes.
+std::optional<Finding> several_clients_and_none_served(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (c.outcome != Outcome::refused_silently || k.served > 0 || k.clients_refused == 0) return std::nullopt;
+  return Finding{fmt::format("all of {} were refused, and nobody was served to compare them with",
+                             counted(k.clients_refused + 1, "client", "clients"))};
+}
+
 /// A limit shows as a step: served below it, refused from it on.
 std::optional<Finding> above_session_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_total;
-  if (!c.looks_refused() || !is_limit(open)) return std::nullopt;
+  if (!c.looks_refused() || !explains(c, open)) return std::nullopt;
   return Finding{fmt::format("{} open on this port then: {}", counted(open.subject, "session was", "sessions were"),
                              step_in_words(open)),
                  firmness(open)};
@@ -112,7 +127,7 @@ std::optional<Finding> above_session_ceiling(const Case& c) {
 /// The same step for the sessions of one address.
 std::optional<Finding> above_client_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_client;
-  if (!c.looks_refused() || !is_limit(open)) return std::nullopt;
+  if (!c.looks_refused() || !explains(c, open)) return std::nullopt;
   return Finding{fmt::format("this client held {} open already: {}", counted(open.subject, "session", "sessions"),
                              step_in_words(open)),
                  firmness(open)};
@@ -203,7 +218,7 @@ std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
   if (cause != Cause::connection_limit && cause != Cause::rate_limit) return std::nullopt;
   std::optional<LearnedLimit> best;
   for (const auto& [kind, figure, least] : cause == Cause::connection_limit ? of_sessions : of_arrivals) {
-    if (!is_limit(figure) || figure.ceiling < least || figure.fit() < kLeastFitToTell) continue;
+    if (!explains(c, figure) || figure.ceiling < least || figure.fit() < kLeastFitToTell) continue;
     if (figure.refused_from < kLeastRefusedToTell) continue;
     // Where both explain as much, that of one client does: without one, its figure would not part them so well.
     if (best && firmness(figure) < best->confidence) continue;

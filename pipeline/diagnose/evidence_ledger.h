@@ -13,6 +13,7 @@ std::optional<Finding> client_served_at_other_times(const Case& c);
 std::optional<Finding> several_clients_refused_only(const Case& c);
 std::optional<Finding> refused_clients_served_too(const Case& c);
 std::optional<Finding> nobody_served(const Case& c);
+std::optional<Finding> several_clients_and_none_served(const Case& c);
 std::optional<Finding> above_session_ceiling(const Case& c);
 std::optional<Finding> above_client_ceiling(const Case& c);
 std::optional<Finding> below_every_ceiling(const Case& c);

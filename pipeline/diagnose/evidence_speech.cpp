@@ -28,6 +28,8 @@ constexpr std::uint16_t kTransferSegments = 4;
 constexpr std::uint64_t kTransferOctets = 4096;
 /// More than a login by SSH takes, with the longest list of keys.
 constexpr std::uint64_t kLongestLoginOctets = 16'384;
+/// Servers give a login two minutes (OpenSSH's LoginGraceTime).
+constexpr DurationNs kLongestLogin = 130 * kSecondNs;
 
 /// A client that leaves earlier than this has not waited for an answer.
 constexpr DurationNs kPatienceNs = kSecondNs;
@@ -78,6 +80,20 @@ bool fins_crossed(const tcp::Evidence& e) {
   return crossed;
 }
 
+/// How long the server waited for the first words of a client that had none, before it closed by FIN; 0: otherwise.
+DurationNs waited_for_first_words(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return 0;
+  if (c.client()->payload_segments > 0 || !server_closed_by_fin(*c.packets)) return 0;
+  return c.closed_ns - c.accepted_ns;
+}
+
+/// Where the client is to speak first, a server that waits for it for seconds (browsers keep connections in reserve) is
+/// ready to serve it: lists and limits close at once.
+bool is_unused_where_clients_speak_first(const Case& c) {
+  const Contrast& k = c.contrast;
+  return waited_for_first_words(c) >= kSecondNs && k.served_on_asking > 0 && k.served_unasked == 0;
+}
+
 }  // namespace
 
 /// An application learns of a client only when the kernel has finished the handshake; so a refusal by address is a
@@ -108,14 +124,21 @@ std::optional<Finding> closed_with_request_unread(const Case& c) {
   return Finding{"the close became a RST because the client's data was unread; a RST alone is no sign of a crash"};
 }
 
+/// See is_unused_where_clients_speak_first().
+std::optional<Finding> unused_where_clients_speak_first(const Case& c) {
+  if (!is_unused_where_clients_speak_first(c)) return std::nullopt;
+  return Finding{fmt::format(
+      "the client said nothing for {}, then the server closed; {} first", in_words(waited_for_first_words(c)),
+      counted(c.contrast.served_on_asking, "client that was served spoke", "clients that were served spoke"))};
+}
+
 /// Servers put up with a silent client for tens of seconds (header and login timeouts); a refusal does not wait so
-/// long.
+/// long, whatever the server looks up first.
 std::optional<Finding> unused_and_timed_out(const Case& c) {
   constexpr DurationNs kLoginTimeout = 15 * kSecondNs;
-  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return std::nullopt;
-  if (c.client()->payload_segments > 0 || c.closed_ns - c.accepted_ns < kLoginTimeout) return std::nullopt;
-  return Finding{
-      fmt::format("the client said nothing for {}, then the server closed", in_words(c.closed_ns - c.accepted_ns))};
+  const DurationNs waited = waited_for_first_words(c);
+  if (waited < kLoginTimeout || is_unused_where_clients_speak_first(c)) return std::nullopt;
+  return Finding{fmt::format("the client said nothing for {}, then the server closed", in_words(waited))};
 }
 
 /// Print jobs, log streams and uploads on a connection of their own: the server acknowledges and has nothing to say.
@@ -192,7 +215,7 @@ std::optional<Finding> words_unusual_here(const Case& c) {
 std::optional<Finding> others_went_on(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.hung_up_soon || c.outcome != Outcome::served || k.usual_words > 0 || k.went_further == 0) return std::nullopt;
-  return Finding{fmt::format("the server hung up on its first words, and went on with {}",
+  return Finding{fmt::format("the server hung up on its first words, and said more in {}",
                              counted(k.went_further, "other session", "other sessions"))};
 }
 
@@ -339,7 +362,7 @@ std::optional<Finding> ssh_server_left_first(const Case& c) {
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
   if (!speaks_ssh(c.server()->head) || c.packets->exchanges < 3) return std::nullopt;
   const std::uint64_t octets = c.summary.side[index_of(Side::responder)].payload_bytes;
-  if (octets > kLongestLoginOctets) return std::nullopt;
+  if (octets > kLongestLoginOctets || c.closed_ns - c.accepted_ns > kLongestLogin) return std::nullopt;
   // A client that says farewell and leaves by itself has done what it came for.
   if (c.client()->last_payload_ns > c.server()->last_payload_ns && fins_crossed(*c.packets)) return std::nullopt;
   return Finding{fmt::format("the SSH server hung up after {} exchanges and {} octets, during authentication",

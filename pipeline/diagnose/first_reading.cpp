@@ -73,10 +73,14 @@ std::uint32_t digest_of_words(const PayloadHead& head) {
 }
 
 bool lost_first_words(const tcp::ConnectionSummary& summary, const Evidence* evidence) {
-  if (evidence == nullptr || summary.side[index_of(Side::responder)].gap_bytes == 0) return false;
   constexpr std::uint16_t kNotMuch = 2;
+  if (evidence == nullptr || evidence->exchanges > kNotMuch) return false;
+  const tcp::SideTotals& server = summary.side[index_of(Side::responder)];
   const PayloadHead& head = evidence->of(Side::responder).head;
-  return (head.incomplete || head.length == 0) && evidence->exchanges <= kNotMuch;
+  if (server.gap_bytes > 0) return head.incomplete || head.length == 0;
+  // Of the headers alone, as a short snap length leaves them, no word is known.
+  const bool is_cut = head.incomplete && !evidence->begins_late && head.length < kDigestedWords;
+  return is_cut && server.payload_bytes > head.length;
 }
 
 OwnEnd own_end_told_by(std::span<const SignatureHit> words) {
@@ -91,7 +95,8 @@ Outcome outcome_by(const Diagnosis& diagnosis, Outcome outcome) {
   if (diagnosis.confidence < kSure) return outcome;
   const bool may_have_been_served = outcome == Outcome::served || outcome == Outcome::unseen;
   if (may_have_been_served && traits_of(diagnosis.cause).denial) return Outcome::refused_in_words;
-  if (outcome == Outcome::refused_silently && diagnosis.cause == Cause::client_abort) return Outcome::left;
+  const bool by_itself = diagnosis.cause == Cause::client_abort || diagnosis.cause == Cause::served;
+  if (outcome == Outcome::refused_silently && by_itself) return Outcome::left;
   return outcome;
 }
 

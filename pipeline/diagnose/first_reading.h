@@ -20,7 +20,8 @@ Ending ending_of(const tcp::ConnectionEvent& event, const tcp::Evidence* evidenc
 /// Of the server's first words, so that those of two connections can be compared; 0: none, or unknown.
 std::uint32_t digest_of_words(const tcp::PayloadHead& head);
 
-/// The server's first words are lost, and there was not much more: they may have been a refusal.
+/// The server's first words are lost, or cut by the snap length, and there was not much more: they may have been a
+/// refusal.
 bool lost_first_words(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
 
 /// Words of a server that ends, not of one that is full.

@@ -120,8 +120,8 @@ void Ledger::ended(const tcp::ConnectionSummary& connection, const EndedNote& en
   if (Note* note = note_numbered(serial)) {
     note->closed_ns = ended.closed_ns;
     note->outcome = ended.outcome;
-    note->cut_short = ended.cut_short;
-    note->ended_on_words = ended.ended_on_words;
+    note->cut = ended.cut;
+    note->client_spoke_first = ended.client_spoke_first;
     note->words = ended.words;
     note->opening = static_cast<std::uint8_t>(ended.opening) & 0xfU;
     note->hung_up_soon = ended.hung_up_soon;

@@ -11,6 +11,7 @@
 #include "flowtable/prefetch.h"
 #include "flowtable/time.h"
 #include "pipeline/diagnose/chance.h"
+#include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/host_clocks.h"
 #include "pipeline/diagnose/id_index.h"
 #include "pipeline/diagnose/opening.h"
@@ -58,8 +59,8 @@ enum class OwnEnd : std::uint8_t { untold, stopped, crashed };
 struct EndedNote {
   Outcome outcome = Outcome::served;
   flowtable::TimeNs closed_ns = 0;  ///< first FIN or RST, else the last packet
-  bool cut_short = false;       ///< the server ended it in mid-session: not after an answer, not after the client's FIN
-  bool ended_on_words = false;  ///< the server ended it on words of the client that got no other answer (Cut)
+  Cut cut = Cut::none;
+  bool client_spoke_first = false;    ///< it asked before the server said anything
   bool beginning_unseen = false;      ///< the capture does not have what went before the close
   flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;            ///< digest of the server's first words, 0: none or unknown
@@ -79,6 +80,7 @@ struct Subject {
   flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;
   Opening opening = Opening::none;
+  bool closed_at_rest = false;  ///< by a FIN that left nothing unanswered
 };
 
 /// One figure at the moment of acceptance: what the subject met, and the ceiling that best parts the served from the
@@ -118,14 +120,20 @@ struct Contrast {
   std::uint32_t refused = 0;      ///< refused likewise, silently or in words
   std::uint32_t same_client_served = 0;
   std::uint32_t same_client_refused = 0;
-  std::uint32_t clients_served = 0;    ///< distinct clients other than the subject's that were served
-  std::uint32_t clients_refused = 0;   ///< distinct other clients that were refused
-  std::uint32_t clients_both = 0;      ///< distinct clients (the subject's included) that were served and refused
-  LoadFigure open_total;               ///< sessions open on this server
-  LoadFigure open_client;              ///< sessions open between this client and this server
-  LoadFigure arrivals_total;           ///< connections accepted in the second before
-  LoadFigure arrivals_client;          ///< connections of this client in the minute before
-  std::uint32_t ended_together = 0;    ///< other sessions that the server cut short within 30 ms, no idle timer's
+  std::uint32_t clients_served = 0;   ///< distinct clients other than the subject's that were served
+  std::uint32_t clients_refused = 0;  ///< distinct other clients that were refused
+  std::uint32_t clients_both = 0;     ///< distinct clients (the subject's included) that were served and refused
+  LoadFigure open_total;              ///< sessions open on this server
+  LoadFigure open_client;             ///< sessions open between this client and this server
+  LoadFigure arrivals_total;          ///< connections accepted in the second before
+  LoadFigure arrivals_client;         ///< connections of this client in the minute before
+  std::uint32_t ended_together = 0;   ///< other sessions that the server cut short within 30 ms, no idle timer's; those
+                                      ///< at rest only where one, or the subject, was not
+  std::uint32_t rested_together = 0;  ///< the same where all of them were at rest
+  std::uint32_t same_age = 0;  ///< others that it closed without a word at the subject's age, begun at other times
+  std::uint32_t never_answered = 0;    ///< others that were accepted, asked for something, and got nothing
+  std::uint32_t served_on_asking = 0;  ///< served connections on which the client spoke first
+  std::uint32_t served_unasked = 0;    ///< served connections on which the server did
   std::uint32_t stopped_together = 0;  ///< the same with idle timers, and with those that ended on their client's words
   std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
   std::uint32_t told_of_crash = 0;     ///< others that it told within 30 ms that it had crashed, and ended
@@ -218,8 +226,8 @@ struct TableRow {
   flowtable::TimeNs closed_ns = 0;  ///< latest representable time while open
   flowtable::IpAddress client;
   Outcome outcome = Outcome::open;
-  bool cut_short = false;
-  bool ended_on_words = false;
+  Cut cut = Cut::none;
+  bool client_spoke_first = false;
   bool hung_up_soon = false;
   bool unproven = false;
   OwnEnd own_end = OwnEnd::untold;
@@ -319,9 +327,9 @@ class Ledger {
     std::uint32_t older_by = 0;
     std::uint32_t milestone_by = 0;
     flowtable::IpAddress client;
-    Outcome outcome = Outcome::open;
-    bool cut_short : 1 = false;
-    bool ended_on_words : 1 = false;
+    Outcome outcome : 4 = Outcome::open;
+    bool client_spoke_first : 1 = false;
+    Cut cut : 2 = Cut::none;
     bool hung_up_soon : 1 = false;
     bool unproven : 1 = false;
     OwnEnd own_end : 2 = OwnEnd::untold;
@@ -408,6 +416,7 @@ class Ledger {
   void find_unusual_words(Contrast& out);
   void count_clients(const Subject& subject, Contrast& out);
   void count_endings(const Subject& subject, Contrast& out) const;
+  void count_speech(const Subject& subject, Contrast& out) const;
   void count_servers_by_habits(const Subject& subject, Contrast& out);
   void count_servers_by_clocks(Contrast& out);
   void read_clocks(std::uint32_t client_number);

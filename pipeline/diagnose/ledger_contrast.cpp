@@ -24,6 +24,9 @@ bool is_same_timer(flowtable::DurationNs a, flowtable::DurationNs b) {
   return std::abs(a - b) <= std::max<flowtable::DurationNs>(20 * kMillisecondNs, a / 50);
 }
 
+/// Connections that begin within this of each other may meet one event rather than one timer.
+constexpr flowtable::DurationNs kApartNs = 100 * kMillisecondNs;
+
 /// Counts by figure; higher figures than this are all alike.
 constexpr std::size_t kHighestFigure = 255;
 
@@ -190,8 +193,8 @@ TableRow Ledger::row_of(const Note& note, const Subject& subject) const {
           .client = note.client,
           // What was open before the subject's end and still is has outlived the settle time: it is being served.
           .outcome = open && !is_after && !is_subject ? Outcome::served : note.outcome,
-          .cut_short = note.cut_short,
-          .ended_on_words = note.ended_on_words,
+          .cut = note.cut,
+          .client_spoke_first = note.client_spoke_first,
           .hung_up_soon = note.hung_up_soon,
           .unproven = note.unproven,
           .own_end = note.own_end,
@@ -416,6 +419,21 @@ void Ledger::count_servers_by_clocks(Contrast& out) {
   }
 }
 
+/// How those to whom the server spoke came to it, and whom it never spoke to.
+void Ledger::count_speech(const Subject& subject, Contrast& out) const {
+  const flowtable::DurationNs age = subject.closed_ns - subject.accepted_ns;
+  for (const TableRow& row : table_) {
+    if (row.is_subject) continue;
+    out.served_on_asking += row.served() && row.client_spoke_first ? 1 : 0;
+    out.served_unasked += row.served() && !row.client_spoke_first && row.words != 0 ? 1 : 0;
+    const bool got_nothing = row.outcome == Outcome::unanswered || row.outcome == Outcome::left;
+    out.never_answered += got_nothing && row.client_spoke_first ? 1 : 0;
+    const bool unspoken_to = row.outcome == Outcome::refused_silently || row.outcome == Outcome::left;
+    const bool began_apart = std::abs(row.accepted_ns - subject.accepted_ns) > kApartNs;
+    if (unspoken_to && began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.same_age;
+  }
+}
+
 void Ledger::count_endings(const Subject& subject, Contrast& out) const {
   for (const TableRow& row : table_) {
     if (row.is_subject) {
@@ -436,15 +454,20 @@ void Ledger::count_endings(const Subject& subject, Contrast& out) const {
     const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
     out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
     out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
-    out.stopped_together += together && (row.cut_short || row.ended_on_words) ? 1 : 0;
+    out.stopped_together += together && row.cut != Cut::none ? 1 : 0;
     if (together && row.beginning_unseen) {
       ++out.unseen_together;
-    } else if (together && row.cut_short && !is_same_timer(row.idle_ns, subject.idle_ns)) {
-      ++out.ended_together;
+    } else if (together && (row.cut == Cut::in_midst || row.cut == Cut::at_rest) &&
+               !is_same_timer(row.idle_ns, subject.idle_ns)) {
+      ++(row.cut == Cut::in_midst ? out.ended_together : out.rested_together);
     } else if (!together && row.is_session()) {
       ++out.went_on;
     }
   }
+  // Whom a death meets at rest is its witness only where it meets somebody at work as well.
+  if (out.ended_together == 0 && subject.closed_at_rest) return;
+  out.ended_together += out.rested_together;
+  out.rested_together = 0;
 }
 
 void Ledger::measure_client_load() {
@@ -494,6 +517,7 @@ Contrast Ledger::contrast(const Subject& subject) {
   number_clients();
   find_unusual_words(out);
   count_endings(subject, out);
+  count_speech(subject, out);
   count_clients(subject, out);
   count_servers_by_habits(subject, out);
   count_servers_by_clocks(out);

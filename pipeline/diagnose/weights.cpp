@@ -134,6 +134,10 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"server-overflowed-nearby",
      evidence::server_overflowed_nearby,
      {{accept_queue_overflow, 3.0}, {silent_drop, -0.5}}},
+    // A filter would not have let the first ones through, and nobody else stops a kernel from answering.
+    {"accepted-and-never-answered",
+     evidence::accepted_and_never_answered,
+     {{accept_queue_overflow, 4.0}, {silent_drop, -1.5}}},
     // A single scan leaves few; made-up sources leave thousands.
     {"left-half-open-in-numbers", evidence::left_half_open_in_numbers, {{client_vanished, 3.5}, {client_abort, -2.0}}},
     // The client took its own attempt back.
@@ -168,6 +172,16 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"closed-without-payload", evidence::closed_without_payload, {{acl_denied, 0.2}}},
     // Almost nothing: it only says who spoke first.
     {"closed-with-request-unread", evidence::closed_with_request_unread, {{app_crash, -0.2}}},
+    // The server waited for it as for those that it serves.
+    {"unused-where-clients-speak-first",
+     evidence::unused_where_clients_speak_first,
+     {{served, 8.0},
+      {client_abort, 4.0},
+      {acl_denied, -3.0},
+      {connection_limit, -5.0},
+      {rate_limit, -3.0},
+      {app_crash, -1.0},
+      {maintenance, -1.5}}},
     // A refusal does not wait for a quarter of a minute.
     {"unused-and-timed-out",
      evidence::unused_and_timed_out,
@@ -200,6 +214,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"one-server-refuses",
      evidence::one_server_refuses,
      {{acl_denied, 1.8}, {maintenance, 1.0}, {connection_limit, -1.0}, {rate_limit, -1.0}}},
+    // A list that lets nobody in is a program that serves nobody.
+    {"several-clients-and-none-served", evidence::several_clients_and_none_served, {{acl_denied, -0.8}}},
     // A limit serves as many as it allows.
     {"nobody-served", evidence::nobody_served, {{connection_limit, -0.8}, {rate_limit, -0.8}}},
     // A step between served and refused is what a limit is; the strength says how sharp it is.
@@ -228,6 +244,18 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
       {acl_denied, -2.0},
       {connection_limit, -3.0},
       {rate_limit, -2.0}}},
+    // A reload or a sweep, mostly: a death that nobody tries to get past in time is rare.
+    {"idle-sessions-ended-together",
+     evidence::idle_sessions_ended_together,
+     {{app_crash, 2.5}, {maintenance, 1.0}, {served, -0.5}}},
+    // Whose timer it was is not seen from here.
+    {"timed-out-over-a-request",
+     evidence::timed_out_over_a_request,
+     {{acl_denied, -2.5}, {connection_limit, -2.5}, {rate_limit, -2.5}}},
+    // What was waited for is not seen from here: an answer of the program's own, or of one behind it.
+    {"closed-at-one-age",
+     evidence::closed_at_one_age,
+     {{acl_denied, -1.5}, {connection_limit, -2.0}, {rate_limit, -2.0}, {app_crash, -2.5}}},
     // Its own word. But a limit may have refused this one just then.
     {"others-told-of-crash",
      evidence::others_told_of_crash,

@@ -123,6 +123,26 @@ TEST(ClientStory, ThatNeverSpeaksUntilTheServerTiresOfItIsNotRefused) {
   EXPECT_TRUE(is_read_as(story.read().of(spare), Cause::client_abort)) << "browsers keep connections in reserve";
 }
 
+/// A web server with a short idle timer: whoever asks is answered, and a connection in reserve is closed unused.
+TEST(ClientStory, ThatNeverSpeaksWhereClientsSpeakFirstIsNotRefused) {
+  Story story;
+  std::vector<Conversation*> spares;
+  for (int i = 0; i < 4; ++i) {
+    Conversation& page = story.connect(client(10 + i), 1.0 + 4.0 * i);
+    page.handshake();
+    page.exchange("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n");
+    page.after(kSecondNs).exchange("GET /next HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n");
+    page.after(kSecondNs).close();
+    Conversation& spare = story.connect(client(10 + i), 1.001 + 4.0 * i);
+    spare.handshake();
+    spare.after(3 * kSecondNs);
+    Story::hang_up(spare);
+    spares.push_back(&spare);
+  }
+  const Readings readings = story.read();
+  for (Conversation* spare : spares) EXPECT_TRUE(is_read_as(readings.of(*spare), Cause::served));
+}
+
 // --- what the capture lacks -----------------------------------------------------------------------------------------
 
 TEST(CaptureStory, OfOneDirectionSaysSo) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "tests/unit/diagnose/story.h"
 
 /// A crash is told by what happens to the others: sessions that end in the same instant, and a closed port from then
@@ -124,6 +126,67 @@ TEST(CrashStory, IdleSessionsEndTogetherAndThePortIsClosedUntilItIsStartedAgain)
     EXPECT_TRUE(argues_for(readings.of(*talk), Cause::app_crash, "the port answered a SYN with RST"));
   }
 }
+
+// --- orderly ends that look like one --------------------------------------------------------------------------------
+
+/// Keep-alive sessions whose requests were all answered, let go when a new process takes over.
+TEST(ReloadStory, LetsIdleSessionsGoAndHarmsNobody) {
+  for (const bool served_again : {true, false}) {
+    Story story;
+    const std::vector<Conversation*> idle = cut_together(story, 8, 20.0);
+    for (Conversation* talk : idle) Story::hang_up(*talk);
+    for (int i = 0; i < 4; ++i) story.serve(client(30 + i), (served_again ? 20.2 : 26.0) + i);
+    const Readings readings = story.read();
+    for (Conversation* talk : idle) {
+      EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+      EXPECT_EQ(static_cast<bool>(says(readings.of(*talk), "all of them idle and answered")), !served_again);
+    }
+  }
+}
+
+TEST(ReloadStory, IsACrashWhereARequestWasUnread) {
+  Story story;
+  const std::vector<Conversation*> cut = cut_together(story, 8, 20.0);
+  cut.front()->client(kPsh | kAck, "LIST\r\n");
+  cut.front()->server(kRst | kAck);
+  for (Conversation* talk : std::span(cut).subspan(1)) Story::hang_up(*talk);
+  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 26.0 + i);
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
+}
+
+/// A server that looks through its sessions every few seconds closes those that were idle, whenever they became so.
+TEST(SweepStory, ClosesWhatIsIdleAndLeavesTheFresh) {
+  Story story;
+  const std::vector<Conversation*> swept = cut_together(story, 6, 20.0);
+  for (Conversation* talk : swept) Story::hang_up(*talk);
+  for (int i = 0; i < 4; ++i) story.open(client(30 + i), 17.0 + 0.5 * i);
+  story.serve(client(40), 25.0);
+  const Readings readings = story.read();
+  for (Conversation* talk : swept) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
+/// A proxy that cannot reach what is behind it gives up after its own time, whoever asks and whenever.
+TEST(TimerStory, HangUpsAtOneAgeAreNoCrash) {
+  Story story;
+  std::vector<Conversation*> talks;
+  for (int i = 0; i < 4; ++i) {
+    Conversation& talk = story.connect(client(10 + i), 1.0 + 0.4 * i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "GET / HTTP/1.1\r\n");
+    talk.server(kAck);
+    talk.after(seconds(3.0));
+    Story::hang_up(talk);
+    talks.push_back(&talk);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : talks) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::unknown));
+    EXPECT_TRUE(says(readings.of(*talk), "3 connections begun at other times ended without a word at the same age"));
+  }
+}
+
+// --- one worker of several -------------------------------------------------------------------------------------------
 
 /// A server of many workers: one of them dies with a request in hand, the others do not notice.
 TEST(CrashStory, OneWorkerDiesOverARequest) {

@@ -169,6 +169,25 @@ TEST(AcceptQueueStory, ASilentDropNextToAnOverflowIsSuspectedOfIt) {
   EXPECT_TRUE(argues_for(readings.of(silent), Cause::accept_queue_overflow, "ignored a completed handshake"));
 }
 
+/// listen(2) with a backlog of nearly nothing, and nobody who takes connections from it.
+TEST(AcceptQueueStory, SynsAreDroppedWhereTheFirstOneWasTakenAndNeverAnswered) {
+  const auto syns_behind = [](bool answered) {
+    Story story;
+    Conversation& first = story.connect(client(1), 1.0);
+    first.handshake();
+    first.client(kPsh | kAck, "HELLO\r\n");
+    answered ? first.server(kPsh | kAck, "WELCOME\r\n") : first.server(kAck);
+    first.after(3 * kSecondNs).client(kFin | kAck);
+    first.server(kAck);
+    Conversation& dropped = story.connect(client(2), 2.0);
+    for (int i = 0; i < 4; ++i) dropped.after(kSecondNs << i).client(kSyn).seq = 1000;
+    return story.read().of(dropped);
+  };
+  EXPECT_TRUE(is_read_as(syns_behind(false), Cause::accept_queue_overflow));
+  EXPECT_TRUE(argues_for(syns_behind(false), Cause::accept_queue_overflow, "nobody who asked was answered"));
+  EXPECT_TRUE(is_read_as(syns_behind(true), Cause::silent_drop)) << "the program did take connections";
+}
+
 // --- the answer to a SYN --------------------------------------------------------------------------------------------
 
 TEST(SynStory, WithoutAnAnswerWasDroppedInSilence) {

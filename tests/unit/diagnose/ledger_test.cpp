@@ -46,7 +46,7 @@ class LedgerTest : public testing::Test {
            std::uint32_t words = 0, bool hung_up_soon = false) {
     ledger_->ended(one, EndedNote{.outcome = outcome,
                                   .closed_ns = at(seconds),
-                                  .cut_short = cut_short,
+                                  .cut = cut_short ? Cut::in_midst : Cut::none,
                                   .words = words,
                                   .hung_up_soon = hung_up_soon});
   }
@@ -220,7 +220,7 @@ TEST_F(LedgerTest, AnIdleTimerThatClosesSeveralSessionsIsNoDeath) {
   for (int i = 0; i < 5; ++i) {
     ledger_->ended(accept(10 + i, 1), EndedNote{.outcome = Outcome::served,
                                                 .closed_ns = at(6.0),
-                                                .cut_short = true,
+                                                .cut = Cut::in_midst,
                                                 .idle_ns = 5 * kSecondNs - i * 1'000'000});
   }
   Subject subject{
@@ -281,12 +281,13 @@ TEST_F(LedgerTest, CountsWhoStoppedInTheSameInstantForWhateverReason) {
   const auto idle_for = [&](int client, double idle_s) {
     ledger_->ended(accept(client, 1), EndedNote{.outcome = Outcome::served,
                                                 .closed_ns = at(10),
-                                                .cut_short = true,
+                                                .cut = Cut::in_midst,
                                                 .idle_ns = static_cast<flowtable::DurationNs>(idle_s * kSecondNs)});
   };
   for (int i = 0; i < 3; ++i) idle_for(1 + i, 5.0);
   idle_for(4, 7.0);
-  ledger_->ended(accept(5, 1), EndedNote{.outcome = Outcome::served, .closed_ns = at(10.001), .ended_on_words = true});
+  ledger_->ended(accept(5, 1),
+                 EndedNote{.outcome = Outcome::served, .closed_ns = at(10.001), .cut = Cut::on_last_words});
   end(accept(6, 1), Outcome::served, 10.001);  // answered, or left by its client
   Subject subject{
       .server = kServer, .client = address4(9, 1), .connection_id = 99, .accepted_ns = at(1), .closed_ns = at(10)};

@@ -178,10 +178,15 @@ TEST_F(OneSidedStory, ClientsThatLeaveTogetherHaveSeenNoCrash) {
   }
 }
 
-/// The same sessions, ended by the server in one instant.
+/// The same sessions, ended by the server in one instant, one of them while its client waits for an answer.
 TEST_F(OneSidedStory, SessionsThatTheServerEndsTogetherHave) {
   for (int i = 0; i < 5; ++i) {
     Conversation& talk = story_.open(client(10 + i), 1.0 + 0.1 * i);
+    talk.set_now(kStart + seconds(4.5));
+    if (i == 0) {
+      talk.client(kPsh | kAck, "LIST\r\n");
+      talk.server(kAck);
+    }
     talk.set_now(kStart + seconds(5.0 + 0.002 * i));
     Story::hang_up(talk);
   }

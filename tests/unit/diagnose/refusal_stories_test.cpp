@@ -260,6 +260,34 @@ TEST(LimitStory, IsNoneWhereMostOfTheRefusedDidNotMeetIt) {
 }
 
 /// The sentences count one as one.
+/// Half of this client's refusals met one session, which is chance: it is refused without one as well.
+TEST(LimitStory, IsNoneForAClientThatIsRefusedBelowItAsWell) {
+  Story story;
+  for (int i = 0; i < 6; ++i) story.serve(client(20 + i), 1.0 + 4.0 * i, 1.0);
+  std::vector<Conversation*> refused;
+  for (int i = 0; i < 6; ++i) refused.push_back(&story.refuse(client(9), (i % 2 == 0 ? 1.5 : 3.5) + 4.0 * i));
+  const Readings readings = story.read();
+  for (Conversation* talk : refused) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::acl_denied));
+}
+
+/// Whoever asks is sent away: an address has nothing to do with it, as far as anybody can tell.
+TEST(NobodyServedStory, IsNoAddressList) {
+  Story story;
+  std::vector<Conversation*> talks;
+  for (int i = 0; i < 5; ++i) {
+    Conversation& talk = story.connect(client(10 + i), 1.0 + 2.0 * i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "HELLO\r\n");
+    Story::hang_up(talk);
+    talks.push_back(&talk);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : talks) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::unknown));
+    EXPECT_NE(hypothesis_of(readings.of(*talk), Cause::acl_denied), nullptr) << "the candidates are listed";
+  }
+}
+
 TEST(SentenceStory, SaysWasOfOne) {
   Story story;
   story.serve(client(10), 1.0);

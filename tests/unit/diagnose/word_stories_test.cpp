@@ -200,7 +200,7 @@ TEST_F(WordStory, MqttRefusesTheCredentialsThatWereSent) {
 
 /// An SSH client that says farewell while the server closes has had its session.
 TEST_F(WordStory, AnSshClientThatSaysFarewellWasServed) {
-  const auto session = [](Story& story, bool farewell) -> Conversation& {
+  const auto session = [](Story& story, bool farewell, double idle = 0.001) -> Conversation& {
     Conversation& talk = story.connect(client(1), 1.0);
     talk.handshake();
     talk.client(kPsh | kAck, "SSH-2.0-client\r\n");
@@ -208,7 +208,7 @@ TEST_F(WordStory, AnSshClientThatSaysFarewellWasServed) {
     for (int i = 0; i < 5; ++i) talk.exchange(std::string(90, 'c'), std::string(90, 's'));
     if (farewell) talk.client(kPsh | kAck, std::string(96, 'q'));
     Segment& client_fin = [&]() -> Segment& {
-      talk.server(kFin | kAck);
+      talk.after(seconds(idle)).server(kFin | kAck);
       return talk.client(kFin | kAck);
     }();
     if (farewell) --client_fin.ack;  // it had not seen the server's FIN
@@ -221,6 +221,9 @@ TEST_F(WordStory, AnSshClientThatSaysFarewellWasServed) {
   Story failed({address4(200), 22});
   Conversation& other = session(failed, false);
   EXPECT_TRUE(is_read_as(read(failed).of(other), Cause::auth_failed));
+  Story idle({address4(200), 22});
+  Conversation& third = session(idle, false, 300.0);
+  EXPECT_TRUE(is_read_as(read(idle).of(third), Cause::served)) << "no server gives a login five minutes";
 }
 
 TEST_F(WordStory, ANegativeSessionResponseIsARefusal) {
@@ -271,6 +274,22 @@ TEST_F(WordStory, LostWordsAreNoService) {
   EXPECT_TRUE(is_read_as(reading, Cause::acl_denied));
   EXPECT_FALSE(says(reading, "the same client was served"));
   EXPECT_TRUE(says(reading, "refused 2 of 2 times, while 5 other clients were served"));
+}
+
+/// A capture of the headers alone has no words: what they were nobody can tell.
+TEST_F(WordStory, WordsCutByTheSnapLengthAreNoService) {
+  for (const bool cut : {false, true}) {
+    Story story({address4(200), 80});
+    Conversation& talk = story.connect(client(1), 1.0);
+    talk.handshake();
+    talk.client(kPsh | kAck, "GET / HTTP/1.0\r\n\r\n");
+    Segment& answer = talk.server(kPsh | kAck, "HTTP/1.0 200 OK\r\n\r\n");
+    if (cut) answer.payload = answer.payload.subspan(0, 2);
+    Story::hang_up(talk);
+    const DiagnosedConnection reading = read(story).of(talk);
+    EXPECT_EQ(static_cast<bool>(says(reading, "what it said is missing from the capture")), cut);
+    EXPECT_EQ(reading.diagnosis.confidence < 0.9, cut) << in_full(reading.diagnosis);
+  }
 }
 
 /// PostgreSQL ends its sessions with a word when one of them has crashed, and the one that is just beginning without.
