@@ -153,6 +153,21 @@ std::optional<Finding> one_way_transfer(const Case& c) {
                              octets, client.payload_segments)};
 }
 
+/// Data connections, and senders of figures and messages that say one thing and leave: all of it was acknowledged, and
+/// nobody on this port ever waits for an answer, or gets one.
+std::optional<Finding> one_way_port(const Case& c) {
+  constexpr std::uint32_t kOthers = 2;
+  const Contrast& k = c.contrast;
+  if (c.ending != Ending::left_without_a_word || c.packets == nullptr || c.summary.one_sided) return std::nullopt;
+  const SideEvidence& client = *c.client();
+  const bool all_acked = client.payload_segments > 0 && client.acked + 1 >= client.next_seq;
+  if (!all_acked || client.rst_ns != kNoTime || waited(c) >= kPatienceNs) return std::nullopt;
+  if (k.never_answered < kOthers || k.served + k.refused > 0) return std::nullopt;
+  return Finding{
+      fmt::format("all that the client sent was acknowledged, and nobody is answered on this port: so it was with {}",
+                  counted(k.never_answered, "other connection", "other connections"))};
+}
+
 /// Where the protocol has words for "too many", a full server usually says them.
 std::optional<Finding> no_word_of_a_limit(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.summary.one_sided) return std::nullopt;

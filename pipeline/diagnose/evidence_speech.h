@@ -13,6 +13,7 @@ std::optional<Finding> no_word_of_a_limit(const Case& c);
 std::optional<Finding> unused_where_clients_speak_first(const Case& c);
 std::optional<Finding> unused_and_timed_out(const Case& c);
 std::optional<Finding> one_way_transfer(const Case& c);
+std::optional<Finding> one_way_port(const Case& c);
 std::optional<Finding> words_not_captured(const Case& c);
 std::optional<Finding> words_usual_here(const Case& c);
 std::optional<Finding> words_unusual_here(const Case& c);

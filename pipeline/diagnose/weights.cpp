@@ -193,6 +193,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
       {maintenance, -1.5}}},
     // Whatever was to be sent has arrived.
     {"one-way-transfer", evidence::one_way_transfer, {{served, 8.0}, {server_no_reply, -3.0}, {client_abort, -1.0}}},
+    // The same; a client that wanted an answer would have waited for it.
+    {"one-way-port", evidence::one_way_port, {{served, 8.0}, {server_no_reply, -3.0}, {client_abort, -2.0}}},
     // Usual is not always: many sites turn the words off.
     {"no-word-of-a-limit", evidence::no_word_of_a_limit, {{connection_limit, -0.7}}},
 

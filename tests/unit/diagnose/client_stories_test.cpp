@@ -113,6 +113,21 @@ TEST(ServerStory, ThatTakesATransferInOneDirectionServes) {
   EXPECT_TRUE(is_read_as(story.read().of(print_job), Cause::served)) << "a printer has nothing to say";
 }
 
+/// Figures of a measuring station: a line, and good-bye.
+TEST(ServerStory, ThatAnswersNobodyWhoAsksForNothingServes) {
+  Story story;
+  std::vector<Conversation*> talks;
+  for (int i = 0; i < 6; ++i) {
+    Conversation& talk = story.connect(client(10 + i % 2), 1.0 + 0.5 * i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "load.one 0.7\n");
+    talk.close();
+    talks.push_back(&talk);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : talks) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
 TEST(ClientStory, ThatNeverSpeaksUntilTheServerTiresOfItIsNotRefused) {
   Story story;
   Conversation& spare = story.connect(client(1), 1.0);
