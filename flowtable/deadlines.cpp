@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "flowtable/prefetch.h"
 #include "flowtable/stamp_group.h"
 
 namespace doorslam::flowtable {

@@ -8,7 +8,6 @@
 
 #include "flowtable/bucket_head.h"
 #include "flowtable/page_memory.h"
-#include "flowtable/prefetch.h"
 #include "flowtable/stamp_group.h"
 #include "flowtable/time.h"
 
@@ -85,8 +84,6 @@ class Deadlines {
   std::uint32_t soonest(std::uint32_t bucket, std::uint16_t mask, std::uint16_t value) const noexcept {
     return soonest_rank(heads_[bucket], static_cast<Stamp>(swept_), mask, value);
   }
-  /// Brings near what schedule() of a slot writes to, besides the head of its bucket. Thread-neutral.
-  void prefetch_filing(std::uint32_t slot) const noexcept { prefetch_line(block_earliest() + slot / kBlockSlots); }
 
  private:
   /// The tick modulo 2^16; 0 means not scheduled.

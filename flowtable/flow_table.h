@@ -157,9 +157,13 @@ class FlowTable {
       return {candidate, kNotToTake};
     }
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
-    const std::uint32_t taken = empty != 0 ? vacancy(place, empty) : victim_without_established(place);
+    if (empty != 0) {
+      const std::uint32_t taken = vacancy(place, empty);
+      prefetch_at(taken);
+      return {taken, kEmpty};
+    }
+    const std::uint32_t taken = victim_without_established(place);
     prefetch_at(taken);
-    deadlines_.prefetch_filing(taken);
     const std::uint16_t tag = tag_at(taken);
     return {taken, is_established(tag) ? kNotToTake : tag};
   }
