@@ -46,7 +46,7 @@ class HashKey {
   std::uint64_t hash(const IpAddress& address, std::uint64_t with = 0) const noexcept {
     const auto word = std::bit_cast<std::array<std::uint64_t, 2>>(address.octets);
     const std::uint64_t rest = with ^ std::uint64_t{static_cast<std::uint8_t>(address.version)} << 56U;
-    const std::uint64_t mixed = folded_product(word[0] ^ secret_[0], word[1] ^ secret_[1]);
+    const std::uint64_t mixed = folded_product(word[0] ^ secret_[0], word[1] ^ rest ^ secret_[1]);
     return folded_product(mixed ^ secret_[2], rest ^ secret_[3]);
   }
 
