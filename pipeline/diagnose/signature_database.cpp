@@ -230,10 +230,12 @@ void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where,
     return;
   }
   scan_words(words, where, speaker);
-  const auto refuses = [this](WordMemo::Match match) {
-    return is_refusal(database_.signatures()[match.signature].main_cause());
+  // Behind the octets by which the words are known, the next connection's may hold something else.
+  const auto may_be_its_own = [this](WordMemo::Match match) {
+    const Signature& signature = database_.signatures()[match.signature];
+    return is_refusal(signature.main_cause()) || (signature.success && match.length > WordMemo::kTellingOctets);
   };
-  if (std::ranges::none_of(matches_, refuses)) {
+  if (std::ranges::none_of(matches_, may_be_its_own)) {
     memo_.put(key, matches_);
   } else {
     passage->key = 0;

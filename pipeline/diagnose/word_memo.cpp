@@ -9,9 +9,6 @@ namespace doorslam::diagnose {
 
 namespace {
 
-/// Enough for "HTTP/1.1 403 Forbidden" and for the reply codes and error tags of all others.
-constexpr std::size_t kTellingOctets = 16;
-
 std::uint64_t mix(std::uint64_t digest, std::uint64_t word) { return flowtable::scattered(digest ^ word); }
 
 }  // namespace

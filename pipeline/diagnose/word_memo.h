@@ -11,7 +11,7 @@
 
 namespace doorslam::diagnose {
 
-/// Remembers words that were scanned and held no refusal, so that a server's ordinary answers are scanned once and not
+/// Remembers words that were scanned and held nothing that decides, so that a server's ordinary answers are scanned once and not
 /// at every connection. A fixed table; newer words take the place of older ones. Words are known by their side, the
 /// server's port, and the first octets of their segment and of the next: refusals differ from ordinary answers there,
 /// in their reply code or error tag. Worker-bound.
@@ -25,7 +25,10 @@ class WordMemo {
   /// A greeting in few words ("220 ready") fits the signatures of many programs. So many make an entry one cache line.
   static constexpr std::size_t kMaxMatches = 13;
 
-  /// What the first octets of a segment come to. `words` go on to the end of what was kept of the side's words.
+  /// Enough for "HTTP/1.1 403 Forbidden" and for the reply codes and error tags of all others.
+  static constexpr std::size_t kTellingOctets = 16;
+
+  /// What the first kTellingOctets of a segment come to. `words` go on to the end of what was kept of the side's words.
   static std::uint64_t digest_of(packet::ByteView words) noexcept;
   /// The key of words, from their own segment's digest and that of the next (0: there is none). Never 0.
   static std::uint64_t key_of(std::uint64_t own, std::uint64_t next, tcp::Side side, std::uint16_t port) noexcept;

@@ -227,5 +227,17 @@ TEST(SignatureScanner, ScansWordsThatOnceHeldARefusalAnew) {
   EXPECT_THAT(names("220 a long greeting, go ahead"), IsEmpty());
 }
 
+/// A session that begins as others do is not remembered by what its own end was.
+TEST(SignatureScanner, RemembersNoLoginForThoseWhoBeginAlike) {
+  auto scanner = scanner_of(yaml_of("in", "(?s)^.*230 ", "served: 1", "exact", {"success: true"}) +
+                            yaml_of("out", "^530 ", "auth_failed: 1", "exact"));
+  const auto names = [&](std::string_view answer) {
+    return names_of(scanner.recall(head_of({"220 ready to serve you\r\n", "331 your password, please\r\n", answer}), {},
+                                   kServer, 21));
+  };
+  EXPECT_THAT(names("230 welcome\r\n"), ElementsAre("in"));
+  EXPECT_THAT(names("530 no such user\r\n"), ElementsAre("out"));
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
