@@ -128,7 +128,7 @@ class Sensor {
   config::Settings settings_;
   Log& log_;
   ServiceManager manager_;
-  std::optional<std::string> memory_warning_;  ///< as it stood before the set-up took anything
+  std::optional<std::string> memory_warning_;                  ///< as it stood before the set-up took anything
   flowtable::HashKey hash_key_ = flowtable::HashKey::fixed();  ///< of what the analysis thread remembers
   std::unique_ptr<diagnose::SignatureScanner> first_scanner_;
   std::optional<Outputs> outputs_;

@@ -11,10 +11,10 @@
 
 namespace doorslam::diagnose {
 
-/// Remembers words that were scanned and held nothing that decides, so that a server's ordinary answers are scanned once and not
-/// at every connection. A fixed table; newer words take the place of older ones. Words are known by their side, the
-/// server's port, and the first octets of their segment and of the next: refusals differ from ordinary answers there,
-/// in their reply code or error tag. Worker-bound.
+/// Remembers words that were scanned and held nothing that decides, so that a server's ordinary answers are scanned
+/// once and not at every connection. A fixed table; newer words take the place of older ones. Words are known by their
+/// side, the server's port, and the first octets of their segment and of the next: refusals differ from ordinary
+/// answers there, in their reply code or error tag. Worker-bound.
 class WordMemo {
  public:
   /// A match of a signature (its index in the database), and how many octets of the words it took.
