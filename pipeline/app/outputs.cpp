@@ -68,6 +68,7 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
   if (const auto options = config::evidence_options(settings, DOORSLAM_VERSION); !options.folder.empty()) {
     evidence::EvidenceWriterOptions how;
     if (line.command == CommandLine::Command::run) how.patience = kLivePatience;
+    how.most_waiting = std::max(how.most_waiting, 4 * static_cast<std::size_t>(settings.number("alerts.max_open")));
     auto writer = evidence::EvidenceWriter::open(options, how, outputs.notice_);
     if (!writer) return tl::unexpected(writer.error());
     outputs.evidence_ = std::move(*writer);

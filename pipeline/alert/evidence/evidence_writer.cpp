@@ -1,6 +1,7 @@
 #include "pipeline/alert/evidence/evidence_writer.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -85,6 +86,11 @@ void EvidenceWriter::work(Desk& desk) {
     desk.folder->show_payload(job.payload);
     std::string path = desk.folder->keep(job.alert.incident, job.alert.action);
     lock.lock();
+    if (desk.abandoned) {
+      // What it still borrows is memory of those who are gone by now, so nothing of it is given back.
+      lock.unlock();
+      while (true) ::pause();
+    }
     const std::uint64_t late = desk.counters.late;
     const std::uint64_t waiting = desk.counters.waiting;
     desk.counters = desk.folder->counters();
@@ -98,7 +104,7 @@ void EvidenceWriter::work(Desk& desk) {
 }
 
 void EvidenceWriter::exchange(std::vector<AlertEvent>& alerts) {
-  if (alerts.empty() && jobs_.empty()) return;
+  if (alerts.empty() && jobs_.empty() && late_.empty()) return;
   const Clock::time_point now = Clock::now();
   const auto due = endlessly_patient() ? Clock::time_point::max() : now + options_.patience;
   std::unique_lock lock(desk_->mutex);
@@ -151,10 +157,12 @@ bool EvidenceWriter::hand_back(std::vector<AlertEvent>& out) {
 }
 
 void EvidenceWriter::drain(std::vector<AlertEvent>& alerts, Clock::time_point deadline) {
+  const bool endless = deadline > Clock::time_point::max() - options_.last_patience;
+  const Clock::time_point latest = endless ? deadline : deadline + options_.last_patience;
   std::unique_lock lock(desk_->mutex);
   while (!all_written() && !desk_->abandoned) {
     const std::uint64_t done = desk_->done;
-    const auto until = std::max(deadline, Clock::now() + options_.last_patience);
+    const auto until = std::min(latest, std::max(deadline, Clock::now() + options_.last_patience));
     desk_->abandoned = !desk_->changed.wait_until(lock, until, [&] { return desk_->done != done; });
   }
   while (!jobs_.empty()) hand_back(alerts);

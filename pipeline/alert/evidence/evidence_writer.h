@@ -20,9 +20,10 @@ struct EvidenceWriterOptions {
 
   /// How long an alert waits for its file. A capture can wait for as long as it takes; a link cannot.
   Milliseconds patience = Milliseconds::max();
-  /// How long, at the end, the next file may take once the time for the end is over.
+  /// How long, at the end, files may take once the time for the end is over, if one comes after the other.
   Milliseconds last_patience = std::chrono::seconds(2);
-  std::size_t most_waiting = 512;  ///< alerts; those beyond name no file
+  /// Alerts; those beyond name no file. To be more than come at once: at the end, every incident tells something.
+  std::size_t most_waiting = 4096;
 };
 
 /// Writes the evidence of alerts on a thread of its own, so that a slow disk, or one that hangs, holds up nobody.
@@ -50,8 +51,8 @@ class EvidenceWriter {
   /// Takes the alerts, and puts in their place those, earlier ones first, that are ready: they name their file, if
   /// there is one, and have no frames any more. With endless patience these are all that were ever given.
   void exchange(std::vector<alert::AlertEvent>& alerts);
-  /// Appends all that are still here. Waits for their files until `deadline`, and beyond it for as long as one comes
-  /// after the other; what is not written by then, never will be.
+  /// Appends all that are still here. Waits for their files until `deadline`, and for `last_patience` beyond it as long
+  /// as one comes after the other; what is not written by then, never will be.
   void drain(std::vector<alert::AlertEvent>& alerts, Clock::time_point deadline);
 
   /// From the next alert on with or without payload; what was written stays.

@@ -166,6 +166,18 @@ TEST_F(Writer, TakesNoMoreThanFit) {
   EXPECT_EQ(writer->counters().written, next - 2);
 }
 
+/// At the end every incident closes in one step, and those that just opened are told of as well.
+TEST_F(Writer, HasRoomForAllThatCloseAtOnce) {
+  const auto writer = open({.patience = kLong, .last_patience = kLong});
+  std::vector<AlertEvent> alerts;
+  for (std::uint64_t id = 1; id <= 1500; ++id) alerts.push_back(alert_of(id));
+  writer->exchange(alerts);
+  writer->drain(alerts, Clock::now() + kLong);
+  ASSERT_EQ(alerts.size(), 1500U);
+  EXPECT_TRUE(std::all_of(alerts.begin(), alerts.end(), names_its_file));
+  EXPECT_EQ(writer->counters().late, 0U);
+}
+
 TEST_F(Writer, WaitsAtTheEndForAsLongAsFilesCome) {
   const auto writer = open({.patience = kLong, .last_patience = kLong});
   std::vector<AlertEvent> alerts;
