@@ -25,7 +25,8 @@ std::vector<std::string> caveats_of(const tcp::ConnectionSummary& summary, const
   if (summary.end_reason == tcp::EndReason::evicted) {
     caveats.emplace_back("the flow table was full and let go of it before its end (flows.capacity)");
   }
-  if (summary.evidence_missing) caveats.emplace_back("its packets were not kept: the evidence pool was exhausted");
+  if (summary.evidence_missing)
+    caveats.emplace_back("its packets were not kept: there was no room for them (evidence.capacity)");
   if (evidence == nullptr) return caveats;
   if (evidence->begins_late) {
     caveats.emplace_back("its beginning was not kept: half of the evidence pool was in use (evidence.capacity)");

@@ -373,8 +373,10 @@ Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
   if (handshake_seen && handshake_was_ignored(summary, e)) return Ending::handshake_ignored;
   const bool client_alone = summary.one_sided && summary.side[index_of(Side::responder)].packets == 0;
   if (client_alone && summary.stage != Stage::syn) return ending_by_client_alone(summary, e);
-  if (handshake_seen && (summary.stage == Stage::syn || summary.stage == Stage::handshake)) {
-    return ending_before_the_handshake(summary, e);
+  if (summary.stage == Stage::syn || summary.stage == Stage::handshake) {
+    if (handshake_seen) return ending_before_the_handshake(summary, e);
+    // What was recorded begins behind the SYN, as there was no room before.
+    if (!summary.mid_stream) return ending_by_state(summary);
   }
   const TimeNs client_end = first_end_of(e.of(Side::originator));
   const TimeNs server_end = first_end_of(e.of(Side::responder));

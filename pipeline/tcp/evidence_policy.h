@@ -20,7 +20,7 @@ namespace doorslam::tcp {
 struct EvidenceCounters {
   std::uint64_t acquired = 0;
   std::uint64_t returned = 0;   ///< given back before the end of their connection
-  std::uint64_t exhausted = 0;  ///< connections that got none when they were due some
+  std::uint64_t exhausted = 0;  ///< connections that went without for want of room
   std::uint64_t frames = 0;     ///< handed over with the ends of their connections
   std::uint64_t frameless = 0;  ///< rungs and ICMP errors of which there is no single frame, where frames are kept
 };

@@ -64,8 +64,9 @@ void open_hole(SegmentContext& context, std::uint32_t hole_end) {
 }
 
 /// How far beyond where that side has jumped to a number is, if near it. `hole_end` holds it while the side is not
-/// irregular.
+/// irregular, and 0 where it has not jumped.
 std::optional<std::int32_t> beyond_jump(const SideIrregularities& noted, std::uint32_t number) noexcept {
+  if (noted.hole_end == 0) return std::nullopt;
   const std::int32_t beyond = sequence_distance(number, noted.hole_end);
   if (beyond < 0 || beyond > kWidestWindow) return std::nullopt;
   return beyond;
@@ -85,7 +86,7 @@ bool jump_ahead(SegmentContext& context, bool only_syn_and_fin) {
     open_hole(context, own.hole_end);
     return true;
   }
-  own.hole_end = seq;
+  own.hole_end = seq != 0 ? seq : 1;  // 0: it has not jumped
   return false;
 }
 
@@ -201,7 +202,8 @@ void begin_side(SegmentContext& context) noexcept {
       }
       return;
     case EndpointState::syn_sent:
-      if (!syn && !segment.has(kRst) && far && !context.flow.has(SideFlag::payload, context.side)) {
+      if (segment.payload_length != 0 && !syn && !segment.has(kRst) && far &&
+          !context.flow.has(SideFlag::payload, context.side)) {
         return number_from(context, context.side, segment.seq - 1, segment.seq);
       }
       [[fallthrough]];

@@ -110,6 +110,7 @@ void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64
   write_ends(slot, event.summary);
   summarize(flow, details, irregular, event.summary);
   event.summary.end_reason = reason;
+  if (event.summary.evidence_missing && !flow.has(FlowFlag::evidence_missing)) ++counters_.evidence.exhausted;
   if (flow.has(FlowFlag::recording)) {
     event.evidence = static_cast<std::int32_t>(out.evidence.size());
     out.evidence.push_back(evidence_[details.evidence]);

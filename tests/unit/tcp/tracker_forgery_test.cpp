@@ -202,6 +202,40 @@ TEST(ForgedNumber, OneSegmentOfDataMakesNoOctets) {
   EXPECT_EQ(seen.side[1].retransmissions, 0U);
 }
 
+/// Scanners send numbers like 0 and 1000 to whom they do not know; no number may stand for "none".
+TEST(ForgedNumber, OfASmallValueIsBelievedNoMore) {
+  for (const std::uint32_t number : {0U, 1U, 1000U}) {
+    for (const bool data : {true, false}) {
+      Conversation talk;
+      talk.server_end().isn = talk.server_end().next = 0x60000000;
+      talk.handshake();
+      talk.exchange();
+      if (data) {
+        forge(talk, Side::responder, kAck | kPsh, "forged").seq = number;
+      } else {
+        forge(talk, Side::originator, kAck).ack = number;
+      }
+      talk.exchange();
+      talk.close();
+      const ConnectionSummary seen = only(talk);
+      EXPECT_EQ(seen.side[1].payload_bytes, 12U) << number;
+      EXPECT_EQ(seen.side[1].gap_bytes, 0U) << number;
+    }
+  }
+}
+
+TEST(ForgedNumber, BeforeTheAnswerNumbersNobodyAnew) {
+  Conversation talk;
+  talk.client(kSyn);
+  forge(talk, Side::originator, kAck).seq += kFar;
+  talk.server(kSyn | kAck);
+  talk.client(kAck);
+  talk.exchange("request", "answer");
+  talk.close();
+  const ConnectionSummary seen = only(talk);
+  EXPECT_EQ(seen.side[0].payload_bytes, 7U);
+}
+
 /// The mirror port was silent for long: what both say, or one side says twice, is so.
 TEST(ForgedNumber, IsNoneIfItsSenderGoesOnFromThere) {
   Conversation talk;
