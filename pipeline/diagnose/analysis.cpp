@@ -319,11 +319,12 @@ Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t serve
     return packet::ByteView{side.last_words.data(), side.last_words_length};
   };
   if (server.head.length + server.last_words_length > 0) {
-    auto hits = scanner_->recall(server.head, last_words_of(server), Side::responder, server_port, &client);
+    const SideEvidence* const asked = client.head.length > 0 ? &client : nullptr;
+    auto hits = scanner_->recall(server.head, last_words_of(server), Side::responder, server_port, asked);
     // Words that nobody knows, and the server hung up on them: they may begin like others and be a known refusal.
     const bool suspicious = ending == Ending::closed_after_greeting || ending == Ending::closed_after_reply;
     if (hits.empty() && suspicious) {
-      hits = scanner_->scan(server.head, last_words_of(server), Side::responder, server_port, &client);
+      hits = scanner_->scan(server.head, last_words_of(server), Side::responder, server_port, asked);
     }
     words.server.assign(hits);
   }

@@ -91,7 +91,8 @@ bool takes_leave(const tcp::SideEvidence& client) noexcept {
 
 bool sends_credentials(const tcp::SideEvidence& client) noexcept {
   const auto named_in = [](std::string_view words) {
-    return has(words, "\nAuthorization:") || has(words, "\nProxy-Authorization:");
+    return has(words, "\nAuthorization:") || has(words, "\nProxy-Authorization:") || has(words, "\nX-Api-Key:") ||
+           has(words, "\nPrivate-Token:");
   };
   return named_in(text_of(client.head.view())) ||
          named_in(text_of({client.last_words.data(), client.last_words_length}));

@@ -14,7 +14,7 @@ namespace doorslam::diagnose {
 bool takes_leave(const tcp::SideEvidence& client) noexcept;
 
 /// A request among what was kept of the client's words names credentials: the header fields Authorization or
-/// Proxy-Authorization of HTTP, SIP and RTSP (RFC 9110, section 11).
+/// Proxy-Authorization of HTTP, SIP and RTSP (RFC 9110, section 11), or the usual ones for keys and tokens.
 bool sends_credentials(const tcp::SideEvidence& client) noexcept;
 
 /// Whether the server tells something else at this place, in which words of `protocol` are content: what stands behind

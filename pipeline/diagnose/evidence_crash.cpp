@@ -48,6 +48,12 @@ const PortClosure* port_closed_soon(const Case& c) {
   return closure == nullptr || closure->last_accept_ns > c.closed_ns + kAtOnceNs ? nullptr : closure;
 }
 
+/// The same clients every time, and others served: look-ups, and a list.
+bool tells_clients_apart(const Case& c) {
+  const Contrast& k = c.contrast;
+  return k.clients_served > 0 && k.same_client_served == 0 && k.clients_both == 0;
+}
+
 }  // namespace
 
 std::uint32_t ended_with_it(const Case& c) {
@@ -144,16 +150,16 @@ std::optional<Finding> served_again_soon(const Case& c) {
 /// Lists and limits are applied before a request is read, and whoever dies over one does so sooner.
 std::optional<Finding> timed_out_over_a_request(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || worked_on_last_words(c) <= kLongestWork) return std::nullopt;
-  return Finding{fmt::format("the server had read the request, and closed {} later without a word: a timer ran out",
-                             in_words(c.closed_ns - c.client()->last_payload_ns))};
+  return Finding{
+      fmt::format("the server had acknowledged the request, and closed {} later without a word: a timer ran out",
+                  in_words(c.closed_ns - c.client()->last_payload_ns))};
 }
 
 /// Refusals come at once, or after a look-up that concerns this client; a timer meets whoever comes.
 std::optional<Finding> closed_at_one_age(const Case& c) {
   const Contrast& k = c.contrast;
   if (c.ending != Ending::closed_without_a_word || k.same_age < kSameAge) return std::nullopt;
-  // The same clients every time, and others served: look-ups, and a list.
-  if (k.clients_served > 0 && k.same_client_served == 0 && k.clients_both == 0) return std::nullopt;
+  if (tells_clients_apart(c)) return std::nullopt;
   return Finding{fmt::format("{} begun at other times ended without a word at the same age of {}: a timer ran out",
                              counted(k.same_age, "connection", "connections"), in_words(c.closed_ns - c.accepted_ns))};
 }

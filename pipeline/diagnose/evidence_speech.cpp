@@ -87,11 +87,12 @@ DurationNs waited_for_first_words(const Case& c) {
   return c.closed_ns - c.accepted_ns;
 }
 
-/// Where the client is to speak first, a server that waits for it for seconds (browsers keep connections in reserve) is
-/// ready to serve it: lists and limits close at once.
+/// Where the client is to speak first, a server that waits for it for seconds is ready to serve it, if it serves it at
+/// all: browsers keep connections in reserve. Lists and limits close at once, as a rule.
 bool is_unused_where_clients_speak_first(const Case& c) {
   const Contrast& k = c.contrast;
-  return waited_for_first_words(c) >= kSecondNs && k.served_on_asking > 0 && k.served_unasked == 0;
+  return waited_for_first_words(c) >= kSecondNs && k.served_on_asking > 0 && k.served_unasked == 0 &&
+         k.same_client_served > 0;
 }
 
 }  // namespace
@@ -207,7 +208,7 @@ std::optional<Finding> words_usual_here(const Case& c) {
   if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)
     return std::nullopt;
   // That a session had begun well does not make its end with all the others, or over a request, an ordinary one.
-  if (ended_with_it(c) > 0 || hung_up_over_a_request(c)) return std::nullopt;
+  if (ended_with_it(c) > 0 || hung_up_over_a_request(c) || idle_sessions_ended_together(c)) return std::nullopt;
   // Nor do others on whom it hung up so, where yet others were let go on.
   if (c.hung_up_soon && c.contrast.usual_words == 0 && c.contrast.went_further > 0) return std::nullopt;
   return Finding{fmt::format("the server began with the same words as to {}",
@@ -352,13 +353,17 @@ std::optional<Finding> went_on_after_the_refusal(const Case& c) {
   // At most one exchange a segment came before.
   const int exchanges = c.packets->exchanges - hit.segment - 1;
   const std::uint64_t octets = c.summary.side[0].payload_bytes + c.summary.side[1].payload_bytes;
+  // Whoever tries one password after another goes on for long as well, and all of it is short lines.
+  constexpr std::uint64_t kShortLine = 100;
+  const bool short_lines = octets < kShortLine * (c.summary.side[0].packets + c.summary.side[1].packets);
+  if (hit.signature->main_cause() == Cause::auth_failed && short_lines) return std::nullopt;
   const std::uint64_t before = c.client()->head.length + c.server()->head.length;
   if (exchanges < kFewExchanges || octets < before + kManyOctets) return std::nullopt;
-  return Finding{fmt::format("after these words the two went on for {} more, {} octets in all",
+  return Finding{fmt::format("after these words the two went on for at least {} more, {} octets in all",
                              counted(static_cast<std::uint64_t>(exchanges), "exchange", "exchanges"), octets)};
 }
 
-/// An error of the server's that others do not meet before and after is one of a request: of what lies behind the
+/// An error of the server's that no other client meets is one of a request: of what lies behind the
 /// server, not of the service.
 std::optional<Finding> http_error_not_for_all(const Case& c) {
   constexpr double kSaysSo = 0.75;  // Retry-After, a page on maintenance
@@ -367,8 +372,8 @@ std::optional<Finding> http_error_not_for_all(const Case& c) {
   const double maintenance = signature.weight_of(Cause::maintenance);
   if (signature.protocol != "http" || maintenance == 0.0 || maintenance >= kSaysSo) return std::nullopt;
   const Contrast& k = c.contrast;
-  if (k.clients_served == 0 || k.served_again_ns == kNoTime) return std::nullopt;
-  return Finding{fmt::format("{} before and after, so the error is not the whole service's",
+  if (k.clients_served == 0 || k.clients_refused > 0 || k.served_again_ns == kNoTime) return std::nullopt;
+  return Finding{fmt::format("{}, and none met such an error, so it is not the whole service's",
                              counted(k.clients_served, "other client was served", "other clients were served"))};
 }
 

@@ -235,7 +235,9 @@ void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where,
     const Signature& signature = database_.signatures()[match.signature];
     return is_refusal(signature.main_cause()) || (signature.success && match.length > WordMemo::kTellingOctets);
   };
-  if (std::ranges::none_of(matches_, may_be_its_own)) {
+  // Two replies of one code may say as different things as "greylisted" and "denied".
+  const bool is_error_reply = words.front() == '4' || words.front() == '5';
+  if (!is_error_reply && std::ranges::none_of(matches_, may_be_its_own)) {
     memo_.put(key, matches_);
   } else {
     passage->key = 0;
@@ -292,8 +294,12 @@ void SignatureScanner::drop_refusals_overcome() {
   for (const SignatureHit& hit : hits_) {
     if (hit.signature->success) success = std::max(success, place_of(hit));
   }
+  // Of the requests of HTTP and SIP each has its own answer; of those the same again is one with credentials.
+  const auto can_be_overcome = [](const Signature& signature) {
+    return signature.needs_credentials || (signature.protocol != "http" && signature.protocol != "sip");
+  };
   std::erase_if(hits_, [&](const SignatureHit& hit) {
-    return is_refusal(hit.signature->main_cause()) && place_of(hit) < success;
+    return is_refusal(hit.signature->main_cause()) && place_of(hit) < success && can_be_overcome(*hit.signature);
   });
 }
 

@@ -227,6 +227,17 @@ TEST(SignatureScanner, ScansWordsThatOnceHeldARefusalAnew) {
   EXPECT_THAT(names("220 a long greeting, go ahead"), IsEmpty());
 }
 
+/// The same code and address, and then "greylisted" or "denied".
+TEST(SignatureScanner, RemembersNoReplyOfAnError) {
+  auto scanner = scanner_of(yaml_of("later", "^450[^\\n]*Greylisted", "served: 1", "exact") +
+                            yaml_of("denied", "^450[^\\n]*Access denied", "acl_denied: 1", "exact"));
+  const auto names = [&](std::string_view words) {
+    return names_of(scanner.recall(head_of({words}), {}, kServer, 25));
+  };
+  EXPECT_THAT(names("450 4.7.1 <joe@example.test>: Greylisted"), ElementsAre("later"));
+  EXPECT_THAT(names("450 4.7.1 <joe@example.test>: Access denied"), ElementsAre("denied"));
+}
+
 /// A session that begins as others do is not remembered by what its own end was.
 TEST(SignatureScanner, RemembersNoLoginForThoseWhoBeginAlike) {
   auto scanner = scanner_of(yaml_of("in", "(?s)^.*230 ", "served: 1", "exact", {"success: true"}) +
