@@ -230,10 +230,14 @@ void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where,
     return;
   }
   scan_words(words, where, speaker);
+  // A success in a later segment is found there, and that of the next connection may be none.
+  const std::size_t own_octets = words.size() - next.size();
+  const auto is_success = [this](WordMemo::Match match) { return database_.signatures()[match.signature].success; };
+  std::erase_if(matches_, [&](WordMemo::Match match) { return is_success(match) && match.length > own_octets; });
   // Behind the octets by which the words are known, the next connection's may hold something else.
-  const auto may_be_its_own = [this](WordMemo::Match match) {
-    const Signature& signature = database_.signatures()[match.signature];
-    return is_refusal(signature.main_cause()) || (signature.success && match.length > WordMemo::kTellingOctets);
+  const auto may_be_its_own = [&](WordMemo::Match match) {
+    return is_refusal(database_.signatures()[match.signature].main_cause()) ||
+           (is_success(match) && match.length > WordMemo::kTellingOctets);
   };
   // Two replies of one code may say as different things as "greylisted" and "denied".
   const bool is_error_reply = words.front() == '4' || words.front() == '5';
