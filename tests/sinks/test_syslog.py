@@ -9,7 +9,58 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import PATIENCE_S, SinkTest, SyslogServer, bodies, free_port, make_certificates, wait_until  # noqa: E402
+from harness import (  # noqa: E402
+    PATIENCE_S,
+    FrameParser,
+    SinkTest,
+    SyslogServer,
+    bodies,
+    free_port,
+    make_certificates,
+    wait_until,
+)
+
+
+class ForgetfulServer:
+    """Dies `deaths` times over what it has read to the end and not kept, and is back at once."""
+
+    def __init__(self, deaths):
+        self.port, self.deaths, self.frames = free_port(), deaths, []
+        threading.Thread(target=self._run, args=(self._listen(),), daemon=True).start()
+
+    def _listen(self):
+        return socket.create_server(("127.0.0.1", self.port))
+
+    def _run(self, listener):
+        while True:
+            connection, _ = listener.accept()
+            parser, frames = FrameParser(), []
+            while octets := connection.recv(65536):
+                frames += parser.feed(octets)
+            connection.close()
+            if frames and self.deaths > 0:
+                self.deaths -= 1
+                listener.close()
+                listener = self._listen()
+            else:
+                self.frames += frames
+
+
+class SingleSessionServer(SyslogServer):
+    """Whoever comes while somebody is there is sent away."""
+
+    def _accept(self, listener):
+        session = None
+        while self.alive:
+            try:
+                connection, _ = listener.accept()
+            except socket.timeout:
+                continue
+            if session and session.is_alive():
+                connection.close()
+                continue
+            session = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            session.start()
 
 
 class Tcp(SinkTest):
@@ -55,6 +106,21 @@ class Tcp(SinkTest):
         self.assertEqual(process.returncode, 0, words)
         self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
         self.assertIn("delivers again", words)
+
+    def test_receiver_killed_over_what_it_had_just_read(self):
+        # With nothing unread, the kernel of a dead process ends its connections as a living one would: by FIN.
+        server, capture = ForgetfulServer(deaths=2), self.capture(20)
+        code, words = self.run_doorslam(capture, [self.sink(server)])
+        self.assertEqual(code, 0, words)
+        self.assertEqual(server.deaths, 0)
+        self.check_all_arrived(self.expected(capture), bodies(server.frames), in_order=False)
+
+    def test_receiver_that_takes_one_connection_at_a_time(self):
+        server, capture = SingleSessionServer(), self.capture(50)
+        code, words = self.run_doorslam(capture, [self.sink(server)])
+        self.assertEqual(code, 0, words)
+        self.assertNotIn("behind", words)
+        self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
 
     def test_receiver_that_is_away_gets_all_with_the_next_run(self):
         server, capture = SyslogServer(), self.capture(200)

@@ -18,19 +18,19 @@ short wanted(bool to_read) { return to_read ? POLLIN : POLLOUT; }
 
 }  // namespace
 
-Result<ByteStream> ByteStream::connect(const HostPort& target, ssl_ctx_st* tls, const std::string& name,
-                                       Clock::time_point deadline, const std::stop_token& stop) {
+Result<ByteStream> ByteStream::connect(const HostPort& target, Clock::time_point deadline,
+                                       const std::stop_token& stop) {
   auto socket = connect_to(target, Transport::tcp, deadline, stop);
   if (!socket) return tl::unexpected(socket.error());
-  ByteStream stream(std::move(*socket));
-  if (tls == nullptr) return stream;
-  auto session = make_tls_session(*tls, stream.socket_.get(), name);
-  if (!session) return tl::unexpected(session.error());
-  stream.session_ = std::move(*session);
-  if (const std::string trouble = stream.shake_hands(deadline, stop); !trouble.empty()) {
-    return data_error(target.text() + ": " + trouble);
-  }
-  return stream;
+  return ByteStream(std::move(*socket));
+}
+
+std::string ByteStream::secure(ssl_ctx_st& tls, const std::string& name, Clock::time_point deadline,
+                               const std::stop_token& stop) {
+  auto session = make_tls_session(tls, socket_.get(), name);
+  if (!session) return session.error().message;
+  session_ = std::move(*session);
+  return shake_hands(deadline, stop);
 }
 
 std::string ByteStream::shake_hands(Clock::time_point deadline, const std::stop_token& stop) {
@@ -105,6 +105,16 @@ std::string ByteStream::look() {
   Try result = Try::done;
   while (result == Try::done) result = read_some();
   return result == Try::ended || result == Try::failed ? trouble_ : std::string();
+}
+
+bool ByteStream::stays_open(std::chrono::milliseconds how_long) {
+  const Clock::time_point deadline = Clock::now() + how_long;
+  while (look().empty()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return true;
+    nap(socket_.get(), POLLIN, static_cast<int>(left.count()));
+  }
+  return false;
 }
 
 Receipt ByteStream::end(Clock::time_point deadline, const std::stop_token& stop) {

@@ -25,14 +25,18 @@ class ByteStream {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Without `tls`, plain TCP. `name` is whom the certificate must be for. Errors (data): why there is no connection.
-  static Result<ByteStream> connect(const HostPort& target, ssl_ctx_st* tls, const std::string& name,
-                                    Clock::time_point deadline, const std::stop_token& stop);
+  /// A connection over TCP. Errors (data): why there is none.
+  static Result<ByteStream> connect(const HostPort& target, Clock::time_point deadline, const std::stop_token& stop);
+
+  /// TLS from here on. `name` is whom the certificate must be for. What stands in the way, or nothing.
+  std::string secure(ssl_ctx_st& tls, const std::string& name, Clock::time_point deadline, const std::stop_token& stop);
 
   /// Writes all of it; each octet written puts the patience back to its full length. What has gone wrong, or nothing.
   std::string write(std::string_view octets, Clock::duration patience, const std::stop_token& stop);
   /// Reads and drops what the receiver says. What ended the connection, or nothing.
   std::string look();
+  /// Whether it outlasts so long a time.
+  bool stays_open(std::chrono::milliseconds how_long);
   /// Says that no more comes and waits for the receiver's own end. That, without a reset, is the only receipt that TCP
   /// has: a kernel answers with a reset where its program closes a connection with unread data.
   Receipt end(Clock::time_point deadline, const std::stop_token& stop);

@@ -19,6 +19,12 @@ class SyslogStream final : public Receiver {
   SyslogStream(const SyslogOptions& options, SslContext tls)
       : options_(options), tls_(std::move(tls)), line_(options.identity) {}
 
+  SyslogStream(const SyslogStream&) = delete;
+  SyslogStream& operator=(const SyslogStream&) = delete;
+  ~SyslogStream() override {
+    if (stream_) stream_->end(Clock::now() + std::chrono::milliseconds(100), std::stop_token());
+  }
+
   Delivery deliver(std::span<const Message> messages, const std::stop_token& stop) override {
     return piece_octets_ == 0 ? deliver_in_stream(messages, stop) : deliver_in_pieces(messages, stop);
   }
@@ -28,8 +34,7 @@ class SyslogStream final : public Receiver {
   }
 
   std::string settle(Clock::time_point deadline, const std::stop_token& stop) override {
-    const bool read = stream_ && is_receipt(stream_->end(std::min(deadline, Clock::now() + options_.timeout), stop));
-    stream_.reset();
+    const bool read = stream_ && end_stream(std::min(deadline, Clock::now() + options_.timeout), stop);
     doubtful_.clear();
     if (read) return {};
     begin_pieces();
@@ -56,17 +61,30 @@ class SyslogStream final : public Receiver {
   /// What stands in the way, or nothing.
   std::string make_connection(const std::stop_token& stop) {
     if (stream_) return {};
-    auto stream = ByteStream::connect(options_.target, tls_.get(), name(), Clock::now() + options_.timeout, stop);
+    const Clock::time_point deadline = Clock::now() + options_.timeout;
+    auto stream = ByteStream::connect(options_.target, deadline, stop);
     if (!stream) return stream.error().message;
-    stream_.emplace(std::move(*stream));
-    written_here_ = 0;
+    if (const std::string trouble = secure(*stream, deadline, stop); !trouble.empty()) return trouble;
+    begin_stream(std::move(*stream));
     return {};
+  }
+
+  std::string secure(ByteStream& stream, Clock::time_point deadline, const std::stop_token& stop) {
+    const std::string trouble = tls_ ? stream.secure(*tls_, name(), deadline, stop) : std::string();
+    return trouble.empty() ? trouble : options_.target.text() + ": " + trouble;
+  }
+
+  void begin_stream(ByteStream&& stream) {
+    stream_.emplace(std::move(stream));
+    written_here_ = 0;
   }
 
   Delivery deliver_in_stream(std::span<const Message> messages, const std::stop_token& stop) {
     if (stream_) {
       // A receiver that went away shows here, before more is thrown after it.
-      if (const std::string trouble = stream_->look(); !trouble.empty()) return broken(messages.size(), trouble);
+      const std::string trouble = stream_->look();
+      if (!trouble.empty() && written_here_ > 0) return broken(messages.size(), trouble);
+      if (!trouble.empty()) stream_.reset();  // it was tired of waiting
     }
     if (const std::string trouble = make_connection(stop); !trouble.empty()) {
       return Delivery::all(messages.size(), Fate::again, trouble);
@@ -97,11 +115,9 @@ class SyslogStream final : public Receiver {
       std::size_t end = done;
       while (end < messages.size() && (end == done || frames_.size() < piece_octets_)) append_frame(messages[end++]);
       std::string trouble = stream_->write(frames_, options_.timeout, stop);
-      if (trouble.empty() && !is_receipt(stream_->end(Clock::now() + options_.timeout, stop))) {
-        trouble = kEndedEarly;
-      }
-      stream_.reset();
+      if (trouble.empty() && !end_stream(Clock::now() + options_.timeout, stop)) trouble = kEndedEarly;
       if (!trouble.empty()) {
+        stream_.reset();
         piece_octets_ = std::max<std::size_t>(std::min(piece_octets_, frames_.size()) / 2, 1);
         delivery.trouble = options_.target.text() + ": " + trouble;
         return delivery;
@@ -118,14 +134,41 @@ class SyslogStream final : public Receiver {
     return delivery;
   }
 
+  /// Whether the receiver has read all and lives. Its FIN alone says only that nothing is unread: the kernel of a
+  /// process that was killed over what it had just read sends the same one. So the receiver is asked for a second
+  /// connection first, and that one has to outlive the first; then it takes the first one's place.
+  bool end_stream(Clock::time_point deadline, const std::stop_token& stop) {
+    std::optional<ByteStream> successor = make_successor(deadline, stop);
+    const bool alive = stream_->look().empty();  // a FIN before ours is no answer to it
+    const Receipt receipt = alive ? stream_->end(deadline, stop) : Receipt::broken;
+    stream_.reset();
+    if (receipt == Receipt::silent) return silence_will_do();
+    if (receipt == Receipt::broken) return false;
+    gives_receipts_ = true;
+    if (!successor) return true;  // it does not listen while it reads
+    if (!outlives(*successor, deadline, stop)) return ++successors_lost_ >= kEnough;
+    successors_lost_ = 0;
+    begin_stream(std::move(*successor));
+    return true;
+  }
+
+  /// Not secured yet: a receiver that reads one connection at a time has no ear for it.
+  std::optional<ByteStream> make_successor(Clock::time_point deadline, const std::stop_token& stop) {
+    constexpr auto kPatience = std::chrono::seconds(1);
+    auto successor = ByteStream::connect(options_.target, std::min(deadline, Clock::now() + kPatience), stop);
+    return successor ? std::optional(std::move(*successor)) : std::nullopt;
+  }
+
+  /// With TLS the process itself answers; without, its death closes one connection soon after the other.
+  bool outlives(ByteStream& successor, Clock::time_point deadline, const std::stop_token& stop) {
+    if (tls_) return secure(successor, deadline, stop).empty();
+    constexpr auto kSoon = std::chrono::milliseconds(20);
+    return successor.stays_open(kSoon);
+  }
+
   /// A receiver that has never ended a stream after us is one that does not: then what its kernel took has to do. One
   /// that has before and does not now hangs.
-  bool is_receipt(Receipt receipt) {
-    constexpr unsigned kEnough = 3;
-    if (receipt == Receipt::given) gives_receipts_ = true;
-    if (receipt == Receipt::silent && !gives_receipts_) ++silences_;
-    return receipt == Receipt::given || (receipt == Receipt::silent && silences_ >= kEnough && !gives_receipts_);
-  }
+  bool silence_will_do() { return !gives_receipts_ && ++silences_ >= kEnough; }
 
   void begin_pieces() { piece_octets_ = std::clamp<std::size_t>(written_here_ / 2, 1, kLongestPiece); }
 
@@ -138,6 +181,7 @@ class SyslogStream final : public Receiver {
     return delivery;
   }
 
+  static constexpr unsigned kEnough = 3;  ///< in a row, and it is the receiver's way
   static constexpr std::size_t kLongestPiece = std::size_t{1} << 20;
 
   const SyslogOptions options_;
@@ -150,6 +194,7 @@ class SyslogStream final : public Receiver {
   std::size_t piece_octets_ = 0;    ///< 0: no pieces, one stream
   bool gives_receipts_ = false;
   unsigned silences_ = 0;
+  unsigned successors_lost_ = 0;
   std::string frames_;
   std::string line_buffer_;
 };
