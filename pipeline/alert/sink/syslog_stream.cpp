@@ -64,7 +64,7 @@ class SyslogStream final : public Receiver {
     const Clock::time_point deadline = Clock::now() + options_.timeout;
     auto stream = ByteStream::connect(options_.target, deadline, stop);
     if (!stream) return stream.error().message;
-    if (const std::string trouble = secure(*stream, deadline, stop); !trouble.empty()) return trouble;
+    if (std::string trouble = secure(*stream, deadline, stop); !trouble.empty()) return trouble;
     begin_stream(std::move(*stream));
     return {};
   }
