@@ -13,9 +13,16 @@ bool is_far(std::uint32_t a, std::uint32_t b) {
   return distance > kWidestWindow || distance < -kWidestWindow;
 }
 
+bool asks_to_connect(const packet::Segment& segment) { return segment.has(kSyn) && !segment.has(kAck | kRst); }
+
 /// The same SYN again: whoever was refused does not try that.
 bool tries_on(const FlowDetails& details, Side side, const packet::Segment& segment) {
-  return segment.has(kSyn) && !segment.has(kAck | kRst) && segment.seq == details.of(side).start_seq;
+  return asks_to_connect(segment) && segment.seq == details.of(side).start_seq;
+}
+
+/// Another SYN: whoever reset a connection has given it up, and begins the next.
+bool begins_anew(const FlowDetails& details, Side side, const packet::Segment& segment) {
+  return asks_to_connect(segment) && segment.seq != details.of(side).start_seq;
 }
 
 }  // namespace
@@ -46,7 +53,8 @@ void take_back_reset(FlowRecord& flow, const FlowDetails& details, Side side, co
                      Evidence* evidence) noexcept {
   const bool is_own = is_reset_in_doubt(flow, side);
   const Side doubted = is_own ? side : other(side);
-  if (!is_reset_in_doubt(flow, doubted) || (!is_own && !tries_on(details, side, segment))) return;
+  if (!is_reset_in_doubt(flow, doubted)) return;
+  if (is_own ? begins_anew(details, side, segment) : !tries_on(details, side, segment)) return;
   EndpointStates states = flow.states();
   states.take_back(doubted);
   flow.set_states(states);

@@ -92,6 +92,21 @@ TEST(ForgedReset, CountsWhenItsSenderSaysNoMore) {
   EXPECT_EQ(tracked.evidence_of(end).of(Side::responder).rst_ns, reset);
 }
 
+/// A NAT or a client that lost its numbers resets the connection with any, and takes the port for the next.
+TEST(ForgedReset, CountsWhenItsSenderBeginsTheNextConnection) {
+  Conversation talk;
+  talk.handshake();
+  talk.client(kAck | kPsh, "request");
+  forge(talk, Side::originator, kRst).seq += kFar;
+  Segment& syn = talk.after(kSecondNs).client(kSyn);
+  syn.seq += kFar / 2;
+  const auto ended = track(talk.segments()).ended();
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(name_of(ended[0].summary.conn_state), "RSTO");
+  EXPECT_EQ(name_of(ended[0].summary.end_reason), "reused");
+  EXPECT_EQ(name_of(ended[1].summary.conn_state), "S0");
+}
+
 TEST(ForgedReset, WithinAWindowIsObeyed) {
   for (const std::uint32_t error : {0U, 1U, 4380U, 60'000U, 500'000U}) {
     Conversation talk;
