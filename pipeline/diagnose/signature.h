@@ -37,6 +37,8 @@ inline constexpr double kGreeting = 0.1;  ///< an ordinary answer: anything else
 
 /// One signature. Its words are facts about a program or a standard; `source` says where they can be read.
 struct Signature {
+  static constexpr std::string_view kAnyProtocol = "text";  ///< of words that are said in many
+
   std::string name;                       ///< unique, kebab-case, e.g. "vsftpd-max-clients"
   std::string program;                    ///< e.g. "vsftpd"; "any" where a standard fixes the words
   std::string protocol;                   ///< e.g. "ftp"

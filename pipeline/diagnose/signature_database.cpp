@@ -294,17 +294,23 @@ void SignatureScanner::drop_requests_for_credentials(const Speaker& speaker) {
 /// A login that was refused at first and accepted then is a login.
 void SignatureScanner::drop_refusals_overcome() {
   const auto place_of = [](const SignatureHit& hit) { return std::pair(hit.in_last_words, hit.end); };
-  std::pair<bool, std::uint16_t> success;
-  for (const SignatureHit& hit : hits_) {
-    if (hit.signature->success) success = std::max(success, place_of(hit));
-  }
   // Of the requests of HTTP and SIP each has its own answer; of those the same again is one with credentials.
   const auto can_be_overcome = [](const Signature& signature) {
-    return signature.needs_credentials || (signature.protocol != "http" && signature.protocol != "sip");
+    return is_refusal(signature.main_cause()) &&
+           (signature.needs_credentials || (signature.protocol != "http" && signature.protocol != "sip"));
   };
-  std::erase_if(hits_, [&](const SignatureHit& hit) {
-    return is_refusal(hit.signature->main_cause()) && place_of(hit) < success && can_be_overcome(*hit.signature);
-  });
+  const auto is_of = [](std::string_view protocol, const Signature& refusal) {
+    return refusal.protocol == protocol || refusal.protocol == Signature::kAnyProtocol;
+  };
+  if (std::ranges::none_of(hits_, [&](const SignatureHit& hit) { return can_be_overcome(*hit.signature); })) return;
+  const std::vector<SignatureHit> said = hits_;
+  for (const SignatureHit& success : said) {
+    if (!success.signature->success) continue;
+    std::erase_if(hits_, [&](const SignatureHit& hit) {
+      return can_be_overcome(*hit.signature) && is_of(success.signature->protocol, *hit.signature) &&
+             place_of(hit) < place_of(success);
+    });
+  }
 }
 
 void SignatureScanner::sort_hits() {

@@ -238,6 +238,19 @@ TEST(SignatureScanner, RemembersNoReplyOfAnError) {
   EXPECT_THAT(names("450 4.7.1 <joe@example.test>: Access denied"), ElementsAre("denied"));
 }
 
+/// "+OK" is a success of Redis; to a POP3 client it says "go on".
+TEST(SignatureScanner, SuccessOvercomesRefusalsOfItsOwnProtocol) {
+  const auto names = [](std::string_view protocol_of_refusal) {
+    const std::string refusal = "protocol: " + std::string(protocol_of_refusal);
+    auto scanner = scanner_of(yaml_of("in", "^\\+OK", "served: 1", "exact", {"success: true", "protocol: redis"}) +
+                              yaml_of("out", "^-ERR", "auth_failed: 1", "exact", {refusal}));
+    return names_of(scanner.scan(head_of({"-ERR invalid password\r\n", "+OK\r\n"}), {}, kServer, 1));
+  };
+  EXPECT_THAT(names("redis"), ElementsAre("in"));
+  EXPECT_THAT(names("text"), ElementsAre("in"));
+  EXPECT_THAT(names("pop3"), ElementsAre("in", "out"));
+}
+
 /// A session that begins as others do is not remembered by what its own end was.
 TEST(SignatureScanner, RemembersNoLoginForThoseWhoBeginAlike) {
   auto scanner = scanner_of(yaml_of("in", "(?s)^.*230 ", "served: 1", "exact", {"success: true"}) +
