@@ -4,8 +4,10 @@
 #include <span>
 #include <string>
 
+#include "pipeline/diagnose/contrast.h"
 #include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/outcome.h"
 #include "pipeline/diagnose/signature_database.h"
 #include "pipeline/tcp/connection.h"
 #include "pipeline/tcp/evidence.h"

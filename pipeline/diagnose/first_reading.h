@@ -5,7 +5,7 @@
 
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
-#include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/outcome.h"
 #include "pipeline/diagnose/signature_database.h"
 #include "pipeline/tcp/event.h"
 

@@ -1,6 +1,7 @@
 #include "pipeline/diagnose/ledger.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
 #include <limits>
@@ -13,13 +14,14 @@ namespace {
 
 using flowtable::Endpoint;
 using flowtable::IpAddress;
+using flowtable::kMillisecondNs;
 using flowtable::kNoTime;
 using flowtable::kSecondNs;
 using flowtable::TimeNs;
 
 std::uint32_t in_milliseconds(flowtable::DurationNs duration) noexcept {
   constexpr flowtable::DurationNs kMost = std::numeric_limits<std::uint32_t>::max();
-  return static_cast<std::uint32_t>(std::clamp<flowtable::DurationNs>(duration / flowtable::kMillisecondNs, 0, kMost));
+  return static_cast<std::uint32_t>(std::clamp<flowtable::DurationNs>(duration / kMillisecondNs, 0, kMost));
 }
 
 }  // namespace
@@ -27,15 +29,13 @@ std::uint32_t in_milliseconds(flowtable::DurationNs duration) noexcept {
 Ledger::Ledger(const LedgerOptions& options)
     : options_(options),
       place_mask_(std::bit_ceil(options.capacity_notes) - 1),
-      servers_(options.capacity_servers, Endpoints{options.hash_key}),
-      host_ttl_(options.capacity_hosts, Addresses{options.hash_key}) {
+      servers_(options.capacity_servers, EndpointKeys{options.hash_key}),
+      host_ttl_(options.capacity_hosts, AddressKeys{options.hash_key}),
+      table_(kRowsAfter + kRowsBefore, options.hash_key) {
   notes_.reserve(place_mask_ + 1);
   milestones_.reserve(place_mask_ + 1);
   far_older_by_.reserve(place_mask_ + 1);
   laid_out_.reserve(kRowsAfter + kRowsBefore);
-  table_.reserve(kRowsAfter + kRowsBefore);
-  closed_by_.reserve(kRowsAfter + kRowsBefore);
-  usual_words_.reserve(kRowsAfter + kRowsBefore);
 }
 
 /// The serial number of a new note, which takes the place of the oldest one where they are too many.
@@ -165,21 +165,6 @@ void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
   marks.closures[marks.closure_count++ % marks.closures.size()] = closure;
 }
 
-std::uint8_t AnsweringStacks::number_of(const tcp::AnsweringStack& stack) noexcept {
-  if (stack.ttl == 0) return 0;
-  for (std::uint8_t number = 1; number <= count_; ++number) {
-    if (numbered(number) == stack) return number;
-  }
-  if (count_ == kMost) return 0;
-  stacks_[count_] = stack;
-  return ++count_;
-}
-
-bool AnsweringStacks::has_ttl(std::uint8_t ttl) const noexcept {
-  return std::any_of(stacks_.begin(), stacks_.begin() + count_,
-                     [ttl](const tcp::AnsweringStack& stack) { return stack.ttl == ttl; });
-}
-
 const PortClosure* ServerMarks::closure_between(TimeNs from_ns, TimeNs to_ns) const {
   const PortClosure* first = nullptr;
   for (const PortClosure& closure : closures) {
@@ -264,6 +249,105 @@ std::uint64_t Ledger::last_accepted_by(Server& server, TimeNs time_ns) {
     serial = older_than(serial, note->older_by);
   }
   return serial;
+}
+
+TableRow Ledger::row_of(const Note& note, const Subject& subject) {
+  const bool open = note.outcome == Outcome::open;
+  const bool is_subject = note.connection_id == subject.connection_id;
+  const bool is_after = note.accepted_ns > subject.closed_ns;
+  return {.accepted_ns = note.accepted_ns,
+          .closed_ns = open ? kStillOpen : note.closed_ns,
+          .client = note.client,
+          // What was open before the subject's end and still is has outlived the settle time: it is being served.
+          .outcome = open && !is_after && !is_subject ? Outcome::served : note.outcome,
+          .cut = note.cut,
+          .client_spoke_first = note.client_spoke_first,
+          .hung_up_soon = note.hung_up_soon,
+          .unproven = note.unproven,
+          .own_end = note.own_end,
+          .beginning_unseen = note.beginning_unseen,
+          .is_subject = is_subject,
+          .stack = note.stack,
+          .clock = note.clock,
+          .idle_ns = note.idle_ms * kMillisecondNs,
+          .words = note.words,
+          .opening = static_cast<Opening>(note.opening)};
+}
+
+/// The chain of notes is followed from one to the next: without this, each step would wait for memory.
+void Ledger::fetch_far_older(std::uint64_t serial) const noexcept {
+  const std::uint32_t by = far_older_by_[serial & place_mask_];
+  if (by == 0) return;
+  const std::uint64_t place = (serial - by) & place_mask_;
+  flowtable::prefetch_line(notes_.data() + place);
+  flowtable::prefetch_line(far_older_by_.data() + place);
+}
+
+/// The note before that milestone, or further back: from milestone to milestone past all notes that were accepted by
+/// one time, and closed before the other. Those stepped over count as read.
+std::uint64_t Ledger::step_over(std::uint64_t milestone, TimeNs closed_before_ns, TimeNs accepted_by_ns,
+                                std::size_t& read) const noexcept {
+  while (true) {
+    const std::uint64_t before = older_than(milestone, milestones_[milestone & place_mask_].before_by);
+    if (before == kNone || next_serial_ - before > options_.capacity_notes) break;
+    const Milestone& passed = milestones_[before & place_mask_];
+    if (passed.open > 0 || passed.latest_accept_ns > accepted_by_ns || passed.latest_close_ns >= closed_before_ns)
+      break;
+    read += kMilestone;
+    milestone = before;
+  }
+  return older_than(milestone, notes_[milestone & place_mask_].older_by);
+}
+
+void Ledger::lay_out(const Subject& subject) {
+  table_.clear();
+  laid_out_.clear();
+  if (servers_.find(subject.server) == nullptr) return;
+  const TimeNs since = subject.accepted_ns - options_.window_ns;
+  std::uint64_t serial = first_to_read(servers_.touch(subject.server), subject.closed_ns);
+  // Newest first: of those behind the subject's end, the last ones read are the next in time and replace the others.
+  std::array<Note*, kRowsAfter> notes_after;
+  std::size_t after = 0;
+  std::size_t before = 0;
+  const auto consider = [&](Note& note) {
+    if (note.accepted_ns > subject.closed_ns) {
+      notes_after[after++ % kRowsAfter] = &note;
+      return;
+    }
+    // A session of hours holds its place, however long ago it began.
+    const TimeNs closed = note.outcome == Outcome::open ? kStillOpen : note.closed_ns;
+    if (closed < since) return;
+    const bool beside = closed > subject.accepted_ns;
+    if (!beside && note.connection_id != subject.connection_id && ++before > kRowsBefore) return;
+    laid_out_.push_back({note.accepted_ns, &note});
+  };
+  for (std::size_t read = 0; read < kNotesRead; ++read) {
+    Note* note = note_numbered(serial);
+    if (note == nullptr) break;
+    fetch_far_older(serial);
+    consider(*note);
+    // With rows enough, only what was open beside the subject counts.
+    serial = note->is_milestone
+                 ? step_over(serial, before >= kRowsBefore ? subject.accepted_ns : since, subject.closed_ns, read)
+                 : older_than(serial, note->older_by);
+  }
+  std::reverse(laid_out_.begin(), laid_out_.end());
+  for (std::size_t left = std::min(after, kRowsAfter); left-- > 0;) {
+    Note* const note = notes_after[--after % kRowsAfter];
+    laid_out_.push_back({note->accepted_ns, note});
+  }
+  const auto is_earlier = [](const LaidOut& a, const LaidOut& b) { return a.accepted_ns < b.accepted_ns; };
+  // One that was filed late stands out of order.
+  if (!std::is_sorted(laid_out_.begin(), laid_out_.end(), is_earlier)) {
+    std::stable_sort(laid_out_.begin(), laid_out_.end(), is_earlier);
+  }
+  for (const LaidOut& row : laid_out_) table_.add(row_of(*row.note, subject));
+}
+
+Contrast Ledger::contrast(const Subject& subject) {
+  lay_out(subject);
+  const ServerMarks* const marks = marks_of(subject.server);
+  return marks == nullptr ? Contrast{} : table_.contrast(subject, marks->stacks);
 }
 
 void Ledger::turned_out(std::uint64_t connection_id, Outcome outcome) noexcept {

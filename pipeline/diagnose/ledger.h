@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -10,11 +9,14 @@
 #include "flowtable/ip_address.h"
 #include "flowtable/prefetch.h"
 #include "flowtable/time.h"
-#include "pipeline/diagnose/chance.h"
+#include "pipeline/diagnose/answering_stacks.h"
+#include "pipeline/diagnose/contrast.h"
+#include "pipeline/diagnose/contrast_table.h"
 #include "pipeline/diagnose/ending.h"
-#include "pipeline/diagnose/host_clocks.h"
+#include "pipeline/diagnose/endpoint_keys.h"
 #include "pipeline/diagnose/id_index.h"
 #include "pipeline/diagnose/opening.h"
+#include "pipeline/diagnose/outcome.h"
 #include "pipeline/diagnose/recency_map.h"
 #include "pipeline/tcp/connection.h"
 
@@ -38,23 +40,6 @@ struct LedgerOptions {
   friend bool operator==(const LedgerOptions&, const LedgerOptions&) = default;
 };
 
-/// A kernel closes a dead process's sockets within this.
-inline constexpr flowtable::DurationNs kTogetherNs = 30 * flowtable::kMillisecondNs;
-
-/// What became of a connection, as far as its own packets tell.
-enum class Outcome : std::uint8_t {
-  open,              ///< not ended yet
-  served,            ///< the server said something that is no refusal
-  refused_silently,  ///< the server ended it without a word
-  refused_in_words,  ///< the server's words are a known refusal
-  unseen,            ///< the server closed; whether it had served was not captured
-  left,              ///< the client left before it was served
-  unanswered,        ///< accepted by the kernel, never answered
-};
-
-/// What a server's words to one client tell of everybody's: that it ends itself. They say nothing of a limit.
-enum class OwnEnd : std::uint8_t { untold, stopped, crashed };
-
 /// What the analysis tells the ledger of a connection that ended.
 struct EndedNote {
   Outcome outcome = Outcome::served;
@@ -68,88 +53,6 @@ struct EndedNote {
   bool unproven = false;      ///< the client left on the server's first words: they prove neither
   OwnEnd own_end = OwnEnd::untold;
   Opening opening = Opening::none;  ///< the client's
-};
-
-/// Whom a judgement is about.
-struct Subject {
-  flowtable::Endpoint server;
-  flowtable::IpAddress client;
-  std::uint64_t connection_id = 0;
-  flowtable::TimeNs accepted_ns = 0;  ///< handshake complete, or first packet
-  flowtable::TimeNs closed_ns = 0;    ///< the server's FIN or RST
-  flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
-  std::uint32_t words = 0;
-  Opening opening = Opening::none;
-  bool closed_at_rest = false;  ///< by a FIN that left nothing unanswered
-};
-
-/// One figure at the moment of acceptance: what the subject met, and the ceiling that best parts the served from the
-/// refused. A limit shows as such a step; without one, `ceiling` is 0 or parts them badly.
-struct LoadFigure {
-  std::uint32_t subject = 0;         ///< at the subject's acceptance, the subject not counted
-  std::uint32_t served_as_high = 0;  ///< other connections that met the subject's figure or more, and were served
-  std::uint32_t ceiling = 0;         ///< the least figure that counts as too much; 0: none
-  std::uint32_t served_below = 0;    ///< served under the ceiling
-  std::uint32_t served_from = 0;     ///< served at the ceiling or above
-  std::uint32_t refused_below = 0;
-  std::uint32_t refused_from = 0;  ///< the subject included
-
-  bool at_ceiling() const { return ceiling > 0 && subject >= ceiling; }
-  double fit() const { return Parting{refused_from, refused_below, served_from, served_below}.fit(); }
-};
-
-/// Several servers behind one address, told apart by their SYN-ACKs: the one that the subject met, and the others.
-struct ServersBehind {
-  tcp::AnsweringStack here;        ///< where their habits tell them apart; so the next
-  tcp::AnsweringStack elsewhere;   ///< one of the others
-  std::uint32_t others = 0;        ///< 0: one server alone answers at this address, as far as can be told
-  std::uint32_t refused_here = 0;  ///< the subject included
-  std::uint32_t served_here = 0;
-  std::uint32_t refused_elsewhere = 0;
-  std::uint32_t served_elsewhere = 0;
-  std::uint32_t served_meanwhile = 0;  ///< elsewhere, accepted between the first and the last refusal here
-  std::uint32_t same_client_served_here = 0;
-  std::uint32_t clients_of_both = 0;  ///< so that the difference is not that of the clients, or of the ways to them
-  double chance = 1.0;                ///< that so many of the refusals fell to one of them, drawn blindly; 0 to 1
-};
-
-/// The figures that tell the hypotheses apart.
-struct Contrast {
-  bool subject_accepted = false;  ///< the subject itself is on the table: only then are there load figures of it
-  std::uint32_t served = 0;       ///< connections served in the window, others than the subject
-  std::uint32_t refused = 0;      ///< refused likewise, silently or in words
-  std::uint32_t same_client_served = 0;
-  std::uint32_t same_client_refused = 0;
-  std::uint32_t clients_served = 0;   ///< distinct clients other than the subject's that were served
-  std::uint32_t clients_refused = 0;  ///< distinct other clients that were refused
-  std::uint32_t clients_both = 0;     ///< distinct clients (the subject's included) that were served and refused
-  LoadFigure open_total;              ///< sessions open on this server
-  LoadFigure open_client;             ///< sessions open between this client and this server
-  LoadFigure arrivals_total;          ///< connections accepted in the second before
-  LoadFigure arrivals_client;         ///< connections of this client in the minute before
-  std::uint32_t ended_together = 0;   ///< other sessions that the server cut short within 30 ms, no idle timer's; those
-                                      ///< at rest only where one, or the subject, was not
-  std::uint32_t rested_together = 0;  ///< the same where all of them were at rest
-  std::uint32_t same_age = 0;  ///< others that it closed without a word at the subject's age, begun at other times
-  std::uint32_t never_answered = 0;    ///< others that were accepted, asked for something, and got nothing
-  std::uint32_t served_on_asking = 0;  ///< served connections on which the client spoke first
-  std::uint32_t served_unasked = 0;    ///< served connections on which the server did
-  std::uint32_t stopped_together = 0;  ///< the same with idle timers, and with those that ended on their client's words
-  std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
-  std::uint32_t told_of_crash = 0;     ///< others that it told within 30 ms that it had crashed, and ended
-  std::uint32_t told_of_stop = 0;      ///< the same, that it was being stopped
-  std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
-  std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
-  std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
-  std::uint32_t usual_kinds = 0;       ///< different words among these
-  std::uint32_t served_same_words = 0;     ///< served connections that were told the same first words
-  std::uint32_t served_other_words = 0;    ///< served connections that were told others
-  std::uint32_t served_same_opening = 0;   ///< served connections whose client began to speak as the subject's did
-  std::uint32_t served_other_opening = 0;  ///< served connections whose client began otherwise
-  Opening other_opening = Opening::none;   ///< how all of those began; none: in several ways
-  ServersBehind servers_by_habits;         ///< TTL, DF, IP ID, window
-  ServersBehind servers_by_clocks;         ///< only of clients that met several (host_clocks.h)
-  flowtable::TimeNs served_again_ns = 0;   ///< first connection accepted after the subject's end and served
 };
 
 /// A port that accepted connections answered a SYN with RST: from when on, and what went before.
@@ -187,23 +90,6 @@ class HalfOpenCount {
   std::array<Window, 4> windows_;  ///< by number
 };
 
-/// Those that answered at one endpoint, told apart by their SYN-ACKs. What comes when all places are taken stays
-/// unknown.
-class AnsweringStacks {
- public:
-  /// Counted from 1; 0 where it is unknown.
-  std::uint8_t number_of(const tcp::AnsweringStack& stack) noexcept;
-  const tcp::AnsweringStack& numbered(std::uint8_t number) const noexcept { return stacks_[number - 1U]; }
-  std::uint8_t count() const noexcept { return count_; }
-  bool has_ttl(std::uint8_t ttl) const noexcept;
-
-  static constexpr std::size_t kMost = 8;
-
- private:
-  std::array<tcp::AnsweringStack, kMost> stacks_;
-  std::uint8_t count_ = 0;
-};
-
 /// Marks on a server endpoint that are not connections. Times are kNoTime where there was none.
 struct ServerMarks {
   flowtable::TimeNs last_accept_ns = 0;
@@ -215,42 +101,6 @@ struct ServerMarks {
 
   /// The first closure in [from_ns, to_ns], or null.
   const PortClosure* closure_between(flowtable::TimeNs from_ns, flowtable::TimeNs to_ns) const;
-};
-
-/// In place of the time of a close: there was none so far.
-inline constexpr flowtable::TimeNs kStillOpen = std::numeric_limits<flowtable::TimeNs>::max();
-
-/// One accepted connection on the table that a judgement reads.
-struct TableRow {
-  flowtable::TimeNs accepted_ns = 0;
-  flowtable::TimeNs closed_ns = 0;  ///< latest representable time while open
-  flowtable::IpAddress client;
-  Outcome outcome = Outcome::open;
-  Cut cut = Cut::none;
-  bool client_spoke_first = false;
-  bool hung_up_soon = false;
-  bool unproven = false;
-  OwnEnd own_end = OwnEnd::untold;
-  bool beginning_unseen = false;
-  bool is_subject = false;
-  std::uint8_t stack = 0;   ///< of the server that answered, as in the notes
-  std::uint32_t clock = 0;  ///< likewise
-  flowtable::DurationNs idle_ns = 0;
-  std::uint32_t words = 0;
-  Opening opening = Opening::none;
-  std::uint32_t client_number = 0;  ///< on this table
-  std::uint32_t client_before = 0;  ///< the same client's row before this one, counted from 1; 0: there is none
-  std::uint32_t open_total = 0;     ///< the four load figures at its acceptance
-  std::uint32_t open_client = 0;
-  std::uint32_t arrivals_total = 0;
-  std::uint32_t arrivals_client = 0;
-
-  bool served() const { return outcome == Outcome::served; }
-  bool refused() const { return outcome == Outcome::refused_silently || outcome == Outcome::refused_in_words; }
-  /// Holds a place in the server: what was refused or left at once does not.
-  bool is_session() const {
-    return outcome == Outcome::served || outcome == Outcome::open || outcome == Outcome::unanswered;
-  }
 };
 
 class Ledger {
@@ -359,26 +209,6 @@ class Ledger {
     std::uint32_t session_words = 0;  ///< digest of the first words of the latest session that went on
     ServerMarks marks;
   };
-  /// Keys as words: comparing addresses octet by octet is slower.
-  struct Addresses {
-    using Words = std::array<std::uint64_t, 2>;
-    flowtable::HashKey hash_key;
-
-    std::uint64_t hash(const flowtable::IpAddress& a) const noexcept { return hash_key.hash(a); }
-    static bool same(const flowtable::IpAddress& a, const flowtable::IpAddress& b) noexcept {
-      const auto x = std::bit_cast<Words>(a.octets);
-      const auto y = std::bit_cast<Words>(b.octets);
-      return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a.version == b.version;
-    }
-  };
-  struct Endpoints {
-    flowtable::HashKey hash_key;
-
-    std::uint64_t hash(const flowtable::Endpoint& e) const noexcept { return hash_key.hash(e.address, e.port); }
-    static bool same(const flowtable::Endpoint& a, const flowtable::Endpoint& b) noexcept {
-      return a.port == b.port && Addresses::same(a.address, b.address);
-    }
-  };
 
   /// Null where there is none, or it is forgotten.
   Note* note_numbered(std::uint64_t serial) {
@@ -410,19 +240,8 @@ class Ledger {
   std::uint64_t& nearest_reading(Server& server, flowtable::TimeNs time_ns);
   std::uint64_t first_to_read(Server& server, flowtable::TimeNs closed_ns);
   std::uint64_t last_accepted_by(Server& server, flowtable::TimeNs time_ns);
-  TableRow row_of(const Note& note, const Subject& subject) const;
+  static TableRow row_of(const Note& note, const Subject& subject);
   void lay_out(const Subject& subject);
-  void number_clients();
-  void find_unusual_words(Contrast& out);
-  void count_clients(const Subject& subject, Contrast& out);
-  void count_endings(const Subject& subject, Contrast& out) const;
-  void count_speech(const Subject& subject, Contrast& out) const;
-  void count_servers_by_habits(const Subject& subject, Contrast& out);
-  void count_servers_by_clocks(Contrast& out);
-  void read_clocks(std::uint32_t client_number);
-  void measure_client_load();
-  void measure_total_load();
-  void count_load(Contrast& out) const;
 
   LedgerOptions options_;
   std::vector<Note> notes_;            ///< ring that grows up to a power of two; a note's place is its serial number
@@ -432,28 +251,15 @@ class Ledger {
       far_older_by_;  ///< by place: serial numbers back to the note kFetchedAhead before; 0: none
   std::uint64_t next_serial_ = 0;
   std::uint64_t notes_forgotten_ = 0;
-  RecencyMap<flowtable::Endpoint, Server, Endpoints> servers_;
+  RecencyMap<flowtable::Endpoint, Server, EndpointKeys> servers_;
   IdIndex open_notes_;  ///< connection id → serial number
-  RecencyMap<flowtable::IpAddress, std::uint8_t, Addresses> host_ttl_;
-  struct TableClient {
-    std::uint32_t served = 0;
-    std::uint32_t refused = 0;
-    std::uint32_t latest_row = 0;  ///< counted from 1
-    bool is_subject = false;
-    bool met_here = false;       ///< the server that the subject met
-    bool met_elsewhere = false;  ///< another one behind the same address
-  };
+  RecencyMap<flowtable::IpAddress, std::uint8_t, AddressKeys> host_ttl_;
   struct LaidOut {
     flowtable::TimeNs accepted_ns = 0;
     Note* note = nullptr;
   };
-  std::vector<LaidOut> laid_out_;            ///< what becomes the table: sorted before rows are made of it
-  std::vector<TableRow> table_;              ///< by time of acceptance
-  std::vector<TableClient> clients_;         ///< of the table, by number
-  std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1
-  std::vector<std::uint32_t> closed_by_;     ///< by row: sessions whose end the row is the first to see
-  std::vector<std::uint32_t> usual_words_;
-  std::vector<ClockReading> clock_readings_;  ///< of one client
+  std::vector<LaidOut> laid_out_;  ///< what becomes the table: sorted before rows are made of it
+  ContrastTable table_;
 };
 
 }  // namespace doorslam::diagnose

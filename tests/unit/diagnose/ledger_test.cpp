@@ -3,98 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <deque>
-#include <memory>
 #include <utility>
 #include <vector>
 
-#include "tests/support/segment_scenario.h"
+#include "tests/unit/diagnose/ledger_book.h"
 
-/// The ledger of servers by itself: what it counts, and what it forgets.
+/// The ledger of servers by itself: what it lays out, what it remembers of a server, and what it forgets.
 namespace doorslam::diagnose {
 namespace {
 
-using flowtable::Endpoint;
-using flowtable::kMillisecondNs;
-using flowtable::kSecondNs;
-using flowtable::TimeNs;
-using test::address4;
-using test::kStart;
+using namespace test;
 
-const Endpoint kServer{address4(200), 5000};
-constexpr std::uint32_t kWords = 77;
-
-TimeNs at(double seconds) { return kStart + static_cast<TimeNs>(seconds * kSecondNs); }
-
-/// One book of connections, numbered as they come.
-class LedgerTest : public testing::Test {
- protected:
-  LedgerTest() { use({}); }
-  void use(const LedgerOptions& options) { ledger_ = std::make_unique<Ledger>(options); }
-  void use_window(double seconds) { ledger_->set_window(static_cast<flowtable::DurationNs>(seconds * kSecondNs)); }
-
-  tcp::ConnectionSummary& accept(int client, double seconds, const Endpoint& server = kServer) {
-    tcp::ConnectionSummary& one = connections_.emplace_back();
-    one.id = connections_.size();
-    one.originator = {address4(static_cast<std::uint8_t>(client), 1), 40000};
-    one.responder = server;
-    one.start_ns = at(seconds);
-    ledger_->accepted(one, at(seconds));
-    return one;
-  }
-  void end(const tcp::ConnectionSummary& one, Outcome outcome, double seconds, bool cut_short = false,
-           std::uint32_t words = 0, bool hung_up_soon = false) {
-    ledger_->ended(one, EndedNote{.outcome = outcome,
-                                  .closed_ns = at(seconds),
-                                  .cut = cut_short ? Cut::in_midst : Cut::none,
-                                  .words = words,
-                                  .hung_up_soon = hung_up_soon});
-  }
-  tcp::ConnectionSummary& serve(int client, double seconds, double lasting = 1.0) {
-    tcp::ConnectionSummary& one = accept(client, seconds);
-    end(one, Outcome::served, seconds + lasting, false, kWords);
-    return one;
-  }
-  tcp::ConnectionSummary& refuse(int client, double seconds) {
-    tcp::ConnectionSummary& one = accept(client, seconds);
-    end(one, Outcome::refused_silently, seconds);
-    return one;
-  }
-  Contrast contrast(const tcp::ConnectionSummary& one, double closed, std::uint32_t words = 0) {
-    return ledger_->contrast(Subject{.server = one.responder,
-                                     .client = one.originator.address,
-                                     .connection_id = one.id,
-                                     .accepted_ns = one.start_ns,
-                                     .closed_ns = at(closed),
-                                     .words = words});
-  }
-
-  std::unique_ptr<Ledger> ledger_;
-  std::deque<tcp::ConnectionSummary> connections_;
-};
-
-TEST_F(LedgerTest, CountsConnectionsAndClientsBesideTheSubject) {
-  serve(1, 1);
-  serve(1, 2);
-  serve(2, 3);
-  refuse(2, 4);
-  refuse(3, 5);
-  refuse(9, 6);
-  const Contrast k = contrast(refuse(9, 7), 7);
-  EXPECT_TRUE(k.subject_accepted);
-  EXPECT_EQ(k.served, 3U);
-  EXPECT_EQ(k.refused, 3U) << "the subject is not counted";
-  EXPECT_EQ(k.same_client_served, 0U);
-  EXPECT_EQ(k.same_client_refused, 1U);
-  EXPECT_EQ(k.clients_served, 2U);
-  EXPECT_EQ(k.clients_refused, 2U);
-  EXPECT_EQ(k.clients_both, 1U);
-}
-
-TEST_F(LedgerTest, CountsTheSubjectAsRefusedAmongThoseWhoWereBoth) {
-  serve(1, 1);
-  EXPECT_EQ(contrast(refuse(1, 2), 2).clients_both, 1U);
-}
+class LedgerTest : public LedgerBook {};
 
 TEST_F(LedgerTest, KnowsNothingOfOtherServers) {
   end(accept(1, 1, {address4(200), 5001}), Outcome::served, 2);
@@ -113,59 +33,7 @@ TEST_F(LedgerTest, OfAServerThatItNeverSawSaysNothing) {
   EXPECT_EQ(k.served + k.refused + k.open_total.subject, 0U);
 }
 
-// --- load and ceilings ----------------------------------------------------------------------------------------------
-
-TEST_F(LedgerTest, MeasuresTheLoadAtTheMomentOfAcceptance) {
-  serve(1, 1, 10);
-  serve(2, 2, 3);  // over before
-  accept(9, 3);    // never ends
-  accept(3, 9.5);
-  const Contrast k = contrast(refuse(9, 10), 10);
-  EXPECT_EQ(k.open_total.subject, 3U);
-  EXPECT_EQ(k.open_client.subject, 1U);
-  EXPECT_EQ(k.arrivals_total.subject, 1U);
-  EXPECT_EQ(k.arrivals_client.subject, 1U);
-}
-
-TEST_F(LedgerTest, ThoseTurnedAwayHoldNoPlace) {
-  refuse(1, 1);
-  end(accept(2, 1.5), Outcome::left, 30);
-  EXPECT_EQ(contrast(refuse(9, 2), 2).open_total.subject, 0U);
-}
-
-/// Youden's J: the figure at which the shares of the served and the refused from there on differ most.
-TEST_F(LedgerTest, FindsTheCeilingWhereServedAndRefusedPart) {
-  for (int round = 0; round < 3; ++round) {
-    const double begin = 100.0 * round;
-    for (int seat = 0; seat < 4; ++seat) serve(10 + seat, begin + seat, 50);  // met 0, 1, 2, 3
-    refuse(20, begin + 10);                                                   // met 4
-    refuse(21, begin + 12);
-  }
-  const Contrast k = contrast(refuse(22, 220), 220);
-  EXPECT_EQ(k.open_total.subject, 4U);
-  EXPECT_EQ(k.open_total.ceiling, 4U);
-  EXPECT_TRUE(k.open_total.at_ceiling());
-  EXPECT_EQ(k.open_total.served_below, 12U);
-  EXPECT_EQ(k.open_total.served_from, 0U);
-  EXPECT_EQ(k.open_total.refused_from, 7U) << "the subject included";
-  EXPECT_EQ(k.open_total.refused_below, 0U);
-  EXPECT_EQ(k.open_total.served_as_high, 0U);
-}
-
-TEST_F(LedgerTest, OfSeveralPossibleCeilingsTakesTheLowest) {
-  // Accepted and never answered: they hold places, but are neither served nor refused.
-  for (int i = 0; i < 4; ++i) end(accept(10 + i, 1 + i), Outcome::unanswered, 20);
-  serve(1, 0.5, 0.1);                              // met 0
-  const Contrast k = contrast(refuse(9, 10), 10);  // met 4
-  EXPECT_EQ(k.open_total.ceiling, 1U);
-}
-
-TEST_F(LedgerTest, SessionsThatOutliveTheSubjectAreServed) {
-  for (int i = 0; i < 4; ++i) accept(10 + i, 1 + i);  // met 0, 1, 2, 3; open still
-  const Contrast k = contrast(refuse(9, 10), 10);     // met 4
-  EXPECT_EQ(k.served, 4U);
-  EXPECT_EQ(k.open_total.ceiling, 4U);
-}
+// --- which connections are laid out ----------------------------------------------------------------------------------
 
 TEST_F(LedgerTest, AStormOfRefusalsDoesNotHideTheSessionsThatHoldThePlaces) {
   for (int i = 0; i < 4; ++i) accept(10 + i, 1 + i);
@@ -216,117 +84,6 @@ TEST_F(LedgerTest, JudgesTheSameInWhateverOrderItIsAsked) {
   }
 }
 
-TEST_F(LedgerTest, AnIdleTimerThatClosesSeveralSessionsIsNoDeath) {
-  for (int i = 0; i < 5; ++i) {
-    ledger_->ended(accept(10 + i, 1), EndedNote{.outcome = Outcome::served,
-                                                .closed_ns = at(6.0),
-                                                .cut = Cut::in_midst,
-                                                .idle_ns = 5 * kSecondNs - i * 1'000'000});
-  }
-  Subject subject{
-      .server = kServer, .client = address4(9, 1), .connection_id = 99, .accepted_ns = at(1), .closed_ns = at(6)};
-  subject.idle_ns = 5 * kSecondNs;
-  EXPECT_EQ(ledger_->contrast(subject).ended_together, 0U) << "all were idle equally long";
-  subject.idle_ns = 2 * kSecondNs;
-  EXPECT_EQ(ledger_->contrast(subject).ended_together, 5U) << "their idle times differ from the subject's";
-}
-
-TEST_F(LedgerTest, AnOutlierDoesNotMoveTheCeiling) {
-  for (int round = 0; round < 3; ++round) {
-    const double begin = 100.0 * round;
-    for (int seat = 0; seat < 4; ++seat) serve(10 + seat, begin + seat, 50);
-    refuse(20, begin + 10);
-  }
-  refuse(30, 290);  // for a reason of its own: no session was open
-  const Contrast k = contrast(refuse(22, 220), 220);
-  EXPECT_EQ(k.open_total.ceiling, 4U);
-  EXPECT_EQ(k.open_total.refused_below, 1U);
-}
-
-TEST_F(LedgerTest, HasNoCeilingWhereNobodyWasServed) {
-  refuse(1, 1);
-  const Contrast k = contrast(refuse(9, 2), 2);
-  EXPECT_EQ(k.open_total.ceiling, 0U);
-  EXPECT_FALSE(k.open_total.at_ceiling());
-}
-
-TEST_F(LedgerTest, CountsArrivalsOfASecondAndOfAMinute) {
-  for (int i = 0; i < 5; ++i) refuse(9, 0.2 * i);           // 0 to 0.8 s
-  for (int i = 0; i < 3; ++i) refuse(1 + i, 30 + 0.1 * i);  // 30 to 30.2 s
-  const Contrast k = contrast(refuse(9, 30.5), 30.5);
-  EXPECT_EQ(k.arrivals_total.subject, 3U);
-  EXPECT_EQ(k.arrivals_client.subject, 5U);
-}
-
-// --- what happened at the end ---------------------------------------------------------------------------------------
-
-TEST_F(LedgerTest, TellsWhoWasCutInTheSameInstantAndWhoWentOn) {
-  for (int i = 0; i < 3; ++i) end(accept(1 + i, 1), Outcome::served, 10 + 0.005 * i, true);
-  end(accept(5, 1), Outcome::served, 10.005);     // left by itself at that moment
-  end(accept(6, 1), Outcome::served, 9.5, true);  // cut, but before
-  end(accept(7, 1), Outcome::served, 20);         // went on
-  accept(8, 1);                                   // is open still
-  end(accept(10, 11), Outcome::served, 12);       // came afterwards
-  tcp::ConnectionSummary& subject = accept(9, 2);
-  end(subject, Outcome::served, 10, true);
-  const Contrast k = contrast(subject, 10);
-  EXPECT_EQ(k.ended_together, 3U);
-  EXPECT_EQ(k.went_on, 2U);
-  EXPECT_EQ(k.served_again_ns, at(11));
-}
-
-/// Idle timers and clients' farewells are ordinary by themselves, and told apart from what was cut; where nothing
-/// listens afterwards they count as well.
-TEST_F(LedgerTest, CountsWhoStoppedInTheSameInstantForWhateverReason) {
-  const auto idle_for = [&](int client, double idle_s) {
-    ledger_->ended(accept(client, 1), EndedNote{.outcome = Outcome::served,
-                                                .closed_ns = at(10),
-                                                .cut = Cut::in_midst,
-                                                .idle_ns = static_cast<flowtable::DurationNs>(idle_s * kSecondNs)});
-  };
-  for (int i = 0; i < 3; ++i) idle_for(1 + i, 5.0);
-  idle_for(4, 7.0);
-  ledger_->ended(accept(5, 1),
-                 EndedNote{.outcome = Outcome::served, .closed_ns = at(10.001), .cut = Cut::on_last_words});
-  end(accept(6, 1), Outcome::served, 10.001);  // answered, or left by its client
-  Subject subject{
-      .server = kServer, .client = address4(9, 1), .connection_id = 99, .accepted_ns = at(1), .closed_ns = at(10)};
-  subject.idle_ns = 5 * kSecondNs;
-  const Contrast k = ledger_->contrast(subject);
-  EXPECT_EQ(k.ended_together, 1U);
-  EXPECT_EQ(k.stopped_together, 5U);
-}
-
-TEST_F(LedgerTest, ComparesTheFirstWords) {
-  end(accept(1, 1), Outcome::served, 2, false, kWords);
-  end(accept(2, 1), Outcome::served, 2, false, kWords);
-  end(accept(3, 1), Outcome::served, 2, false, 5);
-  end(accept(4, 1), Outcome::served, 2, false, 0);  // not known
-  tcp::ConnectionSummary& subject = accept(9, 3);
-  EXPECT_EQ(contrast(subject, 3, kWords).served_same_words, 2U);
-  EXPECT_EQ(contrast(subject, 3, kWords).served_other_words, 1U);
-  EXPECT_EQ(contrast(subject, 3, 0).served_other_words, 0U);
-}
-
-TEST_F(LedgerTest, TakesLastWordsThatTheServedNeverHearForRefusals) {
-  serve(1, 1);
-  for (int i = 0; i < 3; ++i) end(accept(9, 2 + i), Outcome::served, 2 + i, false, 5, true);
-  tcp::ConnectionSummary& subject = accept(9, 6);
-  end(subject, Outcome::served, 6, false, 5, true);
-  const Contrast k = contrast(subject, 6, 5);
-  EXPECT_EQ(k.same_client_refused, 3U);
-  EXPECT_EQ(k.served_same_words, 0U);
-}
-
-TEST_F(LedgerTest, TakesTheGreetingForTheServiceWhereNobodyGetsBeyondIt) {
-  for (int i = 0; i < 3; ++i) end(accept(1 + i, 1 + i), Outcome::served, 1 + i, false, 5, true);
-  tcp::ConnectionSummary& subject = accept(9, 6);
-  end(subject, Outcome::served, 6, false, 5, true);
-  EXPECT_EQ(contrast(subject, 6, 5).served, 3U);
-}
-
-// --- time -----------------------------------------------------------------------------------------------------------
-
 TEST_F(LedgerTest, LooksNoFurtherBackThanItsWindow) {
   use({.window_ns = 60 * kSecondNs});
   serve(1, 1);
@@ -368,6 +125,68 @@ TEST_F(LedgerTest, AConnectionThatWasNeverAcceptedLeavesNoNote) {
   EXPECT_EQ(contrast(refuse(9, 2), 2).refused, 0U);
 }
 
+/// What fell silent long ago and what has just closed are judged by turns: each finds its own surroundings.
+TEST_F(LedgerTest, OldAndNewEndsJudgedByTurnsSeeTheirOwnTime) {
+  std::vector<std::pair<const tcp::ConnectionSummary*, double>> old;
+  std::vector<std::pair<const tcp::ConnectionSummary*, double>> fresh;
+  for (int i = 0; i < 20'000; ++i) {
+    const double now = 1 + 0.01 * i;
+    if (i % 500 != 250) {
+      serve(1 + i % 100, now, 0.005);
+    } else {
+      (i < 10'000 ? old : fresh).emplace_back(&refuse(200, now), now);
+    }
+  }
+  use_window(1);
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    for (const auto& [one, now] : {old[i], fresh[i]}) {
+      const Contrast k = contrast(*one, now);
+      EXPECT_EQ(k.arrivals_total.subject, 100U) << now;
+      EXPECT_EQ(k.same_client_refused, 0U) << now;
+    }
+  }
+}
+
+/// A busy server accepts thousands while a refusal waits for its settle time.
+TEST_F(LedgerTest, FindsTheSubjectBehindThousandsOfLaterConnections) {
+  for (int i = 0; i < 20; ++i) serve(1 + i, 1 + i * 0.1, 3.0);
+  tcp::ConnectionSummary& subject = accept(99, 3);
+  for (int i = 0; i < 3; ++i) serve(1 + i, 3.0005, 2.0);
+  end(subject, Outcome::refused_silently, 3.001);
+  for (int i = 0; i < 5000; ++i) serve(i % 90, 3.002 + i * 0.001, 2.0);
+  const Contrast k = contrast(subject, 3.001);
+  EXPECT_TRUE(k.subject_accepted);
+  EXPECT_EQ(k.open_total.subject, 20U);
+  EXPECT_EQ(k.served_again_ns, at(3.002)) << "those next behind its end, not the latest";
+  EXPECT_EQ(k.served, 20U + 3 + 64);
+}
+
+/// What was over long ago is stepped over by the dozen; a session of hours among it must not be.
+TEST_F(LedgerTest, FindsTheSessionsOfHoursAmongHundredsOfShortOnes) {
+  for (int i = 0; i < 300; ++i) serve(i % 90, 1 + i * 0.001, 0.0005);
+  accept(97, 1.5);                                   // still open
+  end(accept(98, 1.6), Outcome::served, 10, false);  // open until after the subject was refused
+  end(accept(99, 1.7), Outcome::served, 4.9, false);
+  for (int i = 0; i < 600; ++i) serve(i % 90, 2 + i * 0.001, 0.0005);
+  const Contrast k = contrast(refuse(96, 5), 5);
+  EXPECT_TRUE(k.subject_accepted);
+  EXPECT_EQ(k.open_total.subject, 2U);
+  EXPECT_EQ(k.went_on, 2U);
+  EXPECT_EQ(k.served, 192U + 2) << "those next before it, and those that were open beside it";
+}
+
+/// A refusal that only the judgement saw counts as one for those judged after it.
+TEST_F(LedgerTest, LearnsWhatTheSubjectTurnedOutToBe) {
+  tcp::ConnectionSummary& first = serve(1, 1);
+  contrast(first, 2);
+  ledger_->turned_out(first.id, Outcome::refused_in_words);
+  const Contrast k = contrast(refuse(1, 3), 3);
+  EXPECT_EQ(k.same_client_served, 0U);
+  EXPECT_EQ(k.same_client_refused, 1U);
+  ledger_->turned_out(first.id + 100, Outcome::served);  // nobody's
+  EXPECT_EQ(contrast(refuse(1, 4), 4).same_client_refused, 2U);
+}
+
 // --- marks ----------------------------------------------------------------------------------------------------------
 
 TEST_F(LedgerTest, RemembersWhenThePortClosedAndThatItOpenedAgain) {
@@ -396,28 +215,6 @@ TEST_F(LedgerTest, CountsNoMoreBeforeAClosureThanAJudgementReads) {
   const PortClosure* const closure = ledger_->marks_of(kServer)->closure_between(at(0), at(10));
   ASSERT_NE(closure, nullptr);
   EXPECT_EQ(closure->accepted_in_last_second, 1024U);
-}
-
-/// What fell silent long ago and what has just closed are judged by turns: each finds its own surroundings.
-TEST_F(LedgerTest, OldAndNewEndsJudgedByTurnsSeeTheirOwnTime) {
-  std::vector<std::pair<const tcp::ConnectionSummary*, double>> old;
-  std::vector<std::pair<const tcp::ConnectionSummary*, double>> fresh;
-  for (int i = 0; i < 20'000; ++i) {
-    const double now = 1 + 0.01 * i;
-    if (i % 500 != 250) {
-      serve(1 + i % 100, now, 0.005);
-    } else {
-      (i < 10'000 ? old : fresh).emplace_back(&refuse(200, now), now);
-    }
-  }
-  use_window(1);
-  for (std::size_t i = 0; i < old.size(); ++i) {
-    for (const auto& [one, now] : {old[i], fresh[i]}) {
-      const Contrast k = contrast(*one, now);
-      EXPECT_EQ(k.arrivals_total.subject, 100U) << now;
-      EXPECT_EQ(k.same_client_refused, 0U) << now;
-    }
-  }
 }
 
 /// An endpoint where nothing but strays were seen is no server, and takes no known one's place.
@@ -486,34 +283,6 @@ TEST_F(LedgerTest, ForgetsTheTtlOfTheHostNotSeenLongest) {
   EXPECT_EQ(ledger_->syn_ack_ttl(address4(4)), 4);
 }
 
-/// A busy server accepts thousands while a refusal waits for its settle time.
-TEST_F(LedgerTest, FindsTheSubjectBehindThousandsOfLaterConnections) {
-  for (int i = 0; i < 20; ++i) serve(1 + i, 1 + i * 0.1, 3.0);
-  tcp::ConnectionSummary& subject = accept(99, 3);
-  for (int i = 0; i < 3; ++i) serve(1 + i, 3.0005, 2.0);
-  end(subject, Outcome::refused_silently, 3.001);
-  for (int i = 0; i < 5000; ++i) serve(i % 90, 3.002 + i * 0.001, 2.0);
-  const Contrast k = contrast(subject, 3.001);
-  EXPECT_TRUE(k.subject_accepted);
-  EXPECT_EQ(k.open_total.subject, 20U);
-  EXPECT_EQ(k.served_again_ns, at(3.002)) << "those next behind its end, not the latest";
-  EXPECT_EQ(k.served, 20U + 3 + 64);
-}
-
-/// What was over long ago is stepped over by the dozen; a session of hours among it must not be.
-TEST_F(LedgerTest, FindsTheSessionsOfHoursAmongHundredsOfShortOnes) {
-  for (int i = 0; i < 300; ++i) serve(i % 90, 1 + i * 0.001, 0.0005);
-  accept(97, 1.5);                                   // still open
-  end(accept(98, 1.6), Outcome::served, 10, false);  // open until after the subject was refused
-  end(accept(99, 1.7), Outcome::served, 4.9, false);
-  for (int i = 0; i < 600; ++i) serve(i % 90, 2 + i * 0.001, 0.0005);
-  const Contrast k = contrast(refuse(96, 5), 5);
-  EXPECT_TRUE(k.subject_accepted);
-  EXPECT_EQ(k.open_total.subject, 2U);
-  EXPECT_EQ(k.went_on, 2U);
-  EXPECT_EQ(k.served, 192U + 2) << "those next before it, and those that were open beside it";
-}
-
 // --- bounded memory -------------------------------------------------------------------------------------------------
 
 TEST_F(LedgerTest, ForgetsTheOldestNoteAndCountsIt) {
@@ -550,31 +319,6 @@ TEST_F(LedgerTest, AServerThatWasForgottenBeginsAnew) {
   accept(1, 2, {address4(7), 80});
   EXPECT_EQ(ledger_->marks_of(kServer), nullptr);
   EXPECT_EQ(contrast(refuse(9, 3), 3).served, 0U);
-}
-
-/// A refusal that only the judgement saw counts as one for those judged after it.
-TEST_F(LedgerTest, LearnsWhatTheSubjectTurnedOutToBe) {
-  tcp::ConnectionSummary& first = serve(1, 1);
-  contrast(first, 2);
-  ledger_->turned_out(first.id, Outcome::refused_in_words);
-  const Contrast k = contrast(refuse(1, 3), 3);
-  EXPECT_EQ(k.same_client_served, 0U);
-  EXPECT_EQ(k.same_client_refused, 1U);
-  ledger_->turned_out(first.id + 100, Outcome::served);  // nobody's
-  EXPECT_EQ(contrast(refuse(1, 4), 4).same_client_refused, 2U);
-}
-
-/// Sessions that a crash ended, and those whom a server that shuts down sends away, tell nothing of a ceiling.
-TEST_F(LedgerTest, LeavesTheServersOwnEndOutOfTheCeilings) {
-  for (int i = 0; i < 4; ++i) serve(10 + i, 1.0 + 3 * i);
-  end(accept(30, 19.0), Outcome::served, 40);
-  for (int i = 0; i < 3; ++i) {
-    const tcp::ConnectionSummary& one = accept(20 + i, 20.0);
-    ledger_->ended(one,
-                   EndedNote{.outcome = Outcome::refused_in_words, .closed_ns = at(30), .own_end = OwnEnd::crashed});
-  }
-  const LoadFigure sessions = contrast(refuse(9, 29), 30.5).open_total;
-  EXPECT_EQ(sessions.refused_from + sessions.refused_below, 1U) << "the subject alone";
 }
 
 }  // namespace

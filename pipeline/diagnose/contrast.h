@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+
+#include "flowtable/ip_address.h"
+#include "flowtable/time.h"
+#include "pipeline/diagnose/chance.h"
+#include "pipeline/diagnose/opening.h"
+#include "pipeline/tcp/connection.h"
+
+/// What the other connections of a server say beside the one that is judged: figures, without a weight.
+namespace doorslam::diagnose {
+
+/// Whom a judgement is about.
+struct Subject {
+  flowtable::Endpoint server;
+  flowtable::IpAddress client;
+  std::uint64_t connection_id = 0;
+  flowtable::TimeNs accepted_ns = 0;  ///< handshake complete, or first packet
+  flowtable::TimeNs closed_ns = 0;    ///< the server's FIN or RST
+  flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
+  std::uint32_t words = 0;
+  Opening opening = Opening::none;
+  bool closed_at_rest = false;  ///< by a FIN that left nothing unanswered
+};
+
+/// One figure at the moment of acceptance: what the subject met, and the ceiling that best parts the served from the
+/// refused. A limit shows as such a step; without one, `ceiling` is 0 or parts them badly.
+struct LoadFigure {
+  std::uint32_t subject = 0;         ///< at the subject's acceptance, the subject not counted
+  std::uint32_t served_as_high = 0;  ///< other connections that met the subject's figure or more, and were served
+  std::uint32_t ceiling = 0;         ///< the least figure that counts as too much; 0: none
+  std::uint32_t served_below = 0;    ///< served under the ceiling
+  std::uint32_t served_from = 0;     ///< served at the ceiling or above
+  std::uint32_t refused_below = 0;
+  std::uint32_t refused_from = 0;  ///< the subject included
+
+  bool at_ceiling() const { return ceiling > 0 && subject >= ceiling; }
+  double fit() const { return Parting{refused_from, refused_below, served_from, served_below}.fit(); }
+};
+
+/// Several servers behind one address, told apart by their SYN-ACKs: the one that the subject met, and the others.
+struct ServersBehind {
+  tcp::AnsweringStack here;        ///< where their habits tell them apart; so the next
+  tcp::AnsweringStack elsewhere;   ///< one of the others
+  std::uint32_t others = 0;        ///< 0: one server alone answers at this address, as far as can be told
+  std::uint32_t refused_here = 0;  ///< the subject included
+  std::uint32_t served_here = 0;
+  std::uint32_t refused_elsewhere = 0;
+  std::uint32_t served_elsewhere = 0;
+  std::uint32_t served_meanwhile = 0;  ///< elsewhere, accepted between the first and the last refusal here
+  std::uint32_t same_client_served_here = 0;
+  std::uint32_t clients_of_both = 0;  ///< so that the difference is not that of the clients, or of the ways to them
+  double chance = 1.0;                ///< that so many of the refusals fell to one of them, drawn blindly; 0 to 1
+};
+
+/// The figures that tell the hypotheses apart.
+struct Contrast {
+  bool subject_accepted = false;  ///< the subject itself is on the table: only then are there load figures of it
+  std::uint32_t served = 0;       ///< connections served in the window, others than the subject
+  std::uint32_t refused = 0;      ///< refused likewise, silently or in words
+  std::uint32_t same_client_served = 0;
+  std::uint32_t same_client_refused = 0;
+  std::uint32_t clients_served = 0;   ///< distinct clients other than the subject's that were served
+  std::uint32_t clients_refused = 0;  ///< distinct other clients that were refused
+  std::uint32_t clients_both = 0;     ///< distinct clients (the subject's included) that were served and refused
+  LoadFigure open_total;              ///< sessions open on this server
+  LoadFigure open_client;             ///< sessions open between this client and this server
+  LoadFigure arrivals_total;          ///< connections accepted in the second before
+  LoadFigure arrivals_client;         ///< connections of this client in the minute before
+  std::uint32_t ended_together = 0;   ///< other sessions that the server cut short within 30 ms, no idle timer's; those
+                                      ///< at rest only where one, or the subject, was not
+  std::uint32_t rested_together = 0;  ///< the same where all of them were at rest
+  std::uint32_t same_age = 0;  ///< others that it closed without a word at the subject's age, begun at other times
+  std::uint32_t never_answered = 0;    ///< others that were accepted, asked for something, and got nothing
+  std::uint32_t served_on_asking = 0;  ///< served connections on which the client spoke first
+  std::uint32_t served_unasked = 0;    ///< served connections on which the server did
+  std::uint32_t stopped_together = 0;  ///< the same with idle timers, and with those that ended on their client's words
+  std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
+  std::uint32_t told_of_crash = 0;     ///< others that it told within 30 ms that it had crashed, and ended
+  std::uint32_t told_of_stop = 0;      ///< the same, that it was being stopped
+  std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
+  std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
+  std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
+  std::uint32_t usual_kinds = 0;       ///< different words among these
+  std::uint32_t served_same_words = 0;     ///< served connections that were told the same first words
+  std::uint32_t served_other_words = 0;    ///< served connections that were told others
+  std::uint32_t served_same_opening = 0;   ///< served connections whose client began to speak as the subject's did
+  std::uint32_t served_other_opening = 0;  ///< served connections whose client began otherwise
+  Opening other_opening = Opening::none;   ///< how all of those began; none: in several ways
+  ServersBehind servers_by_habits;         ///< TTL, DF, IP ID, window
+  ServersBehind servers_by_clocks;         ///< only of clients that met several (host_clocks.h)
+  flowtable::TimeNs served_again_ns = 0;   ///< first connection accepted after the subject's end and served
+};
+
+}  // namespace doorslam::diagnose
