@@ -1,11 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <tuple>
 
-#include "pipeline/diagnose/signature_database.h"
-#include "pipeline/diagnose/signature_file.h"
-#include "tests/unit/diagnose/story.h"
+#include "tests/unit/diagnose/spoken_story.h"
 
 /// Words of refusal are to be taken by what was said before and after them, and by whom.
 namespace doorslam::diagnose {
@@ -16,20 +13,8 @@ using namespace test;
 /// One line after another, the server's marked by a leading '<', the client's by '>'.
 using Lines = std::vector<std::string>;
 
-class DialogueStory : public testing::Test {
+class DialogueStory : public SpokenStory {
  protected:
-  static void SetUpTestSuite() {
-    const std::filesystem::path paths[] = {default_signature_directory()};
-    auto database = SignatureDatabase::load(paths, {});
-    ASSERT_TRUE(database) << database.error().message;
-    auto made = SignatureScanner::create(*database);
-    ASSERT_TRUE(made) << made.error().message;
-    scanner_ = std::make_unique<SignatureScanner>(std::move(*made));
-  }
-  static void TearDownTestSuite() { scanner_.reset(); }
-
-  static Readings read(const Story& story) { return story.read({.analysis = {}, .scanner = scanner_.get()}); }
-
   static void speak(Conversation& talk, const Lines& lines) {
     talk.handshake();
     for (const std::string& line : lines) {
@@ -50,8 +35,6 @@ class DialogueStory : public testing::Test {
     Conversation& talk = hold(story, client(1), 1.0, lines, closer);
     return read(story).of(talk);
   }
-
-  inline static std::unique_ptr<SignatureScanner> scanner_;
 };
 
 // --- What was said last ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 
 #include "pipeline/diagnose/signature_database.h"
 #include "pipeline/diagnose/signature_file.h"
-#include "tests/unit/diagnose/story.h"
+#include "tests/unit/diagnose/spoken_story.h"
 
 /// Refusals in words that the project's own signatures know.
 namespace doorslam::diagnose {
@@ -12,20 +12,8 @@ namespace {
 
 using namespace test;
 
-class WordStory : public testing::Test {
+class WordStory : public SpokenStory {
  protected:
-  static void SetUpTestSuite() {
-    const std::filesystem::path paths[] = {default_signature_directory()};
-    auto database = SignatureDatabase::load(paths, {});
-    ASSERT_TRUE(database) << database.error().message;
-    auto made = SignatureScanner::create(*database);
-    ASSERT_TRUE(made) << made.error().message;
-    scanner_ = std::make_unique<SignatureScanner>(std::move(*made));
-  }
-  static void TearDownTestSuite() { scanner_.reset(); }
-
-  static Readings read(const Story& story) { return story.read({.analysis = {}, .scanner = scanner_.get()}); }
-
   /// The server greets with `words` and closes.
   static Conversation& refuse_with(Story& story, std::string_view words, IpAddress client, double at) {
     Conversation& talk = story.connect(client, at);
@@ -34,8 +22,6 @@ class WordStory : public testing::Test {
     Story::hang_up(talk);
     return talk;
   }
-
-  inline static std::unique_ptr<SignatureScanner> scanner_;
 };
 
 /// What it has read waits to be judged, and lies in the signatures' memory.
