@@ -208,7 +208,7 @@ void add_times(EcsRecord& record, const RefusedTimes& times) {
   record.close();
 }
 
-void add_contrast(EcsRecord& record, const Contrast& contrast) {
+void add_contrast(EcsRecord& record, const IncidentContrast& contrast) {
   record.open("contrast");
   record.number("served_before", contrast.served_before);
   record.number("served", contrast.served);

@@ -61,7 +61,7 @@ struct CaptureQuality {
 
 /// What was served while the incident was open: on the endpoint; with scope `server` on the server; with scope `client`
 /// to the client, anywhere. Nothing with scope `everywhere`.
-struct Contrast {
+struct IncidentContrast {
   std::uint64_t served_before = 0;  ///< connections served that started before the first refusal, as far as remembered
   std::uint64_t served = 0;         ///< connections served that started after it
   DistinctCount served_clients;     ///< their clients
@@ -102,7 +102,7 @@ struct Incident {
   diagnose::DiagnosedConnection sample;    ///< the refused connection with the most evidence
   std::vector<FrameSample> frame_samples;  ///< the first refused, of several clients where there were several
   std::string evidence_file;               ///< with the packets of those; empty: there is none
-  Contrast contrast;
+  IncidentContrast contrast;
   /// With scope `endpoint`, where the endpoint's refusals, of whatever cause above the SYN, come at times of their own.
   std::optional<RefusedTimes> times;
   CaptureQuality quality;         ///< of this incident's connections

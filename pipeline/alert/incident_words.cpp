@@ -268,7 +268,7 @@ std::string pattern_words(const Incident& incident) {
 }
 
 std::string contrast_words(const Incident& incident) {
-  const Contrast& contrast = incident.contrast;
+  const IncidentContrast& contrast = incident.contrast;
   std::string where;
   switch (incident.scope) {
     case IncidentScope::endpoint:

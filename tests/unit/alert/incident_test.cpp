@@ -220,7 +220,7 @@ TEST(IncidentLog, ContrastsByWhenConnectionsStartedNotByWhenTheyWereJudged) {
   refused.judged_ns = kEpoch + 60 * kS;
   feed.log.observe(refused, feed.events);
   feed.log.finish(feed.events);
-  const Contrast& contrast = feed.events.back().incident.contrast;
+  const IncidentContrast& contrast = feed.events.back().incident.contrast;
   EXPECT_EQ(contrast.served_before, 30U);
   EXPECT_EQ(contrast.served, 10U);
   EXPECT_EQ(contrast.served_clients.count, 10U);
