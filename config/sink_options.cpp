@@ -45,7 +45,7 @@ Result<store::Filter> filter_of(const SinkSettings& sink) {
     filter.causes.push_back(*cause);
   }
   for (const std::string& network : sink.words("servers")) {
-    const auto prefix = store::parse_prefix(network);
+    const auto prefix = parse_prefix(network);
     if (!prefix) return usage_error("servers: " + prefix.error().message);
     filter.servers.push_back(*prefix);
   }

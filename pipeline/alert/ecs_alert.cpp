@@ -123,10 +123,10 @@ void add_incident(EcsRecord& record, const Incident& incident) {
   record.close_list();
   if (!incident.refused_prefixes.empty()) {
     record.open_list("prefixes");
-    for (const AddressPrefix& prefix : incident.refused_prefixes) {
+    for (const RefusedPrefix& refused : incident.refused_prefixes) {
       record.open();
-      record.text("prefix", text_of(prefix));
-      record.number("clients", prefix.clients);
+      record.text("prefix", text_of(refused.prefix));
+      record.number("clients", refused.clients);
       record.close();
     }
     record.close_list();

@@ -21,6 +21,12 @@ std::optional<Number> number_of(std::string_view text, Number most) {
   return number;
 }
 
+std::optional<AddressPrefix> prefix_of(std::string_view text) {
+  const auto prefix = parse_prefix(text);
+  if (!prefix || prefix->names_a_host_within()) return std::nullopt;
+  return *prefix;
+}
+
 /// What `rule` does not say yet is set from one pair of words.
 Result<void> take(ExpectedRefusal& rule, const std::string& name, const std::string& value) {
   const auto set = [&](auto& field, const auto& parsed, std::string_view allowed) -> Result<void> {
@@ -29,8 +35,8 @@ Result<void> take(ExpectedRefusal& rule, const std::string& name, const std::str
     field = *parsed;
     return {};
   };
-  if (name == "client") return set(rule.client, parse_prefix(value), "an address, or a prefix as in 10.9.0.0/16");
-  if (name == "server") return set(rule.server, parse_prefix(value), "an address, or a prefix as in 10.9.0.0/16");
+  if (name == "client") return set(rule.client, prefix_of(value), "an address, or a prefix as in 10.9.0.0/16");
+  if (name == "server") return set(rule.server, prefix_of(value), "an address, or a prefix as in 10.9.0.0/16");
   if (name == "port") return set(rule.port, number_of<std::uint16_t>(value, 65'535), "a port, 0 to 65535");
   if (name != "cause") {
     return usage_error(

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "pipeline/alert/prefix_cover.h"
+#include "pipeline/base/address_prefix.h"
 #include "pipeline/base/result.h"
 #include "pipeline/diagnose/diagnosis.h"
 

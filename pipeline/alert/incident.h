@@ -93,7 +93,7 @@ struct Incident {
   DistinctCount distinct_clients;
   /// Where addresses may decide (a list, a packet filter) and other clients were served: what holds all refused clients
   /// that were never served and none that was, as far as both are known.
-  std::vector<AddressPrefix> refused_prefixes;
+  std::vector<RefusedPrefix> refused_prefixes;
   std::vector<std::uint16_t> sample_ports;  ///< of the servers, in order of appearance
   DistinctCount distinct_ports;
   std::vector<flowtable::IpAddress> sample_servers;  ///< in order of appearance

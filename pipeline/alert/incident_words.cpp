@@ -318,11 +318,11 @@ std::string times_words(const Incident& incident) {
 
 std::string prefix_words(const Incident& incident) {
   constexpr std::size_t kShown = 6;
-  const std::vector<AddressPrefix>& prefixes = incident.refused_prefixes;
+  const std::vector<RefusedPrefix>& prefixes = incident.refused_prefixes;
   if (prefixes.empty() || incident.distinct_clients.count < 2) return {};
   std::string out;
   for (std::size_t i = 0; i < std::min(prefixes.size(), kShown); ++i) {
-    out += (i == 0 ? "" : ", ") + text_of(prefixes[i]);
+    out += (i == 0 ? "" : ", ") + text_of(prefixes[i].prefix);
   }
   if (prefixes.size() > kShown) out += fmt::format(" and {} more", prefixes.size() - kShown);
   return fmt::format("{}: every client that was only refused, and none that was served.", out);

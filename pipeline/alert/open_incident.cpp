@@ -233,7 +233,7 @@ void OpenIncident::absorb(const OpenIncident& other) {
   }
 }
 
-std::vector<AddressPrefix> OpenIncident::refused_prefixes() const {
+std::vector<RefusedPrefix> OpenIncident::refused_prefixes() const {
   const bool of_one_server = scope() == IncidentScope::endpoint || scope() == IncidentScope::server;
   const bool anyone_served = !served_clients_.empty() || !earlier_clients_.empty();
   if (!of_one_server || !anyone_served || !diagnose::traits_of(cause()).by_address) return {};

@@ -61,7 +61,7 @@ class OpenIncident {
   void add_server(const flowtable::IpAddress& server);
   /// The clients in the order in which they are told.
   std::vector<ClientTally> tallies() const;
-  std::vector<AddressPrefix> refused_prefixes() const;
+  std::vector<RefusedPrefix> refused_prefixes() const;
   void keep_frames(const FrameSample& sample);
   void consider_sample(const diagnose::DiagnosedConnection& candidate);
 

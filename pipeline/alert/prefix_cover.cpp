@@ -1,13 +1,8 @@
 #include "pipeline/alert/prefix_cover.h"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <bit>
-#include <charconv>
-
-#include "pipeline/alert/text.h"
+#include <cstddef>
+#include <span>
 
 namespace doorslam::alert {
 
@@ -18,28 +13,16 @@ using flowtable::IpVersion;
 
 using Addresses = std::span<const IpAddress>;
 
-unsigned width_of(const IpAddress& address) { return address.version == IpVersion::v4 ? 32 : 128; }
-
 bool bit_of(const IpAddress& address, unsigned bit) { return (address.octets[bit / 8] >> (7 - bit % 8) & 1U) != 0; }
 
-/// Leading bits that both have in common.
-unsigned common_bits(const IpAddress& a, const IpAddress& b) {
-  const unsigned width = width_of(a);
-  for (unsigned octet = 0; octet < width / 8; ++octet) {
-    const auto differing = static_cast<std::uint8_t>(a.octets[octet] ^ b.octets[octet]);
-    if (differing != 0) return octet * 8 + static_cast<unsigned>(std::countl_zero(differing));
-  }
-  return width;
-}
-
-AddressPrefix prefix_of(Addresses addresses) {
-  AddressPrefix prefix{.address = addresses.front(), .clients = static_cast<std::uint32_t>(addresses.size())};
+RefusedPrefix prefix_of(Addresses addresses) {
+  AddressPrefix prefix{.address = addresses.front()};
   const unsigned length = common_bits(addresses.front(), addresses.back());
   prefix.length = static_cast<std::uint8_t>(length);
   for (unsigned bit = length; bit < width_of(prefix.address); ++bit) {
     prefix.address.octets[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> bit % 8));
   }
-  return prefix;
+  return {.prefix = prefix, .clients = static_cast<std::uint32_t>(addresses.size())};
 }
 
 /// Where, in sorted addresses that share their first `bit` bits, the next bit becomes 1.
@@ -49,7 +32,7 @@ std::size_t split_at(Addresses addresses, unsigned bit) {
 }
 
 /// Both sorted, of one version and one binary subtree: they share their first `bit` bits. Depth: 128 at most.
-void cover(Addresses refused, Addresses served, unsigned bit, std::vector<AddressPrefix>& out) {
+void cover(Addresses refused, Addresses served, unsigned bit, std::vector<RefusedPrefix>& out) {
   if (refused.empty()) return;
   if (served.empty()) {
     out.push_back(prefix_of(refused));
@@ -79,47 +62,17 @@ Addresses of_version(const std::vector<IpAddress>& sorted, IpVersion version) {
 
 }  // namespace
 
-std::vector<AddressPrefix> prefixes_of(std::vector<IpAddress> refused, std::vector<IpAddress> served) {
+std::vector<RefusedPrefix> prefixes_of(std::vector<IpAddress> refused, std::vector<IpAddress> served) {
   sort_unique(served);
   // Who is served at times is on no list.
   std::erase_if(refused,
                 [&](const IpAddress& a) { return std::binary_search(served.begin(), served.end(), a, is_lower); });
   sort_unique(refused);
-  std::vector<AddressPrefix> out;
+  std::vector<RefusedPrefix> out;
   for (const IpVersion version : {IpVersion::v4, IpVersion::v6}) {
     cover(of_version(refused, version), of_version(served, version), 0, out);
   }
   return out;
-}
-
-bool AddressPrefix::holds(const IpAddress& one) const noexcept {
-  return one.version == address.version && common_bits(address, one) >= length;
-}
-
-std::optional<AddressPrefix> parse_prefix(std::string_view text) {
-  AddressPrefix prefix;
-  const std::string address(text.substr(0, text.find('/')));
-  if (inet_pton(AF_INET, address.c_str(), prefix.address.octets.data()) != 1) {
-    prefix.address.version = IpVersion::v6;
-    if (inet_pton(AF_INET6, address.c_str(), prefix.address.octets.data()) != 1) return std::nullopt;
-  }
-  const unsigned width = width_of(prefix.address);
-  unsigned length = width;
-  if (address.size() != text.size()) {
-    const std::string_view number = text.substr(address.size() + 1);
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), length);
-    if (error != std::errc{} || end != number.data() + number.size() || length > width) return std::nullopt;
-  }
-  for (unsigned bit = length; bit < width; ++bit) {
-    if (bit_of(prefix.address, bit)) return std::nullopt;
-  }
-  prefix.length = static_cast<std::uint8_t>(length);
-  return prefix;
-}
-
-std::string text_of(const AddressPrefix& prefix) {
-  const std::string address = text_of(prefix.address);
-  return prefix.length == width_of(prefix.address) ? address : fmt::format("{}/{}", address, prefix.length);
 }
 
 }  // namespace doorslam::alert

@@ -19,6 +19,7 @@
 #include "pipeline/app/complain.h"
 #include "pipeline/app/feed_options.h"
 #include "pipeline/app/output_file.h"
+#include "pipeline/base/address_prefix.h"
 #include "pipeline/base/printable.h"
 
 namespace doorslam::app {
@@ -49,7 +50,7 @@ Result<store::Filter> filter_of(const AlertsQuestion& question) {
     filter.causes.push_back(*cause);
   }
   for (const std::string& network : question.servers) {
-    const auto prefix = store::parse_prefix(network);
+    const auto prefix = parse_prefix(network);
     if (!prefix) return usage_error("--server: " + prefix.error().message);
     filter.servers.push_back(*prefix);
   }

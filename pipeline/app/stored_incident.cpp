@@ -9,6 +9,7 @@
 
 #include "pipeline/alert/ecs_alert.h"
 #include "pipeline/alert/text.h"
+#include "pipeline/base/address_prefix.h"
 
 namespace doorslam::app {
 
@@ -38,7 +39,7 @@ double ratio(const json& object, const char* path) {
 }
 
 flowtable::IpAddress address_of(const std::string& words) {
-  const auto prefix = alert::parse_prefix(words);
+  const auto prefix = parse_prefix(words);
   return prefix ? prefix->address : flowtable::IpAddress();
 }
 
@@ -111,10 +112,9 @@ void take_clients(const json& clients, Incident& incident) {
                                        number<std::uint64_t>(client, "served")});
   });
   for_each(clients, "prefixes", [&](const json& item) {
-    auto prefix = alert::parse_prefix(text(item, "prefix"));
-    if (!prefix) return;
-    prefix->clients = number<std::uint32_t>(item, "clients");
-    incident.refused_prefixes.push_back(*prefix);
+    if (const auto prefix = parse_prefix(text(item, "prefix"))) {
+      incident.refused_prefixes.push_back({*prefix, number<std::uint32_t>(item, "clients")});
+    }
   });
 }
 

@@ -134,7 +134,7 @@ std::vector<json> richest_records() {
   event.incident.sample_clients = {{connection.summary.originator.address, 1, 1}};
   event.incident.sample_servers = {connection.summary.responder.address};
   event.incident.sample_ports = {21};
-  event.incident.refused_prefixes = {*parse_prefix("192.0.2.0/24")};
+  event.incident.refused_prefixes = {{*parse_prefix("192.0.2.0/24"), 1}};
   event.incident.distinct_clients = event.incident.distinct_servers = event.incident.distinct_ports = {600, true, 700};
   event.incident.evidence_file = "/evidence/incident.pcapng";
   event.incident.reopened = 1;

@@ -26,7 +26,9 @@ Texts cover(const Texts& refused, const Texts& served) {
     return out;
   };
   Texts out;
-  for (const AddressPrefix& prefix : prefixes_of(addresses(refused), addresses(served))) out.push_back(text_of(prefix));
+  for (const RefusedPrefix& one : prefixes_of(addresses(refused), addresses(served))) {
+    out.push_back(text_of(one.prefix));
+  }
   return out;
 }
 
@@ -62,20 +64,21 @@ TEST(PrefixCover, HoldsEveryRefusedAndNoServedOne) {
     one.octets[3] = static_cast<std::uint8_t>(state >> 16U);
     (i % 3 == 0 ? refused : served).push_back(one);
   }
-  const auto holds = [](const AddressPrefix& prefix, const flowtable::IpAddress& one) {
+  const auto holds = [](const RefusedPrefix& refusing, const flowtable::IpAddress& one) {
+    const AddressPrefix& prefix = refusing.prefix;
     for (unsigned bit = 0; bit < prefix.length; ++bit) {
       if ((prefix.address.octets[bit / 8] ^ one.octets[bit / 8]) >> (7 - bit % 8) & 1U) return false;
     }
     return true;
   };
-  const std::vector<AddressPrefix> prefixes = prefixes_of(refused, served);
+  const std::vector<RefusedPrefix> prefixes = prefixes_of(refused, served);
   EXPECT_LT(prefixes.size(), refused.size());
   for (const flowtable::IpAddress& one : refused) {
     if (std::find(served.begin(), served.end(), one) != served.end()) continue;
-    EXPECT_EQ(std::ranges::count_if(prefixes, [&](const AddressPrefix& p) { return holds(p, one); }), 1);
+    EXPECT_EQ(std::ranges::count_if(prefixes, [&](const RefusedPrefix& p) { return holds(p, one); }), 1);
   }
   for (const flowtable::IpAddress& one : served) {
-    EXPECT_TRUE(std::ranges::none_of(prefixes, [&](const AddressPrefix& p) { return holds(p, one); }));
+    EXPECT_TRUE(std::ranges::none_of(prefixes, [&](const RefusedPrefix& p) { return holds(p, one); }));
   }
 }
 
@@ -98,7 +101,7 @@ TEST(IncidentLog, NamesThePrefixesThatAnAddressListRefuses) {
   };
   const Incident incident = incident_of(Cause::acl_denied);
   ASSERT_EQ(incident.refused_prefixes.size(), 1U);
-  EXPECT_EQ(text_of(incident.refused_prefixes.front()), "10.1.2.0/28");
+  EXPECT_EQ(text_of(incident.refused_prefixes.front().prefix), "10.1.2.0/28");
   EXPECT_EQ(incident.refused_prefixes.front().clients, 9U);
   EXPECT_EQ(prefix_words(incident), "10.1.2.0/28: every client that was only refused, and none that was served.");
   EXPECT_TRUE(incident_of(Cause::connection_limit).refused_prefixes.empty()) << "a limit refuses anybody";

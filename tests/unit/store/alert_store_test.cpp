@@ -343,16 +343,5 @@ TEST(Filter, ChoosesByKindCauseSeverityAndServer) {
   EXPECT_FALSE(filter.matches(record));
 }
 
-TEST(Prefix, IsReadOrRefused) {
-  EXPECT_EQ(parse_prefix("192.0.2.1")->length, 32U);
-  EXPECT_EQ(parse_prefix("2001:db8::/33")->length, 33U);
-  EXPECT_TRUE(parse_prefix("2001:db8:8000::/33")->contains(parse_prefix("2001:db8:ffff::1")->address));
-  EXPECT_FALSE(parse_prefix("2001:db8:8000::/33")->contains(parse_prefix("2001:db8:7fff::1")->address));
-  EXPECT_TRUE(parse_prefix("0.0.0.0/0")->contains(parse_prefix("255.255.255.255")->address));
-  for (const char* wrong : {"", "/8", "10/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x", "example.org", "::1/129"}) {
-    EXPECT_FALSE(parse_prefix(wrong).has_value()) << wrong;
-  }
-}
-
 }  // namespace
 }  // namespace doorslam::store
