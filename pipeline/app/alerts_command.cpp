@@ -10,7 +10,6 @@
 #include <set>
 #include <vector>
 
-#include "config/loader.h"
 #include "config/sink_options.h"
 #include "pipeline/alert/store/store_reader.h"
 #include "pipeline/alert/text.h"
@@ -19,6 +18,7 @@
 #include "pipeline/app/complain.h"
 #include "pipeline/app/feed_options.h"
 #include "pipeline/app/output_file.h"
+#include "pipeline/app/set_up.h"
 #include "pipeline/base/address_prefix.h"
 #include "pipeline/base/printable.h"
 
@@ -28,14 +28,6 @@ namespace {
 
 using store::Record;
 using store::StoreReader;
-
-Result<config::Settings> settings_of(const CommandLine& line) {
-  std::optional<std::filesystem::path> file;
-  if (!line.config_file.empty()) file = line.config_file;
-  std::vector<std::string> overrides = line.settings;
-  if (!line.question.store.empty()) overrides.push_back("store.path=" + line.question.store);
-  return config::load_settings(file, overrides);
-}
 
 Result<store::Filter> filter_of(const AlertsQuestion& question) {
   store::Filter filter;

@@ -46,6 +46,27 @@ constexpr const char* kReadExamples =
     "                                                   these packets alone, with a VLAN tag as well\n"
     "\nExit codes: 0 done; 1 something could not be read or written (the rest was); 2 wrong usage or configuration.";
 
+void add_settings(CLI::App& command, CommandLine& line) {
+  command.add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
+  command.add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+/// `puts`: what is done to a file that is there already.
+void add_outputs(CLI::App& command, CommandLine& line, const std::string& puts) {
+  command
+      .add_option("--flows", line.flows,
+                  puts + " a record of every connection (NDJSON, ECS) to FILE; - is standard output")
+      ->type_name("FILE");
+  command.add_option("--alerts", line.alerts, puts + " the alerts (NDJSON, ECS) to FILE; - is standard output")
+      ->type_name("FILE");
+  command
+      .add_option("--evidence", line.evidence,
+                  "Write the packets of some refused connections of each incident (pcapng) into the folder DIR")
+      ->type_name("DIR");
+}
+
 void add_read(CLI::App& app, CommandLine& line) {
   CLI::App* read = app.add_subcommand("read", "Read captures and report refused connections");
   read->add_option("captures", line.captures, "pcap or pcapng files; - is standard input")->type_name("CAPTURE");
@@ -53,24 +74,14 @@ void add_read(CLI::App& app, CommandLine& line) {
                    "Take only packets that this filter lets through, as tcpdump's (pcap-filter(7)); what the rest of a "
                    "server did is then unknown, and counts for nothing")
       ->type_name("EXPRESSION");
-  read->add_option("--flows", line.flows,
-                   "Write a record of every connection (NDJSON, ECS) to FILE; - is standard output")
-      ->type_name("FILE");
-  read->add_option("--alerts", line.alerts, "Write the alerts (NDJSON, ECS) to FILE; - is standard output")
-      ->type_name("FILE");
-  read->add_option("--evidence", line.evidence,
-                   "Write the packets of some refused connections of each incident (pcapng) into the folder DIR")
-      ->type_name("DIR");
+  add_outputs(*read, line, "Write");
   read->add_flag("-q,--quiet", line.quiet, "No report, no progress bar");
   read->add_option("-w,--workers", line.workers,
                    "Worker threads, 1 to 64; the records are the same with any number while evidence.capacity lasts")
       ->type_name("N");
   read->add_flag("-C,--ignore-checksums", line.ignore_checksums,
                  "Take packets with wrong checksums (captures made where the card computes them)");
-  read->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
-  read->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  add_settings(*read, line);
   read->footer(kReadExamples);
   read->callback([&line] { line.command = CommandLine::Command::read; });
 }
@@ -87,23 +98,13 @@ void add_run(CLI::App& app, CommandLine& line) {
   run->add_option("--lcores", line.lcores, "CPUs for the workers, then for receiving threads: 2-5,8")
       ->type_name("LIST");
   run->add_flag("--no-huge", line.no_huge, "Do without huge pages (virtual devices only)");
-  run->add_option("--flows", line.flows,
-                  "Append a record of every connection (NDJSON, ECS) to FILE; - is standard output")
-      ->type_name("FILE");
-  run->add_option("--alerts", line.alerts, "Append the alerts (NDJSON, ECS) to FILE; - is standard output")
-      ->type_name("FILE");
-  run->add_option("--evidence", line.evidence,
-                  "Write the packets of some refused connections of each incident (pcapng) into the folder DIR")
-      ->type_name("DIR");
+  add_outputs(*run, line, "Append");
   run->add_option("--stop-when-idle", line.stop_when_idle, "End after so long without a packet")
       ->type_name("SECONDS")
       ->check(CLI::NonNegativeNumber);
   run->add_flag("-q,--quiet", line.quiet, "Log warnings and errors only");
   run->add_flag("-C,--ignore-checksums", line.ignore_checksums, "Take packets with wrong checksums");
-  run->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
-  run->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  add_settings(*run, line);
   run->footer(
       "\nSIGTERM and SIGINT drain and end; SIGHUP reads settings and signatures again; SIGUSR1 opens the output files "
       "again.\nExit codes: 0 done; 1 a port, an output or the host failed; 2 wrong usage or configuration.");
@@ -128,10 +129,7 @@ void add_check(CLI::App& app, CommandLine& line) {
   CLI::App* check = app.add_subcommand("check",
                                        "Check the configuration, the signatures and the host, and say how to "
                                        "mend what is wrong");
-  check->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
-  check->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  add_settings(*check, line);
   check->add_option("--json", line.json, "Write the findings (JSON) to FILE; - is standard output")->type_name("FILE");
   check->add_flag("-q,--quiet", line.quiet, "Print nothing; the exit code tells");
   check->footer(
@@ -162,10 +160,7 @@ void add_alerts(CLI::App& app, CommandLine& line) {
   alerts->add_option("--resend", question.resend, "Have what is chosen sent once more by this sink")
       ->type_name("SINK")
       ->excludes(sinks);
-  alerts->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
-  alerts->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  add_settings(*alerts, line);
   alerts->footer(
       "\nExit codes: 0 done; 1 there is no store, or not all could be sent; 2 wrong usage or configuration.");
   alerts->callback([&line] { line.command = CommandLine::Command::alerts; });
@@ -182,10 +177,7 @@ void add_explain(CLI::App& app, CommandLine& line, std::string& cause) {
 void add_print_config(CLI::App& app, CommandLine& line) {
   CLI::App* print =
       app.add_subcommand("print-config", "Print all settings with their meaning, as a configuration file");
-  print->add_option("-c,--config", line.config_file, "Configuration file (YAML)")->type_name("FILE");
-  print->add_option("--set", line.settings, "One setting, over the configuration file's; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  add_settings(*print, line);
   print->callback([&line] { line.command = CommandLine::Command::print_config; });
 }
 

@@ -19,6 +19,7 @@ Result<config::Settings> settings_of(const CommandLine& line) {
   if (line.workers) overrides.push_back(fmt::format("workers={}", *line.workers));
   if (!line.lcores.empty()) overrides.push_back("run.lcores=" + line.lcores);
   if (!line.evidence.empty()) overrides.push_back("evidence.folder=" + line.evidence);
+  if (!line.question.store.empty()) overrides.push_back("store.path=" + line.question.store);
   if (line.no_huge) overrides.emplace_back("run.huge_pages=false");
   return config::load_settings(file, overrides);
 }
