@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Syslog over UDP, TCP and TLS to a receiver that fails in every way a receiver can."""
+import itertools
 import os
 import socket
 import ssl
@@ -17,8 +18,39 @@ from harness import (  # noqa: E402
     bodies,
     free_port,
     make_certificates,
+    reset,
     wait_until,
 )
+
+
+def read_frames(connection):
+    parser, frames = FrameParser(), []
+    while octets := connection.recv(65536):
+        frames += parser.feed(octets)
+    return frames
+
+
+class ThreadedServer:
+    """Each connection is served in a thread by read(connection, its number), which gives the frames that it has read."""
+
+    def __init__(self, test, read):
+        self.frames, self.read = [], read
+        listener = socket.create_server(("127.0.0.1", 0))
+        test.addCleanup(listener.close)
+        self.port = listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _accept(self, listener):
+        for number in itertools.count():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+
+    def _serve(self, connection, number):
+        with connection:
+            self.frames += self.read(connection, number)
 
 
 class ForgetfulServer:
@@ -109,7 +141,7 @@ class Tcp(SinkTest):
 
     def test_receiver_killed_over_what_it_had_just_read(self):
         # With nothing unread, the kernel of a dead process ends its connections as a living one would: by FIN.
-        server, capture = ForgetfulServer(deaths=2), self.capture(20)
+        server, capture = ForgetfulServer(deaths=6), self.capture(20)
         code, words = self.run_doorslam(capture, [self.sink(server)])
         self.assertEqual(code, 0, words)
         self.assertEqual(server.deaths, 0)
@@ -121,6 +153,38 @@ class Tcp(SinkTest):
         self.assertEqual(code, 0, words)
         self.assertNotIn("behind", words)
         self.check_all_arrived(self.expected(capture), server.bodies(), in_order=False)
+
+    def test_receiver_that_ends_its_side_first(self):
+        # Syslog goes one way, so nothing is wrong with that, but there is no receipt.
+        def read(connection, _):
+            connection.shutdown(socket.SHUT_WR)
+            return read_frames(connection)
+
+        self.check_delivered_to(ThreadedServer(self, read), self.capture(300))
+
+    def test_receiver_that_ceases_to_end_connections(self):
+        kept_open = []
+
+        def read(connection, number):
+            if number == 0:  # from now on in pieces, with a receipt each
+                connection.recv(1000)
+                reset(connection)
+                return []
+            frames = read_frames(connection)
+            if number > 3 and frames:
+                kept_open.append(connection.dup())
+            return frames
+
+        self.check_delivered_to(ThreadedServer(self, read), self.capture(200), timeout_seconds="100ms", batch=10)
+        self.assertGreater(len(kept_open), 0)
+
+    def check_delivered_to(self, server, capture, **more):
+        code, words = self.run_doorslam(capture, [self.sink(server, **more)])
+        self.assertEqual(code, 0, words)
+        self.assertNotIn("behind", words)
+        expected = self.expected(capture)
+        wait_until(lambda: len(server.frames) >= len(expected))  # its threads may lag behind its kernel
+        self.check_all_arrived(expected, bodies(server.frames), in_order=False)
 
     def test_receiver_that_is_away_gets_all_with_the_next_run(self):
         server, capture = SyslogServer(), self.capture(200)
@@ -295,6 +359,58 @@ class Tls(SinkTest):
 
     def test_server_that_wants_a_certificate_which_is_not_there(self):
         self.check_refused(self.server(ask_for_certificate=True), "records behind")
+
+    def test_a_certificate_refused_after_the_handshake_delivers_nothing(self):
+        # In TLS 1.3 ours is judged when the handshake is over for us; whoever has read ahead by then resets nothing.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pem("server.pem"), self.pem("server.key"))
+        context.load_verify_locations(self.pem("ca.pem"))
+        context.verify_mode = ssl.CERT_REQUIRED
+        kept = []
+
+        def read(connection, _):
+            arriving, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+            session = context.wrap_bio(arriving, leaving, server_side=True)
+            try:
+                while octets := connection.recv(1 << 20):
+                    arriving.write(octets)
+                    if read_ahead(connection, arriving):
+                        break
+                    shake_hands(session)
+                    connection.sendall(leaving.read())
+                shake_hands(session)
+                kept.append(session.read(1))
+            except ssl.SSLError:
+                connection.sendall(leaving.read())
+            return []
+
+        def shake_hands(session):
+            try:
+                session.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+
+        def read_ahead(connection, arriving):
+            """All that comes within a moment; whether that was the last."""
+            connection.settimeout(0.3)
+            try:
+                while octets := connection.recv(1 << 20):
+                    arriving.write(octets)
+                return True
+            except socket.timeout:
+                return False
+            finally:
+                connection.settimeout(None)
+
+        server = ThreadedServer(self, read)
+        for certificate in ({}, {"certificate": self.pem("stranger.pem"), "key": self.pem("stranger.key")}):
+            with self.subTest(certificate=certificate):
+                code, words = self.run_doorslam(self.capture(20), [self.sink(server, **certificate)], drain=3,
+                                                settings=[f"store.path={self.path(str(len(certificate)) + '.db')}"])
+                self.assertEqual(code, 0)
+                self.assertEqual(kept, [])
+                self.assertIn("40 records behind", words)
+                self.assertRegex(words, "alert (certificate required|unknown ca)")
 
     def test_unusable_files_end_the_program_with_a_line(self):
         server = self.server()

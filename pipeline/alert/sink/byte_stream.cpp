@@ -1,14 +1,18 @@
 #include "pipeline/alert/sink/byte_stream.h"
 
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 namespace doorslam::sink {
 
@@ -50,8 +54,9 @@ ByteStream::Try ByteStream::outcome(int code) {
   const int error = SSL_get_error(session_.get(), code);
   if (error == SSL_ERROR_WANT_READ) return Try::wait_to_read;
   if (error == SSL_ERROR_WANT_WRITE) return Try::wait_to_write;
+  const bool is_end = is_end_of_session(error);
   trouble_ = tls_trouble(session_.get(), error);
-  return error == SSL_ERROR_ZERO_RETURN ? Try::ended : Try::failed;
+  return is_end ? Try::ended : Try::failed;
 }
 
 ByteStream::Try ByteStream::write_some(std::string_view octets, std::size_t& written) {
@@ -117,7 +122,27 @@ bool ByteStream::stays_open(std::chrono::milliseconds how_long) {
   return false;
 }
 
+ByteStream::Companion ByteStream::make_companion(Clock::time_point deadline, const std::stop_token& stop) const {
+  Reconnection attempt = connect_to_peer_of(socket_.get(), deadline, stop);
+  if (attempt.error != 0) return {{}, !attempt.by_us};
+  return {ByteStream(std::move(attempt.socket)), false};
+}
+
+std::size_t ByteStream::most_unread() {
+  tcp_info info{};
+  socklen_t length = sizeof(info);
+  if (::getsockopt(socket_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+    widest_window_ = std::max<std::size_t>(widest_window_, info.tcpi_snd_wnd);
+  }
+  int unsent = 0;
+  if (::ioctl(socket_.get(), SIOCOUTQ, &unsent) != 0) unsent = 0;
+  return widest_window_ + static_cast<std::size_t>(unsent);
+}
+
 Receipt ByteStream::end(Clock::time_point deadline, const std::stop_token& stop) {
+  Try said = Try::done;
+  while (said == Try::done) said = read_some();
+  if (said == Try::failed) return Receipt::broken;
   if (session_) {
     ERR_clear_error();
     while (Clock::now() < deadline && !stop.stop_requested()) {
@@ -127,17 +152,33 @@ Receipt ByteStream::end(Clock::time_point deadline, const std::stop_token& stop)
     }
   }
   if (::shutdown(socket_.get(), SHUT_WR) != 0) return Receipt::broken;
-  // Below TLS from here on: what the receiver says matters no more, only how its stream ends.
+  if (said == Try::ended) return await_acknowledgement(deadline, stop);
   while (Clock::now() < deadline && !stop.stop_requested()) {
-    std::array<char, 4096> dropped;
-    const ssize_t count = ::recv(socket_.get(), dropped.data(), dropped.size(), 0);
-    if (count == 0) return Receipt::given;
-    if (count < 0 && errno != EAGAIN && errno != EINTR) return Receipt::broken;
-    if (count < 0) nap(socket_.get(), POLLIN);
+    said = read_some();
+    if (said == Try::failed) return Receipt::broken;
+    if (said == Try::ended) return Receipt::given;
+    if (said != Try::done) nap(socket_.get(), wanted(said == Try::wait_to_read));
   }
-  int unsent = 0;
-  const bool all_arrived = ::ioctl(socket_.get(), SIOCOUTQ, &unsent) == 0 && unsent == 0;
-  return all_arrived && !stop.stop_requested() ? Receipt::silent : Receipt::broken;
+  return await_acknowledgement(Clock::now(), stop);
+}
+
+/// Whatever the receiver does not say itself, its kernel does.
+Receipt ByteStream::await_acknowledgement(Clock::time_point deadline, const std::stop_token& stop) {
+  constexpr auto kLook = std::chrono::milliseconds(5);
+  while (!stop.stop_requested()) {
+    int error = 0;
+    socklen_t length = sizeof(error);
+    ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error != 0) {
+      trouble_ = std::strerror(error);
+      return Receipt::broken;
+    }
+    int unsent = 0;
+    if (::ioctl(socket_.get(), SIOCOUTQ, &unsent) == 0 && unsent == 0) return Receipt::silent;
+    if (Clock::now() >= deadline) break;
+    std::this_thread::sleep_for(kLook);
+  }
+  return Receipt::broken;
 }
 
 }  // namespace doorslam::sink

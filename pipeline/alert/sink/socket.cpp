@@ -78,6 +78,32 @@ int await_connection(int descriptor, Clock::time_point deadline, const std::stop
   return ETIMEDOUT;
 }
 
+Reconnection connect_by(const Address& address, Transport transport, Clock::time_point deadline,
+                        const std::stop_token& stop) {
+  const int type = (transport == Transport::udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  Reconnection out;
+  out.socket = Descriptor(::socket(address.storage.ss_family, type, 0));
+  if (!out.socket) {
+    out.error = errno;
+    out.by_us = true;
+    return out;
+  }
+  const int descriptor = out.socket.get();
+  if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) {
+    out.error = errno == EINPROGRESS ? await_connection(descriptor, deadline, stop) : errno;
+    out.by_us = out.error == EADDRNOTAVAIL || out.error == ENOBUFS || out.error == ENOMEM;
+  }
+  if (out.error == 0 && transport == Transport::tcp) {
+    constexpr int kIdleSeconds = 30;
+    set(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, kIdleSeconds);
+    set(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, kIdleSeconds / 3);
+    set(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string HostPort::text() const {
@@ -120,31 +146,20 @@ Result<Descriptor> connect_to(const HostPort& target, Transport transport, Clock
   const Resolved resolved = resolve(target, transport, deadline, stop);
   std::string trouble = resolved.trouble;
   for (const Address& address : resolved.addresses) {
-    const int type = (transport == Transport::udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
-    Descriptor socket(::socket(address.storage.ss_family, type, 0));
-    if (!socket) {
-      trouble = std::strerror(errno);
-      continue;
-    }
-    int error = 0;
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) {
-      error = errno == EINPROGRESS ? await_connection(socket.get(), deadline, stop) : errno;
-    }
-    if (error != 0) {
-      trouble = std::strerror(error);
-      continue;
-    }
-    if (transport == Transport::tcp) {
-      constexpr int kIdleSeconds = 30;
-      set(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
-      set(socket.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
-      set(socket.get(), IPPROTO_TCP, TCP_KEEPIDLE, kIdleSeconds);
-      set(socket.get(), IPPROTO_TCP, TCP_KEEPINTVL, kIdleSeconds / 3);
-      set(socket.get(), IPPROTO_TCP, TCP_KEEPCNT, 3);
-    }
-    return socket;
+    Reconnection attempt = connect_by(address, transport, deadline, stop);
+    if (attempt.error == 0) return std::move(attempt.socket);
+    trouble = std::strerror(attempt.error);
   }
   return data_error(target.text() + ": " + trouble);
+}
+
+Reconnection connect_to_peer_of(int connected, Clock::time_point deadline, const std::stop_token& stop) {
+  Address address;
+  address.length = sizeof(address.storage);
+  if (::getpeername(connected, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0) {
+    return {{}, errno, false};
+  }
+  return connect_by(address, Transport::tcp, deadline, stop);
 }
 
 Result<Descriptor> connect_to_local(const std::string& path) {

@@ -29,6 +29,16 @@ enum class Transport : std::uint8_t { udp, tcp };
 Result<Descriptor> connect_to(const HostPort& target, Transport transport,
                               std::chrono::steady_clock::time_point deadline, const std::stop_token& stop);
 
+/// Another connection over TCP to the very address that `connected` leads to. `error`: errno of the attempt, 0: it is
+/// there; `by_us`: this host has no socket or port left, which tells nothing about the other.
+struct Reconnection {
+  Descriptor socket;
+  int error = 0;
+  bool by_us = false;
+};
+Reconnection connect_to_peer_of(int connected, std::chrono::steady_clock::time_point deadline,
+                                const std::stop_token& stop);
+
 /// A connected, non-blocking datagram socket to a local path such as /dev/log. Errors (data): why not.
 Result<Descriptor> connect_to_local(const std::string& path);
 

@@ -7,17 +7,26 @@
 #include <utility>
 
 #include "pipeline/alert/sink/byte_stream.h"
+#include "pipeline/alert/sink/receipts.h"
 
 namespace doorslam::sink {
 
 namespace {
 
-constexpr const char* kEndedEarly = "the connection ended before all that was sent had arrived";
+/// A receiver that dies closes thousands of connections within so long. Of a piece the next follows at once; of a
+/// stream that is quiet nothing does.
+constexpr auto kGraceOfAPiece = std::chrono::milliseconds(50);
+constexpr auto kGraceAtRest = std::chrono::milliseconds(500);
 
 class SyslogStream final : public Receiver {
  public:
   SyslogStream(const SyslogOptions& options, SslContext tls)
-      : options_(options), tls_(std::move(tls)), line_(options.identity) {}
+      : options_(options),
+        tls_(std::move(tls)),
+        line_(options.identity),
+        receipts_([this](ByteStream& stream, Clock::time_point deadline, const std::stop_token& stop) {
+          return secure(stream, deadline, stop);
+        }) {}
 
   SyslogStream(const SyslogStream&) = delete;
   SyslogStream& operator=(const SyslogStream&) = delete;
@@ -34,11 +43,11 @@ class SyslogStream final : public Receiver {
   }
 
   std::string settle(Clock::time_point deadline, const std::stop_token& stop) override {
-    const bool read = stream_ && end_stream(std::min(deadline, Clock::now() + options_.timeout), stop);
+    const std::string trouble = end_stream(std::min(deadline, Clock::now() + options_.timeout), kGraceAtRest, stop);
     doubtful_.clear();
-    if (read) return {};
+    if (trouble.empty()) return {};
     begin_pieces();
-    return fmt::format("{}: {}", options_.target.text(), kEndedEarly);
+    return told(trouble);
   }
 
  private:
@@ -64,14 +73,13 @@ class SyslogStream final : public Receiver {
     const Clock::time_point deadline = Clock::now() + options_.timeout;
     auto stream = ByteStream::connect(options_.target, deadline, stop);
     if (!stream) return stream.error().message;
-    if (std::string trouble = secure(*stream, deadline, stop); !trouble.empty()) return trouble;
+    if (const std::string trouble = secure(*stream, deadline, stop); !trouble.empty()) return told(trouble);
     begin_stream(std::move(*stream));
     return {};
   }
 
   std::string secure(ByteStream& stream, Clock::time_point deadline, const std::stop_token& stop) {
-    const std::string trouble = tls_ ? stream.secure(*tls_, name(), deadline, stop) : std::string();
-    return trouble.empty() ? trouble : options_.target.text() + ": " + trouble;
+    return tls_ ? stream.secure(*tls_, name(), deadline, stop) : std::string();
   }
 
   void begin_stream(ByteStream&& stream) {
@@ -100,8 +108,11 @@ class SyslogStream final : public Receiver {
     if (const std::string trouble = stream_->write(frames_, options_.timeout, stop); !trouble.empty()) {
       return broken(messages.size(), trouble);
     }
-    while (!doubtful_.empty() && doubtful_.front().end + options_.resend_octets <= written_) doubtful_.pop_front();
-    return Delivery::all(messages.size(), Fate::delivered);
+    const std::size_t in_doubt = std::max(options_.resend_octets, stream_->most_unread());
+    while (!doubtful_.empty() && doubtful_.front().end + in_doubt <= written_) doubtful_.pop_front();
+    Delivery delivery = Delivery::all(messages.size(), Fate::delivered);
+    delivery.remark = receipts_.remark();
+    return delivery;
   }
 
   /// Each piece on a connection of its own, with a receipt.
@@ -115,11 +126,12 @@ class SyslogStream final : public Receiver {
       std::size_t end = done;
       while (end < messages.size() && (end == done || frames_.size() < piece_octets_)) append_frame(messages[end++]);
       std::string trouble = stream_->write(frames_, options_.timeout, stop);
-      if (trouble.empty() && !end_stream(Clock::now() + options_.timeout, stop)) trouble = kEndedEarly;
+      if (trouble.empty()) trouble = end_stream(Clock::now() + options_.timeout, kGraceOfAPiece, stop);
+      delivery.remark = receipts_.remark();
       if (!trouble.empty()) {
         stream_.reset();
         piece_octets_ = std::max<std::size_t>(std::min(piece_octets_, frames_.size()) / 2, 1);
-        delivery.trouble = options_.target.text() + ": " + trouble;
+        delivery.trouble = told(trouble);
         return delivery;
       }
       std::fill_n(delivery.fates.data() + done, end - done, Fate::delivered);
@@ -131,70 +143,42 @@ class SyslogStream final : public Receiver {
     std::copy(rest.fates.begin(), rest.fates.end(), delivery.fates.data() + done);
     delivery.trouble = std::move(rest.trouble);
     delivery.resend_from = rest.resend_from;
+    delivery.remark = std::move(rest.remark);
     return delivery;
   }
 
-  /// Whether the receiver has read all and lives. Its FIN alone says only that nothing is unread: the kernel of a
-  /// process that was killed over what it had just read sends the same one. So the receiver is asked for a second
-  /// connection first, and that one has to outlive the first; then it takes the first one's place.
-  bool end_stream(Clock::time_point deadline, const std::stop_token& stop) {
-    std::optional<ByteStream> successor = make_successor(deadline, stop);
-    const bool alive = stream_->look().empty();  // a FIN before ours is no answer to it
-    const Receipt receipt = alive ? stream_->end(deadline, stop) : Receipt::broken;
-    stream_.reset();
-    if (receipt == Receipt::silent) return silence_will_do();
-    if (receipt == Receipt::broken) return false;
-    gives_receipts_ = true;
-    if (!successor) return true;  // it does not listen while it reads
-    if (!outlives(*successor, deadline, stop)) return ++successors_lost_ >= kEnough;
-    successors_lost_ = 0;
-    begin_stream(std::move(*successor));
-    return true;
+  /// What stands against all having arrived, or nothing.
+  std::string end_stream(Clock::time_point deadline, std::chrono::milliseconds grace, const std::stop_token& stop) {
+    if (!stream_) return "the connection was lost";
+    Receipts::Outcome outcome = receipts_.end(*std::exchange(stream_, std::nullopt), deadline, grace, stop);
+    if (outcome.successor) begin_stream(std::move(*outcome.successor));
+    return std::move(outcome.trouble);
   }
 
-  /// Not secured yet: a receiver that reads one connection at a time has no ear for it.
-  std::optional<ByteStream> make_successor(Clock::time_point deadline, const std::stop_token& stop) {
-    constexpr auto kPatience = std::chrono::seconds(1);
-    auto successor = ByteStream::connect(options_.target, std::min(deadline, Clock::now() + kPatience), stop);
-    return successor ? std::optional(std::move(*successor)) : std::nullopt;
-  }
-
-  /// With TLS the process itself answers; without, its death closes one connection soon after the other.
-  bool outlives(ByteStream& successor, Clock::time_point deadline, const std::stop_token& stop) {
-    if (tls_) return secure(successor, deadline, stop).empty();
-    constexpr auto kSoon = std::chrono::milliseconds(20);
-    return successor.stays_open(kSoon);
-  }
-
-  /// A receiver that has never ended a stream after us is one that does not: then what its kernel took has to do. One
-  /// that has before and does not now hangs.
-  bool silence_will_do() { return !gives_receipts_ && ++silences_ >= kEnough; }
+  std::string told(const std::string& trouble) const { return options_.target.text() + ": " + trouble; }
 
   void begin_pieces() { piece_octets_ = std::clamp<std::size_t>(written_here_ / 2, 1, kLongestPiece); }
 
   Delivery broken(std::size_t messages, const std::string& trouble) {
     stream_.reset();
     begin_pieces();
-    Delivery delivery = Delivery::all(messages, Fate::again, options_.target.text() + ": " + trouble);
+    Delivery delivery = Delivery::all(messages, Fate::again, told(trouble));
     delivery.resend_from = in_doubt();
     doubtful_.clear();
     return delivery;
   }
 
-  static constexpr unsigned kEnough = 3;  ///< in a row, and it is the receiver's way
   static constexpr std::size_t kLongestPiece = std::size_t{1} << 20;
 
   const SyslogOptions options_;
   const SslContext tls_;
   SyslogLine line_;
+  Receipts receipts_;
   std::optional<ByteStream> stream_;
   std::deque<Doubtful> doubtful_;   ///< in the order of the stream
   std::uint64_t written_ = 0;       ///< octets, over all connections
   std::uint64_t written_here_ = 0;  ///< octets, over this one
   std::size_t piece_octets_ = 0;    ///< 0: no pieces, one stream
-  bool gives_receipts_ = false;
-  unsigned silences_ = 0;
-  unsigned successors_lost_ = 0;
   std::string frames_;
   std::string line_buffer_;
 };

@@ -73,6 +73,14 @@ Result<Ssl> make_tls_session(ssl_ctx_st& context, int descriptor, const std::str
   return session;
 }
 
+bool is_end_of_session(int error) {
+  if (error == SSL_ERROR_ZERO_RETURN) return true;
+  const unsigned long reason = ERR_peek_last_error();
+  if (error == SSL_ERROR_SYSCALL) return reason == 0 && errno == 0;
+  return error == SSL_ERROR_SSL && ERR_GET_LIB(reason) == ERR_LIB_SSL &&
+         ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
 std::string tls_trouble(ssl_st* session, int error) {
   const long verdict = SSL_get_verify_result(session);
   if (verdict != X509_V_OK) {

@@ -34,6 +34,9 @@ Result<SslContext> make_tls_context(const TlsOptions& options);
 /// DNS name or an address.
 Result<Ssl> make_tls_session(ssl_ctx_st& context, int descriptor, const std::string& name);
 
+/// After a call that failed with `error`: the other side has ended the session or, as many do, the connection alone.
+bool is_end_of_session(int error);
+
 /// Why the latest call on `session` failed, with the certificate's fault where that is the reason.
 std::string tls_trouble(ssl_st* session, int error);
 
