@@ -15,7 +15,8 @@
 #include "pipeline/alert/community_id.h"
 #include "pipeline/alert/ecs_flow.h"
 #include "pipeline/alert/ecs_record.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
+#include "pipeline/base/text.h"
 #include "pipeline/diagnose/guide.h"
 
 namespace doorslam::bench {

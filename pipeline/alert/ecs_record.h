@@ -8,7 +8,8 @@
 #include "pipeline/alert/community_id.h"
 #include "pipeline/alert/ecs_flow.h"
 #include "pipeline/alert/json_line.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
+#include "pipeline/base/text.h"
 #include "pipeline/diagnose/diagnosis.h"
 
 namespace doorslam::alert {

@@ -7,7 +7,7 @@
 #include <cctype>
 #include <string_view>
 
-#include "pipeline/alert/text.h"
+#include "pipeline/base/text.h"
 #include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/guide.h"
 

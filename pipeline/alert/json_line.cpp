@@ -4,7 +4,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "pipeline/alert/text.h"
+#include "pipeline/base/text.h"
+#include "pipeline/base/utf8.h"
 
 namespace doorslam::alert {
 

@@ -6,7 +6,7 @@
 #include <iterator>
 #include <span>
 
-#include "pipeline/alert/text.h"
+#include "pipeline/base/text.h"
 #include "pipeline/base/wrap.h"
 #include "pipeline/diagnose/icmp_words.h"
 #include "pipeline/diagnose/tls_alert.h"

@@ -15,7 +15,9 @@
 #include "pipeline/alert/open_incident.h"
 #include "pipeline/alert/report_incident.h"
 #include "pipeline/alert/terminal.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
+#include "pipeline/base/text.h"
+#include "pipeline/base/utf8.h"
 #include "pipeline/base/wrap.h"
 #include "pipeline/diagnose/guide.h"
 

@@ -9,7 +9,9 @@
 #include "pipeline/alert/ecs_alert.h"
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/ladder.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
+#include "pipeline/base/text.h"
+#include "pipeline/base/utf8.h"
 #include "pipeline/base/wrap.h"
 #include "pipeline/diagnose/guide.h"
 

@@ -12,7 +12,6 @@
 
 #include "config/sink_options.h"
 #include "pipeline/alert/store/store_reader.h"
-#include "pipeline/alert/text.h"
 #include "pipeline/app/alert_feed.h"
 #include "pipeline/app/alerts_page.h"
 #include "pipeline/app/complain.h"
@@ -21,6 +20,7 @@
 #include "pipeline/app/set_up.h"
 #include "pipeline/base/address_prefix.h"
 #include "pipeline/base/printable.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::app {
 

@@ -6,8 +6,9 @@
 
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/report_incident.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
 #include "pipeline/app/stored_incident.h"
+#include "pipeline/base/utf8.h"
 #include "pipeline/base/wrap.h"
 
 namespace doorslam::app {
@@ -18,7 +19,7 @@ using nlohmann::json;
 
 std::string text(const json& object, const char* path) {
   const json& value = value_at(object, path);
-  return value.is_string() ? alert::for_terminal(value.get<std::string>()) : std::string();
+  return value.is_string() ? for_terminal(value.get<std::string>()) : std::string();
 }
 
 std::int64_t number(const json& object, const char* path) {

@@ -6,7 +6,7 @@
 
 #include "pipeline/alert/json_line.h"
 #include "pipeline/alert/terminal.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/base/utf8.h"
 #include "pipeline/base/wrap.h"
 
 namespace doorslam::app {
@@ -56,16 +56,16 @@ std::string findings_text(const Findings& findings, bool colour) {
   const alert::Terminal terminal(colour);
   std::size_t topic_columns = 0;
   for (const Finding& finding : findings.all()) {
-    topic_columns = std::max(topic_columns, columns(alert::for_terminal(finding.topic)));
+    topic_columns = std::max(topic_columns, columns(for_terminal(finding.topic)));
   }
   std::string out;
   for (const Finding& finding : findings.all()) {
     out += terminal.paint(ink_of(finding.level), padded(name_of(finding.level), kLevelColumns));
     // Names come from the host and the configuration; none of them may steer the terminal.
-    out += padded(alert::for_terminal(finding.topic), topic_columns) + "  " + alert::for_terminal(finding.text) + "\n";
+    out += padded(for_terminal(finding.topic), topic_columns) + "  " + for_terminal(finding.text) + "\n";
     if (finding.command.empty()) continue;
     out += padded("", kLevelColumns) + padded("", topic_columns) + "  ";
-    out += terminal.paint(Ink::bold, "mend: " + alert::for_terminal(finding.command)) + "\n";
+    out += terminal.paint(Ink::bold, "mend: " + for_terminal(finding.command)) + "\n";
   }
   return out + "\n" + summary(findings) + "\n";
 }

@@ -6,7 +6,7 @@
 
 #include "flowtable/flow_key.h"
 #include "flowtable/flow_table.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/base/text.h"
 #include "pipeline/port/ethdev/port_set.h"
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence.h"

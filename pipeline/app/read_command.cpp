@@ -9,12 +9,12 @@
 
 #include "config/options.h"
 #include "pipeline/alert/report.h"
-#include "pipeline/alert/text.h"
 #include "pipeline/app/complain.h"
 #include "pipeline/app/engine.h"
 #include "pipeline/app/outputs.h"
 #include "pipeline/app/progress.h"
 #include "pipeline/app/set_up.h"
+#include "pipeline/base/utf8.h"
 
 namespace doorslam::app {
 
@@ -31,7 +31,7 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
   summary.packets = source.statistics().packets + filtered_out;
   summary.filtered_out = filtered_out;
   summary.cut = source.statistics().packets_cut;
-  summary.not_used.emplace_back("filtered out (--filter " + alert::for_terminal(line.filter) + ')', filtered_out);
+  summary.not_used.emplace_back("filtered out (--filter " + for_terminal(line.filter) + ')', filtered_out);
   summary.used = decoded.of(packet::DecodeOutcome::tcp) + decoded.of(packet::DecodeOutcome::icmp_error);
   for (std::size_t i = 0; i < packet::kDecodeOutcomeCount; ++i) {
     const auto outcome = static_cast<packet::DecodeOutcome>(i);

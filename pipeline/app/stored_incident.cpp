@@ -8,8 +8,9 @@
 #include <utility>
 
 #include "pipeline/alert/ecs_alert.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
 #include "pipeline/base/address_prefix.h"
+#include "pipeline/base/utf8.h"
 
 namespace doorslam::app {
 
@@ -90,13 +91,13 @@ LadderLine ladder_line(const json& rung) {
   line.since_start_ns = number<std::int64_t>(rung, "offset");
   line.side = text(rung, icmp ? "about" : "from") == "server" ? tcp::Side::responder : tcp::Side::originator;
   line.ttl = number<std::uint8_t>(rung, "ttl");
-  line.note = alert::for_terminal(text(rung, "note"));
+  line.note = for_terminal(text(rung, "note"));
   if (icmp) {
     line.kind = LadderLine::Kind::icmp;
     line.reporter = address_of(text(rung, "reporter"));
     return line;
   }
-  line.flags = alert::for_terminal(text(rung, "flags"));
+  line.flags = for_terminal(text(rung, "flags"));
   line.seq = number<std::uint32_t>(rung, "seq");
   line.has_ack = rung.contains("ack");
   line.ack = number<std::uint32_t>(rung, "ack");
@@ -240,7 +241,7 @@ diagnose::Diagnosis stored_diagnosis(const json& record) {
     out.hypotheses.push_back({cause_of(one), ratio(one, "probability"), texts(one, "for"), texts(one, "against")});
   });
   if (const json& signature = value_at(own, "signature"); signature.is_object()) {
-    const auto word = [&](const char* key) { return alert::for_terminal(text(signature, key)); };
+    const auto word = [&](const char* key) { return for_terminal(text(signature, key)); };
     out.signature = diagnose::SignatureMatch{word("name"), word("program"), word("protocol"), text(signature, "words")};
   }
   out.banner = text(own, "banner");
@@ -263,7 +264,7 @@ StoredIncident stored_incident(const json& record) {
   }
   take_sample(record, incident);
   take_counts(record, incident);
-  incident.evidence_file = alert::for_terminal(text(record, "file/path"));
+  incident.evidence_file = for_terminal(text(record, "file/path"));
   incident.times = times_of(value_at(own, "refused_times"));
   incident.server = incident.sample.summary.responder;
   if (incident.scope == alert::IncidentScope::server) incident.server.port = 0;

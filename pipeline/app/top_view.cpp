@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
+#include "pipeline/base/text.h"
+#include "pipeline/base/utf8.h"
 
 namespace doorslam::app {
 
@@ -31,7 +33,7 @@ std::uint64_t number(const json& object, std::string_view key) {
 
 std::string text(const json& object, std::string_view key) {
   const auto value = object.find(key);
-  return value != object.end() && value->is_string() ? alert::for_terminal(value->get<std::string>()) : std::string();
+  return value != object.end() && value->is_string() ? for_terminal(value->get<std::string>()) : std::string();
 }
 
 const json& part(const json& object, std::string_view key) {
@@ -174,8 +176,8 @@ Section causes(const TopSample& before, const TopSample& now, const Change& chan
   const json& counts = part(now.alerts, "refusals");
   std::vector<Row> rows;
   for (const auto& [cause, count] : counts.items()) {
-    rows.push_back({alert::for_terminal(cause), change.rate(part(before.alerts, "refusals"), counts, cause),
-                    number(counts, cause)});
+    rows.push_back(
+        {for_terminal(cause), change.rate(part(before.alerts, "refusals"), counts, cause), number(counts, cause)});
   }
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
     return a.rate != b.rate ? a.rate > b.rate : a.count != b.count ? a.count > b.count : a.cause < b.cause;
@@ -215,13 +217,13 @@ Section workers(const TopSample& before, const TopSample& now, const Change& cha
     const double busy = change.rate(earlier, worker, "busy");
     const double idle = change.rate(earlier, worker, "idle");
     const std::uint64_t bad = number(worker, "lost") + number(worker, "evicted");
-    section.rows.push_back(
-        {fmt::format(
-             "{:<12} {:>5} {:>12} {:>12} {:>6} {:>11} {:>9} {:>6}", alert::for_terminal(name), number(worker, "lcore"),
-             rate_text(change.rate(earlier, worker, "polled")), rate_text(change.rate(earlier, worker, "tracked")),
-             busy + idle > 0 ? fmt::format("{:.0f} %", busy / (busy + idle) * 100) : "-",
-             grouped(number(worker, "open")), grouped(number(worker, "evicted")), grouped(number(worker, "lost"))),
-         bad > 0 ? TopTone::warning : TopTone::plain});
+    section.rows.push_back({fmt::format("{:<12} {:>5} {:>12} {:>12} {:>6} {:>11} {:>9} {:>6}", for_terminal(name),
+                                        number(worker, "lcore"), rate_text(change.rate(earlier, worker, "polled")),
+                                        rate_text(change.rate(earlier, worker, "tracked")),
+                                        busy + idle > 0 ? fmt::format("{:.0f} %", busy / (busy + idle) * 100) : "-",
+                                        grouped(number(worker, "open")), grouped(number(worker, "evicted")),
+                                        grouped(number(worker, "lost"))),
+                            bad > 0 ? TopTone::warning : TopTone::plain});
   }
   return section;
 }

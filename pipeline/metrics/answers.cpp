@@ -4,7 +4,7 @@
 #include <cctype>
 #include <cmath>
 
-#include "pipeline/alert/text.h"
+#include "pipeline/base/text.h"
 #include "pipeline/metrics/names.h"
 #include "pipeline/port/reconciliation.h"
 

@@ -9,7 +9,6 @@
 #include "pipeline/alert/evidence/pcapng_writer.h"
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/ladder.h"
-#include "pipeline/alert/text.h"
 #include "pipeline/base/text.h"
 #include "pipeline/packet/ip.h"
 #include "pipeline/packet/link_layer.h"

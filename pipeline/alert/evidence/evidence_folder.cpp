@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "pipeline/alert/ecs_record.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::evidence {
 namespace {

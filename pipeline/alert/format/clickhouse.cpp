@@ -1,7 +1,8 @@
 #include "pipeline/alert/format/event_fields.h"
 #include "pipeline/alert/format/formatters.h"
 #include "pipeline/alert/json_line.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
+#include "pipeline/base/text.h"
 
 /// Rows for the tables of config/clickhouse/*.sql, as JSONEachRow.
 namespace doorslam::format {

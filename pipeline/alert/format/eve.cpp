@@ -4,7 +4,7 @@
 #include "pipeline/alert/format/formatters.h"
 #include "pipeline/alert/format/scales.h"
 #include "pipeline/alert/json_line.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
 
 /// https://docs.suricata.io/en/latest/output/eve/eve-json-format.html: alerts are `alert`, flow records `flow`.
 namespace doorslam::format {

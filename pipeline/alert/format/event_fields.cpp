@@ -2,7 +2,7 @@
 
 #include <rapidjson/document.h>
 
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
 
 namespace doorslam::format {
 

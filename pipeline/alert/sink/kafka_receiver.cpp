@@ -8,8 +8,8 @@
 #include <mutex>
 
 #include "pipeline/alert/sink/secret.h"
-#include "pipeline/alert/text.h"
 #include "pipeline/base/printable.h"
+#include "pipeline/base/text.h"
 
 namespace doorslam::sink {
 

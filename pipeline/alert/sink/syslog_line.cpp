@@ -8,6 +8,8 @@
 #include <ctime>
 #include <iterator>
 
+#include "pipeline/base/text.h"
+
 namespace doorslam::sink {
 
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "pipeline/alert/sink/receiver.h"
-#include "pipeline/alert/text.h"
+#include "pipeline/alert/time_text.h"
 
 namespace doorslam::sink {
 
