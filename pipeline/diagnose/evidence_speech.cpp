@@ -363,8 +363,8 @@ std::optional<Finding> went_on_after_the_refusal(const Case& c) {
                              counted(static_cast<std::uint64_t>(exchanges), "exchange", "exchanges"), octets)};
 }
 
-/// An error of the server's that no other client meets is one of a request: of what lies behind the
-/// server, not of the service.
+/// An error of the server's that no other client meets, and after which it serves again, is one of a request: of what
+/// lies behind the server, not of the service.
 std::optional<Finding> http_error_not_for_all(const Case& c) {
   constexpr double kSaysSo = 0.75;  // Retry-After, a page on maintenance
   if (c.outcome != Outcome::refused_in_words || c.server_words.empty()) return std::nullopt;

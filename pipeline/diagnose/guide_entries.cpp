@@ -541,9 +541,9 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      kTlsReferences},
     {Cause::http_refused, "HTTP error answer", "The server answered the request with an HTTP error.",
      "TCP (and TLS) worked; the answer to the request is a refusal such as 400 or 403, given by the web server or by a "
-     "proxy before it. An error 502, 503 or 504 that other clients do not meet before and after belongs here, too: it "
-     "is of what lies behind the server. 403 stands here whatever its reason: a status line does not tell a list of "
-     "addresses from a rule about requests.",
+     "proxy before it. An error 502, 503 or 504 belongs here, too, where other clients were served and none was "
+     "refused, and the server went on to serve: it is of what lies behind the server. 403 stands here whatever its "
+     "reason: a status line does not tell a list of addresses from a rule about requests.",
      "+0.001000  client ──▶ server  PSH,ACK  len 78    GET /admin HTTP/1.1\n"
      "+0.001800  client ◀── server  PSH,ACK  len 318   HTTP/1.1 403 Forbidden\n",
      "the administrator of the web server or proxy", kHttpLookalikes, kHttpChecks, kHttpReferences},
