@@ -26,11 +26,7 @@ Story varied_story() {
     talk.set_now(kStart + seconds(30));
     Story::hang_up(talk);
   }
-  for (int i = 0; i < 3; ++i) {
-    Conversation& late = story.connect(client(60 + i), 31.0 + i);
-    late.client(kSyn);
-    late.server(kRst | kAck);
-  }
+  for (int i = 0; i < 3; ++i) story.find_closed(client(60 + i), 31.0 + i);
   return story;
 }
 
@@ -193,9 +189,7 @@ TEST(Analysis, WaitsForTheSettleTimeAndNoLonger) {
   for (const double settle : {6.0, 10.0, 40.0}) {
     Story story;
     Conversation& refused = story.refuse(client(1), 2.0);
-    Conversation& closed = story.connect(client(3), 2.5);
-    closed.client(kSyn);
-    closed.server(kRst | kAck);
+    Conversation& closed = story.find_closed(client(3), 2.5);
     for (int i = 0; i < 100; ++i) story.serve(client(2), 3.0 + i, 0.1);
     const Readings readings = story.read({.analysis = settling_for(seconds(settle))});
     // From the close on: the time in which late packets still belong to the connection lies within.

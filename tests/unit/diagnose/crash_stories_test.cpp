@@ -26,11 +26,7 @@ TEST(CrashStory, FiveSessionsEndInTheSameInstantAndThePortIsClosed) {
   Story story;
   const std::vector<Conversation*> cut = cut_together(story, 5, 10.0);
   for (Conversation* talk : cut) Story::hang_up(*talk);
-  for (int i = 0; i < 3; ++i) {
-    Conversation& talk = story.connect(client(20 + i), 11.0 + i);
-    talk.client(kSyn);
-    talk.server(kRst | kAck);
-  }
+  for (int i = 0; i < 3; ++i) story.find_closed(client(20 + i), 11.0 + i);
   const Readings readings = story.read();
   for (Conversation* talk : cut) {
     const DiagnosedConnection& reading = readings.of(*talk);
@@ -48,9 +44,7 @@ TEST(CrashStory, ResetsInTheSameInstantAreTheSame) {
     talk->client(kPsh | kAck, "LIST\r\n");
     talk->server(kRst | kAck);
   }
-  Conversation& next = story.connect(client(20), 11.0);
-  next.client(kSyn);
-  next.server(kRst | kAck);
+  Conversation& next = story.find_closed(client(20), 11.0);
   const Readings readings = story.read();
   for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
   EXPECT_TRUE(is_read_as(readings.of(next), Cause::port_closed));
@@ -114,11 +108,7 @@ TEST(CrashStory, IdleSessionsEndTogetherAndThePortIsClosedUntilItIsStartedAgain)
     Story::hang_up(talk);
     cut.push_back(&talk);
   }
-  for (int i = 0; i < 2; ++i) {
-    Conversation& talk = story.connect(client(20 + i), 11.0 + i);
-    talk.client(kSyn);
-    talk.server(kRst | kAck);
-  }
+  for (int i = 0; i < 2; ++i) story.find_closed(client(20 + i), 11.0 + i);
   for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 14.0 + i);
   const Readings readings = story.read();
   for (Conversation* talk : cut) {

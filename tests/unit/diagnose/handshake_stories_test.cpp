@@ -201,9 +201,7 @@ TEST(SynStory, WithoutAnAnswerWasDroppedInSilence) {
 
 TEST(SynStory, AResetMeansAClosedPort) {
   Story story;
-  Conversation& talk = story.connect(client(1), 2.0);
-  talk.client(kSyn);
-  talk.server(kRst | kAck);
+  Conversation& talk = story.find_closed(client(1), 2.0);
   EXPECT_TRUE(is_read_as(story.read().of(talk), Cause::port_closed));
 }
 

@@ -90,6 +90,13 @@ class Story {
     hang_up(talk);
     return talk;
   }
+  /// A SYN that nobody listens for.
+  Conversation& find_closed(IpAddress client, double at) {
+    Conversation& talk = connect(client, at);
+    talk.client(kSyn);
+    talk.server(kRst | kAck);
+    return talk;
+  }
 
   static void open_session(Conversation& talk) {
     talk.handshake();
