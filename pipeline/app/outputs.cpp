@@ -184,7 +184,7 @@ void Outputs::finish(const alert::CaptureSummary& summary, std::chrono::steady_c
 bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   bool complete = true;
   if (evidence_) {
-    const evidence::EvidenceCounters evidence = evidence_->counters();
+    const evidence::EvidenceFileCounters evidence = evidence_->counters();
     if (evidence.failed > 0) {
       notice_(NoticeLevel::error, fmt::format("evidence: {} could not be written",
                                               counted(evidence.failed, "time a file", "times a file")));

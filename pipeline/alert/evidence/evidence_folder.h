@@ -19,7 +19,8 @@ struct EvidenceFolderOptions {
   EvidenceFileOptions file = {};
 };
 
-struct EvidenceCounters {
+/// What became of the evidence files.
+struct EvidenceFileCounters {
   std::uint64_t written = 0;    ///< files, each time that they were written
   std::uint64_t failed = 0;     ///< files that could not be written: their alerts name none
   std::uint64_t removed = 0;    ///< oldest files, because there were more than max_bytes
@@ -53,7 +54,7 @@ class EvidenceFolder {
 
   /// From now on with or without payload; what was written stays.
   void show_payload(bool payload) noexcept { options_.file.payload = payload; }
-  const EvidenceCounters& counters() const noexcept { return counters_; }
+  const EvidenceFileCounters& counters() const noexcept { return counters_; }
 
  private:
   struct File {
@@ -80,7 +81,7 @@ class EvidenceFolder {
   Files files_;  ///< oldest first
   std::unordered_map<std::string, Files::iterator> by_name_;
   std::unordered_map<std::uint64_t, Written> written_;  ///< by incident
-  EvidenceCounters counters_;
+  EvidenceFileCounters counters_;
   bool in_trouble_ = false;
 };
 

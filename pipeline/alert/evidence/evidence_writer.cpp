@@ -36,7 +36,7 @@ struct EvidenceWriter::Desk {
   std::condition_variable changed{};  ///< who waits for files
   std::deque<Job*> queue{};           ///< alive until they are written, or out of it
   std::uint64_t done = 0;             ///< jobs
-  EvidenceCounters counters{};
+  EvidenceFileCounters counters{};
   bool stopping = false;
   bool abandoned = false;                    ///< by one who could not wait any longer
   std::vector<std::unique_ptr<Job>> left{};  ///< by that one: the thread has a hand on one of them
@@ -174,7 +174,7 @@ void EvidenceWriter::drain(std::vector<AlertEvent>& alerts, Clock::time_point de
 
 Result<void> EvidenceWriter::probe() const { return check_folder(folder_); }
 
-EvidenceCounters EvidenceWriter::counters() const {
+EvidenceFileCounters EvidenceWriter::counters() const {
   const std::lock_guard lock(desk_->mutex);
   return desk_->counters;
 }

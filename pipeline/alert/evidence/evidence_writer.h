@@ -59,7 +59,7 @@ class EvidenceWriter {
   void show_payload(bool payload) noexcept { payload_ = payload; }
   /// Whether the folder can be written with the rights that the process has now. Errors (usage): it cannot.
   Result<void> probe() const;
-  EvidenceCounters counters() const;
+  EvidenceFileCounters counters() const;
 
  private:
   struct Job;
