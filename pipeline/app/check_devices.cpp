@@ -22,14 +22,14 @@ bool is_unfit(const PortNeed& port, const host::Findings& findings) {
   return false;
 }
 
-Result<ethdev::DeviceFacts> ask(ethdev::Eal& eal, const PortNeed& port) {
+Result<ethdev::PortFacts> ask(ethdev::Eal& eal, const PortNeed& port) {
   const Result<std::uint16_t> number =
       port.kind == PortNeed::Kind::pci ? eal.port_at(port.address) : eal.attach(port.name);
   if (!number) return tl::unexpected(number.error());
   return ethdev::facts_of(*number);
 }
 
-void note(const ethdev::DeviceFacts& facts, const ethdev::DeviceWishes& wishes, const std::string& topic,
+void note(const ethdev::PortFacts& facts, const ethdev::DeviceWishes& wishes, const std::string& topic,
           host::Findings& out) {
   std::string fine = facts.driver;
   for (const ethdev::DeviceRemark& remark : ethdev::remarks_on(facts, wishes)) {
@@ -76,7 +76,7 @@ void check_devices(const ethdev::LiveOptions& options, const host::Needs& needs,
       out.skipped(topic, "cannot be asked: " + eal.error().message);
       continue;
     }
-    const Result<ethdev::DeviceFacts> facts = ask(*eal, port);
+    const Result<ethdev::PortFacts> facts = ask(*eal, port);
     if (facts) {
       note(*facts, wishes, topic, out);
     } else {

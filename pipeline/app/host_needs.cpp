@@ -87,7 +87,7 @@ void add_threads(const ethdev::LiveOptions& options, const host::Facts& facts, h
 void add_buffers(const ethdev::LiveOptions& options, const host::Facts& facts, host::Needs& needs) {
   needs.huge_memory.push_back({"DPDK itself", kDpdkOctets, {}});
   for (const host::PortNeed& port : needs.ports) {
-    ethdev::DeviceFacts device;  // as a card is: only the run can ask it
+    ethdev::PortFacts device;  // as a card is: only the run can ask it
     device.most_descriptors = UINT16_MAX;
     device.scatters = port.kind == host::PortNeed::Kind::pci;
     if (port.kind == host::PortNeed::Kind::af_packet) device.most_frame_octets = kPacketSocketFrame;

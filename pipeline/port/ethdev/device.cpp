@@ -20,18 +20,18 @@ constexpr std::uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
 constexpr std::uint16_t kLeastToSend = 64;
 
 /// As rte_eth_dev_configure() reckons it, which refuses an MTU that with this exceeds the longest frame.
-std::uint32_t frame_overhead(const DeviceFacts& facts) {
+std::uint32_t frame_overhead(const PortFacts& facts) {
   const bool told = facts.most_mtu != 0 && facts.most_mtu != UINT16_MAX && facts.most_frame_octets > facts.most_mtu;
   return told ? facts.most_frame_octets - facts.most_mtu : kFrameOverhead;
 }
 
-tl::unexpected<Error> refused(const DeviceFacts& facts, int error, const std::string& what) {
+tl::unexpected<Error> refused(const PortFacts& facts, int error, const std::string& what) {
   return data_error(fmt::format("{} ({}): {}: {}", facts.name, facts.driver, what, rte_strerror(-error)));
 }
 
 /// VLAN tags stay on, and frames are not merged: doorslam looks at what was on the wire. Checksums are verified by the
 /// card where it can; what it does not call good is verified again.
-std::uint64_t wanted_offloads(const DeviceFacts& facts, const DeviceOptions& options) {
+std::uint64_t wanted_offloads(const PortFacts& facts, const DeviceOptions& options) {
   std::uint64_t wanted = 0;
   if (facts.scatters) wanted |= RTE_ETH_RX_OFFLOAD_SCATTER;
   if (facts.stamps_time && options.stamp_time) wanted |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
@@ -50,12 +50,12 @@ rte_eth_rxconf options_of_queues(std::uint16_t port, std::uint16_t queues) {
 
 }  // namespace
 
-Result<DeviceFacts> facts_of(std::uint16_t port) {
+Result<PortFacts> facts_of(std::uint16_t port) {
   rte_eth_dev_info info{};
   if (const int failed = rte_eth_dev_info_get(port, &info); failed != 0) {
     return data_error(fmt::format("port {}: the driver tells nothing of the device: {}", port, rte_strerror(-failed)));
   }
-  DeviceFacts facts;
+  PortFacts facts;
   facts.port = port;
   std::array<char, RTE_ETH_NAME_MAX_LEN> name{};
   if (rte_eth_dev_get_name_by_port(port, name.data()) == 0) facts.name = name.data();
@@ -78,7 +78,7 @@ Result<DeviceFacts> facts_of(std::uint16_t port) {
   return facts;
 }
 
-std::uint16_t fitting_descriptors(const DeviceFacts& facts, std::uint16_t wanted) {
+std::uint16_t fitting_descriptors(const PortFacts& facts, std::uint16_t wanted) {
   const unsigned step = std::max<unsigned>(facts.descriptors_multiple_of, 1);
   const unsigned most = facts.most_descriptors / step * step;
   const unsigned least = (facts.least_descriptors + step - 1) / step * step;
@@ -86,7 +86,7 @@ std::uint16_t fitting_descriptors(const DeviceFacts& facts, std::uint16_t wanted
   return static_cast<std::uint16_t>(std::clamp(rounded, least, std::max(least, most)));
 }
 
-std::uint32_t fitting_mtu(const DeviceFacts& facts, std::uint32_t frame_octets) {
+std::uint32_t fitting_mtu(const PortFacts& facts, std::uint32_t frame_octets) {
   std::uint32_t mtu = frame_octets - kFrameOverhead;
   if (facts.most_mtu != 0) mtu = std::min<std::uint32_t>(mtu, facts.most_mtu);
   if (facts.most_frame_octets != 0) mtu = std::min(mtu, facts.most_frame_octets - frame_overhead(facts));
@@ -100,7 +100,7 @@ DeviceCounters with_losses_kept(DeviceCounters now, const DeviceCounters& before
   return now;
 }
 
-Result<Device> Device::configure(const DeviceFacts& facts, const DeviceOptions& options,
+Result<Device> Device::configure(const PortFacts& facts, const DeviceOptions& options,
                                  std::span<rte_mempool* const> pools) {
   if (options.queues > facts.most_queues || pools.size() < options.queues) {
     return data_error(fmt::format("{} ({}): has {} receive queues, {} are wanted", facts.name, facts.driver,

@@ -15,7 +15,7 @@ struct rte_mempool;
 namespace doorslam::ethdev {
 
 /// What a port is and can do, as its driver says.
-struct DeviceFacts {
+struct PortFacts {
   std::uint16_t port = 0;   ///< DPDK's number of it
   std::string name;         ///< PCI address, or name of the virtual device
   std::string driver;       ///< net_ixgbe, mlx5_pci, net_pcap, ...
@@ -68,14 +68,14 @@ struct DeviceCounters {
 DeviceCounters with_losses_kept(DeviceCounters now, const DeviceCounters& before);
 
 /// Errors (data): the driver does not answer.
-Result<DeviceFacts> facts_of(std::uint16_t port);
+Result<PortFacts> facts_of(std::uint16_t port);
 
 /// The number of descriptors nearest to `wanted` that the device can have.
-std::uint16_t fitting_descriptors(const DeviceFacts& facts, std::uint16_t wanted);
+std::uint16_t fitting_descriptors(const PortFacts& facts, std::uint16_t wanted);
 
 /// The largest MTU that the device accepts up to the one of frames of `frame_octets`, which count Ethernet header and
 /// FCS. A device that names only its longest frame may have a smaller MTU than it says.
-std::uint32_t fitting_mtu(const DeviceFacts& facts, std::uint32_t frame_octets);
+std::uint32_t fitting_mtu(const PortFacts& facts, std::uint32_t frame_octets);
 
 /// One port, set up to receive and never to send. Owned and used by the control thread; the queues are polled by others
 /// between start() and stop().
@@ -83,7 +83,7 @@ class Device {
  public:
   /// Configures the port; `pools` names the buffers of each queue, and outlives the device.
   /// Errors (data): what the driver refused, and the option at fault.
-  static Result<Device> configure(const DeviceFacts& facts, const DeviceOptions& options,
+  static Result<Device> configure(const PortFacts& facts, const DeviceOptions& options,
                                   std::span<rte_mempool* const> pools);
 
   Device(Device&& other) noexcept;
@@ -109,18 +109,18 @@ class Device {
   DeviceCounters counters() const;
   /// Whether counters() has the losses: not where the driver cannot tell them.
   bool tells_losses() const noexcept { return tells_losses_; }
-  const DeviceFacts& facts() const noexcept { return facts_; }
+  const PortFacts& facts() const noexcept { return facts_; }
   const DeviceOptions& options() const noexcept { return options_; }
   /// What was asked for and not granted, one sentence each.
   const std::vector<std::string>& remarks() const noexcept { return remarks_; }
 
  private:
-  Device(const DeviceFacts& facts, const DeviceOptions& options) : facts_(facts), options_(options) {}
+  Device(const PortFacts& facts, const DeviceOptions& options) : facts_(facts), options_(options) {}
   Result<void> set_up(std::span<rte_mempool* const> pools);
   void find_losses();
   void be_promiscuous();
 
-  DeviceFacts facts_;
+  PortFacts facts_;
   DeviceOptions options_;
   std::vector<std::string> remarks_;
   std::unique_ptr<PacketSocketLosses> socket_losses_;  ///< of net_af_packet, else null

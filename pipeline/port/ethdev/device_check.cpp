@@ -7,7 +7,7 @@ namespace doorslam::ethdev {
 
 namespace {
 
-DeviceRemark spreading(const DeviceFacts& facts, const DeviceWishes& wishes) {
+DeviceRemark spreading(const PortFacts& facts, const DeviceWishes& wishes) {
   if (wishes.workers == 1) {
     return {false, fmt::format("{} receive queues; one worker polls one", facts.most_queues), ""};
   }
@@ -24,7 +24,7 @@ DeviceRemark spreading(const DeviceFacts& facts, const DeviceWishes& wishes) {
   return {false, fmt::format("RSS over {} of {} receive queues", wishes.workers, facts.most_queues), ""};
 }
 
-DeviceRemark descriptors(const DeviceFacts& facts, const DeviceWishes& wishes) {
+DeviceRemark descriptors(const PortFacts& facts, const DeviceWishes& wishes) {
   const std::uint16_t fitting = fitting_descriptors(facts, wishes.descriptors);
   const std::string limits = fmt::format("{} to {}, a multiple of {}", facts.least_descriptors, facts.most_descriptors,
                                          facts.descriptors_multiple_of);
@@ -33,7 +33,7 @@ DeviceRemark descriptors(const DeviceFacts& facts, const DeviceWishes& wishes) {
           fmt::format("--set run.descriptors={}", fitting)};
 }
 
-DeviceRemark frames(const DeviceFacts& facts, const DeviceWishes& wishes) {
+DeviceRemark frames(const PortFacts& facts, const DeviceWishes& wishes) {
   if (facts.most_frame_octets == 0 || facts.most_frame_octets >= wishes.frame_octets) {
     return {false, fmt::format("takes frames of {} octets", wishes.frame_octets), ""};
   }
@@ -46,7 +46,7 @@ DeviceRemark frames(const DeviceFacts& facts, const DeviceWishes& wishes) {
 
 std::uint64_t tcp_hash_functions() noexcept { return RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP; }
 
-std::vector<DeviceRemark> remarks_on(const DeviceFacts& facts, const DeviceWishes& wishes) {
+std::vector<DeviceRemark> remarks_on(const PortFacts& facts, const DeviceWishes& wishes) {
   return {
       spreading(facts, wishes),
       descriptors(facts, wishes),

@@ -22,10 +22,10 @@ struct DeviceRemark {
   std::string advice;  ///< what mends it; empty unless wanting
 };
 
-/// Bits that DeviceFacts::hash_functions must have for connections of TCP over IPv4 and IPv6 to be spread.
+/// Bits that PortFacts::hash_functions must have for connections of TCP over IPv4 and IPv6 to be spread.
 std::uint64_t tcp_hash_functions() noexcept;
 
 /// Queues and RSS, descriptors, longest frame, time stamps: what the device can do against what is wanted. Pure.
-std::vector<DeviceRemark> remarks_on(const DeviceFacts& facts, const DeviceWishes& wishes);
+std::vector<DeviceRemark> remarks_on(const PortFacts& facts, const DeviceWishes& wishes);
 
 }  // namespace doorslam::ethdev

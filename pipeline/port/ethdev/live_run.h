@@ -22,7 +22,7 @@
 namespace doorslam::ethdev {
 
 /// What a port's buffers must suffice for, with so many receive queues.
-PoolNeeds pool_needs(const LiveOptions& options, const DeviceFacts& facts, std::size_t queues, bool steered);
+PoolNeeds pool_needs(const LiveOptions& options, const PortFacts& facts, std::size_t queues, bool steered);
 
 /// What has happened since the last look, one sentence each.
 using News = std::vector<std::string>;

@@ -61,7 +61,7 @@ port::TickClock::Ticks ticks_of(std::uint16_t port) {
 std::size_t memory_estimate(const LiveOptions& options) {
   std::size_t octets = std::size_t{64} << 20U;
   for (const auto& group : options.groups) {
-    DeviceFacts unknown;
+    PortFacts unknown;
     unknown.most_descriptors = UINT16_MAX;
     octets +=
         group.size() * plan_pool(pool_needs(options, unknown, options.workers, options.workers > 1)).octets * 5 / 4;
@@ -77,7 +77,7 @@ std::size_t passing_ring(const LiveOptions& options, std::size_t rings) {
 
 }  // namespace
 
-PoolNeeds pool_needs(const LiveOptions& options, const DeviceFacts& facts, std::size_t queues, bool steered) {
+PoolNeeds pool_needs(const LiveOptions& options, const PortFacts& facts, std::size_t queues, bool steered) {
   return {.queues = queues,
           .descriptors = fitting_descriptors(facts, options.descriptors),
           .pollers = steered ? 1 : options.workers,

@@ -36,7 +36,7 @@ std::string whole_pci_address(std::string address) {
 
 void BufferPool::Freer::operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
 
-Result<BufferPool> BufferPool::make(const DeviceFacts& facts, const PoolPlan& plan, std::size_t data_octets) {
+Result<BufferPool> BufferPool::make(const PortFacts& facts, const PoolPlan& plan, std::size_t data_octets) {
   if (data_octets + RTE_PKTMBUF_HEADROOM > UINT16_MAX) {
     return usage_error(fmt::format("{}: buffers for frames of {} octets cannot be had; lower run.frame_octets to {}",
                                    facts.name, data_octets,
@@ -78,7 +78,7 @@ Result<std::vector<LivePort>> open_ports(Eal& eal, const std::vector<std::vector
   return ports;
 }
 
-std::size_t buffer_octets(const DeviceFacts& facts, std::uint32_t frame_octets) {
+std::size_t buffer_octets(const PortFacts& facts, std::uint32_t frame_octets) {
   if (facts.scatters) return kOrdinaryBuffer;
   const std::size_t longest =
       facts.most_frame_octets == 0 ? frame_octets : std::min(frame_octets, facts.most_frame_octets);

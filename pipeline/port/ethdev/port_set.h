@@ -24,7 +24,7 @@ std::string whole_pci_address(std::string address);
 class BufferPool {
  public:
   /// Errors (data): no memory for so many.
-  static Result<BufferPool> make(const DeviceFacts& facts, const PoolPlan& plan, std::size_t data_octets);
+  static Result<BufferPool> make(const PortFacts& facts, const PoolPlan& plan, std::size_t data_octets);
 
   rte_mempool* get() const noexcept { return pool_.get(); }
   std::uint64_t buffers() const noexcept { return buffers_; }
@@ -40,7 +40,7 @@ class BufferPool {
 
 /// One port of a run: facts first, then its buffers and queues. The device goes before its buffers.
 struct LivePort {
-  DeviceFacts facts;
+  PortFacts facts;
   unsigned group = 0;
   bool is_file = false;  ///< replays capture files: it waits for its reader, and has their times
   Stamps stamps = Stamps::none;
@@ -54,7 +54,7 @@ Result<std::vector<LivePort>> open_ports(Eal& eal, const std::vector<std::vector
 
 /// Octets of data in each buffer of a port, for frames of at most `frame_octets`: long frames span several buffers
 /// where the device can do that, else a buffer takes one whole.
-std::size_t buffer_octets(const DeviceFacts& facts, std::uint32_t frame_octets);
+std::size_t buffer_octets(const PortFacts& facts, std::uint32_t frame_octets);
 
 /// Where the times of a started port's packets come from.
 Stamps stamps_of(const LivePort& port);

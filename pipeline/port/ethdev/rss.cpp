@@ -25,7 +25,7 @@ constexpr std::uint64_t kWanted = kTcpOverIpv4 | kTcpOverIpv6 | RTE_ETH_RSS_IPV4
 constexpr std::size_t kUsualKeyOctets = 40;
 constexpr unsigned kProbes = 256;
 
-tl::unexpected<Error> not_spread(const DeviceFacts& facts, const std::string& what) {
+tl::unexpected<Error> not_spread(const PortFacts& facts, const std::string& what) {
   return data_error(fmt::format("{} ({}): {}", facts.name, facts.driver, what));
 }
 
@@ -66,7 +66,7 @@ bool both_directions_meet(std::span<const std::uint8_t> key, Redirection& table,
 
 /// Some drivers take key and functions when they are configured, some afterwards only. Whether either worked, reading
 /// them back tells.
-void offer_key(const DeviceFacts& facts) {
+void offer_key(const PortFacts& facts) {
   std::vector<std::uint8_t> key =
       SymmetricHash::key(facts.hash_key_octets == 0 ? kUsualKeyOctets : facts.hash_key_octets);
   rte_eth_rss_conf conf{};
@@ -76,7 +76,7 @@ void offer_key(const DeviceFacts& facts) {
   static_cast<void>(rte_eth_dev_rss_hash_update(facts.port, &conf));
 }
 
-Result<std::vector<std::uint8_t>> key_in_use(const DeviceFacts& facts) {
+Result<std::vector<std::uint8_t>> key_in_use(const PortFacts& facts) {
   std::vector<std::uint8_t> key(std::max<std::size_t>(facts.hash_key_octets, kUsualKeyOctets));
   rte_eth_rss_conf conf{};
   conf.rss_key = key.data();
@@ -92,16 +92,16 @@ Result<std::vector<std::uint8_t>> key_in_use(const DeviceFacts& facts) {
 
 }  // namespace
 
-std::string lacks_for_spreading(const DeviceFacts& facts) {
+std::string lacks_for_spreading(const PortFacts& facts) {
   if ((facts.hash_functions & kTcpOverIpv4) == 0 || (facts.hash_functions & kTcpOverIpv6) == 0) {
     return "its hash does not know TCP over IPv4 and IPv6";
   }
   return facts.redirection_entries == 0 ? "it has no redirection table" : "";
 }
 
-std::uint64_t hash_functions_wanted(const DeviceFacts& facts) { return kWanted & facts.hash_functions; }
+std::uint64_t hash_functions_wanted(const PortFacts& facts) { return kWanted & facts.hash_functions; }
 
-Result<void> spread_evenly(const DeviceFacts& facts, std::uint16_t queues) {
+Result<void> spread_evenly(const PortFacts& facts, std::uint16_t queues) {
   const std::uint16_t entries = facts.redirection_entries;
   if (!std::has_single_bit(entries))
     return not_spread(facts, fmt::format("its redirection table has {} entries", entries));

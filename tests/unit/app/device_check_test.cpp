@@ -7,8 +7,8 @@
 namespace doorslam::ethdev {
 namespace {
 
-DeviceFacts good_card() {
-  DeviceFacts facts;
+PortFacts good_card() {
+  PortFacts facts;
   facts.most_queues = 64;
   facts.least_descriptors = 64;
   facts.most_descriptors = 4096;
@@ -22,7 +22,7 @@ DeviceFacts good_card() {
 constexpr DeviceWishes kWishes{.workers = 4, .descriptors = 1024, .frame_octets = 9018};
 
 /// What is wanting, one advice a line.
-std::string wanting(const DeviceFacts& facts, const DeviceWishes& wishes = kWishes) {
+std::string wanting(const PortFacts& facts, const DeviceWishes& wishes = kWishes) {
   std::string advice;
   for (const DeviceRemark& remark : remarks_on(facts, wishes)) {
     EXPECT_EQ(remark.wanting, !remark.advice.empty()) << remark.text;
@@ -34,11 +34,11 @@ std::string wanting(const DeviceFacts& facts, const DeviceWishes& wishes = kWish
 TEST(DeviceCheck, AGoodCardWantsNothing) { EXPECT_EQ(wanting(good_card()), ""); }
 
 TEST(DeviceCheck, TellsWhenPacketsMustBeSteered) {
-  DeviceFacts few = good_card();
+  PortFacts few = good_card();
   few.most_queues = 2;
   EXPECT_EQ(wanting(few), "--set workers=2, or a card with more queues\n");
   EXPECT_EQ(wanting(few, {.workers = 1}), "") << "one worker needs no spreading";
-  DeviceFacts no_ipv6 = good_card();
+  PortFacts no_ipv6 = good_card();
   no_ipv6.hash_functions &= ~(tcp_hash_functions() & (tcp_hash_functions() - 1));
   EXPECT_EQ(wanting(no_ipv6), "--set workers=1, or a card with RSS\n") << "both IP versions must be spread";
 }
@@ -49,7 +49,7 @@ TEST(DeviceCheck, TellsTheDescriptorsThatFit) {
 }
 
 TEST(DeviceCheck, TellsFramesThatAreTooLong) {
-  DeviceFacts small = good_card();
+  PortFacts small = good_card();
   small.most_frame_octets = 1518;
   EXPECT_EQ(wanting(small), "--set run.frame_octets=1518 where the link has no longer ones\n");
 }
