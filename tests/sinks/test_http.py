@@ -5,8 +5,10 @@ import http.server
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -278,6 +280,32 @@ class ElasticOverTls(SinkTest):
                 self.assertEqual(len(elastic.documents), 40 if trusted else 0, words)
                 self.assertIn(reason, words)
                 server.close()
+
+    def test_with_a_ca_the_systems_authorities_are_not_trusted(self):
+        make_certificates(self.folder)
+        # The folder that Debian's curl trusts beside the file that it is given.
+        os.makedirs(self.path("authorities"))
+        shutil.copy(self.path("ca.pem"), self.path("authorities/ca-certificates.crt"))
+        shown = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", self.path("other-ca.pem")], text=True,
+                               capture_output=True, check=True)
+        shutil.copy(self.path("other-ca.pem"), self.path(f"authorities/{shown.stdout.strip()}.0"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.path("stranger.pem"), self.path("stranger.key"))
+        for pinned in (False, True):
+            elastic = Elastic()
+            server = HttpServer(elastic.answer, context)
+            self.addCleanup(server.close)
+            sink = {"name": f"es{pinned}", "type": "elasticsearch", "url": f"https://localhost:{server.port}",
+                    **({"ca": "ca.pem"} if pinned else {})}
+            command = self.command(self.capture(20), [sink], drain=2 if pinned else 120)
+            unshare = ["unshare", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
+            script = 'mount --bind "$0" /etc/ssl/certs || exit 77; exec "$@"'
+            done = subprocess.run([*unshare, "sh", "-c", script, self.path("authorities"), *command], text=True,
+                                  capture_output=True, timeout=PATIENCE_S, check=False)
+            if done.returncode == 77 or "unshare failed" in done.stderr:
+                self.skipTest("no mounts can be made here")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(len(elastic.documents), 0 if pinned else 40, done.stderr)
 
 
 class Splunk:

@@ -36,7 +36,11 @@ struct ListCloser {
 
 void set_tls(CURL* handle, const TlsOptions& tls) {
   curl_easy_setopt(handle, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-  if (!tls.ca.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, tls.ca.c_str());
+  if (!tls.ca.empty()) {
+    curl_easy_setopt(handle, CURLOPT_CAINFO, tls.ca.c_str());
+    // Or the system's folder of authorities, which is built into curl, would be trusted as well.
+    curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+  }
   if (!tls.certificate.empty()) curl_easy_setopt(handle, CURLOPT_SSLCERT, tls.certificate.c_str());
   if (!tls.key.empty()) curl_easy_setopt(handle, CURLOPT_SSLKEY, tls.key.c_str());
 }
