@@ -2,7 +2,7 @@
 //
 // Prints the brokers' addresses as the first line, then "KEY\tEVENT_ID\tVALUE" for each message of the topics. Commands
 // on standard input: "down N" and "up N" (broker), "fail N" (the next N produce requests end with NOT_ENOUGH_REPLICAS),
-// "quit".
+// "large N" (they end with MSG_SIZE_TOO_LARGE), "quit".
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -96,9 +96,9 @@ int main(int argc, char** argv) {
     words >> command >> number;
     if (command == "down") rd_kafka_mock_broker_set_down(cluster, number);
     if (command == "up") rd_kafka_mock_broker_set_up(cluster, number);
-    for (int i = 0; command == "fail" && i < number; ++i) {
-      rd_kafka_mock_push_request_errors(cluster, kProduce, 1, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
-    }
+    if (command != "fail" && command != "large") continue;
+    const auto error = command == "fail" ? RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS : RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    for (int i = 0; i < number; ++i) rd_kafka_mock_push_request_errors(cluster, kProduce, 1, error);
   }
   consumer.request_stop();
   consumer.join();

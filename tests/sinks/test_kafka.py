@@ -97,6 +97,21 @@ class Kafka(SinkTest):
         self.assertEqual(process.returncode, 0, words)
         self.check_arrived(capture)
 
+    def test_batch_that_a_broker_finds_too_large_is_sent_in_parts_and_none_of_it_is_refused(self):
+        capture = self.capture(300)
+        self.cluster.tell("large 3")
+        code, words = self.run_doorslam(capture, [self.sink()])
+        self.assertEqual((code, words), (0, ""))
+        self.check_arrived(capture)
+        self.assertEqual(len(self.cluster.messages), 600, "what had arrived was sent again")
+
+    def test_message_that_is_too_large_by_itself_is_refused(self):
+        self.cluster.tell("large 1000")
+        code, words = self.run_doorslam(self.capture(3), [self.sink()])
+        self.assertEqual(code, 0)
+        self.assertIn("sink kafka: 6 records were refused for good", words)
+        self.assertNotIn("behind", words)
+
     def test_cluster_that_is_away_gets_all_with_the_next_run(self):
         capture = self.capture(50)
         away = self.sink(brokers=["127.0.0.1:1"], timeout_seconds="500ms")

@@ -70,8 +70,8 @@ class ElasticReceiver final : public Receiver {
   }
 
   Delivery deliver(std::span<const Message> messages, const std::stop_token& stop) override {
-    return send_by_halves(messages,
-                          [&](auto part, auto fates, Delivery& delivery) { return send(part, fates, delivery, stop); });
+    return size_.send(messages,
+                      [&](auto part, auto fates, Delivery& delivery) { return send(part, fates, delivery, stop); });
   }
 
  private:
@@ -86,7 +86,7 @@ class ElasticReceiver final : public Receiver {
     const auto answer = client_->post(
         "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason", headers_, body_, stop);
     if (!answer) {
-      note_failure(delivery, answer.error().message);
+      note_silence(delivery, *client_, answer.error());
       return true;
     }
     const bool refused = answer->status / 100 == 4;
@@ -130,6 +130,7 @@ class ElasticReceiver final : public Receiver {
   std::unique_ptr<HttpClient> client_;
   std::string alerts_;  ///< index of alerts
   std::string flows_;   ///< index of flow records
+  RequestSize size_;
   std::vector<std::string> headers_;
   std::string body_;
 };

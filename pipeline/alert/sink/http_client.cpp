@@ -118,6 +118,9 @@ Result<HttpAnswer> HttpClient::post(const std::string& path, const std::vector<s
     curl_easy_setopt(handle, CURLOPT_PASSWORD, password_.c_str());
   }
   const CURLcode code = curl_easy_perform(handle);
+  curl_off_t uploaded = 0;
+  curl_easy_getinfo(handle, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+  took_too_long_ = code == CURLE_OPERATION_TIMEDOUT && uploaded > 0;
   if (code != CURLE_OK) {
     const std::string reason = words[0] == '\0' ? curl_easy_strerror(code) : words.data();
     return data_error(fmt::format("{}: {}", options_.url, printable(reason, 200)));

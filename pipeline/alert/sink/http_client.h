@@ -41,6 +41,8 @@ class HttpClient {
   /// `path` is appended to the URL. Errors (data): there is no answer.
   Result<HttpAnswer> post(const std::string& path, const std::vector<std::string>& headers, std::string_view body,
                           const std::stop_token& stop);
+  /// The latest post() had a connection, and sent, but had no answer within the time-out.
+  bool took_too_long() const noexcept { return took_too_long_; }
   const std::string& token() const noexcept { return token_; }
   const HttpOptions& options() const noexcept { return options_; }
 
@@ -53,6 +55,7 @@ class HttpClient {
   HttpOptions options_;
   std::string token_;
   std::string password_;
+  bool took_too_long_ = false;
   std::unique_ptr<void, Closer> handle_;  ///< CURL
 };
 

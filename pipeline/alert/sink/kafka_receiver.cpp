@@ -7,6 +7,7 @@
 #include <array>
 #include <mutex>
 
+#include "pipeline/alert/sink/halves.h"
 #include "pipeline/alert/sink/secret.h"
 #include "pipeline/base/printable.h"
 #include "pipeline/base/text.h"
@@ -24,9 +25,11 @@ using Conf = std::unique_ptr<rd_kafka_conf_t, ConfDeleter>;
 /// open messages ends with its producer, so that no report comes late.
 struct Flight {
   std::vector<Fate> fates;
-  std::size_t open = 0;  ///< messages without a report
+  std::size_t sent = 0;  ///< messages
+  std::size_t open = 0;  ///< of these: without a report
   std::string trouble;
   std::string refusal;
+  std::string doubt;  ///< a broker's reason to refuse a batch, which may be that of one message in it
 };
 
 /// librdkafka's latest word on brokers; its threads write it.
@@ -50,8 +53,13 @@ void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
       break;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-      fate = Fate::refused;
-      if (flight.refusal.empty()) flight.refusal = rd_kafka_err2str(message->err);
+      // Said of a batch as a whole: all its messages have this report.
+      if (flight.sent == 1) {
+        fate = Fate::refused;
+        flight.refusal = rd_kafka_err2str(message->err);
+      } else {
+        flight.doubt = rd_kafka_err2str(message->err);
+      }
       break;
     default:
       if (flight.trouble.empty()) flight.trouble = rd_kafka_err2str(message->err);
@@ -161,25 +169,37 @@ class KafkaReceiver final : public Receiver {
   }
 
   Delivery deliver(std::span<const Message> messages, const std::stop_token& stop) override {
-    if (!producer_) {
-      if (auto made = make_producer(); !made) return Delivery::all(messages.size(), Fate::again, made.error().message);
-    }
-    Flight& flight = shared_.flight;
-    flight = {std::vector<Fate>(messages.size(), Fate::again), 0, {}, {}};
-    for (std::size_t i = 0; i < messages.size() && produce(messages[i], i); ++i) {
-    }
-    await_reports(stop);
-    Delivery delivery;
-    delivery.fates = flight.fates;
-    delivery.refusal = flight.refusal;
-    const bool all = std::find(flight.fates.begin(), flight.fates.end(), Fate::again) == flight.fates.end();
-    if (!all) delivery.trouble = trouble();
-    // The idempotent producer cannot go on after a gap in its sequence.
-    if (!all) producer_.reset();
-    return delivery;
+    return send_by_halves(messages,
+                          [&](auto part, auto fates, Delivery& delivery) { return send(part, fates, delivery, stop); });
   }
 
  private:
+  /// Sends what of the part has not arrived yet. False: a broker refused a batch of several messages.
+  bool send(std::span<const Message> part, std::span<Fate> fates, Delivery& delivery, const std::stop_token& stop) {
+    if (!producer_) {
+      if (auto made = make_producer(); !made) {
+        delivery.trouble = made.error().message;
+        return true;
+      }
+    }
+    Flight& flight = shared_.flight;
+    flight = Flight();
+    flight.fates.assign(fates.begin(), fates.end());
+    flight.sent = static_cast<std::size_t>(std::count(fates.begin(), fates.end(), Fate::again));
+    for (std::size_t i = 0; i < part.size() && (fates[i] != Fate::again || produce(part[i], i)); ++i) {
+    }
+    await_reports(stop);
+    std::copy(flight.fates.begin(), flight.fates.end(), fates.begin());
+    if (delivery.refusal.empty()) delivery.refusal = flight.refusal;
+    const bool all = std::find(fates.begin(), fates.end(), Fate::again) == fates.end();
+    if (all) return true;
+    // The idempotent producer cannot go on after a gap in its sequence.
+    producer_.reset();
+    if (flight.trouble.empty() && flight.open == 0 && !flight.doubt.empty()) return false;
+    delivery.trouble = trouble();
+    return true;
+  }
+
   Result<void> make_producer() {
     std::array<char, 512> words{};
     Conf copy(rd_kafka_conf_dup(conf_.get()));

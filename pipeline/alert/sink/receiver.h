@@ -36,6 +36,7 @@ struct Delivery {
   std::string refusal;               ///< one line: why the first of the refused was
   std::string remark;                ///< one line: what a person should mend although the messages go their way
   std::optional<milliseconds> wait;  ///< how long the receiver asked to be left alone
+  bool took_too_long = false;        ///< the trouble: it had the messages and did not answer in time
   /// A stream broke: all records from this one on are to be read from the store and sent again.
   std::optional<Sequence> resend_from;
 
