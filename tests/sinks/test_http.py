@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Elasticsearch's _bulk and Splunk's event collector: a receiver on loopback that answers as it is told."""
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -19,9 +20,12 @@ from harness import PATIENCE_S, SinkTest, make_certificates, reset, wait_until  
 
 
 class HttpServer:
-    """`answer(path, headers, body)` gives (status, headers, body), or None: the connection is cut without an answer."""
+    """`answer(path, headers, body)` gives (status, headers, body), or None: the connection is cut without an answer.
 
-    def __init__(self, answer, context=None):
+    It is asked for one request after the other, unless `at_once`.
+    """
+
+    def __init__(self, answer, context=None, at_once=False):
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -29,7 +33,7 @@ class HttpServer:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                with outer.lock:
+                with contextlib.nullcontext() if at_once else outer.lock:
                     outer.requests.append((self.path, dict(self.headers)))
                     reply = answer(self.path, self.headers, body)
                 if reply is None:
@@ -281,6 +285,7 @@ class ElasticOverTls(SinkTest):
                 self.assertIn(reason, words)
                 server.close()
 
+
     def test_with_a_ca_the_systems_authorities_are_not_trusted(self):
         make_certificates(self.folder)
         # The folder that Debian's curl trusts beside the file that it is given.
@@ -408,6 +413,16 @@ class SplunkTest(SinkTest):
         self.check_arrived(capture, splunk.events)
         self.assertIn("Invalid data channel", words)
 
+    def test_an_answer_that_is_not_the_collectors_is_no_receipt(self):
+        for page in (b"<html>Please log in</html>", b"", b'{"text":"Success"}', b'{"text":"Server is busy","code":9}'):
+            with self.subTest(page=page):
+                splunk = Splunk(acknowledges=False)
+                answer, strange = splunk.answer, [page]
+                splunk.answer = lambda *request: (200, {}, strange.pop()) if strange else answer(*request)
+                capture, words = self.deliver(splunk, name=f"hec{len(page)}")
+                self.check_arrived(capture, splunk.events)
+                self.assertIn("an answer that is none of the event collector", words)
+
     def test_other_formats_are_quoted(self):
         splunk = Splunk(acknowledges=False)
         self.deliver(splunk, format="cef")
@@ -431,6 +446,74 @@ class ClickHouseTest(SinkTest):
         sink = {"name": "ch", "type": "clickhouse", "url": f"http://127.0.0.1:{server.port}"}
         self.assertEqual(self.run_doorslam(capture, [sink]), (0, ""))
         self.assertEqual(rows, list(self.expected(capture)))
+
+
+    def test_an_answer_with_words_is_no_receipt(self):
+        pages = [b"<html>Please log in</html>", b"Code: 241, e.displayText() = DB::Exception: Memory limit exceeded"]
+        rows = []
+
+        def answer(_path, _headers, body):
+            if pages:
+                return 200, {}, pages.pop()
+            rows.extend(json.loads(line)["id"] for line in body.splitlines())
+            return 200, {}, b""
+
+        server = HttpServer(answer)
+        self.addCleanup(server.close)
+        capture = self.capture(20)
+        sink = {"name": "ch", "type": "clickhouse", "url": f"http://127.0.0.1:{server.port}",
+                "retry_first_seconds": "10ms"}
+        code, words = self.run_doorslam(capture, [sink])
+        self.assertEqual(code, 0)
+        self.assertEqual(rows, list(self.expected(capture)))
+        self.assertIn("Please log in", words)
+        self.assertIn("Memory limit exceeded", words)
+
+    def test_waits_until_inserts_are_written_where_the_server_collects_them(self):
+        for old_words in (b"Code: 115, e.displayText() = DB::Exception: Unknown setting wait_for_async_insert",
+                          b"Code: 115. DB::Exception: Setting wait_for_async_insert is neither a builtin setting nor "
+                          b"started with the prefix 'SQL_' registered for user-defined settings. (UNKNOWN_SETTING)", None):
+            with self.subTest(old_words=old_words):
+                waited = []
+
+                def answer(path, _headers, _body, waited=waited, old_words=old_words):
+                    waited.append("&wait_for_async_insert=1" in path)
+                    return (500, {}, old_words) if waited[-1] and old_words else (200, {}, b"")
+
+                server = HttpServer(answer)
+                self.addCleanup(server.close)
+                sink = {"name": f"ch{len(old_words or '')}", "type": "clickhouse", "batch": 20,
+                        "url": f"http://127.0.0.1:{server.port}"}
+                self.assertEqual(self.run_doorslam(self.capture(20), [sink]), (0, ""))
+                self.assertTrue(waited[0])
+                self.assertEqual(set(waited[1:]), {old_words is None})
+
+
+class SlowReceivers(SinkTest):
+    def test_a_batch_that_takes_too_long_becomes_smaller(self):
+        # Answers in time for 50 records at most: whole batches would be sent, and taken, for ever.
+        elastic, sizes, over = Elastic(), [], threading.Event()
+
+        def slow(path, headers, body):
+            sizes.append(body.count(b"\n") // 2)
+            if sizes[-1] > 50:
+                over.wait(PATIENCE_S)  # the client is gone by then
+                return None
+            return elastic.answer(path, headers, body)
+
+        server = HttpServer(slow, at_once=True)
+        self.addCleanup(server.close)
+        self.addCleanup(over.set)
+        capture = self.capture(150)
+        sink = {"name": "es", "type": "elasticsearch", "url": "http://127.0.0.1:1", "timeout_seconds": "1s",
+                "retry_first_seconds": "10ms", "retry_most_seconds": "100ms"}
+        self.assertEqual(self.run_doorslam(capture, [sink], drain=0)[0], 0)  # the first batch is to have them all
+        code, words = self.run_doorslam(capture, [dict(sink, url=f"http://127.0.0.1:{server.port}")])
+        self.assertEqual(code, 0)
+        self.assertIn("timed out", words)
+        self.assertEqual(elastic.documents, self.expected(capture))
+        self.assertEqual(sizes[:3], [300, 150, 75])
+        self.assertLessEqual(max(sizes[3:]), 50)
 
 
 class SilentReceivers(SinkTest):

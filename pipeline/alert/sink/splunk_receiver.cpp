@@ -21,7 +21,8 @@ namespace {
 using nlohmann::json;
 
 /// Splunk's own codes: https://docs.splunk.com/Documentation/Splunk/latest/Data/TroubleshootHTTPEventCollector
-constexpr int kInvalidData = 6;
+constexpr std::int64_t kSuccess = 0;
+constexpr std::int64_t kInvalidData = 6;
 constexpr long kServerError = 500;
 
 /// A random UUID (RFC 4122, version 4): the channel on which Splunk counts acknowledgements.
@@ -32,6 +33,12 @@ std::string channel_name() {
   const std::uint64_t b = (word() & ~(3ULL << 62)) | (2ULL << 62);
   return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, a >> 16 & 0xFFFF, a & 0xFFFF, b >> 48,
                      b & 0xFFFFFFFFFFFF);
+}
+
+/// Nothing: `answer` is no object, or has no such number.
+std::optional<std::int64_t> number_in(const json& answer, const char* name) {
+  if (!answer.is_object() || !answer.contains(name) || !answer[name].is_number_integer()) return std::nullopt;
+  return answer[name].get<std::int64_t>();
 }
 
 std::string this_host() {
@@ -51,8 +58,8 @@ class SplunkReceiver final : public Receiver {
   }
 
   Delivery deliver(std::span<const Message> messages, const std::stop_token& stop) override {
-    return send_by_halves(messages,
-                          [&](auto part, auto fates, Delivery& delivery) { return send(part, fates, delivery, stop); });
+    return size_.send(messages,
+                      [&](auto part, auto fates, Delivery& delivery) { return send(part, fates, delivery, stop); });
   }
 
  private:
@@ -100,14 +107,14 @@ class SplunkReceiver final : public Receiver {
     for (const Message& message : part) append_event(message);
     const auto answer = client_->post("/services/collector/event", headers_, body_, stop);
     if (!answer) {
-      note_failure(delivery, answer.error().message);
+      note_silence(delivery, *client_, answer.error());
       return true;
     }
     const json words = json::parse(answer->body, nullptr, false);
-    const bool understood = words.is_object();
+    const std::optional<std::int64_t> code = number_in(words, "code");
     constexpr long kBadRequest = 400;
     constexpr long kTooLarge = 413;
-    const bool invalid = answer->status == kBadRequest && understood && words.value("code", 0) == kInvalidData;
+    const bool invalid = answer->status == kBadRequest && code == kInvalidData;
     if (invalid || answer->status == kTooLarge) {
       delivery.refusal = describe(*client_, *answer);
       return false;
@@ -116,9 +123,14 @@ class SplunkReceiver final : public Receiver {
       note_failure(delivery, describe(*client_, *answer), answer->retry_after);
       return true;
     }
-    if (understood && words.contains("ackId") && words["ackId"].is_number_integer()) {
-      unconfirmed_ = {part.front().record->sequence, part.back().record->sequence, part.size(),
-                      words["ackId"].get<std::int64_t>(), Clock::now() + ack_timeout_};
+    if (code != kSuccess) {
+      note_failure(delivery, fmt::format("{}: an answer that is none of the event collector: {}",
+                                         client_->options().url, printable(answer->body, 200)));
+      return true;
+    }
+    if (const auto number = number_in(words, "ackId")) {
+      unconfirmed_ = {part.front().record->sequence, part.back().record->sequence, part.size(), *number,
+                      Clock::now() + ack_timeout_};
     }
     return true;
   }
@@ -158,6 +170,7 @@ class SplunkReceiver final : public Receiver {
   }
 
   std::unique_ptr<HttpClient> client_;
+  RequestSize size_;
   milliseconds ack_timeout_;
   std::optional<Unconfirmed> unconfirmed_;
   std::string channel_;
