@@ -26,6 +26,7 @@ constexpr auto kNewsMayWait = 200ms;
 }  // namespace
 
 Result<std::unique_ptr<AlertStore>> AlertStore::open(const StoreOptions& options, Notice notice) {
+  RecordWriter::make_file(options.path);
   auto lock = StoreLock::take(options.path);
   if (!lock) return tl::unexpected(lock.error());
   auto writer = RecordWriter::open(options.path, options.most_octets);

@@ -33,8 +33,9 @@ enum class Sql : std::size_t {
 };
 
 constexpr std::array<std::string_view, 12> kSql = {
-    "INSERT OR IGNORE INTO record(seq, kind, time, severity, cause, server, port, id, body) "
-    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    // An alert that is there already is passed over; a number that is there is an error, or its record would be lost.
+    "INSERT INTO record(seq, kind, time, severity, cause, server, port, id, body) "
+    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) WHERE kind = 1 DO NOTHING",
     "INSERT INTO cursor(sink, seq) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET seq = max(seq, ?2)",
     "DELETE FROM resend WHERE sink = ? AND seq = ?",
     "INSERT INTO cursor(sink, seq, lost) VALUES(?1, 0, ?2) ON CONFLICT DO UPDATE SET lost = lost + ?2",
@@ -60,16 +61,16 @@ constexpr std::uint64_t kTrimShare = 64;
 /// So much is trimmed in a transaction at most, and as much again as it adds.
 constexpr std::uint64_t kTrimAtOnceOctets = std::uint64_t{16} << 20;
 
-/// Alerts are not for everybody's eyes; SQLite would make the file with the usual rights, and its log with the file's.
-void make_private(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (descriptor >= 0) ::close(descriptor);  // what is wrong, SQLite says
-}
-
 }  // namespace
 
+void RecordWriter::make_file(const std::filesystem::path& path) {
+  // Alerts are not for everybody's eyes; SQLite would give it the usual rights, and its log those of the file.
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (descriptor >= 0) ::close(descriptor);
+}
+
 Result<RecordWriter> RecordWriter::open(const std::filesystem::path& path, std::uint64_t most_octets) {
-  make_private(path);
+  make_file(path);
   auto database = Database::open(path, Access::create);
   if (!database) return tl::unexpected(database.error());
   RecordWriter writer(std::move(*database), most_octets);
@@ -98,10 +99,14 @@ Result<void> RecordWriter::prepare() {
     if (!statement) return tl::unexpected(statement.error());
     statements_.push_back(std::move(*statement));
   }
-  const auto latest = database_.number("SELECT max(ifnull((SELECT max(seq) FROM record), 0), through) FROM trimmed");
-  if (!latest) return tl::unexpected(latest.error());
-  next_ = *latest + 1;
+  const auto last = latest();
+  if (!last) return tl::unexpected(last.error());
+  next_ = *last + 1;
   return {};
+}
+
+Result<Sequence> RecordWriter::latest() {
+  return database_.number("SELECT max(ifnull((SELECT max(seq) FROM record), 0), through) FROM trimmed");
 }
 
 Result<Written> RecordWriter::write(std::span<const Record> records, const SinkNews& news,
@@ -111,7 +116,8 @@ Result<Written> RecordWriter::write(std::span<const Record> records, const SinkN
   if (!written) {
     for (Statement& statement : statements_) statement.reset();
     database_.roll_back();
-    next_ = next_before;
+    // Where another program wrote, the next attempt goes on after its records.
+    next_ = std::max(next_before, latest().value_or(0) + 1);
   }
   return written;
 }

@@ -44,6 +44,8 @@ struct SinkNews {
 /// nothing. Not thread-safe.
 class RecordWriter {
  public:
+  /// Makes an empty file for it where there is none. What is wrong, open() says.
+  static void make_file(const std::filesystem::path& path);
   /// `most_octets` bounds the database; beyond it the oldest records go. Errors (data): no store can be had there.
   static Result<RecordWriter> open(const std::filesystem::path& path, std::uint64_t most_octets);
 
@@ -64,6 +66,7 @@ class RecordWriter {
       : database_(std::move(database)), most_octets_(most_octets) {}
 
   Result<void> prepare();
+  Result<Sequence> latest();
   Result<Written> write_inside(std::span<const Record> records, const SinkNews& news,
                                const std::map<std::string, CursorState>& cursors);
   Result<void> insert(std::span<const Record> records, Written& out);

@@ -31,6 +31,8 @@ std::string advice_for(int code) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return "; it is damaged or something else than a store: move it away, or name another file";
+    case SQLITE_CONSTRAINT:
+      return "; another program writes to it: give each a store of its own";
     case SQLITE_BUSY:
       return "; another program holds it";
     default:

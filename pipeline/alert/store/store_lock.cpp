@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
 
 #include "pipeline/base/printable.h"
 
@@ -24,10 +25,17 @@ std::string holder(int descriptor) {
   return "process " + printable({text.data(), static_cast<std::size_t>(length - 1)});
 }
 
+/// Two paths to one store, as by a symbolic link, must come to one lock. SQLite follows links as well.
+std::string lock_path(const std::filesystem::path& store) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::weakly_canonical(store, error);
+  return (error ? store : whole).string() + ".lock";
+}
+
 }  // namespace
 
 Result<StoreLock> StoreLock::take(const std::filesystem::path& store) {
-  const std::string path = store.string() + ".lock";
+  const std::string path = lock_path(store);
   StoreLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (lock.descriptor_ < 0) {
     return data_error(fmt::format("{}: {}; name a store (store.path) in a folder that exists and that you may write to",

@@ -11,7 +11,8 @@ namespace doorslam::store {
 /// and with the process however it ends.
 class StoreLock {
  public:
-  /// Errors (data): another process holds the store (which one), or the lock file cannot be made.
+  /// Of a file that exists: where a link to nothing will lead is not looked at. Errors (data): another process holds
+  /// the store (which one), or the lock file cannot be made.
   static Result<StoreLock> take(const std::filesystem::path& store);
 
   StoreLock(StoreLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

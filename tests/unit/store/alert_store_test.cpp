@@ -114,6 +114,45 @@ TEST_F(AlertStoreTest, BelongsToOneProcess) {
       << second.error().message;
 }
 
+TEST_F(AlertStoreTest, BelongsToOneProcessByWhateverPath) {
+  // The second link leads to a file that is not there yet.
+  std::filesystem::create_directory(folder_ / "elsewhere");
+  for (const char* name : {"alerts.db", "later.db"}) {
+    std::filesystem::create_symlink(folder_ / name, folder_ / "elsewhere" / name);
+    StoreOptions by_link;
+    by_link.path = folder_ / "elsewhere" / name;
+    StoreOptions by_name;
+    by_name.path = folder_ / name;
+    const auto quiet = [](NoticeLevel, const std::string&) {};
+    const auto store = AlertStore::open(by_link, quiet);
+    ASSERT_TRUE(store.has_value()) << store.error().message;
+    EXPECT_FALSE(AlertStore::open(by_name, quiet).has_value()) << name;
+  }
+}
+
+TEST_F(AlertStoreTest, LosesNothingWhereAnotherProgramTookANumber) {
+  auto store = open();
+  ASSERT_TRUE(store->append(sample_record(1), 10s));
+  ASSERT_TRUE(store->flush(Clock::now() + 60s));
+  {
+    auto other = Database::open(path(), Access::write);
+    ASSERT_TRUE(
+        other
+            ->execute("INSERT INTO record SELECT seq + 1, kind, time, severity, cause, server, port, 'f' || id, "
+                      "body FROM record")
+            .has_value());
+  }
+  for (int i = 2; i < 10; ++i) ASSERT_TRUE(store->append(sample_record(i), 10s));
+  ASSERT_TRUE(store->flush(Clock::now() + 60s));
+  EXPECT_EQ(store->counters().duplicates, 0U) << "what was not stored counts as there already";
+  EXPECT_EQ(store->counters().stored, 9U);
+  EXPECT_EQ(store->counters().through, 10);
+  store.reset();
+  EXPECT_EQ(numbers_in_store(), (std::vector<int>{1, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  ASSERT_FALSE(notices().empty());
+  EXPECT_NE(notices().front().find("another program writes to it"), std::string::npos) << notices().front();
+}
+
 TEST_F(AlertStoreTest, RefusesWhatIsNoStore) {
   const auto message = [this] {
     StoreOptions options;
