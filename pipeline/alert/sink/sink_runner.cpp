@@ -36,7 +36,8 @@ SinkRunner::SinkRunner(RunnerOptions options, std::unique_ptr<Receiver> receiver
       store_(store),
       notice_(std::move(notice)),
       formatter_(format::Formatter::make(options_.format)),
-      backoff_(options_.backoff, std::random_device()()) {
+      backoff_(options_.backoff, std::random_device()()),
+      resend_backoff_(options_.backoff, std::random_device()()) {
   counters_.name = options_.name;
 }
 
@@ -116,7 +117,7 @@ void SinkRunner::work(const std::stop_token& stop) {
 
 void SinkRunner::step(const std::stop_token& stop) {
   caught_up_ = false;
-  const bool look_for_resends = resends_left_ || Clock::now() >= next_look_for_resends_;
+  const bool look_for_resends = Clock::now() >= next_look_for_resends_;
   if (look_for_resends && store_.news_written() >= resend_news_ && !resend(stop)) return;
   if (doubt_is_old() && !settle(stop)) return;
   auto current = take_ahead();
@@ -138,7 +139,7 @@ void SinkRunner::step(const std::stop_token& stop) {
   if (batch.records.size() >= options_.batch.records || batch.octets >= options_.batch.octets) {
     next = std::async(std::launch::async, [this, through] { return prepare(through); });
   }
-  const bool sent = batch.records.empty() || send(*current, Purpose::in_turn, stop);
+  const bool sent = batch.records.empty() || send(*current, stop);
   if (next.valid()) {
     if (auto ahead = next.get()) ahead_.emplace(std::move(*ahead));
   }
@@ -171,7 +172,8 @@ Result<SinkRunner::Prepared> SinkRunner::prepare(Sequence after) {
 void SinkRunner::rest(const std::stop_token& stop) {
   if (receiver_->in_doubt() && Clock::now() - last_sent_ >= kQuiet && !settle(stop)) return;
   constexpr auto kLook = 100ms;
-  store_.wait_beyond(position_, Clock::now() + (finishing() ? milliseconds(1) : kLook), stop);
+  const bool put_off = resends_left_ && Clock::now() < next_look_for_resends_;
+  store_.wait_beyond(position_, Clock::now() + (finishing() && !put_off ? milliseconds(1) : kLook), stop);
 }
 
 bool SinkRunner::doubt_is_old() const {
@@ -196,9 +198,9 @@ bool SinkRunner::settle(const std::stop_token& stop) {
 }
 
 /// True: the batch has been handed over, or refused for good.
-bool SinkRunner::send(const Prepared& prepared, Purpose purpose, const std::stop_token& stop) {
+bool SinkRunner::send(const Prepared& prepared, const std::stop_token& stop) {
   std::vector<Message> pending = prepared.messages;
-  if (purpose == Purpose::in_turn) {
+  {
     const Sequence through = prepared.batch.through;
     const std::lock_guard lock(mutex_);
     if (waiting_.empty() || waiting_.back().through < through) waiting_.push_back({through, Clock::now()});
@@ -211,7 +213,7 @@ bool SinkRunner::send(const Prepared& prepared, Purpose purpose, const std::stop
     if (pending.size() < before) backoff_.reset();
     if (delivery.resend_from) position_ = std::min(position_, *delivery.resend_from - 1);
     if (pending.empty() && !delivery.resend_from) break;
-    if (!pending.empty() && purpose == Purpose::in_turn) confirm_before(pending.front(), delivery);
+    if (!pending.empty()) confirm_before(pending.front(), delivery);
     if (stop.stop_requested()) return false;
     const milliseconds wait = std::max(backoff_.next(), delivery.wait.value_or(0ms));
     note_trouble(delivery.trouble, wait);
@@ -219,16 +221,20 @@ bool SinkRunner::send(const Prepared& prepared, Purpose purpose, const std::stop
     if (delivery.resend_from) return false;
   }
   if (!pending.empty()) return false;
-  if (prepared.unwritable > 0) {
-    note_refusal(prepared.unwritable, "it cannot be written in this format");
-    const std::lock_guard lock(mutex_);
-    counters_.refused += prepared.unwritable;
-  }
+  count_unwritable(prepared);
   note_recovery();
   return true;
 }
 
-/// One batch of them, so that current records need not wait for all. False: it could not be done now.
+void SinkRunner::count_unwritable(const Prepared& prepared) {
+  if (prepared.unwritable == 0) return;
+  note_refusal(prepared.unwritable, "it cannot be written in this format");
+  const std::lock_guard lock(mutex_);
+  counters_.refused += prepared.unwritable;
+}
+
+/// One attempt with one batch of them: current records wait neither for all nor for what the receiver does not take.
+/// False: what was sent before is in doubt and comes first.
 bool SinkRunner::resend(const std::stop_token& stop) {
   auto batch = reader_->read_resends(options_.name, options_.batch);
   resends_left_ = batch && !batch->records.empty();
@@ -240,16 +246,41 @@ bool SinkRunner::resend(const std::stop_token& stop) {
   // With nothing else in doubt, a stream that breaks now takes only these records, which stay asked for.
   if (!settle(stop)) return false;
   const Sequence position = position_;
-  const bool sent = send(prepared, Purpose::once_more, stop) && settle(stop);
+  const std::vector<Sequence> done = try_once_more(prepared, stop);
   position_ = position;
-  if (!sent) return false;
-  std::vector<Sequence> done;
-  for (const store::Record& record : prepared.batch.records) done.push_back(record.sequence);
+  if (done.empty()) return true;
   // They leave the table with the store's next commit.
   resend_news_ = store_.confirm_resent(options_.name, done);
   const std::lock_guard lock(mutex_);
   counters_.resent += done.size();
   return true;
+}
+
+/// Those of the batch that have arrived, or never will.
+std::vector<Sequence> SinkRunner::try_once_more(const Prepared& prepared, const std::stop_token& stop) {
+  std::vector<Message> pending = prepared.messages;
+  if (!pending.empty()) {
+    const Delivery delivery = receiver_->deliver(pending, stop);
+    last_sent_ = Clock::now();
+    const std::size_t before = pending.size();
+    take_stock(delivery, pending);
+    note_resend_trouble(pending.empty() && !delivery.resend_from ? std::string() : delivery.trouble);
+    // A stream that breaks takes all of them.
+    const bool broke = delivery.resend_from || (pending.size() < before && !settle(stop));
+    if (broke || !pending.empty()) {
+      next_look_for_resends_ = Clock::now() + std::max(resend_backoff_.next(), delivery.wait.value_or(0ms));
+    } else {
+      resend_backoff_.reset();
+    }
+    if (broke) return {};
+  }
+  count_unwritable(prepared);
+  std::vector<Sequence> done;
+  for (const store::Record& record : prepared.batch.records) {
+    const auto same = [&](const Message& message) { return message.record == &record; };
+    if (std::none_of(pending.begin(), pending.end(), same)) done.push_back(record.sequence);
+  }
+  return done;
 }
 
 SinkRunner::Prepared SinkRunner::format(store::Batch batch, Sequence after) {
@@ -318,6 +349,17 @@ void SinkRunner::note_trouble(const std::string& trouble, milliseconds wait) {
   }
   const std::lock_guard lock(mutex_);
   counters_.trouble = trouble;
+}
+
+/// Current records go on meanwhile, so it is no trouble of the sink.
+void SinkRunner::note_resend_trouble(const std::string& trouble) {
+  const auto now = Clock::now();
+  if (!trouble.empty() && (trouble != resend_trouble_ || now - resend_trouble_told_ >= kTellAgain)) {
+    resend_trouble_told_ = now;
+    notice_(NoticeLevel::warning,
+            fmt::format("sink {}: records that are to be sent once more wait: {}", options_.name, trouble));
+  }
+  resend_trouble_ = trouble;
 }
 
 void SinkRunner::note_refusal(std::uint64_t records, const std::string& reason) {

@@ -51,7 +51,7 @@ struct SinkCounters {
 /// what the receiver did not take is sent again after a pause, before anything else is. Only when all of a batch has
 /// arrived, or was refused for good, is the place in the store moved. A stream that cannot tell what has arrived holds
 /// records in doubt; the place stays before them. Records that a person wants once more take turns with the others,
-/// batch by batch. thread-safe.
+/// attempt by attempt: what a receiver does not take of them holds up nothing else. thread-safe.
 class SinkRunner {
  public:
   SinkRunner(RunnerOptions options, std::unique_ptr<Receiver> receiver, store::AlertStore& store, Notice notice);
@@ -74,9 +74,6 @@ class SinkRunner {
   const std::string& name() const noexcept { return options_.name; }
 
  private:
-  /// Records in turn move the sink's place; records that are sent once more may lie ahead of it and say nothing of it.
-  enum class Purpose : std::uint8_t { in_turn, once_more };
-
   /// A batch that was handed over and has not surely arrived.
   struct Waiting {
     Sequence through = 0;
@@ -98,8 +95,10 @@ class SinkRunner {
   Result<Prepared> take_ahead();
   Result<Prepared> prepare(Sequence after);
   Prepared format(store::Batch batch, Sequence after);
-  bool send(const Prepared& prepared, Purpose purpose, const std::stop_token& stop);
+  bool send(const Prepared& prepared, const std::stop_token& stop);
   bool resend(const std::stop_token& stop);
+  std::vector<Sequence> try_once_more(const Prepared& prepared, const std::stop_token& stop);
+  void count_unwritable(const Prepared& prepared);
   void rest(const std::stop_token& stop);
   bool settle(const std::stop_token& stop);
   bool doubt_is_old() const;
@@ -107,6 +106,7 @@ class SinkRunner {
   void confirm_before(const Message& first_open, const Delivery& delivery);
   void confirm(Sequence through);
   void note_trouble(const std::string& trouble, milliseconds wait);
+  void note_resend_trouble(const std::string& trouble);
   void note_refusal(std::uint64_t records, const std::string& reason);
   void note_remark(const std::string& remark);
   void note_recovery();
@@ -126,7 +126,10 @@ class SinkRunner {
   std::optional<Prepared> ahead_;  ///< the next batch, read while the receiver took the one before
   bool caught_up_ = false;         ///< the store held nothing beyond position_, and nothing was to be sent once more
   Clock::time_point last_sent_;
+  Backoff resend_backoff_;
   Clock::time_point next_look_for_resends_;
+  std::string resend_trouble_;  ///< as it was told
+  Clock::time_point resend_trouble_told_;
   bool resends_left_ = false;      ///< there were some at the last look
   std::uint64_t resend_news_ = 0;  ///< until this is on the disk, what was sent once more would be read again
   Clock::time_point trouble_since_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "tests/support/temporary_folder.h"
@@ -29,6 +30,23 @@ class Taker final : public Receiver {
   std::function<void(std::span<const Message>)> taken_;
 };
 
+/// Takes what the test says, and refuses what it says.
+class Chooser final : public Receiver {
+ public:
+  explicit Chooser(std::function<Fate(const store::Record&)> choose) : choose_(std::move(choose)) {}
+
+  Delivery deliver(std::span<const Message> messages, const std::stop_token& /*stop*/) override {
+    Delivery delivery;
+    for (const Message& message : messages) delivery.fates.push_back(choose_(*message.record));
+    const auto again = std::count(delivery.fates.begin(), delivery.fates.end(), Fate::again);
+    if (again > 0) delivery.trouble = "not now";
+    return delivery;
+  }
+
+ private:
+  std::function<Fate(const store::Record&)> choose_;
+};
+
 class SinkRunnerTest : public testing::Test {
  protected:
   SinkRunnerTest() {
@@ -47,6 +65,18 @@ class SinkRunnerTest : public testing::Test {
     options.batch.records = batch;
     return std::make_unique<SinkRunner>(options, std::make_unique<Taker>(std::move(taken)), *store_,
                                         [](NoticeLevel, const std::string&) {});
+  }
+  std::unique_ptr<SinkRunner> runner(std::function<Fate(const store::Record&)> choose) {
+    RunnerOptions options;
+    options.name = "siem";
+    options.backoff = {1ms, 10ms};
+    return std::make_unique<SinkRunner>(options, std::make_unique<Chooser>(std::move(choose)), *store_,
+                                        [](NoticeLevel, const std::string&) {});
+  }
+  void ask_for(const std::vector<Sequence>& sequences) {
+    ASSERT_TRUE(store::ask_to_resend(path(), "siem", sequences).has_value());
+    const std::uint64_t number = store_->confirm_resent("siem", {});
+    ASSERT_TRUE(holds_in_time([&] { return store_->news_written() >= number; }));
   }
   static bool holds_in_time(const auto& condition) {
     const auto deadline = Clock::now() + kGenerous;
@@ -92,6 +122,32 @@ TEST_F(SinkRunnerTest, CurrentRecordsDoNotWaitForAllThatIsSentOnceMore) {
   EXPECT_TRUE(sink->join(Clock::now() + kGenerous));
   EXPECT_GE(resent, kOld);
   EXPECT_EQ(sink->counters().resent, static_cast<std::uint64_t>(kOld));
+}
+
+TEST_F(SinkRunnerTest, WhatIsNotTakenOnceMoreHoldsUpNothingElse) {
+  for (int i = 0; i < 4; ++i) put(i);
+  ASSERT_TRUE(store_->enlist("siem", {}).has_value());
+  store_->confirm("siem", 4);
+  ask_for({1, 2, 3});
+  std::atomic<bool> mended = false;
+  std::atomic<int> arrived = 0;
+  const auto sink = runner([&](const store::Record& record) {
+    if (record.sequence == 2 && !mended) return Fate::again;
+    ++arrived;
+    return Fate::delivered;
+  });
+  ASSERT_TRUE(sink->start().has_value());
+  ASSERT_TRUE(holds_in_time([&] { return arrived == 2; })) << "those that were taken are not sent again";
+  for (int i = 4; i < 10; ++i) put(i);
+  ASSERT_TRUE(holds_in_time([&] { return arrived == 8; }));
+  ASSERT_TRUE(holds_in_time([&] { return sink->counters().behind == 0; }));
+  EXPECT_EQ(sink->counters().resent, 2U);
+  EXPECT_EQ(sink->counters().trouble, "") << "current records are in none";
+  mended = true;
+  sink->finish();
+  EXPECT_TRUE(sink->join(Clock::now() + kGenerous));
+  EXPECT_EQ(sink->counters().resent, 3U);
+  EXPECT_EQ(arrived, 9);
 }
 
 TEST_F(SinkRunnerTest, WaitingIsCountedFromTheOldestBatchThatHasNotArrived) {
