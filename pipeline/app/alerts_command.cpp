@@ -83,10 +83,12 @@ Result<int> list_sinks(StoreReader& reader) {
   if (!cursors) return tl::unexpected(cursors.error());
   const auto latest = reader.latest();
   if (!latest) return tl::unexpected(latest.error());
-  print(fmt::format("{:<24}{:>14}{:>14}{:>14}{:>14}\n", "sink", "sent up to", "behind", "lost", "to resend"));
+  constexpr auto kLine = "{:<24}{:>14}{:>14}{:>14}{:>14}{:>14}\n";
+  print(fmt::format(kLine, "sink", "sent up to", "behind", "lost", "refused", "to resend"));
   for (const store::CursorLine& cursor : *cursors) {
-    print(fmt::format("{:<24}{:>14}{:>14}{:>14}{:>14}\n", printable(cursor.sink), cursor.through,
-                      std::max<store::Sequence>(*latest - cursor.through, 0), cursor.lost, cursor.to_resend));
+    print(fmt::format(kLine, printable(cursor.sink), cursor.through,
+                      std::max<store::Sequence>(*latest - cursor.through, 0), cursor.lost, cursor.refused,
+                      cursor.to_resend));
   }
   return 0;
 }

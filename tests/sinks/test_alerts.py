@@ -70,7 +70,7 @@ class Alerts(SinkTest):
     def test_tells_how_far_the_sinks_are(self):
         server = SyslogServer()
         self.fill(sinks=[self.sink(server)])
-        self.assertRegex(self.alerts("--sinks")[1], r"\nsiem +600 +0 +0 +0\n")
+        self.assertRegex(self.alerts("--sinks")[1], r"\nsiem +600 +0 +0 +0 +0\n")
 
     def test_sends_once_more_where_no_doorslam_runs(self):
         server = SyslogServer()
@@ -82,7 +82,7 @@ class Alerts(SinkTest):
         self.assertIn("88 sent", out)
         wanted = [body for body in expected.values() if json.loads(body)["destination"]["ip"].startswith("10.0.1.")]
         self.assertEqual(server.bodies(), wanted)
-        self.assertRegex(self.alerts("--sinks")[1], r"\nsiem +600 +0 +0 +0\n")
+        self.assertRegex(self.alerts("--sinks")[1], r"\nsiem +600 +0 +0 +0 +0\n")
 
     def test_what_was_never_sent_is_not_passed_over_by_sending_something_once_more(self):
         server = SyslogServer()

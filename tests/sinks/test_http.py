@@ -16,7 +16,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import PATIENCE_S, SinkTest, make_certificates, reset, wait_until  # noqa: E402
+from harness import DOORSLAM, PATIENCE_S, SinkTest, make_certificates, reset, wait_until  # noqa: E402
 
 
 class HttpServer:
@@ -158,6 +158,9 @@ class ElasticTest(SinkTest):
         self.assertIn("refused for good", words)
         self.assertIn("failed to parse field", words)
         self.assertIn("sink es: 1 records were refused for good", words)
+        told = subprocess.run([DOORSLAM, "alerts", "--store", self.path("alerts.db"), "--sinks"], text=True,
+                              capture_output=True, check=True)
+        self.assertRegex(told.stdout, r"\nes +200 +0 +0 +1 +0\n")
         expected = self.expected(capture)
         del expected[unloved]
         self.assertEqual(self.elastic.documents, expected)

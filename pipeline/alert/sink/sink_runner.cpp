@@ -47,9 +47,7 @@ Result<void> SinkRunner::start() {
   auto reader = store_.reader();
   if (!reader) return tl::unexpected(reader.error());
   reader_.emplace(std::move(*reader));
-  const auto position = store_.enlist(options_.name, options_.filter);
-  if (!position) return tl::unexpected(position.error());
-  position_ = confirmed_ = counters_.confirmed = *position;
+  position_ = confirmed_ = counters_.confirmed = store_.enlist(options_.name, options_.filter);
   thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
   return {};
 }
@@ -163,7 +161,11 @@ Result<SinkRunner::Prepared> SinkRunner::take_ahead() {
 
 /// Runs beside deliver(), but never beside anything else that reads or formats.
 Result<SinkRunner::Prepared> SinkRunner::prepare(Sequence after) {
+  store_.begin_read(options_.name);
   auto batch = reader_->read_after(after, options_.filter, options_.batch);
+  store_.end_read(options_.name, after,
+                  batch ? std::span<const store::Record>(batch->records) : std::span<const store::Record>(),
+                  batch ? batch->through : after);
   if (!batch) return tl::unexpected(batch.error());
   return format(std::move(*batch), after);
 }
@@ -363,6 +365,7 @@ void SinkRunner::note_resend_trouble(const std::string& trouble) {
 }
 
 void SinkRunner::note_refusal(std::uint64_t records, const std::string& reason) {
+  store_.note_refused(options_.name, records);
   refusals_untold_ += records;
   const auto now = Clock::now();
   if (now < tell_refusals_again_) return;

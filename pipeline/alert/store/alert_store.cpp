@@ -31,7 +31,9 @@ Result<std::unique_ptr<AlertStore>> AlertStore::open(const StoreOptions& options
   if (!lock) return tl::unexpected(lock.error());
   auto writer = RecordWriter::open(options.path, options.most_octets);
   if (!writer) return tl::unexpected(writer.error());
-  return std::unique_ptr<AlertStore>(new AlertStore(options, std::move(notice), std::move(*lock), std::move(*writer)));
+  std::unique_ptr<AlertStore> store(new AlertStore(options, std::move(notice), std::move(*lock), std::move(*writer)));
+  if (auto recalled = store->recall_sinks(); !recalled) return tl::unexpected(recalled.error());
+  return store;
 }
 
 AlertStore::AlertStore(StoreOptions options, Notice notice, StoreLock lock, RecordWriter writer)
@@ -44,6 +46,19 @@ AlertStore::AlertStore(StoreOptions options, Notice notice, StoreLock lock, Reco
 AlertStore::~AlertStore() {
   constexpr auto kLastChance = 5s;
   close(Clock::now() + kLastChance);
+}
+
+/// Those of earlier runs.
+Result<void> AlertStore::recall_sinks() {
+  auto reader = StoreReader::open(options_.path);
+  if (!reader) return tl::unexpected(reader.error());
+  const auto lines = reader->cursors();
+  if (!lines) return tl::unexpected(lines.error());
+  const std::lock_guard lock(mutex_);
+  for (const CursorLine& line : *lines) {
+    if (line.has_run) cursors_[line.sink] = {line.through, line.lost, {}};
+  }
+  return {};
 }
 
 bool AlertStore::has_room(RecordKind kind, std::size_t octets) const noexcept {
@@ -92,20 +107,44 @@ void AlertStore::close(Clock::time_point deadline) {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<Sequence> AlertStore::enlist(const std::string& sink, const Filter& filter) {
-  auto reader = StoreReader::open(options_.path);
-  if (!reader) return tl::unexpected(reader.error());
-  auto lines = reader->cursors();
-  if (!lines) return tl::unexpected(lines.error());
-  CursorState state;
-  state.filter = filter;
-  for (const CursorLine& line : *lines) {
-    if (line.sink != sink) continue;
-    state.through = line.through;
-    state.lost = line.lost;
+Sequence AlertStore::enlist(const std::string& sink, const Filter& filter) {
+  Sequence through = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    CursorState& state = cursors_[sink];
+    state.filter = filter;
+    through = state.through;
+    hands_[sink] = {.runs = true, .reading = false, .read = through, .trimmed = {}};
+    news_.confirmed.try_emplace(sink, through);  // it is known from now on
   }
+  wake_writer_.notify_one();
+  return through;
+}
+
+void AlertStore::begin_read(const std::string& sink) {
   const std::lock_guard lock(mutex_);
-  return cursors_.insert_or_assign(sink, std::move(state)).first->second.through;
+  hands_[sink].reading = true;
+}
+
+void AlertStore::end_read(const std::string& sink, Sequence after, std::span<const Record> found, Sequence through) {
+  std::uint64_t lost = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    Hand& hand = hands_[sink];
+    hand.reading = false;
+    hand.read = through;
+    // What was trimmed and is not in hand any more, as the sink has gone back, or came too late, is not read again.
+    const auto held = [&](Sequence sequence) {
+      const auto at = std::ranges::lower_bound(found, sequence, {}, &Record::sequence);
+      return at != found.end() && at->sequence == sequence;
+    };
+    const auto first = std::ranges::upper_bound(hand.trimmed, after);
+    const auto gone = std::remove_if(first, hand.trimmed.end(), [&](Sequence sequence) { return !held(sequence); });
+    lost = static_cast<std::uint64_t>(hand.trimmed.end() - gone);
+    hand.trimmed.erase(gone, hand.trimmed.end());
+    cursors_[sink].lost += lost;
+  }
+  if (lost > 0) tell_of_loss(sink, lost);
 }
 
 void AlertStore::confirm(const std::string& sink, Sequence through) {
@@ -115,6 +154,18 @@ void AlertStore::confirm(const std::string& sink, Sequence through) {
     noted = std::max(noted, through);
     CursorState& state = cursors_[sink];
     state.through = std::max(state.through, through);
+    std::vector<Sequence>& trimmed = hands_[sink].trimmed;
+    const auto open = std::ranges::upper_bound(trimmed, state.through);
+    if (open != trimmed.begin()) news_.arrived[sink] += static_cast<std::uint64_t>(open - trimmed.begin());
+    trimmed.erase(trimmed.begin(), open);
+  }
+  wake_writer_.notify_one();
+}
+
+void AlertStore::note_refused(const std::string& sink, std::uint64_t records) {
+  {
+    const std::lock_guard lock(mutex_);
+    news_.refused[sink] += records;
   }
   wake_writer_.notify_one();
 }
@@ -150,7 +201,8 @@ StoreCounters AlertStore::counters() const {
 std::uint64_t AlertStore::lost(const std::string& sink) const {
   const std::lock_guard lock(mutex_);
   const auto found = cursors_.find(sink);
-  return found == cursors_.end() ? 0 : found->second.lost;
+  const auto hand = hands_.find(sink);
+  return found == cursors_.end() || hand == hands_.end() || !hand->second.runs ? 0 : found->second.lost;
 }
 
 std::uint64_t AlertStore::resends_lost(const std::string& sink) const {
@@ -192,13 +244,14 @@ void AlertStore::write_until_done() {
       cursors = cursors_;
     }
     const auto written = writer_.write(batch_, batch_news_, cursors);
-    tell_of_overflow();
     if (written) {
       more_to_trim_ = written->more_to_trim;
       account(*written);
+      tell_of_overflow();
       if (const auto tidied = writer_.tidy(); !tidied) tell_of_failure(tidied.error());
       return;
     }
+    tell_of_overflow();
     tell_of_failure(written.error());
     std::unique_lock lock(mutex_);
     ++counters_.write_failures;
@@ -214,7 +267,29 @@ void AlertStore::write_until_done() {
   }
 }
 
+/// What was trimmed of records that no sink had sent: where it has them in hand, that is not known yet. By sink.
+std::map<std::string, std::uint64_t> AlertStore::count_lost(const Written& written) {
+  std::map<std::string, std::uint64_t> lost;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [sink, sequences] : written.unsent) {
+    CursorState& state = cursors_[sink];
+    Hand& hand = hands_[sink];
+    for (const Sequence sequence : sequences) {
+      if (sequence <= state.through) {
+        ++news_.arrived[sink];
+      } else if (hand.runs && (hand.reading || sequence <= hand.read)) {
+        hand.trimmed.push_back(sequence);
+      } else {
+        ++state.lost;
+        if (hand.runs) ++lost[sink];
+      }
+    }
+  }
+  return lost;
+}
+
 void AlertStore::account(const Written& written) {
+  const auto lost = count_lost(written);  // at once: from the commit on, sinks no longer find what was trimmed
   const auto octets = writer_.octets();
   std::size_t batch_octets = 0;
   for (const Record& record : batch_) batch_octets += record.body.size();
@@ -223,7 +298,8 @@ void AlertStore::account(const Written& written) {
             fmt::format("{}: written again; nothing that was queued is lost", options_.path.string()));
     last_failure_.clear();
   }
-  tell_of_trimming(written);
+  for (const auto& [sink, records] : lost) tell_of_loss(sink, records);
+  tell_of_lost_resends(written);
   {
     const std::lock_guard lock(mutex_);
     news_written_ = batch_news_number_;
@@ -235,19 +311,19 @@ void AlertStore::account(const Written& written) {
     counters_.trimmed += written.trimmed;
     counters_.through = written.through;
     if (octets) counters_.octets = *octets;
-    for (const auto& [sink, count] : written.lost) cursors_[sink].lost += count;
     for (const auto& [sink, count] : written.resends_lost) resends_lost_[sink] += count;
   }
   changed_.notify_all();
 }
 
-void AlertStore::tell_of_trimming(const Written& written) {
-  for (const auto& [sink, count] : written.lost) {
-    notice_(NoticeLevel::error,
-            fmt::format("{}: full: the {} oldest records were removed before sink {} had sent them; raise "
-                        "store.max_bytes, or see why the sink is behind",
-                        options_.path.string(), count, sink));
-  }
+void AlertStore::tell_of_loss(const std::string& sink, std::uint64_t records) {
+  notice_(NoticeLevel::error,
+          fmt::format("{}: full: the {} oldest records were removed before sink {} had sent them; raise "
+                      "store.max_bytes, or see why the sink is behind",
+                      options_.path.string(), records, sink));
+}
+
+void AlertStore::tell_of_lost_resends(const Written& written) {
   for (const auto& [sink, count] : written.resends_lost) {
     notice_(NoticeLevel::error,
             fmt::format("{}: full: {} records that sink {} was to send once more were removed before it had; raise "

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -68,10 +69,18 @@ class AlertStore {
   /// Stops the writer. What is not on the disk by `deadline` is counted as abandoned. Nothing may be offered any more.
   void close(Clock::time_point deadline);
 
-  /// A sink begins; its records are not trimmed without being counted. Returns the place to read from.
-  Result<Sequence> enlist(const std::string& sink, const Filter& filter);
+  /// A sink begins; its records are not trimmed without being counted, from now on also while it does not run: then
+  /// all alerts are, whatever its filter. Returns the place to read from.
+  Sequence enlist(const std::string& sink, const Filter& filter);
+  /// The sink is about to read the records after its place, and must say end_read() then. What it has in hand is not
+  /// lost when it is trimmed.
+  void begin_read(const std::string& sink);
+  /// It has read from `after` on, and found these; all up to `through` were looked at.
+  void end_read(const std::string& sink, Sequence after, std::span<const Record> found, Sequence through);
   /// All records up to `through` have arrived at the sink.
   void confirm(const std::string& sink, Sequence through);
+  /// So many records more will never be taken by the sink's receiver.
+  void note_refused(const std::string& sink, std::uint64_t records);
   /// Records that were to be sent once more have been. The number of this news, for news_written().
   std::uint64_t confirm_resent(const std::string& sink, const std::vector<Sequence>& sequences);
   /// Returns when there is a record after `after`, at `deadline`, or when `stop` is asked for.
@@ -81,20 +90,31 @@ class AlertStore {
   Result<StoreReader> reader() const { return StoreReader::open(options_.path); }
 
   StoreCounters counters() const;
-  /// Records that were trimmed before this sink had sent them, since the store was made.
+  /// Records that were trimmed before this sink, which runs, could read them, since the store was made.
   std::uint64_t lost(const std::string& sink) const;
   /// Records that were trimmed before this sink had sent them once more, since start.
   std::uint64_t resends_lost(const std::string& sink) const;
 
  private:
+  /// What a sink holds beside the store.
+  struct Hand {
+    bool runs = false;
+    bool reading = false;           ///< now; what it finds is not known yet
+    Sequence read = 0;              ///< up to here
+    std::vector<Sequence> trimmed;  ///< of what was read and is not confirmed, or is being read; in order
+  };
+
   AlertStore(StoreOptions options, Notice notice, StoreLock lock, RecordWriter writer);
+  Result<void> recall_sinks();
 
   void work();
   bool take_next();
   void write_until_done();
   void account(const Written& written);
   void tell_of_overflow();
-  void tell_of_trimming(const Written& written);
+  std::map<std::string, std::uint64_t> count_lost(const Written& written);
+  void tell_of_loss(const std::string& sink, std::uint64_t records);
+  void tell_of_lost_resends(const Written& written);
   void tell_of_failure(const Error& error);
   bool has_room(RecordKind kind, std::size_t octets) const noexcept;
 
@@ -122,6 +142,7 @@ class AlertStore {
   std::uint64_t news_number_ = 0;   ///< the latest given
   std::uint64_t news_written_ = 0;  ///< the latest on the disk
   std::map<std::string, CursorState> cursors_;
+  std::map<std::string, Hand> hands_;
   std::map<std::string, std::uint64_t> resends_lost_;
   StoreCounters counters_;
   bool beyond_patience_ = false;  ///< a wait for room was in vain, and nothing has been written since

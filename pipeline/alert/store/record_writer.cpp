@@ -20,6 +20,8 @@ namespace {
 enum class Sql : std::size_t {
   insert,
   confirm,
+  arrived,
+  refused,
   resent,
   lost,
   page_count,
@@ -32,11 +34,13 @@ enum class Sql : std::size_t {
   forget
 };
 
-constexpr std::array<std::string_view, 12> kSql = {
+constexpr std::array<std::string_view, 14> kSql = {
     // An alert that is there already is passed over; a number that is there is an error, or its record would be lost.
     "INSERT INTO record(seq, kind, time, severity, cause, server, port, id, body) "
     "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) WHERE kind = 1 DO NOTHING",
     "INSERT INTO cursor(sink, seq) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET seq = max(seq, ?2)",
+    "UPDATE cursor SET lost = lost - ?2 WHERE sink = ?1",
+    "INSERT INTO cursor(sink, seq, refused) VALUES(?1, 0, ?2) ON CONFLICT DO UPDATE SET refused = refused + ?2",
     "DELETE FROM resend WHERE sink = ? AND seq = ?",
     "INSERT INTO cursor(sink, seq, lost) VALUES(?1, 0, ?2) ON CONFLICT DO UPDATE SET lost = lost + ?2",
     "PRAGMA page_count",
@@ -60,6 +64,11 @@ constexpr std::chrono::milliseconds kPatienceWithReaders{50};
 constexpr std::uint64_t kTrimShare = 64;
 /// So much is trimmed in a transaction at most, and as much again as it adds.
 constexpr std::uint64_t kTrimAtOnceOctets = std::uint64_t{16} << 20;
+
+/// `statement` adds up records of a sink.
+Result<void> add(Statement& statement, const std::string& sink, std::uint64_t records) {
+  return statement.bind(1, std::string_view(sink)).bind(2, static_cast<std::int64_t>(records)).run();
+}
 
 }  // namespace
 
@@ -131,9 +140,9 @@ Result<Written> RecordWriter::write_inside(std::span<const Record> records, cons
   std::uint64_t most = kTrimAtOnceOctets;
   for (const Record& record : records) most += record.body.size();
   if (auto trimmed = trim(cursors, most, out); !trimmed) return tl::unexpected(trimmed.error());
-  for (const auto& [sink, count] : out.lost) {
-    Statement& lost = statements_[index_of(Sql::lost)].bind(1, std::string_view(sink));
-    if (auto run = lost.bind(2, static_cast<std::int64_t>(count)).run(); !run) return tl::unexpected(run.error());
+  for (const auto& [sink, sequences] : out.unsent) {
+    if (auto run = add(statements_[index_of(Sql::lost)], sink, sequences.size()); !run)
+      return tl::unexpected(run.error());
   }
   if (auto committed = database_.execute("COMMIT"); !committed) return tl::unexpected(committed.error());
   out.through = through();
@@ -167,6 +176,12 @@ Result<void> RecordWriter::note(const SinkNews& news) {
   for (const auto& [sink, through] : news.confirmed) {
     Statement& confirm = statements_[index_of(Sql::confirm)];
     if (auto run = confirm.bind(1, std::string_view(sink)).bind(2, through).run(); !run) return run;
+  }
+  for (const auto& [sink, records] : news.arrived) {
+    if (auto run = add(statements_[index_of(Sql::arrived)], sink, records); !run) return run;
+  }
+  for (const auto& [sink, records] : news.refused) {
+    if (auto run = add(statements_[index_of(Sql::refused)], sink, records); !run) return run;
   }
   for (const auto& [sink, sequence] : news.resent) {
     Statement& resent = statements_[index_of(Sql::resent)];
@@ -230,7 +245,7 @@ Result<void> RecordWriter::remove_through(Sequence cut, const std::map<std::stri
       bool anyone = false;
       for (const auto& [sink, state] : cursors) {
         if (record.sequence <= state.through || !state.filter.matches(record)) continue;
-        ++out.lost[sink];
+        out.unsent[sink].push_back(record.sequence);
         anyone = true;
       }
       if (anyone) ++lost_in_all;

@@ -17,7 +17,7 @@ namespace doorslam::store {
 /// A sink as the store knows it.
 struct CursorState {
   Sequence through = 0;    ///< all up to here have arrived
-  std::uint64_t lost = 0;  ///< trimmed before they had, since the store was made
+  std::uint64_t lost = 0;  ///< trimmed before it could read them, since the store was made
   Filter filter;           ///< what the sink would have sent
 };
 
@@ -26,7 +26,9 @@ struct Written {
   std::uint64_t stored = 0;
   std::uint64_t duplicates = 0;  ///< alerts whose event.id was there
   std::uint64_t trimmed = 0;
-  std::map<std::string, std::uint64_t> lost;          ///< by sink: trimmed records that it had not sent
+  /// By sink: trimmed records that had not arrived, in order. They count as lost in the database until news tells
+  /// otherwise.
+  std::map<std::string, std::vector<Sequence>> unsent;
   std::map<std::string, std::uint64_t> resends_lost;  ///< by sink: trimmed records that it was to send once more
   Sequence through = 0;                               ///< of the latest record
   bool more_to_trim = false;                          ///< the database is above its bound yet: to be written again soon
@@ -35,9 +37,11 @@ struct Written {
 /// What sinks report between two transactions.
 struct SinkNews {
   std::map<std::string, Sequence> confirmed;
+  std::map<std::string, std::uint64_t> arrived;  ///< records that were trimmed unsent, and have arrived all the same
+  std::map<std::string, std::uint64_t> refused;  ///< records that the receiver will never take
   std::vector<std::pair<std::string, Sequence>> resent;
 
-  bool empty() const noexcept { return confirmed.empty() && resent.empty(); }
+  bool empty() const noexcept { return confirmed.empty() && arrived.empty() && refused.empty() && resent.empty(); }
 };
 
 /// The one connection that writes. Each write() is one transaction: all of it is on the disk when it returns, or
@@ -49,9 +53,9 @@ class RecordWriter {
   /// `most_octets` bounds the database; beyond it the oldest records go. Errors (data): no store can be had there.
   static Result<RecordWriter> open(const std::filesystem::path& path, std::uint64_t most_octets);
 
-  /// `cursors` are the sinks that run now. Where much is above the bound, as when it was lowered, only a part of it is
-  /// trimmed with each call, so that the log stays short and records get their turn. Errors (data): nothing was
-  /// written; the same may be tried again.
+  /// `cursors` are the sinks that the store knows. Where much is above the bound, as when it was lowered, only a part
+  /// of it is trimmed with each call, so that the log stays short and records get their turn. Errors (data): nothing
+  /// was written; the same may be tried again.
   Result<Written> write(std::span<const Record> records, const SinkNews& news,
                         const std::map<std::string, CursorState>& cursors);
   /// Moves the log's pages into the database once it is long. Errors (data): the log is still whole.

@@ -24,7 +24,11 @@ CREATE TABLE record(
   id TEXT NOT NULL,
   body TEXT NOT NULL);
 CREATE UNIQUE INDEX alert_id ON record(id) WHERE kind = 1;
-CREATE TABLE cursor(sink TEXT PRIMARY KEY, seq INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE cursor(
+  sink TEXT PRIMARY KEY,
+  seq INTEGER NOT NULL,
+  lost INTEGER NOT NULL DEFAULT 0,
+  refused INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE resend(sink TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(sink, seq)) WITHOUT ROWID;
 CREATE TABLE trimmed(through INTEGER NOT NULL, records INTEGER NOT NULL, lost INTEGER NOT NULL);
 INSERT INTO trimmed VALUES(0, 0, 0);
@@ -32,6 +36,14 @@ INSERT INTO trimmed VALUES(0, 0, 0);
 
 Result<bool> is_empty(Database& database) {
   return database.number("SELECT count(*) FROM sqlite_schema").map([](std::int64_t tables) { return tables == 0; });
+}
+
+/// An earlier doorslam passes over what was added, so that the version stays.
+Result<void> add_later_columns(Database& database) {
+  const auto there = counts_refusals(database);
+  if (!there) return tl::unexpected(there.error());
+  if (*there) return {};
+  return database.execute("ALTER TABLE cursor ADD COLUMN refused INTEGER NOT NULL DEFAULT 0");
 }
 
 tl::unexpected<Error> refuse(Database& database, std::string_view why) {
@@ -53,10 +65,15 @@ Result<void> check_schema(Database& database) {
                                       *version, kVersion));
 }
 
+Result<bool> counts_refusals(Database& database) {
+  return database.number("SELECT count(*) FROM pragma_table_info('cursor') WHERE name = 'refused'")
+      .map([](std::int64_t columns) { return columns > 0; });
+}
+
 Result<void> make_schema(Database& database) {
   const auto empty = is_empty(database);
   if (!empty) return tl::unexpected(empty.error());
-  if (!*empty) return check_schema(database);
+  if (!*empty) return check_schema(database).and_then([&] { return add_later_columns(database); });
   const std::string marks =
       fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplicationId, kVersion);
   // The page size is fixed by the first table.

@@ -145,18 +145,21 @@ Result<std::vector<Record>> StoreReader::find(std::string_view id) {
 }
 
 Result<std::vector<CursorLine>> StoreReader::cursors() {
+  const auto refusals = counts_refusals(database_);
+  if (!refusals) return tl::unexpected(refusals.error());
   auto rows = database_.prepare(
-      "SELECT sink, max(seq), max(lost), max(waiting) FROM ("
-      "SELECT sink, seq, lost, 0 AS waiting FROM cursor UNION ALL "
-      "SELECT sink, 0, 0, count(*) FROM resend GROUP BY sink) GROUP BY sink ORDER BY sink");
+      fmt::format("SELECT sink, max(seq), max(lost), max(refused), max(waiting), max(has_run) FROM ("
+                  "SELECT sink, seq, lost, {} AS refused, 0 AS waiting, 1 AS has_run FROM cursor UNION ALL "
+                  "SELECT sink, 0, 0, 0, count(*), 0 FROM resend GROUP BY sink) GROUP BY sink ORDER BY sink",
+                  *refusals ? "refused" : "0"));
   if (!rows) return tl::unexpected(rows.error());
   std::vector<CursorLine> lines;
   while (true) {
     const auto row = rows->step();
     if (!row) return tl::unexpected(row.error());
     if (!*row) return lines;
-    lines.push_back({std::string(rows->text(0)), rows->number(1), static_cast<std::uint64_t>(rows->number(2)),
-                     static_cast<std::uint64_t>(rows->number(3))});
+    const auto count = [&](int column) { return static_cast<std::uint64_t>(rows->number(column)); };
+    lines.push_back({std::string(rows->text(0)), rows->number(1), count(2), count(3), count(4), rows->number(5) != 0});
   }
 }
 

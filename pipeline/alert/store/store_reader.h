@@ -29,8 +29,10 @@ struct Batch {
 struct CursorLine {
   std::string sink;
   Sequence through = 0;
-  std::uint64_t lost = 0;
+  std::uint64_t lost = 0;     ///< trimmed before they had surely arrived
+  std::uint64_t refused = 0;  ///< by the receiver, for good
   std::uint64_t to_resend = 0;
+  bool has_run = false;  ///< else somebody has only asked for records to be sent once more by it
 };
 
 /// Reads a store, beside its writer or without one. Not thread-safe: one per thread.

@@ -95,7 +95,7 @@ TEST_F(SinkRunnerTest, CurrentRecordsDoNotWaitForAllThatIsSentOnceMore) {
   constexpr int kOld = 500;
   for (int i = 0; i < kOld; ++i) ASSERT_TRUE(store_->append(sample_record(i), kGenerous));
   ASSERT_TRUE(store_->flush(Clock::now() + kGenerous));
-  ASSERT_TRUE(store_->enlist("siem", {}).has_value());
+  store_->enlist("siem", {});
   store_->confirm("siem", kOld);
   std::vector<Sequence> all;
   for (Sequence i = 1; i <= kOld; ++i) all.push_back(i);
@@ -126,7 +126,7 @@ TEST_F(SinkRunnerTest, CurrentRecordsDoNotWaitForAllThatIsSentOnceMore) {
 
 TEST_F(SinkRunnerTest, WhatIsNotTakenOnceMoreHoldsUpNothingElse) {
   for (int i = 0; i < 4; ++i) put(i);
-  ASSERT_TRUE(store_->enlist("siem", {}).has_value());
+  store_->enlist("siem", {});
   store_->confirm("siem", 4);
   ask_for({1, 2, 3});
   std::atomic<bool> mended = false;
@@ -148,6 +148,19 @@ TEST_F(SinkRunnerTest, WhatIsNotTakenOnceMoreHoldsUpNothingElse) {
   EXPECT_TRUE(sink->join(Clock::now() + kGenerous));
   EXPECT_EQ(sink->counters().resent, 3U);
   EXPECT_EQ(arrived, 9);
+}
+
+TEST_F(SinkRunnerTest, TheStoreRemembersWhatWasRefused) {
+  for (int i = 0; i < 4; ++i) put(i);
+  {
+    const auto sink =
+        runner([](const store::Record& record) { return record.sequence == 2 ? Fate::refused : Fate::delivered; });
+    ASSERT_TRUE(sink->start().has_value());
+    sink->finish();
+    EXPECT_TRUE(sink->join(Clock::now() + kGenerous));
+  }
+  store_.reset();
+  EXPECT_EQ(store::StoreReader::open(path())->cursors()->front().refused, 1U);
 }
 
 TEST_F(SinkRunnerTest, WaitingIsCountedFromTheOldestBatchThatHasNotArrived) {
