@@ -26,6 +26,8 @@ constexpr std::string_view kUnfinished = ".doorslam-";
 constexpr mode_t kMode = 0640;
 /// Open incidents of which is known what was written; there are more only where nobody told that they closed.
 constexpr std::size_t kMostRemembered = 16'384;
+/// More files than these reach the disk faster together, with whatever else its file system has to write.
+constexpr std::size_t kFewFiles = 8;
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
@@ -51,8 +53,11 @@ std::uint64_t digest_of(const std::vector<alert::FrameSample>& samples) {
   return digest.value();
 }
 
+/// What cannot be synchronised, as a FIFO or a folder of some network file systems, is left as it is. 0, or errno.
+int synchronise(int file) { return ::fsync(file) == 0 || errno == EINVAL ? 0 : errno; }
+
 /// 0, or errno.
-int write_whole(const fs::path& path, const std::vector<std::uint8_t>& content) {
+int write_whole(const fs::path& path, const std::vector<std::uint8_t>& content, bool to_the_disk) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kMode);
   if (file < 0) return errno;
   std::size_t done = 0;
@@ -65,7 +70,17 @@ int write_whole(const fs::path& path, const std::vector<std::uint8_t>& content) 
       error = written == 0 ? ENOSPC : errno;
     }
   }
+  if (error == 0 && to_the_disk) error = synchronise(file);
   if (::close(file) != 0 && error == 0) error = errno;
+  return error;
+}
+
+/// 0, or errno.
+int synchronise_file(const fs::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) return errno == ENOENT ? 0 : errno;  // removed meanwhile, to make room
+  const int error = synchronise(file);
+  ::close(file);
   return error;
 }
 
@@ -99,7 +114,7 @@ Result<void> check_folder(const fs::path& folder) {
     return usage_error(fmt::format("{}: is no folder; evidence needs one", name));
   }
   const fs::path trial = folder / fmt::format("{}probe-{}", kUnfinished, ::getpid());
-  const int failed = write_whole(trial, {0});
+  const int failed = write_whole(trial, {0}, true);
   ::unlink(trial.c_str());
   if (failed == 0) return {};
   return usage_error(fmt::format("{}: evidence cannot be written there ({}); mend that, or name another folder", name,
@@ -153,7 +168,8 @@ std::string EvidenceFolder::keep(const alert::Incident& incident, alert::AlertAc
 
 bool EvidenceFolder::write(const std::string& name, const std::vector<std::uint8_t>& content) {
   const fs::path unfinished = options_.folder / fmt::format("{}{}", kUnfinished, name.substr(kPrefix.size()));
-  int error = write_whole(unfinished, content);
+  // In place of a file that an alert names, nothing may stand that a power cut would empty.
+  int error = write_whole(unfinished, content, by_name_.contains(name));
   if (error == 0 && ::rename(unfinished.c_str(), (options_.folder / name).c_str()) != 0) error = errno;
   tell(error != 0, reason(error));
   if (error != 0) {
@@ -162,9 +178,31 @@ bool EvidenceFolder::write(const std::string& name, const std::vector<std::uint8
     return false;
   }
   ++counters_.written;
+  unsettled_.push_back(name);
   enter(name, content.size());
   make_room();
   return true;
+}
+
+bool EvidenceFolder::settle() {
+  const std::vector<std::string> names = std::exchange(unsettled_, {});
+  if (names.empty()) return true;
+  const int folder = ::open(options_.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // One that may be written to but not read cannot be synchronised, and is no reason to name no files.
+  int error = folder < 0 && errno != EACCES ? errno : 0;
+  if (names.size() > kFewFiles && folder >= 0) {
+    if (::syncfs(folder) != 0) error = errno;
+  } else {
+    for (const std::string& name : names) {
+      if (error == 0) error = synchronise_file(options_.folder / name);
+    }
+    if (error == 0 && folder >= 0) error = synchronise(folder);
+  }
+  if (folder >= 0) ::close(folder);
+  if (error == 0) return true;
+  counters_.failed += names.size();
+  tell(true, reason(error));
+  return false;
 }
 
 /// As the newest.

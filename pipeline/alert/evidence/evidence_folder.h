@@ -5,6 +5,7 @@
 #include <list>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "pipeline/alert/evidence/evidence_file.h"
 #include "pipeline/alert/incident.h"
@@ -36,10 +37,10 @@ Result<void> check_folder(const std::filesystem::path& folder);
 
 /// A folder of evidence files, one an incident, named doorslam-TIME-CAUSE-INCIDENT.pcapng.
 ///
-/// A file is there, whole, before the alert that names it: it is written beside its place and moved there. It is
-/// written again when the incident has other samples. Together they take no more than `max_bytes`: the oldest go first,
-/// those of earlier runs among them. Other files are left alone. One process at a time should use a folder. Not
-/// thread-safe.
+/// A file is there, whole and on the disk, before the alert that names it: it is written beside its place and moved
+/// there, and settle() makes sure of the disk for all that were written before. It is written again when the incident
+/// has other samples. Together they take no more than `max_bytes`: the oldest go first, those of earlier runs among
+/// them. Other files are left alone. One process at a time should use a folder. Not thread-safe.
 class EvidenceFolder {
  public:
   /// Errors (usage): the folder is none, or no file can be written there. `notice` hears when that changes later on.
@@ -48,9 +49,12 @@ class EvidenceFolder {
   /// See check_folder().
   Result<void> probe() const { return check_folder(options_.folder); }
 
-  /// Writes the packets of the incident as it stands, unless that was done. Returns the file's absolute path; empty:
-  /// there is none.
+  /// Writes the packets of the incident as it stands, unless that was done. Returns the file's absolute path, which may
+  /// be told after settle(); empty: there is none.
   std::string keep(const alert::Incident& incident, alert::AlertAction action);
+
+  /// What keep() has written is on the disk. False: it may not be, and the alerts must not name it; counted and told.
+  bool settle();
 
   /// From now on with or without payload; what was written stays.
   void show_payload(bool payload) noexcept { options_.file.payload = payload; }
@@ -81,6 +85,7 @@ class EvidenceFolder {
   Files files_;  ///< oldest first
   std::unordered_map<std::string, Files::iterator> by_name_;
   std::unordered_map<std::uint64_t, Written> written_;  ///< by incident
+  std::vector<std::string> unsettled_;                  ///< names of files that were written since settle()
   EvidenceFileCounters counters_;
   bool in_trouble_ = false;
 };

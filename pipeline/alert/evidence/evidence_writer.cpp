@@ -16,6 +16,13 @@ namespace doorslam::evidence {
 
 using alert::AlertEvent;
 
+namespace {
+
+/// Files that go to the disk together. An alert waits for all of them.
+constexpr std::size_t kMostAtOnce = 64;
+
+}  // namespace
+
 /// An alert that waits for its file.
 struct EvidenceWriter::Job {
   AlertEvent alert;
@@ -74,17 +81,28 @@ EvidenceWriter::~EvidenceWriter() {
   abandoned ? thread_.detach() : thread_.join();
 }
 
+/// Where they are; empty: there is none.
+std::vector<std::string> EvidenceWriter::write_files(EvidenceFolder& folder, const std::vector<Job*>& jobs) {
+  std::vector<std::string> paths;
+  for (const Job* job : jobs) {
+    folder.show_payload(job->payload);
+    paths.push_back(folder.keep(job->alert.incident, job->alert.action));
+  }
+  if (!folder.settle()) paths.assign(jobs.size(), {});
+  return paths;
+}
+
 void EvidenceWriter::work(Desk& desk) {
   block_signals();
   std::unique_lock lock(desk.mutex);
   while (true) {
     desk.wake.wait(lock, [&] { return !desk.queue.empty() || desk.stopping || desk.abandoned; });
     if (desk.queue.empty()) return;
-    Job& job = *desk.queue.front();
-    desk.queue.pop_front();
+    const auto end = desk.queue.begin() + static_cast<std::ptrdiff_t>(std::min(desk.queue.size(), kMostAtOnce));
+    const std::vector<Job*> jobs(desk.queue.begin(), end);
+    desk.queue.erase(desk.queue.begin(), end);
     lock.unlock();
-    desk.folder->show_payload(job.payload);
-    std::string path = desk.folder->keep(job.alert.incident, job.alert.action);
+    std::vector<std::string> paths = write_files(*desk.folder, jobs);
     lock.lock();
     if (desk.abandoned) {
       // What it still borrows is memory of those who are gone by now, so nothing of it is given back.
@@ -96,9 +114,11 @@ void EvidenceWriter::work(Desk& desk) {
     desk.counters = desk.folder->counters();
     desk.counters.late = late;
     desk.counters.waiting = waiting;
-    job.path = std::move(path);
-    job.written = true;
-    ++desk.done;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      jobs[i]->path = std::move(paths[i]);
+      jobs[i]->written = true;
+    }
+    desk.done += jobs.size();
     desk.changed.notify_one();
   }
 }

@@ -67,6 +67,7 @@ class EvidenceWriter {
 
   EvidenceWriter(std::shared_ptr<Desk> desk, const EvidenceFolderOptions& folder, const EvidenceWriterOptions& options);
   static void work(Desk& desk);
+  static std::vector<std::string> write_files(EvidenceFolder& folder, const std::vector<Job*>& jobs);
   bool endlessly_patient() const noexcept { return options_.patience == EvidenceWriterOptions::Milliseconds::max(); }
   void submit(alert::AlertEvent&& alert, Clock::time_point due);
   bool hand_back(std::vector<alert::AlertEvent>& out);
