@@ -141,8 +141,9 @@ class FlowTable {
   /// What prefetch_slot() saw. A hint that may be out of date: find() and insert() check what they take from it. Worth
   /// nothing after grow().
   struct Glimpse {
-    std::uint32_t index;  ///< of the slot that find() will look at first, or that insert() would take
-    std::uint16_t tag;    ///< the table's, of the slot that insert() would take
+    std::uint32_t index;   ///< of the slot that find() will look at first, or that insert() would take
+    std::uint16_t tag;     ///< the table's, of the slot that insert() would take: the key was not there
+    std::uint32_t moment;  ///< when: see FlowTable::moment_
 
     /// The slot held a connection: whose it is shows the key. Otherwise it was empty.
     bool occupied() const noexcept { return tag != kEmpty; }
@@ -150,22 +151,24 @@ class FlowTable {
 
   /// Brings the slot near that find() or insert() will look at. The heads should be near already.
   Glimpse prefetch_slot(const Place& place) noexcept {
+    if (changed_) [[unlikely]]
+      begin_moment();
     const std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
     if (candidates != 0) [[likely]] {
       const std::uint32_t candidate = number(place, candidates);  // a second one is a matter of one lookup in 500
       prefetch_at(candidate);
-      return {candidate, kNotToTake};
+      return {candidate, kNotToTake, moment_};
     }
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
     if (empty != 0) {
       const std::uint32_t taken = vacancy(place, empty);
       prefetch_at(taken);
-      return {taken, kEmpty};
+      return {taken, kEmpty, moment_};
     }
-    const std::uint32_t taken = victim_without_established(place);
-    prefetch_at(taken);
-    const std::uint16_t tag = tag_at(taken);
-    return {taken, is_established(tag) ? kNotToTake : tag};
+    const std::uint32_t lesser = victim_without_established(place);
+    const std::uint32_t seen = lesser != kNone ? lesser : place.bucket[0] * kBucket;
+    prefetch_at(seen);
+    return {seen, lesser != kNone ? tag_at(lesser) : kNotToTake, moment_};
   }
 
   /// The key's slot, or nullptr. `place` is place_of(key).
@@ -180,11 +183,15 @@ class FlowTable {
   const Slot* find(const Key& key, const Place& place) const noexcept {
     return const_cast<FlowTable*>(this)->find(key, place);
   }
-  /// The same, faster if `glimpse`, of prefetch_slot(), shows where the key still is.
+  /// The same, faster if `glimpse`, of prefetch_slot(), shows where the key still is, or that it still is nowhere.
   Slot* find(const Key& key, const Place& place, const Glimpse& glimpse) noexcept {
-    Slot* const seen = slots() + glimpse.index;
-    if (glimpse.occupied() && seen->key == key) [[likely]]
-      return seen;
+    if (glimpse.tag == kNotToTake) [[likely]] {
+      Slot* const seen = slots() + glimpse.index;
+      if (seen->key == key) [[likely]]
+        return seen;
+    } else if (is_as_seen(glimpse)) {
+      return nullptr;
+    }
     return find(key, place);
   }
 
@@ -193,15 +200,18 @@ class FlowTable {
   /// written otherwise: of the lowest class there, and within it the one with the least last_seen() if all are
   /// established, else the one whose scheduled deadline is soonest (which is as good and reads no slot).
   InsertResult insert(const Key& key, const Place& place, Slot& evicted) noexcept {
-    const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
-    return insert_at(empty != 0 ? vacancy(place, empty) : victim(place), key, place, evicted);
+    begin_moment();
+    return insert_anywhere(key, place, evicted);
   }
   /// The same, faster where the slot that prefetch_slot() saw is still as it was. Who makes way may then be one that
   /// was to when it looked, although another has gone since.
   InsertResult insert(const Key& key, const Place& place, const Glimpse& glimpse, Slot& evicted) noexcept {
-    if (tag_at(glimpse.index) == glimpse.tag) [[likely]]
-      return insert_at(glimpse.index, key, place, evicted);
-    return insert(key, place, evicted);
+    if (glimpse.moment != moment_ || glimpse.tag == kNotToTake) [[unlikely]]
+      return insert(key, place, evicted);
+    changed_ = true;
+    if (!is_as_seen(glimpse)) [[unlikely]]
+      return insert_anywhere(key, place, evicted);
+    return insert_at(glimpse.index, key, place, evicted);
   }
 
   /// Brings a slot near that due() has handed out.
@@ -210,14 +220,19 @@ class FlowTable {
   /// Takes note of slot.state.eviction_class(); call it after a change of that. Costs a store to the bucket's head.
   void reclassify(const Slot& slot) noexcept {
     std::uint16_t& tag = tag_at(index_of(slot));
+    const std::uint16_t before = tag;
     tag =
         static_cast<std::uint16_t>((tag & kFingerprintMask) | static_cast<std::uint16_t>(slot.state.eviction_class()));
+    changed_ = true;
+    if (tag < before) [[unlikely]]
+      begin_moment();  // a tag that comes back to what it was would look as if nothing had happened
   }
 
   void erase(Slot* slot) noexcept {
     const std::uint32_t index = index_of(*slot);
     tag_at(index) = kEmpty;
     slot->key.invalidate();  // find() may be told to look there first
+    begin_moment();
     deadlines_.cancel(index);
     --size_;
   }
@@ -236,10 +251,14 @@ class FlowTable {
 
   /// Files the slot: due() hands it out once `deadline_ns` has come. A later call replaces an earlier one, sooner or
   /// later.
-  void schedule(std::uint32_t index, TimeNs deadline_ns) noexcept { deadlines_.schedule(index, deadline_ns); }
+  void schedule(std::uint32_t index, TimeNs deadline_ns) noexcept {
+    changed_ = true;  // whom a full bucket gives up
+    deadlines_.schedule(index, deadline_ns);
+  }
   /// Pops occupied slots whose deadline has come, into `out`; see Deadlines::due(). Begin a burst with it, with the
   /// time of its first packet, before anything is scheduled.
   std::size_t due(TimeNs now, std::span<std::uint32_t> out, std::size_t most_groups = Deadlines::kAllGroups) noexcept {
+    changed_ = true;  // as above
     return deadlines_.due(now, out, most_groups);
   }
   const Deadlines& deadlines() const noexcept { return deadlines_; }
@@ -252,19 +271,34 @@ class FlowTable {
   static constexpr std::uint32_t kLeastFingerprint = 0x0004;  ///< 0 is that of an empty slot
   static constexpr std::uint16_t kNotToTake = kClassMask;     ///< in a Glimpse; no slot has this tag
   static constexpr std::uint32_t kAllSlots = 0xffffffff;
+  static constexpr std::uint32_t kNone = 0xffffffff;  ///< no slot
   static constexpr std::uint32_t kFirstBucket = 0x0000ffff;
   static_assert(2 * kBucketSlots == std::numeric_limits<std::uint32_t>::digits, "a bit for each slot of a pair");
   static_assert(kBucketSlots == kStampGroup, "a bucket's deadlines are looked at together");
   static constexpr auto kBucket = static_cast<std::uint32_t>(kBucketSlots);
-  static constexpr std::size_t kMaxSlots = std::size_t{1} << 32;
+  static constexpr std::size_t kMaxSlots = (std::size_t{1} << 32) - 2 * kBucketSlots;  ///< one number is kNone
 
   static constexpr std::size_t bucket_count(std::size_t capacity_flows) noexcept {
     const std::size_t pairs = (std::min(capacity_flows, kMaxSlots) + 2 * kBucketSlots - 1) / (2 * kBucketSlots);
     return 2 * std::max<std::size_t>(pairs, 1);
   }
 
-  static constexpr bool is_established(std::uint16_t tag) noexcept {
-    return (tag & kClassMask) == static_cast<std::uint16_t>(EvictionClass::established);
+  /// The key that it was made for is not there, and the slot that it is to take is as it was: an insertion of the key
+  /// since then had the same glimpse, so either it has left the key's tag in that slot, or that had changed before. And
+  /// within a moment no tag comes back to what the glimpses saw: a key of that tag would have been seen as a candidate.
+  bool is_as_seen(const Glimpse& glimpse) const noexcept {
+    return glimpse.moment == moment_ && tag_at(glimpse.index) == glimpse.tag;
+  }
+
+  /// From now on no glimpse so far shows that a key is absent, or where it is to stand.
+  void begin_moment() noexcept {
+    ++moment_;
+    changed_ = false;
+  }
+
+  InsertResult insert_anywhere(const Key& key, const Place& place, Slot& evicted) noexcept {
+    const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
+    return insert_at(empty != 0 ? vacancy(place, empty) : victim(place), key, place, evicted);
   }
 
   /// Makes the slot the key's, whoever it belonged to.
@@ -310,8 +344,8 @@ class FlowTable {
   /// Whom a full pair of buckets gives up.
   std::uint32_t victim(const Place& place) const noexcept {
     const std::uint32_t lesser = victim_without_established(place);
-    if (!is_established(tag_at(lesser))) return lesser;
-    std::uint32_t oldest = lesser;
+    if (lesser != kNone) return lesser;
+    std::uint32_t oldest = place.bucket[0] * kBucket;
     TimeNs oldest_seen = std::numeric_limits<TimeNs>::max();
     for (std::uint32_t all = kAllSlots; all != 0; all &= all - 1) {
       const std::uint32_t candidate = number(place, all);
@@ -324,7 +358,7 @@ class FlowTable {
     return oldest;
   }
 
-  /// The soonest due of the lowest class: read from heads and deadlines alone. Any one if all are established.
+  /// The soonest due of the lowest class: read from heads and deadlines alone. kNone if all are established.
   std::uint32_t victim_without_established(const Place& place) const noexcept {
     for (const EvictionClass lesser : {EvictionClass::embryonic, EvictionClass::closed}) {
       const auto soonest_in = [&](std::uint32_t bucket) {
@@ -333,7 +367,7 @@ class FlowTable {
       const std::uint32_t least = std::min(soonest_in(place.bucket[0]), soonest_in(place.bucket[1]) + kBucket);
       if (least < kNoRank) return slot_of(place, least % (2 * kBucket));
     }
-    return place.bucket[0] * kBucket;
+    return kNone;
   }
 
   void prefetch_at(std::uint32_t index) const noexcept {
@@ -351,6 +385,10 @@ class FlowTable {
   PageMemory slot_memory_;
   Deadlines deadlines_;
   std::size_t size_ = 0;
+  /// Glimpses of one moment saw the same table, so that of one key all are the same; and since then nobody came but by
+  /// insertions that had a glimpse of it, and nobody went but who made way. Those of a burst are of one moment.
+  std::uint32_t moment_ = 1;
+  bool changed_ = false;  ///< since the latest glimpse: another one would be of another moment
 };
 
 }  // namespace doorslam::flowtable

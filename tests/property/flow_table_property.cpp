@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <set>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -227,6 +229,77 @@ void table_agrees_with_map() {
 
 RC_GTEST_PROP(FlowTableProperty, AgreesWithUnorderedMapForIpv4, ()) { table_agrees_with_map<FlowKey4>(); }
 RC_GTEST_PROP(FlowTableProperty, AgreesWithUnorderedMapForIpv6, ()) { table_agrees_with_map<FlowKey6>(); }
+
+/// Looks at all keys of a burst before it inserts, erases and changes any, as the tracker does.
+template <class Key>
+class BurstsAgainstSet {
+ public:
+  using Table = FlowTable<Key, Conn>;
+
+  BurstsAgainstSet(std::size_t capacity, const HashKey& hash_key) : table_(capacity, hash_key) {
+    std::array<std::uint32_t, 1> none;
+    RC_ASSERT(table_.due(kStart, none) == 0U);
+  }
+
+  void play(const std::vector<TableStep>& burst) {
+    std::vector<typename Table::Glimpse> glimpses;
+    for (const TableStep& step : burst) glimpses.push_back(table_.prefetch_slot(table_.place_of(key(step))));
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+      // Somebody may look late.
+      if (burst[i].length % 8 == 0) glimpses[i] = table_.prefetch_slot(table_.place_of(key(burst[i])));
+      play(burst[i], glimpses[burst[i].length % 8 == 1 ? last_of_flow(burst, i) : i]);
+    }
+    RC_ASSERT(table_.size() == flows_.size());
+  }
+
+ private:
+  static Key key(const TableStep& step) { return key_of(static_cast<const Key*>(nullptr), step.flow); }
+
+  static std::size_t last_of_flow(const std::vector<TableStep>& burst, std::size_t i) {
+    std::size_t last = i;
+    for (std::size_t j = i; j < burst.size(); ++j) last = burst[j].flow == burst[i].flow ? j : last;
+    return last;
+  }
+
+  void play(const TableStep& step, const typename Table::Glimpse& glimpse) {
+    const auto place = table_.place_of(key(step));
+    auto* slot = table_.find(key(step), place, glimpse);
+    RC_ASSERT((slot != nullptr) == flows_.contains(key(step).words()));
+    RC_ASSERT(slot == table_.find(key(step), place));
+    if (slot == nullptr && step.action == Action::insert) {
+      typename Table::Slot evicted{};
+      const auto [fresh, inserted] = table_.insert(key(step), place, glimpse, evicted);
+      if (inserted != Inserted::fresh) RC_ASSERT(flows_.erase(evicted.key.words()) == 1U);
+      RC_ASSERT(flows_.insert(key(step).words()).second);
+      table_.schedule(table_.index_of(*fresh), kStart + step.length);
+    } else if (slot != nullptr && step.action == Action::erase) {
+      table_.erase(slot);
+      flows_.erase(key(step).words());
+    } else if (slot != nullptr && step.action == Action::reclassify) {
+      slot->state.kind = step.kind;  // any, also back to a lower one
+      table_.reclassify(*slot);
+    }
+  }
+
+  Table table_;
+  std::set<std::decay_t<decltype(Key().words())>> flows_;
+};
+
+template <class Key>
+void bursts_agree_with_set() {
+  const auto capacity = *rc::gen::element<std::size_t>(32, 64);
+  BurstsAgainstSet<Key> both(capacity, HashKey(*rc::gen::arbitrary<std::array<std::uint64_t, 6>>()));
+  const auto step_kind = table_step(static_cast<std::uint32_t>(capacity) * *rc::gen::inRange<std::uint32_t>(1, 4));
+  const auto steps = *rc::gen::scale(20.0, rc::gen::container<std::vector<TableStep>>(step_kind));
+  constexpr std::size_t kMost = 64;
+  for (std::size_t i = 0; i < steps.size(); i += kMost) {
+    const auto begin = steps.begin() + static_cast<std::ptrdiff_t>(i);
+    both.play({begin, begin + static_cast<std::ptrdiff_t>(std::min(kMost, steps.size() - i))});
+  }
+}
+
+RC_GTEST_PROP(FlowTableProperty, BurstsAgreeWithSetForIpv4, ()) { bursts_agree_with_set<FlowKey4>(); }
+RC_GTEST_PROP(FlowTableProperty, BurstsAgreeWithSetForIpv6, ()) { bursts_agree_with_set<FlowKey6>(); }
 
 Endpoint any_endpoint(IpVersion version) {
   Endpoint end;

@@ -146,6 +146,75 @@ TEST_F(FlowTableTest, OfTwoThatSawTheSameVictimEachTakesAnother) {
   EXPECT_NE(find(100), nullptr);
 }
 
+TEST_F(FlowTableTest, AKeyThatCameMeanwhileIsFoundByWhoSawNone) {
+  const auto place = table_.place_of(key_of(1));
+  const Table::Glimpse one = table_.prefetch_slot(place);
+  const Table::Glimpse other = table_.prefetch_slot(place);  // two segments of a burst
+  ASSERT_EQ(table_.find(key_of(1), place, one), nullptr);
+  Table::Slot* const slot = table_.insert(key_of(1), place, one, evicted_).slot;
+  EXPECT_EQ(table_.find(key_of(1), place, other), slot);
+}
+
+TEST_F(FlowTableTest, AKeyThatCameElsewhereMeanwhileIsFoundByWhoSawNone) {
+  const auto place = table_.place_of(key_of(1));
+  const Table::Glimpse early = table_.prefetch_slot(place);
+  // The other bucket becomes the emptier one.
+  std::uint32_t number = 2;
+  while (table_.place_of(key_of(number)).bucket != place.bucket) ++number;
+  const auto others = table_.place_of(key_of(number));
+  table_.insert(key_of(number), others, table_.prefetch_slot(others), evicted_);
+  const Table::Glimpse late = table_.prefetch_slot(place);
+  ASSERT_NE(early.index, late.index);
+  Table::Slot* const slot = table_.insert(key_of(1), place, late, evicted_).slot;
+  EXPECT_EQ(table_.find(key_of(1), place, early), slot);
+}
+
+TEST_F(FlowTableTest, AKeyThatCameInAnothersPlaceMeanwhileIsFoundByWhoSawNone) {
+  // A full table. What schedule(), reclassify() and due() change decides whose place a key is to take.
+  std::array<std::uint32_t, 4> out;
+  for (const int change : {0, 1, 2}) {
+    Table table(kSmallest, HashKey::fixed());
+    table.due(kStart, out);
+    for (std::uint32_t i = 0; i < kSmallest; ++i) {
+      Table::Slot& slot = *table.insert(key_of(i), table.place_of(key_of(i)), evicted_).slot;
+      table.schedule(table.index_of(slot), kStart + (1 + i) * kSecondNs);
+    }
+    const auto slot_of = [&](std::uint32_t number) {
+      return table.find(key_of(number), table.place_of(key_of(number)));
+    };
+    const auto place = table.place_of(key_of(100));
+    const Table::Glimpse early = table.prefetch_slot(place);
+    if (change == 0) table.schedule(table.index_of(*slot_of(5)), kStart + kSecondNs / 2);
+    if (change == 1) {
+      slot_of(0)->state.kind = EvictionClass::established;
+      table.reclassify(*slot_of(0));
+    }
+    if (change == 2) {
+      table.schedule(table.index_of(*slot_of(0)), kStart + 50 * kSecondNs);
+      ASSERT_EQ(table.due(kStart + 3 * kSecondNs, out), 1U);
+    }
+    const Table::Glimpse late = table.prefetch_slot(place);
+    ASSERT_NE(early.index, late.index) << change;
+    Table::Slot* const slot = table.insert(key_of(100), place, late, evicted_).slot;
+    if (change == 1) {  // as if nothing had happened
+      slot_of(0)->state.kind = EvictionClass::embryonic;
+      table.reclassify(*slot_of(0));
+    }
+    EXPECT_EQ(table.find(key_of(100), place, early), slot) << change;
+  }
+}
+
+TEST_F(FlowTableTest, AKeyThatWentAndCameBackIsFoundByWhoSawNone) {
+  const auto place = table_.place_of(key_of(1));
+  const Table::Glimpse seen = table_.prefetch_slot(place);
+  const Table::Glimpse same = table_.prefetch_slot(place);
+  Table::Slot* const other = table_.insert(key_of(2), place, seen, evicted_).slot;  // in the slot that was seen empty
+  Table::Slot* const slot = table_.insert(key_of(1), place, seen, evicted_).slot;
+  ASSERT_NE(slot, other);
+  table_.erase(other);  // which is empty again
+  EXPECT_EQ(table_.find(key_of(1), place, same), slot);
+}
+
 TEST_F(FlowTableTest, NoGlimpseSpendsAnEstablishedConnection) {
   for (std::uint32_t i = 0; i < kSmallest; ++i) add(i, EvictionClass::established, kStart + 100 - i);
   const auto place = table_.place_of(key_of(100));
