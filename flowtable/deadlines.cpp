@@ -97,4 +97,29 @@ bool Deadlines::pop_block(std::size_t block, std::span<std::uint32_t> out, std::
   return true;
 }
 
+std::size_t Deadlines::upcoming(std::span<std::uint32_t> out) const noexcept {
+  std::size_t listed = 0;
+  if (!under_way()) return listed;
+  const std::size_t end = std::min(cursor_ + 2 * kStampGroup, blocks_);
+  for (std::size_t first = cursor_; first < end; first += kStampGroup) {
+    for (std::uint32_t due = due_in(block_earliest() + first); due != 0; due &= due - 1) {
+      if (!list_block(first + static_cast<std::size_t>(std::countr_zero(due)), out, listed)) return listed;
+    }
+  }
+  return listed;
+}
+
+/// False when `out` is full.
+bool Deadlines::list_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& listed) const noexcept {
+  for (std::size_t i = 0; i < BucketHeads::kBlock; ++i) {
+    const std::size_t bucket = block * BucketHeads::kBlock + i;
+    for (std::uint32_t due = due_in(heads_[bucket].stamps.data()); due != 0; due &= due - 1) {
+      if (listed == out.size()) return false;
+      out[listed++] =
+          static_cast<std::uint32_t>(bucket * kBucketSlots) + static_cast<std::uint32_t>(std::countr_zero(due));
+    }
+  }
+  return true;
+}
+
 }  // namespace doorslam::flowtable

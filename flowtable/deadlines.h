@@ -72,6 +72,10 @@ class Deadlines {
   std::size_t due(TimeNs now, std::span<std::uint32_t> out, std::size_t most_groups = kAllGroups) noexcept;
   static constexpr std::size_t kAllGroups = std::numeric_limits<std::size_t>::max();
 
+  /// Some of what the sweep under way is going to pop next, in that order, to bring it near; returns how many. They
+  /// stay filed. A hint: it looks no farther than the group of blocks at which the sweep stands, and the next.
+  std::size_t upcoming(std::span<std::uint32_t> out) const noexcept;
+
   /// A sweep is not through yet: due() has more to look at.
   bool under_way() const noexcept { return target_ != swept_; }
   /// All that was to come out before then has come out.
@@ -108,6 +112,11 @@ class Deadlines {
   bool sweep(std::span<std::uint32_t> out, std::size_t& popped, std::size_t& groups) noexcept;
   void prefetch_due(std::size_t first_block, Stamp base, std::uint16_t window) const noexcept;
   bool pop_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& popped) noexcept;
+  bool list_block(std::size_t block, std::span<std::uint32_t> out, std::size_t& listed) const noexcept;
+  /// Of a block or bucket, what the sweep under way pops.
+  std::uint32_t due_in(const Stamp* group) const noexcept {
+    return stamps_within(group, static_cast<Stamp>(swept_), static_cast<std::uint16_t>(target_ - swept_));
+  }
 
   BucketHead* heads_;        ///< of whole blocks; borrowed
   PageMemory block_memory_;  ///< a Stamp a block, padded to whole groups

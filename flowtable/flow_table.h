@@ -261,6 +261,8 @@ class FlowTable {
     changed_ = true;  // as above
     return deadlines_.due(now, out, most_groups);
   }
+  /// Some of the slots that due() is about to hand out, to bring them near; see Deadlines::upcoming().
+  std::size_t upcoming(std::span<std::uint32_t> out) const noexcept { return deadlines_.upcoming(out); }
   const Deadlines& deadlines() const noexcept { return deadlines_; }
 
  private:

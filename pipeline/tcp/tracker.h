@@ -116,6 +116,8 @@ class Tracker {
   };
   template <class Key>
   union LookupMemory;
+  template <class Key>
+  union EvictedMemory;
   static constexpr std::size_t kBurst = 64;
   static constexpr std::size_t kMostStep = 256;  ///< connections whose deadlines have come, dealt with at a time
   struct OpenFlow {
@@ -170,6 +172,8 @@ class Tracker {
 
   template <class Key>
   void prefetch_due(const Table<Key>& table, std::span<const std::uint32_t> slots) const noexcept;
+  template <class Key>
+  void prefetch_upcoming(const Table<Key>& table, std::size_t step) const noexcept;
   template <class Key>
   static flowtable::TimeNs covered(const Table<Key>& table, flowtable::TimeNs now) noexcept {
     return table.deadlines().under_way() ? std::min(now, table.deadlines().through()) : now;

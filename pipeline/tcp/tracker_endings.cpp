@@ -46,6 +46,18 @@ void Tracker::expire_step(Table<Key>& table, TimeNs now, std::size_t& step, Even
   step = table.deadlines().is_behind(now) ? std::min(2 * step, kMostStep) : least_step_;
   const std::size_t count = table.due(now, std::span(due.data(), step), kGroupsEach * step);
   expire_slots(table, std::span(due.data(), count), now, out);
+  prefetch_upcoming(table, step);
+}
+
+/// What the next two steps are going to look at comes near while bursts go by: the slots of the second now, and of the
+/// first, whose slots have come since the last call, what else belongs to them.
+template <class Key>
+void Tracker::prefetch_upcoming(const Table<Key>& table, std::size_t step) const noexcept {
+  std::array<std::uint32_t, 2 * kMostStep> slots;
+  const std::span<const std::uint32_t> upcoming(slots.data(), table.upcoming(std::span(slots.data(), 2 * step)));
+  const std::span<const std::uint32_t> next = upcoming.first(std::min(step, upcoming.size()));
+  for (const std::uint32_t index : upcoming.subspan(next.size())) table.prefetch_due(index);
+  for (const std::uint32_t index : next) flowtable::prefetch_line(details_.place_of(table.at(index).state.details));
 }
 
 /// Ends what has been silent for too long, and files the others anew.

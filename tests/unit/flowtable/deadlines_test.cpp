@@ -51,6 +51,26 @@ TEST_F(DeadlinesTest, TicksCountFromTheEpoch) {
   EXPECT_EQ(all_due(deadlines_, on_grid + Deadlines::kTickNs), Slots{2});
 }
 
+TEST_F(DeadlinesTest, WhatIsUpcomingComesNextAndStaysFiled) {
+  for (std::uint32_t slot = 0; slot < 1024; slot += 5) {
+    deadlines_.schedule(slot, kStart + (slot % 3 == 0 ? kHour : kSecondNs));
+  }
+  std::array<std::uint32_t, 7> out;
+  std::array<std::uint32_t, 7> upcoming;
+  EXPECT_EQ(deadlines_.upcoming(upcoming), 0U) << "nothing is due";
+  ASSERT_EQ(deadlines_.due(kStart + 2 * kSecondNs, out), out.size());
+  std::size_t left = 0;
+  while (deadlines_.under_way()) {
+    const auto seen = static_cast<std::ptrdiff_t>(deadlines_.upcoming(upcoming));
+    const Slots expected(upcoming.begin(), upcoming.begin() + seen);
+    const std::size_t count = deadlines_.due(kStart + 2 * kSecondNs, out);
+    EXPECT_EQ(Slots(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(count)), expected);
+    left += count;
+  }
+  EXPECT_EQ(left + out.size(), 205U - 69U);
+  EXPECT_EQ(deadlines_.upcoming(upcoming), 0U);
+}
+
 TEST_F(DeadlinesTest, MovesEitherWay) {
   deadlines_.schedule(1, kStart + kHour);
   deadlines_.schedule(1, kStart + kSecondNs);
