@@ -61,6 +61,7 @@ class PackedHistory {
   void unpack(History& text) const noexcept {
     std::uint8_t length = 0;
     for (const std::uint64_t word : words_) {
+      if (word == 0) break;
       for (std::size_t left = in_word(word); left != 0; --left) {
         text.letters[length++] = kByCode[word >> (left - 1) * kBits & kMask];
       }

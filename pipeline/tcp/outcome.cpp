@@ -28,6 +28,19 @@ ConnState state_when_responder_reset(const FlowRecord& flow, const FlowDetails& 
   return is_silent(originator) ? ConnState::RSTRH : ConnState::RSTR;
 }
 
+/// `totals` is as new.
+void summarize_side(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular, Side side,
+                    SideTotals& totals) {
+  const SideIrregularities& own = irregular.of(side);
+  totals.packets = std::uint64_t{own.packet_carries} << 16U | flow.packets[index_of(side)];
+  totals.retransmissions = own.retransmissions;
+  totals.zero_windows = own.zero_windows;
+  // A side that was never captured has neither payload nor gaps: it is missing altogether.
+  if (flow.state_of(side) == EndpointState::inactive) return;
+  totals.payload_bytes = payload_octets(flow, details, irregular, side);
+  totals.gap_bytes = own.gap_bytes;
+}
+
 /// One side was captured although its acknowledgements show that the other spoke, too.
 bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std::array<SideTotals, 2>& totals) {
   for (const Side seen : {Side::originator, Side::responder}) {
@@ -44,6 +57,8 @@ bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std:
 }  // namespace
 
 ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular) noexcept {
+  // First, as a flood leaves them by the million.
+  if (flow.endpoints_are(EndpointState::syn_sent, EndpointState::inactive)) return ConnState::S0;
   const EndpointStates states = flow.states();
   const EndpointState originator = states.of(Side::originator);
   const EndpointState responder = states.of(Side::responder);
@@ -55,7 +70,6 @@ ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, cons
   if (originator == EndpointState::closed && responder == EndpointState::closed) return ConnState::SF;
   if (originator == EndpointState::closed) return is_silent(responder) ? ConnState::SH : ConnState::S2;
   if (responder == EndpointState::closed) return is_silent(originator) ? ConnState::SHR : ConnState::S3;
-  if (originator == EndpointState::syn_sent && responder == EndpointState::inactive) return ConnState::S0;
   if (originator == EndpointState::established && responder == EndpointState::established) return ConnState::S1;
   return ConnState::OTH;
 }
@@ -76,32 +90,31 @@ void summarize_beginning(const FlowRecord& flow, const FlowDetails& details, Con
   summary.end_ns = flow.last_seen();
   summary.id = details.id;
   summary.vlan = details.vlan;
-  summary.mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);
-  summary.orientation_guessed = flow.has(FlowFlag::guessed);
-  summary.tunneled = flow.has(FlowFlag::tunneled);
+  const bool mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);
+  const bool guessed = flow.has(FlowFlag::guessed);
+  const bool tunneled = flow.has(FlowFlag::tunneled);
+  // One behind the other, as they are bits of one octet: each store would be read back for the next.
+  summary.mid_stream = mid_stream;
+  summary.orientation_guessed = guessed;
+  summary.tunneled = tunneled;
 }
 
 void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
                ConnectionSummary& summary) noexcept {
   summarize_beginning(flow, details, summary);
-  for (const Side side : {Side::originator, Side::responder}) {
-    const SideIrregularities& own = irregular.of(side);
-    SideTotals& totals = summary.side[index_of(side)];
-    totals.packets = std::uint64_t{own.packet_carries} << 16U | flow.packets[index_of(side)];
-    totals.payload_bytes = payload_octets(flow, details, irregular, side);
-    // A side that was never captured has no gaps: it is missing altogether.
-    if (flow.state_of(side) != EndpointState::inactive) totals.gap_bytes = own.gap_bytes;
-    totals.retransmissions = own.retransmissions;
-    totals.zero_windows = own.zero_windows;
-  }
+  summarize_side(flow, details, irregular, Side::originator, summary.side[0]);
+  summarize_side(flow, details, irregular, Side::responder, summary.side[1]);
   details.history.unpack(summary.history);
   summary.conn_state = conn_state_of(flow, details, irregular);
   summary.stage = stage_of(flow);
-  summary.one_sided = is_one_sided(flow, details, summary.side);
-  summary.plainly_served = flow.has(FlowFlag::served);
+  const bool one_sided = is_one_sided(flow, details, summary.side);
+  const bool served = flow.has(FlowFlag::served);
   const bool counts = summary.side[0].packets + summary.side[1].packets != 0;  // else nothing was to be kept of it
-  const bool goes_without = counts && !flow.has(FlowFlag::served) && !flow.has(FlowFlag::evidence);
-  summary.evidence_missing = flow.has(FlowFlag::evidence_missing) || goes_without;
+  const bool goes_without = counts && !served && !flow.has(FlowFlag::evidence);
+  const bool evidence_missing = flow.has(FlowFlag::evidence_missing) || goes_without;
+  summary.one_sided = one_sided;  // together, as above
+  summary.plainly_served = served;
+  summary.evidence_missing = evidence_missing;
   summary.duplicates = details.duplicates;
 }
 

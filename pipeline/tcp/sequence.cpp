@@ -348,16 +348,11 @@ void watch_window(SegmentContext& context) noexcept {
   if (is_history_milestone(own.zero_windows)) context.details.history.append(HistoryLetter::zero_window, context.side);
 }
 
-std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
-                             Side side) noexcept {
+std::uint64_t detail::payload_octets_beyond_wraps(const FlowRecord& flow, const FlowDetails& details,
+                                                  const Irregularities& irregular, Side side) noexcept {
   const std::size_t i = index_of(side);
   const SideDetails& own = details.of(side);
   const SideIrregularities& wrapped = irregular.of(side);
-  if (flow.state_of(side) == EndpointState::inactive) return 0;
-  if ((wrapped.seq_wraps | wrapped.ack_wraps) == 0) {
-    const std::uint32_t space = std::max(flow.next_seq[i], flow.acked[i]) - own.start_seq;
-    return space - std::min(space, own.fin_end != 0 ? 2U : 1U);
-  }
   const std::uint64_t sent = position(wrapped.seq_wraps, flow.next_seq[i]);
   const std::uint64_t acked = position(wrapped.ack_wraps, flow.acked[i]);
   std::int64_t octets = static_cast<std::int64_t>(std::max(sent, acked)) - std::int64_t{own.start_seq};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "pipeline/tcp/connection_view.h"
 
 /// Sequence numbers: what was sent, sent again, acknowledged, and acknowledged without having been seen.
@@ -31,9 +33,25 @@ void find_gap(SegmentContext& context) noexcept;
 /// Zero windows. Those of no meaning (of a RST, after it, or when the other end has closed) are not counted.
 void watch_window(SegmentContext& context) noexcept;
 
+namespace detail {
+/// Of a side whose numbers have wrapped.
+std::uint64_t payload_octets_beyond_wraps(const FlowRecord& flow, const FlowDetails& details,
+                                          const Irregularities& irregular, Side side) noexcept;
+}  // namespace detail
+
 /// Distinct payload octets of a side by its sequence numbers, SYN and FIN not counted.
-std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
-                             Side side) noexcept;
+inline std::uint64_t payload_octets(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
+                                    Side side) noexcept {
+  const std::size_t i = index_of(side);
+  const SideIrregularities& wrapped = irregular.of(side);
+  if (flow.state_of(side) == EndpointState::inactive) return 0;
+  if ((wrapped.seq_wraps | wrapped.ack_wraps) != 0) {
+    return detail::payload_octets_beyond_wraps(flow, details, irregular, side);
+  }
+  const SideDetails& own = details.of(side);
+  const std::uint32_t space = std::max(flow.next_seq[i], flow.acked[i]) - own.start_seq;
+  return space - std::min(space, own.fin_end != 0 ? 2U : 1U);
+}
 
 /// Can that side have sent a segment of that number (RFC 5927, 4.1)? In doubt, where the capture may lack it, yes.
 bool may_have_sent(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular, Side side,

@@ -100,6 +100,13 @@ union Tracker::LookupMemory {
   Lookup<Key> value;
 };
 
+/// Whoever makes way for a connection. Not initialised, as each connection would pay for it.
+template <class Key>
+union Tracker::EvictedMemory {
+  EvictedMemory() noexcept {}
+  typename Table<Key>::Slot slot;
+};
+
 void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
   if (burst.empty()) return;
   // Packets of several queues may stand in a burst slightly out of order; each is to find its connection as it was.
@@ -319,10 +326,12 @@ void Tracker::note_ordinary(FlowRecord& flow, Side side, const Segment& segment,
 }
 
 template <class Key>
-inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table, const Lookup<Key>& lookup,
-                                                          EventBatch& out) noexcept {
+[[gnu::always_inline]] inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table,
+                                                                                 const Lookup<Key>& lookup,
+                                                                                 EventBatch& out) noexcept {
   const Segment& segment = *lookup.segment;
-  typename Table<Key>::Slot evicted;
+  EvictedMemory<Key> memory;
+  auto& evicted = memory.slot;
   const auto [slot, inserted] = table.insert(lookup.key, lookup.place, lookup.glimpse, evicted);
   if (inserted != flowtable::Inserted::fresh) {
     // In steps (TrackerOptions::expiry_step), whom it hits may be over and only not yet dealt with.
@@ -348,7 +357,7 @@ inline typename Tracker::Table<Key>::Slot& Tracker::begin(Table<Key>& table, con
   if (orientation.guessed) flow.set(FlowFlag::guessed);
   if (!segment.has(packet::tcp_flag::kSyn) || segment.has(packet::tcp_flag::kAck)) flow.set(FlowFlag::mid_stream);
   ++counters_.connections;
-  table.schedule(table.index_of(*slot), deadline_of(flow));
+  table.schedule(table.index_of(*slot), round_up_to_tick(segment.time_ns + timeouts_.embryonic_ns));
   return *slot;
 }
 
