@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "pipeline/base/printable.h"
 #include "pipeline/packet/link_layer.h"
@@ -16,25 +17,8 @@ namespace {
 
 /// Room for 64 full Ethernet frames. A burst ends early when larger ones fill it.
 constexpr std::size_t kArenaOctets = std::size_t{64} * 1536;
-constexpr std::size_t kBlockHeader = 8;
 /// A time beyond the year 2200 is damage; in nanoseconds it would leave no headroom for deadlines.
 constexpr std::int64_t kLatestSecond = 7'258'118'400;
-
-/// libpcap hands out its own DLT_ numbers. They are those of the file but for a few that differ between systems.
-std::uint32_t link_type_of(int dlt) {
-  switch (dlt) {
-    case DLT_ATM_RFC1483:
-      return 100;
-    case DLT_RAW:
-      return 101;
-    case DLT_SLIP_BSDOS:
-      return 102;
-    case DLT_PPP_BSDOS:
-      return 103;
-    default:
-      return static_cast<std::uint32_t>(dlt);
-  }
-}
 
 std::string_view decompressor_of(std::string_view compression) {
   if (compression == "gzip") return "zcat";
@@ -59,30 +43,33 @@ Error not_a_capture(const std::string& path, const CaptureStream& stream, std::s
           fmt::format("{}: no capture that can be read: {}; wanted is pcap or pcapng", name, libpcap_says)};
 }
 
-Error unknown_link_type(const std::string& path, pcap_t* pcap) {
-  const int type = pcap_datalink(pcap);
-  const char* name = pcap_datalink_val_to_name(type);
+Error unknown_link_type(const std::string& path, std::uint32_t link_type) {
   return {ErrorKind::data,
-          fmt::format("{}: frames of link type {} ({}) cannot be decoded; capture Ethernet, Linux cooked, raw IP, PPP "
+          fmt::format("{}: frames of link type {} cannot be decoded; capture Ethernet, Linux cooked, raw IP, PPP "
                       "or 802.11 frames",
-                      path == "-" ? "standard input" : std::string_view(path), link_type_of(type),
-                      name == nullptr ? "unnamed" : name)};
+                      path == "-" ? "standard input" : std::string_view(path), link_type_in_words(link_type))};
 }
 
 }  // namespace
 
 Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t window_octets) {
+  constexpr std::size_t kTellingOctets = 4;
   auto stream = CaptureStream::open(path, window_octets);
   if (!stream) return tl::unexpected(std::move(stream.error()));
+  while ((*stream)->window().size() < kTellingOctets && (*stream)->fill()) continue;
+  if (PcapngRecords::begins((*stream)->window())) return open_pcapng(path, std::move(*stream));
   std::array<char, PCAP_ERRBUF_SIZE> message{};
   pcap_t* pcap =
       pcap_fopen_offline_with_tstamp_precision((*stream)->file(), PCAP_TSTAMP_PRECISION_NANO, message.data());
   if (pcap == nullptr) return tl::unexpected(not_a_capture(path, **stream, message.data()));
   (*stream)->release_file();
   CaptureReader reader(path, std::move(*stream), pcap);
-  if (!packet::reads_link_type(reader.link_type_)) return tl::unexpected(unknown_link_type(path, pcap));
+  if (!packet::reads_link_type(reader.link_type_)) return tl::unexpected(unknown_link_type(path, reader.link_type_));
   return reader;
 }
+
+CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream)
+    : path_(std::move(path)), stream_(std::move(stream)) {}
 
 CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> stream, pcap_t* pcap)
     : path_(std::move(path)),
@@ -91,21 +78,38 @@ CaptureReader::CaptureReader(std::string path, std::unique_ptr<CaptureStream> st
       arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaOctets)),
       link_type_(link_type_of(pcap_datalink(pcap))),
       next_record_(stream_->position()) {
-  const auto snapshot_length = static_cast<std::uint32_t>(pcap_snapshot(pcap));
-  const packet::ByteView head = stream_->head();
-  classic_ = ClassicRecords::of(head, link_type_, snapshot_length);
-  if (next_record_ <= head.size()) pcapng_ = PcapngRecords::of(head.first(next_record_), link_type_, snapshot_length);
-  if (classic_ || pcapng_) stream_->take_back();
+  classic_ = ClassicRecords::of(stream_->head(), link_type_, static_cast<std::uint32_t>(pcap_snapshot(pcap)));
+  if (classic_) stream_->take_back();
+}
+
+/// Reads up to an interface whose frames can be decoded, or to the first packet.
+Result<CaptureReader> CaptureReader::open_pcapng(const std::string& path, std::unique_ptr<CaptureStream> stream) {
+  CaptureReader reader(path, std::move(stream));
+  reader.pcapng_.emplace();
+  std::vector<std::uint32_t> types;
+  do {
+    packet::RawPacket none;
+    reader.read_block(none);
+    types = reader.pcapng_->link_types();
+    if (std::any_of(types.begin(), types.end(), packet::reads_link_type)) return reader;
+    while (reader.stream_->window().size() < PcapngRecords::kBlockHeaderOctets && reader.stream_->fill()) continue;
+  } while (!reader.done_ && !reader.pcapng_->at_packet(reader.stream_->window()));
+  if (!types.empty()) return tl::unexpected(unknown_link_type(path, types.front()));
+  if (reader.cut_short_) return tl::unexpected(not_a_capture(path, *reader.stream_, "it is cut short in its header"));
+  if (reader.error_) return tl::unexpected(std::move(*reader.error_));
+  return tl::unexpected(not_a_capture(path, *reader.stream_, "it describes no interface"));
 }
 
 Result<void> CaptureReader::filter_by(const std::string& expression) {
-  std::unique_ptr<bpf_program, FilterFreer> filter(new bpf_program{});
-  constexpr int kOptimised = 1;
-  if (pcap_compile(pcap_.get(), filter.get(), expression.c_str(), kOptimised, PCAP_NETMASK_UNKNOWN) != 0) {
-    return usage_error(fmt::format("--filter '{}' for {}: {}; man 7 pcap-filter says what is possible",
-                                   printable(expression), printable(path_), printable(pcap_geterr(pcap_.get()))));
+  filter_.emplace(expression);
+  const std::vector<std::uint32_t> types = pcapng_ ? pcapng_->link_types() : std::vector<std::uint32_t>{link_type_};
+  for (const std::uint32_t type : types) {
+    if (!packet::reads_link_type(type) || filter_->knows(type)) continue;
+    if (const auto compiled = filter_->compile_for(type); !compiled) {
+      return usage_error(fmt::format("--filter '{}' for {}: {}; man 7 pcap-filter says what is possible",
+                                     printable(expression), printable(path_), printable(compiled.error().message)));
+    }
   }
-  filter_ = std::move(filter);
   return {};
 }
 
@@ -121,24 +125,33 @@ std::size_t CaptureReader::read(std::span<packet::RawPacket> out) {
 }
 
 /// Moves the packets that match to the front; returns how many.
-std::size_t CaptureReader::keep_matching(std::span<packet::RawPacket> packets) noexcept {
+std::size_t CaptureReader::keep_matching(std::span<packet::RawPacket> packets) {
   std::size_t kept = 0;
   for (const packet::RawPacket& packet : packets) {
-    pcap_pkthdr header{};
-    header.caplen = static_cast<bpf_u_int32>(packet.captured.size());
-    header.len = packet.wire_length;
-    if (pcap_offline_filter(filter_.get(), &header, packet.captured.data()) == 0) {
-      ++filtered_out_;
-    } else {
+    const bool unknown = !filter_->knows(packet.link_type);
+    if (unknown && packet::reads_link_type(packet.link_type)) {
+      if (const auto compiled = filter_->compile_for(packet.link_type); !compiled) {
+        tell(fmt::format("{}: --filter '{}' cannot be applied to frames of link type {}, which were left out: {}",
+                         name(), printable(filter_->expression()), link_type_in_words(packet.link_type),
+                         printable(compiled.error().message)));
+      }
+    } else if (unknown) {
       packets[kept++] = packet;
+      continue;
+    }
+    if (filter_->matches(packet)) {
+      packets[kept++] = packet;
+    } else {
+      ++filtered_out_;
     }
   }
   return kept;
 }
 
 std::size_t CaptureReader::read_any(std::span<packet::RawPacket> out) {
-  while ((classic_ || pcapng_) && !done_ && !out.empty()) {
-    const TakenRecords taken = take(out);
+  if (pcapng_) return read_pcapng(out);
+  while (classic_ && !done_ && !out.empty()) {
+    const TakenRecords taken = classic_->take(stream_->window(), out, last_time_ns_, packets_without_time_);
     stream_->consume(taken.octets);
     if (taken.packets > 0) [[likely]]
       return taken.packets;
@@ -148,23 +161,47 @@ std::size_t CaptureReader::read_any(std::span<packet::RawPacket> out) {
   return read_by_libpcap(out);
 }
 
-TakenRecords CaptureReader::take(std::span<packet::RawPacket> out) noexcept {
-  return classic_ ? classic_->take(stream_->window(), out, last_time_ns_, packets_without_time_)
-                  : pcapng_->take(stream_->window(), out, last_time_ns_, packets_without_time_);
+std::size_t CaptureReader::read_pcapng(std::span<packet::RawPacket> out) {
+  while (!done_ && !out.empty()) {
+    const TakenRecords taken = pcapng_->take(stream_->window(), out, last_time_ns_, packets_without_time_);
+    stream_->consume(taken.octets);
+    if (taken.packets > 0) [[likely]]
+      return taken.packets;
+    // Nothing is lent, so the window may move.
+    if (taken.cut && stream_->fill()) continue;
+    if (const std::size_t count = read_block(out.front()); count > 0) return count;
+  }
+  return 0;
 }
 
-/// One packet by libpcap, then the window is at what follows. A pcapng file that is unusual time and again, or in a way
-/// that cannot be followed, is libpcap's from here on: what the two take over from each other is copied each time.
-std::size_t CaptureReader::hand_over(std::span<packet::RawPacket> out) {
-  constexpr std::uint32_t kOftenEnough = 64;
-  if (pcapng_) {
-    bool learned = pcapng_->learn(stream_->window());
-    while (!learned && stream_->fill()) learned = pcapng_->learn(stream_->window());
-    if (!learned || ++handed_over_ > kOftenEnough) {
-      pcapng_.reset();
-      return read_by_libpcap(out);
+/// One block of pcapng, of any kind and of any length that is none of damage. Returns how many packets it held.
+std::size_t CaptureReader::read_block(packet::RawPacket& out) {
+  next_record_ = stream_->position();
+  while (true) {
+    const auto taken = pcapng_->take_block(stream_->window(), out, last_time_ns_, packets_without_time_);
+    if (!taken) {
+      stop(taken.error().message);
+      return 0;
     }
+    if (!taken->cut) {
+      stream_->consume(taken->octets);
+      return taken->packets;
+    }
+    if (stream_->fill()) continue;
+    if (!stream_->full()) break;
+    stream_->widen();
   }
+  done_ = true;
+  if (stream_->read_error() != 0) {
+    stop(std::strerror(stream_->read_error()));
+  } else if (!stream_->window().empty()) {
+    stop_at_cut();
+  }
+  return 0;
+}
+
+/// One packet by libpcap, then the window is at what follows.
+std::size_t CaptureReader::hand_over(std::span<packet::RawPacket> out) {
   const std::size_t count = read_by_libpcap(out.first(1));
   stream_->take_back();
   return count;
@@ -191,7 +228,12 @@ std::size_t CaptureReader::read_by_libpcap(std::span<packet::RawPacket> out) {
       continue;
     }
     done_ = true;
-    if (status != PCAP_ERROR_BREAK) error_ = Error{ErrorKind::data, reason_of_failure()};
+    if (status == PCAP_ERROR_BREAK) continue;
+    if (std::ferror(stream_->file()) == 0 && std::feof(stream_->file()) != 0) {
+      stop_at_cut();
+    } else {
+      stop(pcap_geterr(pcap_.get()));
+    }
   }
   return count;
 }
@@ -201,7 +243,7 @@ packet::RawPacket CaptureReader::describe(const pcap_pkthdr& header, const std::
   packet.captured = {bytes, header.caplen};
   packet.wire_length = std::max(header.len, header.caplen);
   packet.link_type = link_type_;
-  // libpcap takes the seconds of a classic record for signed, which they are not; pcapng has 64 bits for them.
+  // libpcap takes the seconds of a classic record for signed, which they are not.
   const std::int64_t seconds = classic_ ? static_cast<std::uint32_t>(header.ts.tv_sec) : header.ts.tv_sec;
   const std::int64_t rest_ns = header.ts.tv_usec;
   const bool plausible = seconds >= 0 && seconds < kLatestSecond && rest_ns >= 0 && rest_ns < flowtable::kSecondNs &&
@@ -215,42 +257,20 @@ packet::RawPacket CaptureReader::describe(const pcap_pkthdr& header, const std::
   return packet;
 }
 
-std::string CaptureReader::reason_of_failure() const {
-  const std::string_view name = path_ == "-" ? "standard input" : std::string_view(path_);
-  const std::string_view says = pcap_geterr(pcap_.get());
-  const std::uint64_t offset = offset_of_failure();
-  std::FILE* file = stream_->file();
-  if (std::ferror(file) == 0 && std::feof(file) != 0) {
-    return fmt::format("{}: cut short at byte {}, inside a record; all packets before it were read", name, offset);
-  }
-  if (says.find("different from the type of the first interface") != std::string_view::npos) {
-    return fmt::format(
-        "{}: stopped at byte {}: {}; read one interface at a time: tshark -r {} -Y frame.interface_id==0 -F pcap -w "
-        "PART",
-        name, offset, says, path_);
-  }
-  if (says.find("different from the snapshot length of the first interface") != std::string_view::npos) {
-    return fmt::format("{}: stopped at byte {}: {}; convert it: editcap -F pcap {} PLAIN.pcap", name, offset, says,
-                       path_);
-  }
-  return fmt::format("{}: stopped at byte {}: {}; all packets before it were read", name, offset, says);
+void CaptureReader::stop(std::string_view reason) {
+  done_ = true;
+  tell(fmt::format("{}: stopped at byte {}: {}; all packets before it were read", name(), next_record_, reason));
 }
 
-/// pcapng may have other blocks between the last packet and the record at fault; a file can be asked for their lengths.
-std::uint64_t CaptureReader::offset_of_failure() const {
-  if (classic_) return next_record_;
-  const std::uint64_t end = stream_->position();
-  std::uint64_t offset = next_record_;
-  std::array<std::uint8_t, kBlockHeader> block{};
-  while (stream_->peek(offset, block.data(), block.size()) == block.size()) {
-    std::uint32_t length = 0;
-    std::memcpy(&length, block.data() + 4, sizeof length);
-    if (pcap_is_swapped(pcap_.get()) != 0) length = __builtin_bswap32(length);
-    // The record at fault is the one in which reading stopped.
-    if (length < kBlockHeader + 4 || offset + length >= end) break;
-    offset += length;
-  }
-  return offset;
+void CaptureReader::stop_at_cut() {
+  done_ = true;
+  cut_short_ = true;
+  tell(fmt::format("{}: cut short at byte {}, inside a record; all packets before it were read", name(), next_record_));
+}
+
+void CaptureReader::tell(std::string message) {
+  if (error_) message = error_->message + "; " + message;
+  error_ = Error{ErrorKind::data, std::move(message)};
 }
 
 }  // namespace doorslam::port

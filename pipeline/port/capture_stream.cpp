@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace doorslam::port {
 namespace {
@@ -126,11 +127,21 @@ bool CaptureStream::fill() noexcept {
   return true;
 }
 
+void CaptureStream::widen() {
+  auto wider = std::make_unique_for_overwrite<std::uint8_t[]>(2 * capacity_);
+  filled_ -= taken_;
+  std::memcpy(wider.get(), window_.get() + taken_, filled_);
+  taken_ = 0;
+  window_ = std::move(wider);
+  capacity_ *= 2;
+}
+
 ssize_t CaptureStream::read_on(std::uint8_t* out, std::size_t length) noexcept {
   ssize_t got = 0;
   do {
     got = ::read(descriptor_, out, length);
   } while (got < 0 && errno == EINTR);
+  if (got < 0) read_error_ = errno;
   if (got <= 0) return got;
   const auto octets = static_cast<std::size_t>(got);
   const std::size_t wanted = std::min(octets, head_.size() - head_length_);
@@ -138,12 +149,6 @@ ssize_t CaptureStream::read_on(std::uint8_t* out, std::size_t length) noexcept {
   head_length_ += wanted;
   offset_ += octets;
   return got;
-}
-
-std::size_t CaptureStream::peek(std::uint64_t offset, std::uint8_t* out, std::size_t length) const noexcept {
-  if (!size_) return 0;
-  const ssize_t got = ::pread(descriptor_, out, length, static_cast<off_t>(offset));
-  return got < 0 ? 0 : static_cast<std::size_t>(got);
 }
 
 std::string_view CaptureStream::compression() const noexcept {

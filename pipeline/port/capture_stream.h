@@ -40,16 +40,19 @@ class CaptureStream {
   /// Moves past octets of the window; at most window().size().
   void consume(std::size_t octets) noexcept { taken_ += octets; }
   /// Makes the window longer by what one read() delivers; waits for a pipe to have something. False, and the window has
-  /// not grown: the file is at its end, cannot be read, or the window is at its full length. Which it is, the FILE says
-  /// when it is read next.
+  /// not grown: the file is at its end, cannot be read, or the window is at its full length.
   bool fill() noexcept;
+  /// Whether the window is at its full length.
+  bool full() const noexcept { return filled_ - taken_ == capacity_; }
+  /// Doubles the full length of the window.
+  void widen();
+  /// errno of the read() that failed last; 0: none did.
+  int read_error() const noexcept { return read_error_; }
 
   /// Octets taken from the file so far, read-ahead included.
   std::uint64_t octets_read() const noexcept { return offset_; }
   /// Size of the file; nothing for a pipe.
   std::optional<std::uint64_t> size() const noexcept { return size_; }
-  /// Copies up to `length` octets at `offset` of the file, aside of the FILE. Returns how many; 0 for a pipe.
-  std::size_t peek(std::uint64_t offset, std::uint8_t* out, std::size_t length) const noexcept;
   /// The first octets of the file, as many as were read, at most 4096.
   packet::ByteView head() const noexcept { return {head_.data(), head_length_}; }
   /// "gzip", "zstd", ... when the first octets are those of a compressed file, else empty.
@@ -79,6 +82,7 @@ class CaptureStream {
   std::size_t filled_ = 0;  ///< octets of the window that were read
   std::array<std::uint8_t, 4096> head_{};
   std::size_t head_length_ = 0;
+  int read_error_ = 0;
 };
 
 }  // namespace doorslam::port

@@ -14,6 +14,7 @@ import struct
 import sys
 
 ETHERNET = 1
+RAW = 101
 FRAMES_A_CAPTURE = 40
 # LINKTYPE_ values in the order in which the targets number them.
 LINK_TYPES = [1, 0, 9, 10, 12, 14, 50, 51, 101, 104, 105, 108, 113, 127, 147, 219, 228, 229, 276]
@@ -133,9 +134,9 @@ def pcapng_files(packets):
             length = struct.pack(order + "I", len(body) + 12)
             return struct.pack(order + "I", kind) + length + body + length
 
-        def interface(unit, order=order):
+        def interface(unit, link_type=ETHERNET, snap_length=65535, order=order):
             resolution = struct.pack(order + "HHBxxx", 9, 1, unit)
-            return block(1, struct.pack(order + "HHI", ETHERNET, 0, 65535) + resolution + bytes(4))
+            return block(1, struct.pack(order + "HHI", link_type, 0, snap_length) + resolution + bytes(4))
 
         file = block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1)) + interface(6) + interface(9)
         for number, (at, frame) in enumerate(packets):
@@ -146,6 +147,12 @@ def pcapng_files(packets):
                 file += block(4, bytes(4)) + block(5, bytes(12)) + block(3, struct.pack(order + "I", len(frame)) + frame)
                 file += interface(3)
         yield f"pcapng_{'little' if order == '<' else 'big'}", file
+        # Besides, an interface of another link type and snap length, as of a capture on a tunnel and on its carrier.
+        at, frame = packets[0]
+        raw = frame[ETHERNET_HEADER:][:128]
+        head = struct.pack(order + "IIIII", 2 + -(-len(packets) // 5), 0, int(at), len(raw), len(frame))
+        file += interface(0, RAW, 128) + block(6, head + raw)
+        yield f"pcapng_mixed_{'little' if order == '<' else 'big'}", file
 
 
 def write(folder, name, octets):

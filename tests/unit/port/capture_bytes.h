@@ -90,8 +90,12 @@ class PcapFile {
 /// draft-ietf-opsawg-pcapng: blocks.
 class PcapngFile {
  public:
-  explicit PcapngFile(Order order = Order::little) : order_(order) {
-    block(0x0a0d0d0a, Writer(order).u32(0x1a2b3c4d).u16(1).u16(0).u32(0xffffffff).u32(0xffffffff).bytes());
+  explicit PcapngFile(Order order = Order::little) { section(order); }
+
+  /// Another section, as `cat a.pcapng b.pcapng` makes one.
+  PcapngFile& section(Order order) {
+    order_ = order;
+    return block(0x0a0d0d0a, Writer(order).u32(0x1a2b3c4d).u16(1).u16(0).u32(0xffffffff).u32(0xffffffff).bytes());
   }
 
   /// `resolution` is the option if_tsresol: 6 for microseconds, 9 for nanoseconds.
@@ -120,6 +124,23 @@ class PcapngFile {
     return block(3, Writer(order_).u32(static_cast<std::uint32_t>(data.size())).octets(data).bytes());
   }
 
+  /// The Packet Block of old drafts.
+  PcapngFile& obsolete_packet(std::uint32_t interface, std::uint64_t ticks, const Bytes& data) {
+    const auto captured = static_cast<std::uint32_t>(data.size());
+    Writer body(order_);
+    body.u16(interface).u16(0).u32(static_cast<std::uint32_t>(ticks >> 32)).u32(static_cast<std::uint32_t>(ticks));
+    return block(2, body.u32(captured).u32(captured).octets(data).bytes());
+  }
+
+  /// With an offset of the interface's time stamps, in seconds.
+  PcapngFile& interface_with_offset(std::uint32_t link_type, std::uint32_t seconds) {
+    Writer body(order_);
+    body.u16(link_type).u16(0).u32(65'535).u16(14).u16(8);
+    if (order_ == Order::little) body.u32(seconds).u32(0);
+    if (order_ == Order::big) body.u32(0).u32(seconds);
+    return block(1, body.bytes());
+  }
+
   PcapngFile& name_resolution() { return block(4, Writer(order_).u16(0).u16(0).bytes()); }
   PcapngFile& statistics() { return block(5, Writer(order_).u32(0).u32(0).u32(0).bytes()); }
 
@@ -139,7 +160,7 @@ class PcapngFile {
     return *this;
   }
 
-  Order order_;
+  Order order_ = Order::little;
   Bytes bytes_;
   std::vector<std::size_t> starts_;
   std::vector<std::size_t> packet_ends_;
