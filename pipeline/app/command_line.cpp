@@ -22,7 +22,7 @@ constexpr const char* kExamples =
     "\nExamples:\n"
     "  doorslam read office.pcap                        a report for a person\n"
     "  doorslam read tap0.pcap tap1.pcapng              several captures, merged by time\n"
-    "  tcpdump -w - -i eth0 tcp | doorslam read -       from a pipe, until it ends\n"
+    "  tcpdump -w - -i eth0 tcp | doorslam read -       from a pipe, until it ends or Ctrl-C\n"
     "  doorslam read big.pcap --quiet --flows flows.ndjson --alerts alerts.ndjson\n"
     "                                                   records for a SIEM (ECS, one JSON object a line)\n"
     "  doorslam read x.pcap --flows - --quiet | jq 'select(.doorslam.cause == \"acl_denied\")'\n"
@@ -41,7 +41,7 @@ constexpr const char* kReadExamples =
     "\nExamples:\n"
     "  doorslam read office.pcap                        a report for a person\n"
     "  doorslam read tap0.pcap tap1.pcapng              several captures, merged by time\n"
-    "  tcpdump -w - -i eth0 tcp | doorslam read -       from a pipe, until it ends\n"
+    "  tcpdump -w - -i eth0 tcp | doorslam read -       from a pipe, until it ends or Ctrl-C\n"
     "  doorslam read x.pcap --filter 'tcp port 443 or (vlan and tcp port 443)'\n"
     "                                                   these packets alone, with a VLAN tag as well\n"
     "\nExit codes: 0 done; 1 something could not be read or written (the rest was); 2 wrong usage or configuration.";

@@ -14,6 +14,7 @@
 #include "pipeline/app/outputs.h"
 #include "pipeline/app/progress.h"
 #include "pipeline/app/set_up.h"
+#include "pipeline/app/signals.h"
 #include "pipeline/base/utf8.h"
 
 namespace doorslam::app {
@@ -78,6 +79,30 @@ alert::CaptureSummary summarize(const CommandLine& line, const port::CaptureSour
   return summary;
 }
 
+std::string ended_by(int signal) {
+  return fmt::format("reading was ended by {}; what was open then was judged as at the end of a capture",
+                     signal == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+/// Until the captures end, or a signal does. Of a pipe, what was written until then is read as well.
+void read_until_the_end(port::CaptureSource& source, const ReadingEnd& end, bool a_pipe_alone, Engine& engine,
+                        diagnose::Analysis& analysis, Outputs& outputs, Progress& progress) {
+  std::vector<DiagnosedConnection> readings;
+  while ((a_pipe_alone || end.signal() == 0) && engine.step(source, analysis, readings)) {
+    outputs.take(readings);
+    readings.clear();
+    const port::CaptureProgress at = source.progress();
+    progress.show(at.octets_read, at.octets_total, source.statistics().packets);
+  }
+  bool more = true;
+  while (more) {
+    more = engine.finish(analysis, readings);
+    outputs.take(readings);
+    readings.clear();
+  }
+  if (end.signal() != 0) source.forgive_cut_input();
+}
+
 /// tcpdump takes its filter there.
 bool is_no_file_but_words(const std::string& name) {
   std::error_code unknown;
@@ -110,6 +135,8 @@ Result<int> read_captures(const CommandLine& line) {
   auto outputs = Outputs::open(
       line, *settings, [](NoticeLevel, const std::string& what) { complain(what); }, flowtable::HashKey::fixed());
   if (!outputs) return tl::unexpected(outputs.error());
+  const bool reads_input = std::find(line.captures.begin(), line.captures.end(), "-") != line.captures.end();
+  const ReadingEnd end(reads_input);
   port::CaptureSource source = port::CaptureSource::open(line.captures);
   for (const Error& error : source.errors()) complain(error.message);
   const bool looks_like_a_filter = std::any_of(line.captures.begin(), line.captures.end(), is_no_file_but_words);
@@ -127,21 +154,15 @@ Result<int> read_captures(const CommandLine& line) {
   analysis_options.tells_served = outputs->wants_served();
   diagnose::Analysis analysis(analysis_options, &*scanner);
   Progress progress(!line.quiet && isatty(STDERR_FILENO) != 0);
-  std::vector<DiagnosedConnection> readings;
-  while (engine->step(source, analysis, readings)) {
-    outputs->take(readings);
-    readings.clear();
-    const port::CaptureProgress at = source.progress();
-    progress.show(at.octets_read, at.octets_total, source.statistics().packets);
-  }
-  bool more = true;
-  while (more) {
-    more = engine->finish(analysis, readings);
-    outputs->take(readings);
-    readings.clear();
-  }
+  const bool a_pipe_alone = reads_input && line.captures.size() == 1 && !source.progress().octets_total;
+  read_until_the_end(source, end, a_pipe_alone, *engine, analysis, *outputs, progress);
   progress.clear();
-  outputs->finish(summarize(line, source, *engine, analysis.counters()));
+  alert::CaptureSummary summary = summarize(line, source, *engine, analysis.counters());
+  if (end.signal() != 0) {
+    complain(ended_by(end.signal()));
+    summary.warnings.push_back(ended_by(end.signal()));
+  }
+  outputs->finish(summary);
   for (std::size_t i = errors_told; i < source.errors().size(); ++i) {
     complain(source.errors()[i].message);
   }

@@ -19,4 +19,32 @@ class Signals {
   sigset_t set_;
 };
 
+/// SIGINT and SIGTERM as the wish to stop reading captures and to report what was read; the second of a kind kills, as
+/// ever. A signal that was ignored when the object was made (in the background of a shell without job control) stays
+/// so.
+///
+/// Standard input may be a pipe whose writer says nothing for hours. Ctrl-C reaches the writer as well, mostly, which
+/// then writes what it still holds and ends; so the pipe is read on. Where it has not ended after kGraceSeconds,
+/// /dev/null takes its place: a read() that waits is interrupted, goes on with that, and is at the end. The kernel
+/// prefers the main thread for a process's signals, so that is the one to read.
+///
+/// At most one object at a time, of the main thread; it uses SIGALRM.
+class ReadingEnd {
+ public:
+  static constexpr unsigned kGraceSeconds = 2;
+
+  explicit ReadingEnd(bool reads_standard_input);
+  ~ReadingEnd();
+  ReadingEnd(const ReadingEnd&) = delete;
+  ReadingEnd& operator=(const ReadingEnd&) = delete;
+
+  /// The first signal that came; 0: none yet.
+  int signal() const noexcept;
+
+ private:
+  struct sigaction interrupt_ {};
+  struct sigaction terminate_ {};
+  struct sigaction alarm_ {};
+};
+
 }  // namespace doorslam::app

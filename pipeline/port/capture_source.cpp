@@ -100,12 +100,18 @@ void CaptureSource::refill() {
 
 void CaptureSource::retire(const CaptureTimeline& timeline) {
   const CaptureReader& reader = timeline.reader();
+  if (reader.cut_short() && reader.path() == "-") cut_input_ = errors_.size();
   if (reader.error()) errors_.push_back(*reader.error());
   octets_of_closed_ += reader.octets_read();
   statistics_.filtered_out += reader.filtered_out();
   statistics_.packets_without_time += reader.packets_without_time();
   statistics_.time_leaps += timeline.leaps();
   statistics_.largest_leap_ns = std::max(statistics_.largest_leap_ns, timeline.largest_leap_ns());
+}
+
+void CaptureSource::forgive_cut_input() {
+  if (cut_input_) errors_.erase(errors_.begin() + static_cast<std::ptrdiff_t>(*cut_input_));
+  cut_input_.reset();
 }
 
 void CaptureSource::put_in_order(std::span<packet::RawPacket> burst) noexcept {

@@ -54,6 +54,8 @@ class CaptureSource {
 
   /// One for each file that could not be opened or not be read to its end, in the order in which that was found.
   const std::vector<Error>& errors() const noexcept { return errors_; }
+  /// Takes back, of errors(), that standard input ended inside a record: whoever reads has ended it there.
+  void forgive_cut_input();
   /// Files that could be opened.
   std::size_t files_opened() const noexcept { return files_opened_; }
   const CaptureStatistics& statistics() const noexcept { return statistics_; }
@@ -85,6 +87,7 @@ class CaptureSource {
   std::vector<std::unique_ptr<Input>> waiting_;  ///< a heap by comes_later(), each with packets
   std::vector<std::unique_ptr<Input>> dry_;      ///< to be refilled before the next burst
   std::vector<Error> errors_;
+  std::optional<std::size_t> cut_input_;  ///< place in errors_: standard input ended inside a record
   CaptureStatistics statistics_;
   flowtable::TimeNs latest_ns_ = 1;  ///< kNoTime is no packet's time
   std::size_t files_opened_ = 0;
