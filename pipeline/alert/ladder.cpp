@@ -103,7 +103,8 @@ std::string words_of_server(const Rung& rung, const tcp::SideEvidence& server) {
     return quoted({server.head.bytes.data(), std::min<std::size_t>(server.head.length, rung.length)});
   }
   if (rung.time_ns == server.last_payload_ns) {
-    return quoted({server.last_words.data(), std::min<std::size_t>(server.last_words_length, rung.length)});
+    const packet::ByteView words = server.latest_words();
+    return quoted(words.first(std::min<std::size_t>(words.size(), rung.length)));
   }
   // Of what is between, the beginning was kept.
   const auto starts = std::span(server.head.segment_start).first(server.head.segments);
@@ -115,7 +116,7 @@ std::string words_of_server(const Rung& rung, const tcp::SideEvidence& server) {
 /// What a client says may be a secret; that it gives up a TLS handshake is none.
 std::string alert_of_client(const Rung& rung, const tcp::SideEvidence& client) {
   if (rung.time_ns != client.last_payload_ns) return {};
-  const packet::ByteView words{client.last_words.data(), client.last_words_length};
+  const packet::ByteView words = client.latest_words();
   return diagnose::tls_alert_in(words) ? quoted(words) : std::string{};
 }
 

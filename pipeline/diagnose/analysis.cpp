@@ -315,21 +315,18 @@ Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t serve
   words.digest = digest_of_words(server.head);
   words.opening = opening_of(client.head);
   if (scanner_ == nullptr) return words;
-  const auto last_words_of = [](const SideEvidence& side) {
-    return packet::ByteView{side.last_words.data(), side.last_words_length};
-  };
   if (server.head.length + server.last_words_length > 0) {
     const SideEvidence* const asked = client.head.length > 0 ? &client : nullptr;
-    auto hits = scanner_->recall(server.head, last_words_of(server), Side::responder, server_port, asked);
+    auto hits = scanner_->recall(server.head, server.latest_words(), Side::responder, server_port, asked);
     // Words that nobody knows, and the server hung up on them: they may begin like others and be a known refusal.
     const bool suspicious = ending == Ending::closed_after_greeting || ending == Ending::closed_after_reply;
     if (hits.empty() && suspicious) {
-      hits = scanner_->scan(server.head, last_words_of(server), Side::responder, server_port, asked);
+      hits = scanner_->scan(server.head, server.latest_words(), Side::responder, server_port, asked);
     }
     words.server.assign(hits);
   }
   if (client.head.length + client.last_words_length > 0) {
-    words.client.assign(scanner_->recall(client.head, last_words_of(client), Side::originator, server_port));
+    words.client.assign(scanner_->recall(client.head, client.latest_words(), Side::originator, server_port));
   }
   return words;
 }

@@ -82,7 +82,7 @@ class ReplyLines {
 }  // namespace
 
 bool takes_leave(const tcp::SideEvidence& client) noexcept {
-  std::string_view words = text_of({client.last_words.data(), client.last_words_length});
+  std::string_view words = text_of(client.latest_words());
   if (words.empty()) words = text_of(client.head.view());
   if (begins(words, "QUIT") || begins(words, "*1\r\n$4\r\nQUIT")) return true;
   const std::size_t blank = words.find(' ');
@@ -94,8 +94,7 @@ bool sends_credentials(const tcp::SideEvidence& client) noexcept {
     return has(words, "\nAuthorization:") || has(words, "\nProxy-Authorization:") || has(words, "\nX-Api-Key:") ||
            has(words, "\nPrivate-Token:");
   };
-  return named_in(text_of(client.head.view())) ||
-         named_in(text_of({client.last_words.data(), client.last_words_length}));
+  return named_in(text_of(client.head.view())) || named_in(text_of(client.latest_words()));
 }
 
 bool is_content(packet::ByteView beginning, packet::ByteView passage, std::size_t at, std::string_view protocol) {

@@ -292,8 +292,8 @@ std::optional<Finding> tls_alert_in_cipher(const Case& c) {
   if (c.packets == nullptr || !is_client_hello(c.client()->head)) return std::nullopt;
   if (!c.server_hung_up() && c.ending != Ending::left_after_reply) return std::nullopt;
   const SideEvidence& server = *c.server();
-  const auto* words = server.last_words.data();
-  const bool lone_alert = server.last_words_length == 24 && words[0] == 23 && words[3] == 0 && words[4] == 19;
+  const packet::ByteView words = server.latest_words();
+  const bool lone_alert = words.size() == 24 && words[0] == 23 && words[3] == 0 && words[4] == 19;
   if (!lone_alert || server_octets_after_second_flight(*c.packets) != 24) return std::nullopt;
   return Finding{"the server's whole answer to the client's Finished is one encrypted record of an alert's size"};
 }
@@ -304,7 +304,7 @@ std::optional<Finding> tls_alert_of_client(const Case& c) {
   constexpr std::uint8_t kCloseNotify = 0;
   constexpr std::uint8_t kUserCanceled = 90;
   if (c.packets == nullptr || !is_client_hello(c.client()->head)) return std::nullopt;
-  const auto alert = tls_alert_in({c.client()->last_words.data(), c.client()->last_words_length});
+  const auto alert = tls_alert_in(c.client()->latest_words());
   if (!alert || *alert == kCloseNotify || *alert == kUserCanceled) return std::nullopt;
   const std::string_view what =
       is_about_certificate(*alert) ? "it does not trust the server's certificate" : "it gave up the handshake";

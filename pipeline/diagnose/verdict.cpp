@@ -49,10 +49,8 @@ std::string passage_of(const Case& c, const SignatureHit& hit) {
   // What the client says may be a secret.
   if (c.packets == nullptr || hit.end == 0 || hit.signature->side != tcp::Side::responder) return {};
   const tcp::SideEvidence& side = c.packets->of(hit.signature->side);
-  const std::string_view all =
-      hit.in_last_words
-          ? std::string_view(reinterpret_cast<const char*>(side.last_words.data()), side.last_words_length)
-          : std::string_view(reinterpret_cast<const char*>(side.head.bytes.data()), side.head.length);
+  const packet::ByteView words = hit.in_last_words ? side.latest_words() : side.head.view();
+  const std::string_view all(reinterpret_cast<const char*>(words.data()), words.size());
   const std::size_t last = std::min<std::size_t>(hit.end, all.size());
   // The match may take its line's end along.
   const std::size_t inside = all.substr(0, last).find_last_not_of("\r\n");

@@ -101,13 +101,13 @@ struct SideFacts {
   Fingerprint last;                    ///< last segment that was no RST
   std::uint16_t payload_segments = 0;  ///< segments with payload, retransmissions not counted
   std::uint8_t last_words_length = 0;
+  std::uint8_t last_words_segment = 0;  ///< of the head, counted from 1, where they lie there; 0: in last_words
 };
 
 /// One side's part of the evidence. Copies take along what is used of the words.
 struct alignas(64) SideEvidence : SideFacts {
   PayloadHead head;
-  std::array<std::uint8_t, 160> last_words;  ///< first octets of this side's latest payload segment; see
-                                             ///< last_words_length
+  std::array<std::uint8_t, 160> last_words;  ///< where the head does not have them; see latest_words()
 
   SideEvidence() noexcept {}
   SideEvidence(const SideEvidence& other) noexcept : SideFacts(other), head(other.head) { copy_last_words(other); }
@@ -118,9 +118,17 @@ struct alignas(64) SideEvidence : SideFacts {
     return *this;
   }
 
+  /// The first octets of this side's latest payload segment.
+  packet::ByteView latest_words() const noexcept {
+    if (last_words_segment == 0) return {last_words.data(), last_words_length};
+    return head.view().subspan(head.segment_start[last_words_segment - 1U], last_words_length);
+  }
+  /// Octets of last_words that are set.
+  std::size_t words_apart() const noexcept { return last_words_segment == 0 ? last_words_length : 0; }
+
  private:
   void copy_last_words(const SideEvidence& other) noexcept {
-    std::copy_n(other.last_words.begin(), other.last_words_length, last_words.begin());
+    std::copy_n(other.last_words.begin(), other.words_apart(), last_words.begin());
   }
 };
 

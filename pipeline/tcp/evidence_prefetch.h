@@ -24,7 +24,7 @@ inline void prefetch_used(const Evidence& evidence) noexcept {
   flowtable::prefetch_octets(evidence.first_rungs.data(), rungs * sizeof(Rung));
   for (const SideEvidence& side : evidence.side) {
     flowtable::prefetch_octets(side.head.bytes.data(), side.head.length);
-    flowtable::prefetch_octets(side.last_words.data(), side.last_words_length);
+    flowtable::prefetch_octets(side.last_words.data(), side.words_apart());
   }
 }
 

@@ -84,12 +84,13 @@ void record_handshake(SegmentContext& context) {
   }
 }
 
-/// `offset`: of the payload in its side's stream.
-void record_head(PayloadHead& head, const Segment& segment, std::int32_t offset) {
-  if (offset < 0) return;
+/// `offset`: of the payload in its side's stream. Gives the number of the head's segment, counted from 1, from whose
+/// start on it has the first `telling` octets of the payload; 0: it does not have them.
+std::uint8_t record_head(PayloadHead& head, const Segment& segment, std::int32_t offset, std::size_t telling) {
+  if (offset < 0) return 0;
   const auto begin = static_cast<std::size_t>(offset);
   if (begin > head.length && head.length < PayloadHead::kCapacity) head.incomplete = true;
-  if (begin >= PayloadHead::kCapacity) return;
+  if (begin >= PayloadHead::kCapacity) return 0;
   const std::size_t wanted = std::min<std::size_t>(segment.payload_length, PayloadHead::kCapacity - begin);
   const std::size_t available = std::min(wanted, segment.payload.size());
   if (available < wanted) head.incomplete = true;  // the snap length cut it
@@ -98,9 +99,9 @@ void record_head(PayloadHead& head, const Segment& segment, std::int32_t offset)
   if (begin > head.length) std::fill(head.bytes.begin() + head.length, head.bytes.begin() + at, std::uint8_t{0});
   std::copy_n(segment.payload.begin(), available, head.bytes.begin() + at);
   head.length = std::max(head.length, static_cast<std::uint16_t>(begin + available));
-  if (head.segments < PayloadHead::kMaxSegments) {
-    head.segment_start[head.segments++] = static_cast<std::uint16_t>(begin);
-  }
+  if (head.segments == PayloadHead::kMaxSegments) return 0;
+  head.segment_start[head.segments++] = static_cast<std::uint16_t>(begin);
+  return telling <= available ? head.segments : std::uint8_t{0};
 }
 
 /// Payload that was not seen before. `latest`: it goes beyond all that was.
@@ -110,10 +111,13 @@ void record_words(SideEvidence& own, const SideDetails& details, const Segment& 
   own.last_payload_ns = segment.time_ns;
   count_up(own.payload_segments);
   const std::uint32_t first_octet = segment.seq + (segment.has(kSyn) ? 1U : 0U);
-  record_head(own.head, segment, sequence_distance(first_octet, details.start_seq + 1));
+  const std::size_t telling = std::min(segment.payload.size(), own.last_words.size());
+  const std::uint8_t in_head =
+      record_head(own.head, segment, sequence_distance(first_octet, details.start_seq + 1), telling);
   if (!latest) return;
-  own.last_words_length = static_cast<std::uint8_t>(std::min(segment.payload.size(), own.last_words.size()));
-  std::copy_n(segment.payload.begin(), own.last_words_length, own.last_words.begin());
+  own.last_words_length = static_cast<std::uint8_t>(telling);
+  own.last_words_segment = in_head;
+  if (in_head == 0) std::copy_n(segment.payload.begin(), telling, own.last_words.begin());
 }
 
 void record_payload(SegmentContext& context) {

@@ -123,7 +123,8 @@ std::string describe(const ConnectionEvent& event, const EventBatch& batch) {
         << ' ' << side.rst_ns << ' ' << side.zero_window_since_ns << ' ' << side.next_seq << ' ' << side.acked << ' '
         << side.rst_seq << ' ' << int{side.resets} << side.rst_with_ack << ' ' << side.unseen_octets << ' '
         << side.payload_segments << ' ' << side.head.length << ' ' << int{side.head.segments} << side.head.incomplete
-        << ' ' << int{side.last_words_length} << ' ' << side.retransmissions;
+        << ' ' << int{side.last_words_length} << ' ' << side.retransmissions << ' ';
+    for (const std::uint8_t octet : side.latest_words()) out << int{octet} << ',';
     print(side.first);
     print(side.last);
     print(side.rst);

@@ -23,6 +23,11 @@ std::string_view text_of(const PayloadHead& head) {
   return {reinterpret_cast<const char*>(head.bytes.data()), head.length};
 }
 
+std::string_view latest_words_of(const SideEvidence& side) {
+  const packet::ByteView words = side.latest_words();
+  return {reinterpret_cast<const char*>(words.data()), words.size()};
+}
+
 struct Observed {
   Tracked tracked;
   ConnectionEvent end;
@@ -126,9 +131,56 @@ TEST(Evidence, FirstWordsInStreamOrder) {
   EXPECT_FALSE(head.incomplete);
   EXPECT_EQ(text_of(seen.evidence().of(Side::originator).head), "USER x\r\n");
   const SideEvidence& server = seen.evidence().of(Side::responder);
-  EXPECT_EQ((std::string_view{reinterpret_cast<const char*>(server.last_words.data()), server.last_words_length}),
-            "331 who\r\n");
+  EXPECT_EQ(latest_words_of(server), "331 who\r\n");
+  EXPECT_EQ(server.words_apart(), 0U) << "they lie in the head, and are not kept twice";
   EXPECT_EQ(seen.evidence().exchanges, 1U);
+}
+
+/// The head has the beginning of the latest segment, and not all that is kept of it.
+TEST(Evidence, LatestWordsThatBeginAtTheEndOfTheHead) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kAck, std::string(250, 'a'));
+  talk.server(kAck, "goodbye");
+  const Observed seen(talk);
+  EXPECT_EQ(latest_words_of(seen.evidence().of(Side::responder)), "goodbye");
+}
+
+TEST(Evidence, LatestWordsBehindTheHead) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kAck, std::string(300, 'a'));
+  talk.server(kAck, std::string(200, 'b'));
+  const Observed seen(talk);
+  EXPECT_EQ(latest_words_of(seen.evidence().of(Side::responder)), std::string(160, 'b'));
+}
+
+/// The head has the words of more segments than it knows the beginnings of.
+TEST(Evidence, LatestWordsOfMoreSegmentsThanTheHeadCounts) {
+  Conversation talk;
+  talk.handshake();
+  for (std::size_t i = 0; i <= PayloadHead::kMaxSegments; ++i) {
+    talk.server(kAck | kPsh, "line " + std::to_string(i) + "\n");
+  }
+  const Observed seen(talk);
+  const SideEvidence& server = seen.evidence().of(Side::responder);
+  EXPECT_EQ(server.head.segments, PayloadHead::kMaxSegments);
+  EXPECT_EQ(latest_words_of(server), "line 12\n");
+}
+
+/// What fills a hole is said before, and becomes the head's last segment.
+TEST(Evidence, LatestWordsStayWhenAHoleBeforeThemIsFilled) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kAck | kPsh, "first\n");
+  const Segment first = talk.segments().back();
+  talk.lose_latest();
+  talk.server(kAck | kPsh, "second\n");
+  talk.server(kAck | kPsh, "first\n").seq = first.seq;
+  const Observed seen(talk);
+  const SideEvidence& server = seen.evidence().of(Side::responder);
+  EXPECT_EQ(text_of(server.head), "first\nsecond\n");
+  EXPECT_EQ(latest_words_of(server), "second\n");
 }
 
 TEST(Evidence, FirstWordsAreCutAtTheirCapacity) {
