@@ -24,7 +24,10 @@ using tcp::Side;
 using tcp::SideEvidence;
 
 /// Events between a fetch and its use: enough to have arrived, few enough not to be pushed out again.
-constexpr std::size_t kLookAhead = 8;
+constexpr std::size_t kMilestonesAhead = 4;
+constexpr std::size_t kNotesAhead = 2 * kMilestonesAhead;
+constexpr std::size_t kEndsAhead = 3 * kMilestonesAhead;
+constexpr std::size_t kEventsAhead = 4 * kMilestonesAhead;
 /// Behind its last packet, one more may have been on its way.
 constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
 
@@ -76,7 +79,7 @@ void Analysis::collect(tcp::EventBatch& batch) {
   for (const ConnectionEvent& event : held.events) {
     const Evidence* evidence =
         event.evidence < 0 ? nullptr : held.evidence.data() + static_cast<std::size_t>(event.evidence);
-    arrivals_.push_back({.time_ns = event.time_ns, .event = &event, .evidence = evidence});
+    arrivals_.push_back({.time_ns = event.time_ns, .number = event.number, .event = &event, .evidence = evidence});
   }
 }
 
@@ -127,7 +130,7 @@ bool Analysis::advance_some(std::size_t most, TimeNs watermark_ns, std::vector<D
   drop_unused_scanners();
   order_arrivals();
   const auto is_final = [&](const Arrival& a) {
-    return a.time_ns < watermark_ns || (a.time_ns == watermark_ns && a.event->number <= number);
+    return a.time_ns < watermark_ns || (a.time_ns == watermark_ns && a.number <= number);
   };
   for (std::size_t steps = 0;; ++steps) {
     const bool follows = followed_ < arrivals_.size() && is_final(arrivals_[followed_]);
@@ -154,10 +157,24 @@ void Analysis::order_arrivals() {
 }
 
 void Analysis::follow_next(std::vector<DiagnosedConnection>& out) {
-  const std::size_t next = followed_++;
-  if (next + kLookAhead < arrivals_.size()) expect(arrivals_[next + kLookAhead]);
-  if (next + kLookAhead / 2 < arrivals_.size()) expect_note(arrivals_[next + kLookAhead / 2]);
-  follow(arrivals_[next], out);
+  look_ahead();
+  follow(arrivals_[followed_++], out);
+}
+
+/// Fetches what the next events will read, in steps, as each has to read what the one before has fetched. The first
+/// call of a batch does it for all that come next, so that the first of them do not wait one after the other.
+void Analysis::look_ahead() noexcept {
+  const auto up_to = [this](std::size_t ahead, std::size_t& done, const auto& fetch) {
+    const std::size_t end = std::min(followed_ + ahead, arrivals_.size());
+    for (; done < end; ++done) fetch(arrivals_[done]);
+  };
+  const auto has_ended = [](const Arrival& a) { return a.event->kind == tcp::EventKind::ended; };
+  up_to(kEventsAhead, expected_.events,
+        [](const Arrival& a) { flowtable::prefetch_octets(a.event, sizeof(ConnectionEvent)); });
+  up_to(kEndsAhead, expected_.ends, [this](const Arrival& a) { expect(a); });
+  up_to(kNotesAhead, expected_.notes, [&](const Arrival& a) { ledger_.expect_note(a.event->summary, has_ended(a)); });
+  up_to(kMilestonesAhead, expected_.milestones,
+        [&](const Arrival& a) { ledger_.expect_milestone(a.event->summary, has_ended(a)); });
 }
 
 /// Fetches what will be read first of an event that comes soon.
@@ -170,11 +187,6 @@ void Analysis::expect(const Arrival& arrival) const noexcept {
     const char* line = reinterpret_cast<const char*>(&side);
     for (std::size_t i = 0; i < 4; ++i) flowtable::prefetch_line(line + i * 64);
   }
-}
-
-void Analysis::expect_note(const Arrival& arrival) const noexcept {
-  const bool ended = arrival.event->kind == tcp::EventKind::ended;
-  ended ? ledger_.expect_end(arrival.event->summary) : ledger_.expect_accepted(arrival.event->summary);
 }
 
 /// What is later than the watermark goes on to the next advance; the batches' memory is used again.
@@ -195,6 +207,7 @@ void Analysis::drop_followed() {
   held_frame_octets_ = 0;
   arrivals_.clear();
   followed_ = 0;
+  expected_ = {};
   collect(late);
 }
 

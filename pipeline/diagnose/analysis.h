@@ -96,13 +96,22 @@ class Analysis {
  private:
   /// An event that was collected.
   struct Arrival {
-    flowtable::TimeNs time_ns = 0;                ///< the event's: most comparisons need no more
+    flowtable::TimeNs time_ns = 0;  ///< the event's; so the next: most comparisons need no more
+    std::uint64_t number = 0;
     const tcp::ConnectionEvent* event = nullptr;  ///< in held_
     const tcp::Evidence* evidence = nullptr;      ///< the event's, or null
 
     friend bool operator<(const Arrival& a, const Arrival& b) {
-      return a.time_ns != b.time_ns ? a.time_ns < b.time_ns : happened_before(*a.event, *b.event);
+      if (a.time_ns != b.time_ns) return a.time_ns < b.time_ns;
+      return a.number != b.number ? a.number < b.number : happened_before(*a.event, *b.event);
     }
+  };
+  /// Of arrivals_, so many have been fetched for, step by step.
+  struct Expected {
+    std::size_t events = 0;
+    std::size_t ends = 0;
+    std::size_t notes = 0;
+    std::size_t milestones = 0;
   };
   /// The most telling matches, in place: most connections have one or none.
   struct WordHits {
@@ -143,8 +152,8 @@ class Analysis {
   void order_arrivals();
   void follow_next(std::vector<DiagnosedConnection>& out);
   void drop_followed();
+  void look_ahead() noexcept;
   void expect(const Arrival& arrival) const noexcept;
-  void expect_note(const Arrival& arrival) const noexcept;
   static Lane lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept;
   void wait(Pending&& pending, Lane lane, flowtable::TimeNs now_ns);
   std::size_t waiting() const noexcept;
@@ -182,7 +191,8 @@ class Analysis {
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;
   std::vector<Arrival> arrivals_;
-  std::size_t followed_ = 0;           ///< of arrivals_, the first so many
+  std::size_t followed_ = 0;  ///< of arrivals_, the first so many
+  Expected expected_;
   std::array<Queue, kLanes> pending_;  ///< by Lane
   Recycler<tcp::Evidence> evidence_memory_;
   std::size_t held_frame_octets_ = 0;                                                    ///< in held_

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "flowtable/prefetch.h"
 #include "pipeline/diagnose/stray.h"
 
 namespace doorslam::diagnose {
@@ -29,12 +30,12 @@ std::uint32_t in_milliseconds(flowtable::DurationNs duration) noexcept {
 Ledger::Ledger(const LedgerOptions& options)
     : options_(options),
       place_mask_(std::bit_ceil(options.capacity_notes) - 1),
+      notes_(place_mask_ + 1),
+      milestones_(place_mask_ + 1),
+      far_older_by_(place_mask_ + 1),
       servers_(options.capacity_servers, EndpointKeys{options.hash_key}),
       host_ttl_(options.capacity_hosts, AddressKeys{options.hash_key}),
       table_(kRowsAfter + kRowsBefore, options.hash_key) {
-  notes_.reserve(place_mask_ + 1);
-  milestones_.reserve(place_mask_ + 1);
-  far_older_by_.reserve(place_mask_ + 1);
   laid_out_.reserve(kRowsAfter + kRowsBefore);
 }
 
@@ -50,12 +51,26 @@ std::uint64_t Ledger::provide_note() {
     const Note& later = notes_[(victim + kFetchedVictims) & place_mask_];
     if (later.outcome == Outcome::open) open_notes_.prefetch(later.connection_id);
   }
-  if (notes_.size() <= place_mask_) {
-    notes_.emplace_back();
-    milestones_.emplace_back();
-    far_older_by_.emplace_back();
-  }
   return serial;
+}
+
+void Ledger::expect_note(const tcp::ConnectionSummary& connection, bool has_ended) const noexcept {
+  servers_.prefetch_entry(connection.responder);
+  if (!has_ended) return;
+  const std::uint64_t serial = open_notes_.find(connection.id);
+  if (serial != IdIndex::kAbsent) flowtable::prefetch_line(&notes_[serial & place_mask_]);
+}
+
+/// The milestone that counts the note, or will.
+void Ledger::expect_milestone(const tcp::ConnectionSummary& connection, bool has_ended) const noexcept {
+  std::uint64_t milestone = kNone;
+  if (has_ended) {
+    const std::uint64_t serial = open_notes_.find(connection.id);
+    if (serial != IdIndex::kAbsent) milestone = number_of_milestone(serial, notes_[serial & place_mask_]);
+  } else if (const Server* const server = servers_.find(connection.responder)) {
+    milestone = server->milestone;
+  }
+  if (milestone != kNone) flowtable::prefetch_line(&milestones_[milestone & place_mask_]);
 }
 
 /// How far back the note is that stands kFetchedAhead before this new one; 0 where there is none.
@@ -279,8 +294,8 @@ void Ledger::fetch_far_older(std::uint64_t serial) const noexcept {
   const std::uint32_t by = far_older_by_[serial & place_mask_];
   if (by == 0) return;
   const std::uint64_t place = (serial - by) & place_mask_;
-  flowtable::prefetch_line(notes_.data() + place);
-  flowtable::prefetch_line(far_older_by_.data() + place);
+  flowtable::prefetch_line(&notes_[place]);
+  flowtable::prefetch_line(&far_older_by_[place]);
 }
 
 /// The note before that milestone, or further back: from milestone to milestone past all notes that were accepted by

@@ -7,7 +7,6 @@
 
 #include "flowtable/hash_key.h"
 #include "flowtable/ip_address.h"
-#include "flowtable/prefetch.h"
 #include "flowtable/time.h"
 #include "pipeline/diagnose/answering_stacks.h"
 #include "pipeline/diagnose/contrast.h"
@@ -17,6 +16,7 @@
 #include "pipeline/diagnose/id_index.h"
 #include "pipeline/diagnose/opening.h"
 #include "pipeline/diagnose/outcome.h"
+#include "pipeline/diagnose/page_array.h"
 #include "pipeline/diagnose/recency_map.h"
 #include "pipeline/tcp/connection.h"
 
@@ -109,22 +109,14 @@ class Ledger {
 
   void accepted(const tcp::ConnectionSummary& connection, flowtable::TimeNs now_ns);
   void ended(const tcp::ConnectionSummary& connection, const EndedNote& note);
-  /// One of the two will be called soon: fetches what it will look at first.
+  /// One of the two will be called soon: these fetch what it will read, in three steps, because each has to read where
+  /// that of the next lies. `has_ended`: it will be ended().
   void expect(const tcp::ConnectionSummary& connection) const noexcept {
     open_notes_.prefetch(connection.id);
     servers_.prefetch(connection.responder);
   }
-  /// ended() will be called next but few, and expect() was: fetches the note.
-  void expect_end(const tcp::ConnectionSummary& connection) const noexcept {
-    const std::uint64_t serial = open_notes_.find(connection.id);
-    if (serial != IdIndex::kAbsent) flowtable::prefetch_line(&notes_[serial & place_mask_]);
-  }
-  /// accepted() will be called next but few, and expect() was: fetches the milestone that will count it.
-  void expect_accepted(const tcp::ConnectionSummary& connection) const noexcept {
-    const Server* const server = servers_.find(connection.responder);
-    if (server == nullptr || server->milestone == kNone) return;
-    flowtable::prefetch_line(&milestones_[server->milestone & place_mask_]);
-  }
+  void expect_note(const tcp::ConnectionSummary& connection, bool has_ended) const noexcept;
+  void expect_milestone(const tcp::ConnectionSummary& connection, bool has_ended) const noexcept;
   void syn_was_reset(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   void handshake_was_ignored(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
   /// The client never answered the server's SYN-ACK.
@@ -229,8 +221,11 @@ class Ledger {
   }
   /// The record of the notes among which this one is; null where its milestone is forgotten.
   Milestone* milestone_of(std::uint64_t serial, const Note& note) {
-    const std::uint64_t milestone = note.is_milestone ? serial : older_than(serial, note.milestone_by);
+    const std::uint64_t milestone = number_of_milestone(serial, note);
     return note_numbered(milestone) == nullptr ? nullptr : &milestones_[milestone & place_mask_];
+  }
+  static std::uint64_t number_of_milestone(std::uint64_t serial, const Note& note) {
+    return note.is_milestone ? serial : older_than(serial, note.milestone_by);
   }
   std::uint32_t note_far_older(Server& server, std::uint64_t serial) const noexcept;
   void begin_milestone(Server& server, std::uint64_t serial, flowtable::TimeNs now_ns);
@@ -244,11 +239,10 @@ class Ledger {
   void lay_out(const Subject& subject);
 
   LedgerOptions options_;
-  std::vector<Note> notes_;            ///< ring that grows up to a power of two; a note's place is its serial number
-  std::uint64_t place_mask_;           ///< of a serial number
-  std::vector<Milestone> milestones_;  ///< by place; meaningless where the note is no milestone
-  std::vector<std::uint32_t>
-      far_older_by_;  ///< by place: serial numbers back to the note kFetchedAhead before; 0: none
+  std::uint64_t place_mask_;               ///< of a serial number
+  PageArray<Note> notes_;                  ///< a ring of a power of two; a note's place is its serial number
+  PageArray<Milestone> milestones_;        ///< by place; meaningless where the note is no milestone
+  PageArray<std::uint32_t> far_older_by_;  ///< by place: serial numbers back to the note kFetchedAhead before; 0: none
   std::uint64_t next_serial_ = 0;
   std::uint64_t notes_forgotten_ = 0;
   RecencyMap<flowtable::Endpoint, Server, EndpointKeys> servers_;
