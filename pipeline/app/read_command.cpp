@@ -114,10 +114,14 @@ bool is_no_file_but_words(const std::string& name) {
 tcp::TrackerOptions tracker_options(const config::Settings& settings, const port::CaptureProgress& captures) {
   constexpr std::uint64_t kLeastOctetsPerPacket = 16 + 20 + 20;  // record, IP and TCP header
   constexpr std::size_t kLeastCapacity = 65'536;                 // a capture may still be growing
-  constexpr std::size_t kInitialFlows = 32'768;
+  constexpr std::size_t kLeastInitialFlows = 32'768;
+  constexpr std::size_t kMostInitialFlows = 131'072;
+  constexpr std::uint64_t kUsualOctets = 1024;  // a connection of a dozen packets; growing moves all that are open
   tcp::TrackerOptions options = config::tracker_options(settings);
-  options.initial_flows = kInitialFlows;
+  options.initial_flows = kLeastInitialFlows;
   if (!captures.octets_total) return options;
+  options.initial_flows =
+      std::clamp<std::size_t>(*captures.octets_total / kUsualOctets, kLeastInitialFlows, kMostInitialFlows);
   const std::size_t enough = std::max<std::size_t>(2 * *captures.octets_total / kLeastOctetsPerPacket, kLeastCapacity);
   options.capacity_flows = std::min(options.capacity_flows, enough);
   options.capacity_flows6 = std::min(options.capacity_flows6, enough);
