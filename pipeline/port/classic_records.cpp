@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "flowtable/prefetch.h"
 #include "pipeline/packet/reader.h"
 
 namespace doorslam::port {
@@ -13,6 +14,8 @@ constexpr std::uint32_t kMicrosecondMagic = 0xa1b2c3d4;
 constexpr std::uint32_t kNanosecondMagic = 0xa1b23c4d;
 constexpr std::size_t kFileHeader = 24;
 constexpr std::size_t kRecordHeader = 16;
+/// Where the next record begins is told by this one only, so the processor does not look far ahead by itself.
+constexpr std::size_t kAhead = 512;
 /// libpcap's limit of a packet's length (MAXIMUM_SNAPLEN) for the link types that doorslam reads; beyond it is damage.
 constexpr std::uint32_t kMaxCaptured = 262'144;
 
@@ -65,6 +68,7 @@ TakenRecords ClassicRecords::take_in_order(packet::ByteView window, std::span<Ra
       cut = true;
       break;
     }
+    flowtable::prefetch_line(reader.captured().data() + kAhead);
     const std::uint32_t stored = in_host_order<kSwapped>(header.raw<std::uint32_t, 8>());
     const std::uint32_t on_wire = in_host_order<kSwapped>(header.raw<std::uint32_t, 12>());
     if (stored > kMaxCaptured || reader.captured_size() - kRecordHeader < stored) [[unlikely]] {
