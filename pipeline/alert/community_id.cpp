@@ -51,7 +51,7 @@ struct CommunityId::Digest {
   }
 };
 
-CommunityId::CommunityId(std::uint16_t seed) : digest_(std::make_unique<Digest>()), seed_(seed) {}
+CommunityId::CommunityId(std::uint16_t seed) : seed_(seed) {}
 CommunityId::~CommunityId() = default;
 CommunityId::CommunityId(CommunityId&&) noexcept = default;
 CommunityId& CommunityId::operator=(CommunityId&&) noexcept = default;
@@ -71,6 +71,7 @@ std::string_view CommunityId::of(const flowtable::Endpoint& a, const flowtable::
   at = put_short(at, low.port);
   at = put_short(at, high.port);
 
+  if (digest_ == nullptr) digest_ = std::make_unique<Digest>();
   std::array<std::uint8_t, kSha1Octets> digest;
   if (!digest_->hash({input.data(), static_cast<std::size_t>(at - input.data())}, digest.data())) return {};
   std::array<std::uint8_t, kBase64Length + 1> encoded;

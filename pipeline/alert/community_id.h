@@ -24,7 +24,7 @@ class CommunityId {
 
  private:
   struct Digest;
-  std::unique_ptr<Digest> digest_;
+  std::unique_ptr<Digest> digest_;  ///< null before the first: OpenSSL takes longer to start than a short capture
   std::uint16_t seed_;
   std::array<char, 32> text_{};
 };
