@@ -36,16 +36,19 @@ TimeNs first_end_of(const SideEvidence& side) { return earlier(side.fin_ns, side
 /// captures, shares one.
 enum class Mark : std::uint8_t { first_words, last_words, end };
 
+bool ends(const tcp::Rung& rung) { return (rung.flags & (packet::tcp_flag::kFin | packet::tcp_flag::kRst)) != 0; }
+
+bool speaks(const tcp::Rung& rung) {
+  return rung.length > 0 && (rung.flags & packet::tcp_flag::kRst) == 0 && rung.note != tcp::RungNote::retransmission &&
+         rung.note != tcp::RungNote::keep_alive && rung.note != tcp::RungNote::window_probe;
+}
+
 /// The number of that packet of the side's in the ladder; nothing where it is not kept.
 std::optional<std::uint32_t> rung_of(const Evidence& e, Side side, Mark mark) {
   std::optional<std::uint32_t> found;
   e.for_each_rung([&](const tcp::Rung& rung, std::uint32_t number) {
     if (rung.side != side || rung.note == tcp::RungNote::bad_checksum) return;
-    const bool ends = (rung.flags & (packet::tcp_flag::kFin | packet::tcp_flag::kRst)) != 0;
-    const bool speaks = rung.length > 0 && (rung.flags & packet::tcp_flag::kRst) == 0 &&
-                        rung.note != tcp::RungNote::retransmission && rung.note != tcp::RungNote::keep_alive &&
-                        rung.note != tcp::RungNote::window_probe;
-    if (!(mark == Mark::end ? ends : speaks) || (found && mark != Mark::last_words)) return;
+    if (!(mark == Mark::end ? ends(rung) : speaks(rung)) || (found && mark != Mark::last_words)) return;
     found = number;
   });
   return found;
@@ -329,27 +332,49 @@ bool client_had_last_word(const Evidence& evidence) {
                    {Side::originator, Mark::last_words, client_spoke});
 }
 
+LastHeard last_heard(const Evidence& evidence) {
+  const TimeNs client_spoke = last_words_time(evidence, Side::originator);
+  const TimeNs closed = server_close_time(evidence);
+  const bool was_too_late =
+      client_spoke != kNoTime && closed != kNoTime &&
+      is_before(evidence, {Side::responder, Mark::end, closed}, {Side::originator, Mark::last_words, client_spoke});
+  if (!was_too_late) return {.time_ns = client_spoke, .unanswered = client_had_last_word(evidence)};
+  LastHeard heard;
+  // What the server said stands in no ladder then.
+  if (is_alone(evidence, Side::originator)) return heard;
+  bool has_closed = false;
+  evidence.for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
+    if (has_closed || rung.note == tcp::RungNote::bad_checksum) return;
+    has_closed = rung.side == Side::responder && ends(rung);
+    if (!speaks(rung)) return;
+    heard.unanswered = rung.side == Side::originator;
+    if (heard.unanswered) heard.time_ns = rung.time_ns;
+  });
+  return heard;
+}
+
 bool server_closed_at_rest(const Evidence& evidence) {
-  return server_closed_by_fin(evidence) && !client_had_last_word(evidence);
+  return server_closed_by_fin(evidence) && !last_heard(evidence).unanswered;
 }
 
 Cut cut_of(Ending ending, const Evidence* evidence) {
   if (ending != Ending::closed_after_reply && ending != Ending::closed_after_greeting) return Cut::none;
   if (evidence == nullptr) return Cut::none;
-  const TimeNs client_spoke = last_words_time(*evidence, Side::originator);
-  const TimeNs server_spoke = last_words_time(*evidence, Side::responder);
+  const SideEvidence& server = evidence->of(Side::responder);
   const TimeNs closed = server_close_time(*evidence);
   // What the client says behind the close is no part of the session.
-  const bool is_goodbye = client_spoke != kNoTime && is_before(*evidence, {Side::responder, Mark::end, closed},
-                                                               {Side::originator, Mark::last_words, client_spoke});
-  if (!client_had_last_word(*evidence) || is_goodbye) {
-    if (closed - server_spoke <= kSameBreathNs) return Cut::none;
+  const LastHeard last = last_heard(*evidence);
+  if (!last.unanswered) {
+    if (closed - last_words_time(*evidence, Side::responder) <= kSameBreathNs) return Cut::none;
     return server_closed_by_fin(*evidence) ? Cut::at_rest : Cut::in_midst;
   }
   // A RST would mean that the words were not even read.
   const bool was_heard = server_closed_by_fin(*evidence);
-  const bool at_once = closed - client_spoke <= kSameBreathNs + server_round_trip(*evidence);
-  return was_heard && at_once ? Cut::on_last_words : Cut::in_midst;
+  const bool at_once = closed - last.time_ns <= kSameBreathNs + server_round_trip(*evidence);
+  if (was_heard && at_once) return Cut::on_last_words;
+  // A server that hangs up on its only words was not to hear any: those of the client crossed them.
+  const bool spoke_once = server.payload_segments == 1 && !evidence->begins_late;
+  return spoke_once && closed - server.first_payload_ns <= kSameBreathNs ? Cut::none : Cut::in_midst;
 }
 
 bool was_left_half_open(const ConnectionSummary& summary, Ending ending) {

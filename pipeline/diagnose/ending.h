@@ -82,19 +82,28 @@ flowtable::TimeNs last_words_time(const tcp::Evidence& evidence, tcp::Side side)
 /// The client's last payload came behind the server's, in the order of the packets where both bear one stamp.
 bool client_had_last_word(const tcp::Evidence& evidence);
 
+/// What a client said last to a server that had not closed yet: what it says behind the close, as one that uses a
+/// session again that is over, is no part of it.
+struct LastHeard {
+  flowtable::TimeNs time_ns = 0;  ///< kNoTime: nothing, or the ladder does not go back so far
+  bool unanswered = false;        ///< the server said nothing behind it
+};
+
+LastHeard last_heard(const tcp::Evidence& evidence);
+
 /// The client has spoken, and the server not before it.
 bool client_spoke_first(const tcp::ConnectionSummary& summary);
 
 /// How the server ended a session in which it had spoken.
 enum class Cut : std::uint8_t {
-  none,           ///< it did not, or in one breath with its answer
+  none,           ///< it did not, or in one breath with its answer, or with its only words
   on_last_words,  ///< by FIN, in one breath after words of the client that got no other answer: they asked for it
   at_rest,        ///< by FIN, when all that had been asked was answered: timers and orderly restarts do so
   in_midst,       ///< with a request unread or unanswered, or by RST
 };
 
-/// Its close left nothing of the client's unanswered, as far as the capture tells: a FIN, and behind its own last
-/// words.
+/// Its close left nothing unanswered that the client had said before it, as far as the capture tells: a FIN, and behind
+/// its own last words.
 bool server_closed_at_rest(const tcp::Evidence& evidence);
 
 /// `evidence` null: none.

@@ -241,7 +241,7 @@ std::optional<Finding> ordinary_close_after_answer(const Case& c) {
   if (c.packets != nullptr && speaks_ssh(c.server()->head)) return std::nullopt;
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr || c.looks_refused()) return std::nullopt;
   const auto answered_ns = last_words_time(*c.packets, Side::responder);
-  if (answered_ns < last_words_time(*c.packets, Side::originator)) return std::nullopt;
+  if (answered_ns < last_heard(*c.packets).time_ns) return std::nullopt;
   if (!server_closed_by_fin(*c.packets)) return std::nullopt;
   if (server_close_time(*c.packets) - answered_ns > kSameBreathNs) return std::nullopt;
   return Finding{"the server answered the last request and closed in one breath"};
@@ -251,7 +251,7 @@ std::optional<Finding> ordinary_close_after_answer(const Case& c) {
 std::optional<Finding> ended_on_last_words(const Case& c) {
   if (c.ending != Ending::closed_after_reply || cut_of(c.ending, c.packets) != Cut::on_last_words) return std::nullopt;
   return Finding{fmt::format("the server closed {} after the client's last words, which it had read",
-                             in_words(c.closed_ns - last_words_time(*c.packets, Side::originator)))};
+                             in_words(c.closed_ns - last_heard(*c.packets).time_ns))};
 }
 
 /// Whoever is told nothing but a refusal leaves for it, whether its FIN or the server's comes first.
@@ -266,9 +266,9 @@ std::optional<Finding> refusal_was_all_it_said(const Case& c) {
 /// A request that the server took and did not answer before it ended the session.
 std::optional<Finding> cut_short_without_answer(const Case& c) {
   if (c.ending != Ending::closed_after_reply || c.packets == nullptr) return std::nullopt;
-  const auto asked_ns = last_words_time(*c.packets, Side::originator);
+  const auto asked_ns = last_heard(*c.packets).time_ns;
   if (asked_ns <= last_words_time(*c.packets, Side::responder)) return std::nullopt;
-  if (cut_of(c.ending, c.packets) == Cut::on_last_words) return std::nullopt;
+  if (cut_of(c.ending, c.packets) != Cut::in_midst) return std::nullopt;
   // What crossed the server's last words on the way was no request that it left unanswered: it had spoken.
   const auto way_to_client_and_back = c.packets->handshake_ns - c.packets->last_syn_ack_ns;
   const bool ways_known = c.packets->handshake_ns != kNoTime && c.packets->last_syn_ack_ns != kNoTime;

@@ -122,8 +122,7 @@ Outcome outcome_of(Ending ending, std::span<const SignatureHit> words, bool lost
 flowtable::DurationNs idle_time(const Evidence* evidence) {
   if (evidence == nullptr) return 0;
   const TimeNs closed = server_close_time(*evidence);
-  const TimeNs last =
-      std::max(last_words_time(*evidence, Side::originator), last_words_time(*evidence, Side::responder));
+  const TimeNs last = std::max(last_heard(*evidence).time_ns, last_words_time(*evidence, Side::responder));
   return closed == kNoTime || last == kNoTime ? 0 : std::max<flowtable::DurationNs>(0, closed - last);
 }
 

@@ -145,6 +145,48 @@ TEST(ReloadStory, IsACrashWhereARequestWasUnread) {
   for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
 }
 
+/// The client's next request and the server's close cross each other, or the client has not looked: the kernel answers
+/// it, and no process has died.
+TEST(ReloadStory, HarmsNobodyWhoseNextRequestCameAfterTheClose) {
+  Story story;
+  const std::vector<Conversation*> idle = cut_together(story, 8, 20.0);
+  for (Conversation* talk : idle) {
+    talk->server(kFin | kAck);
+    talk->client(kAck);
+    talk->after(500 * kMillisecondNs).client(kPsh | kAck, "LIST\r\n");
+    talk->server(kRst);
+  }
+  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 20.2 + i);
+  const Readings readings = story.read();
+  for (Conversation* talk : idle) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+    EXPECT_FALSE(says(readings.of(*talk), "a request that it did not answer"));
+  }
+}
+
+/// The same, but three of them were being worked on: that is no orderly close, and takes the others along.
+TEST(CrashStory, RequestsInHandTellItFromAReload) {
+  Story story;
+  std::vector<Conversation*> cut = cut_together(story, 8, 20.0);
+  for (std::size_t i = 0; i < cut.size(); ++i) {
+    if (i < 3) {
+      cut[i]->set_now(cut[i]->now() - 40 * kMillisecondNs);
+      cut[i]->client(kPsh | kAck, "LIST\r\n");
+      cut[i]->server(kAck);
+      cut[i]->after(38 * kMillisecondNs);
+      Story::hang_up(*cut[i]);
+      continue;
+    }
+    cut[i]->server(kFin | kAck);
+    cut[i]->client(kAck);
+    cut[i]->after(50 * kMillisecondNs).client(kPsh | kAck, "LIST\r\n");
+    cut[i]->server(kRst);
+  }
+  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 20.2 + i);
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
+}
+
 /// A server that looks through its sessions every few seconds closes those that were idle, whenever they became so.
 TEST(SweepStory, ClosesWhatIsIdleAndLeavesTheFresh) {
   Story story;

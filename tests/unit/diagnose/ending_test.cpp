@@ -354,6 +354,20 @@ const std::vector<CutCase>& cut_cases() {
          t.server(kFin | kAck);
          t.client(kPsh | kAck, "one more\r\n");
        }},
+      {Cut::at_rest, "ARequestBehindTheClose",
+       [](Conversation& t) {
+         t.after(2 * kSecondNs).server(kFin | kAck);
+         t.client(kAck);
+         t.after(500 * kMillisecondNs).client(kPsh | kAck, "LIST\r\n");
+         t.server(kRst);
+       }},
+      {Cut::in_midst, "ARequestBeforeTheCloseAndOneBehindIt",
+       [](Conversation& t) {
+         t.client(kPsh | kAck, "LIST\r\n");
+         t.after(100 * kMillisecondNs).server(kFin | kAck);
+         t.client(kPsh | kAck, "LIST\r\n");
+         t.server(kRst);
+       }},
       {Cut::in_midst, "ARequestIsLeftUnread",
        [](Conversation& t) {
          t.client(kPsh | kAck, "LIST\r\n");
@@ -376,6 +390,18 @@ const std::vector<CutCase>& cut_cases() {
 
 INSTANTIATE_TEST_SUITE_P(Packets, CutOf, testing::ValuesIn(cut_cases()),
                          [](const auto& one) { return one.param.name; });
+
+/// A server that says one thing and hangs up has not cut anything short, even if the client spoke at that moment.
+TEST(CutOfOnlyWords, IsNoneWhereTheClientsCrossedThem) {
+  Conversation talk;
+  talk.handshake();
+  talk.server(kPsh | kAck, "no seats left\r\n");
+  talk.client(kPsh | kAck, "LIST\r\n");
+  talk.server(kRst | kAck);
+  const Ended end = end_of(talk);
+  ASSERT_TRUE(end.evidence);
+  EXPECT_EQ(cut_of(ending_of(end.summary, &*end.evidence), &*end.evidence), Cut::none);
+}
 
 /// What nobody could tell must not be told as served.
 TEST(EndingUnknown, WithNothingButAHandshakeAndItsPacketsNotKept) {
