@@ -98,6 +98,7 @@ void ContrastTable::find_unusual_words(Contrast& out) {
     if (!row.served() || !row.hung_up_soon || row.words == 0) continue;
     if (!std::binary_search(usual_words_.begin(), usual_words_.end(), row.words)) {
       row.outcome = Outcome::refused_in_words;
+      row.by_unusual_words = true;
     }
   }
 }
@@ -122,12 +123,16 @@ void ContrastTable::count_endings(const Subject& subject, Contrast& out) const {
     const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
     out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
     out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
-    out.stopped_together += together && row.cut != Cut::none ? 1 : 0;
+    // Whom it had refused in known words was no session to be cut short, unless they were that it ended itself.
+    const bool was_refused = row.outcome == Outcome::refused_in_words && !row.by_unusual_words && row.hung_up_soon &&
+                             row.own_end == OwnEnd::untold;
+    const Cut cut = was_refused ? Cut::none : row.cut;
+    out.stopped_together += together && cut != Cut::none ? 1 : 0;
     if (together && row.beginning_unseen) {
       ++out.unseen_together;
-    } else if (together && (row.cut == Cut::in_midst || row.cut == Cut::at_rest) &&
+    } else if (together && (cut == Cut::in_midst || cut == Cut::at_rest) &&
                !is_same_timer(row.idle_ns, subject.idle_ns)) {
-      ++(row.cut == Cut::in_midst ? out.ended_together : out.rested_together);
+      ++(cut == Cut::in_midst ? out.ended_together : out.rested_together);
     } else if (!together && row.is_session()) {
       ++out.went_on;
     }

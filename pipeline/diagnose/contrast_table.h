@@ -35,6 +35,7 @@ struct TableRow {
   Cut cut = Cut::none;
   bool client_spoke_first = false;
   bool hung_up_soon = false;
+  bool by_unusual_words = false;  ///< refused_in_words by comparison only: it may have been a session
   bool unproven = false;
   OwnEnd own_end = OwnEnd::untold;
   bool beginning_unseen = false;

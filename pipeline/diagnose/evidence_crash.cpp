@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/base/text.h"
+#include "pipeline/diagnose/first_reading.h"
 
 namespace doorslam::diagnose::evidence {
 
@@ -41,6 +42,12 @@ flowtable::DurationNs worked_on_last_words(const Case& c) {
   return server.fin_ns - client.last_payload_ns - server_round_trip(*c.packets);
 }
 
+/// Told to go on the first occasion, by words that do not say that the server itself ends.
+bool was_refused_in_words(const Case& c) {
+  if (c.outcome != Outcome::refused_in_words || !c.hung_up_soon) return false;
+  return own_end_told_by(c.server_words) == OwnEnd::untold;
+}
+
 /// The port's closure that followed this end, or null.
 const PortClosure* port_closed_soon(const Case& c) {
   if (!c.server_hung_up() || !c.marks) return nullptr;
@@ -58,7 +65,7 @@ bool tells_clients_apart(const Case& c) {
 
 std::uint32_t ended_with_it(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.server_hung_up()) return 0;
+  if (!c.server_hung_up() || was_refused_in_words(c)) return 0;
   // A timer, a client's farewell or an end whose beginning is not known is ordinary, but not where nothing listens
   // afterwards.
   const bool closed_after = port_closed_soon(c) != nullptr;

@@ -73,6 +73,25 @@ TEST_F(WordStory, AnFtpServersCodeAndTextNameTheLimit) {
 constexpr std::string_view kTooManyConnections =
     "421 4.7.0 mx1.example.test Error: too many connections from 192.0.2.14\r\n";
 
+/// A full server hangs up on several within the same instant, and their first words meet its RST: nobody was cut short.
+TEST_F(WordStory, WhoIsRefusedInWordsIsNoVictimOfACrash) {
+  Story story({address4(200), 7001});
+  std::vector<Conversation*> refused;
+  for (int i = 0; i < 24; ++i) {
+    Conversation& talk = story.connect(client(10 + i % 5), 1.0 + i / 8 + 0.002 * (i % 8));
+    talk.handshake();
+    talk.server(kPsh | kAck, "XYZZY no seats left for you 42\r\n");
+    talk.client(kPsh | kAck, "hello\r\n");
+    talk.server(kRst | kAck);
+    refused.push_back(&talk);
+  }
+  const Readings readings = read(story);
+  for (Conversation* talk : refused) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::connection_limit));
+    EXPECT_FALSE(says(readings.of(*talk), "cut short"));
+  }
+}
+
 /// Postfix says the same of concurrency and of rate: only the ledger can tell.
 TEST_F(WordStory, PostfixsAmbiguousWordsMeanTheLimitWhereSessionsStandAtTheirCeiling) {
   Story story({address4(200), 25});
