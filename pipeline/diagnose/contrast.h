@@ -71,7 +71,9 @@ struct Contrast {
   std::uint32_t ended_together = 0;   ///< other sessions that the server cut short within 30 ms, no idle timer's; those
                                       ///< at rest only where one, or the subject, was not
   std::uint32_t rested_together = 0;  ///< the same where all of them were at rest
-  std::uint32_t same_age = 0;  ///< others that it closed without a word at the subject's age, begun at other times
+  std::uint32_t same_age = 0;     ///< others that it closed without a word at the subject's age, begun at other times
+  std::uint32_t same_pause = 0;   ///< others that asked and got no word, left or closed as long after their last words
+  std::uint32_t other_pause = 0;  ///< the same, but not as long
   std::uint32_t never_answered = 0;    ///< others that were accepted, asked for something, and got nothing
   std::uint32_t served_on_asking = 0;  ///< served connections on which the client spoke first
   std::uint32_t served_unasked = 0;    ///< served connections on which the server did

@@ -18,6 +18,11 @@ bool is_same_timer(flowtable::DurationNs a, flowtable::DurationNs b) {
   return std::abs(a - b) <= std::max<flowtable::DurationNs>(20 * kMillisecondNs, a / 50);
 }
 
+/// A server that does its work, and no other for each client, takes as long over the last words of one as of another.
+bool is_same_pause(flowtable::DurationNs a, flowtable::DurationNs b) {
+  return std::abs(a - b) <= std::max<flowtable::DurationNs>(20 * kMillisecondNs, a / 20);
+}
+
 /// Connections that begin within this of each other may meet one event rather than one timer.
 constexpr flowtable::DurationNs kApartNs = 100 * kMillisecondNs;
 
@@ -155,6 +160,9 @@ void ContrastTable::count_speech(const Subject& subject, Contrast& out) const {
     const bool unspoken_to = row.outcome == Outcome::refused_silently || row.outcome == Outcome::left;
     const bool began_apart = std::abs(row.accepted_ns - subject.accepted_ns) > kApartNs;
     if (unspoken_to && began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.same_age;
+    if (unspoken_to && row.client_spoke_first) {
+      ++(is_same_pause(row.idle_ns, subject.idle_ns) ? out.same_pause : out.other_pause);
+    }
   }
 }
 

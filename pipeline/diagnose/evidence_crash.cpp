@@ -55,6 +55,21 @@ const PortClosure* port_closed_soon(const Case& c) {
   return closure == nullptr || closure->last_accept_ns > c.closed_ns + kAtOnceNs ? nullptr : closure;
 }
 
+/// Nobody is answered on this port, and whoever says something is closed on as long behind its last words: that is the
+/// server's way, whatever it is, and nothing befell it.
+bool is_its_way(const Case& c) {
+  const Contrast& k = c.contrast;
+  return k.served == 0 && k.same_pause >= kSameAge && k.same_pause >= 4 * k.other_pause;
+}
+
+/// Hung up on words without a word in return: the words had been read, and were neither refused at once nor timed out.
+bool hung_up_in_time(const Case& c) {
+  // Access rules and limits are applied at once, and timers run for seconds.
+  constexpr flowtable::DurationNs kLeast = 200 * kMillisecondNs;
+  const auto worked = worked_on_last_words(c);
+  return worked >= kLeast && worked <= kLongestWork && c.contrast.same_age < kSameAge;
+}
+
 /// The same clients every time, and others served: look-ups, and a list.
 bool tells_clients_apart(const Case& c) {
   const Contrast& k = c.contrast;
@@ -74,11 +89,24 @@ std::uint32_t ended_with_it(const Case& c) {
   return together < k.went_on ? 0 : together;
 }
 
-bool hung_up_over_a_request(const Case& c) {
-  // Access rules and limits are applied at once, and timers run for seconds.
-  constexpr flowtable::DurationNs kLeast = 200 * kMillisecondNs;
-  const auto worked = worked_on_last_words(c);
-  return worked >= kLeast && worked <= kLongestWork && c.contrast.same_age < kSameAge;
+bool hung_up_over_a_request(const Case& c) { return hung_up_in_time(c) && !is_its_way(c); }
+
+/// Printers, log receivers and the like: they read what comes, all of it, and close when they have done with it.
+std::optional<Finding> read_it_all_and_closed(const Case& c) {
+  constexpr std::uint16_t kTransferSegments = 4;
+  constexpr std::uint64_t kTransferOctets = 4096;
+  constexpr double kLittle = 0.7;
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
+  if (!hung_up_in_time(c) || !is_its_way(c)) return std::nullopt;
+  const SideEvidence& client = c.packets->of(tcp::Side::originator);
+  const std::uint64_t octets = c.summary.side[index_of(tcp::Side::originator)].payload_bytes;
+  const bool is_transfer = octets >= kTransferOctets || client.payload_segments >= kTransferSegments;
+  return Finding{
+      fmt::format("the server read all {} octets and closed {} later without a word, as evenly as with {}; nobody is "
+                  "answered on this port",
+                  octets, in_words(c.closed_ns - client.last_payload_ns),
+                  counted(c.contrast.same_pause, "other connection", "other connections")),
+      is_transfer ? 1.0 : kLittle};
 }
 
 /// When a process dies, its kernel closes all of its sockets in the same instant.

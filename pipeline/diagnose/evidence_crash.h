@@ -19,6 +19,7 @@ std::optional<Finding> port_closed_afterwards(const Case& c);
 std::optional<Finding> served_again_soon(const Case& c);
 std::optional<Finding> died_over_a_request(const Case& c);
 std::optional<Finding> died_over_a_later_request(const Case& c);
+std::optional<Finding> read_it_all_and_closed(const Case& c);
 
 /// Other sessions that the server ended in the same instant and that speak for its death; 0 where more went on.
 std::uint32_t ended_with_it(const Case& c);

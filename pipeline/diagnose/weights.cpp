@@ -274,6 +274,10 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
      {{app_crash, 2.0}, {maintenance, 1.0}, {served, -0.5}}},
     // Supervisors restart within a second or two, so this is no proof.
     {"served-again-soon", evidence::served_again_soon, {{app_crash, -1.5}}},
+    // Done with it, mostly; a proxy without what is behind it may be as even.
+    {"read-it-all-and-closed",
+     evidence::read_it_all_and_closed,
+     {{served, 7.0}, {acl_denied, -3.0}, {connection_limit, -3.0}, {rate_limit, -2.0}, {app_crash, -2.0}}},
     // Rules and limits are applied before a request is read.
     {"died-over-a-request",
      evidence::died_over_a_request,

@@ -244,6 +244,48 @@ TEST(CrashStory, OneWorkerDiesOverARequest) {
   EXPECT_TRUE(argues_against(readings.of(*cut[1]), Cause::acl_denied, "served at other times"));
 }
 
+/// A printer: it reads the job, has nothing to say, and closes when it has done with it.
+TEST(OneWayStory, AServerThatReadsAllAndClosesIsNoneThatDied) {
+  for (const bool large : {true, false}) {
+    Story story;
+    std::vector<Conversation*> jobs;
+    for (int i = 0; i < 8; ++i) {
+      Conversation& talk = story.connect(client(10 + i % 5), 1.0 + 0.7 * i);
+      talk.handshake();
+      for (int part = 0; part < (large ? 6 + i : 1); ++part) {
+        talk.client(kPsh | kAck, std::string(1000, 'x'));
+        talk.server(kAck);
+      }
+      talk.after((300 + i) * kMillisecondNs);
+      Story::hang_up(talk);
+      jobs.push_back(&talk);
+    }
+    const Readings readings = story.read();
+    for (Conversation* talk : jobs) {
+      EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+      EXPECT_TRUE(argues_for(readings.of(*talk), Cause::served, "nobody is answered on this port"));
+    }
+  }
+}
+
+/// Of those that are otherwise answered, a hang-up over a request is a death still, however evenly it comes.
+TEST(OneWayStory, IsNoneWhereOthersAreAnswered) {
+  Story story;
+  for (int i = 0; i < 6; ++i) story.serve(client(30 + i), 1.2 + i, 0.5);
+  std::vector<Conversation*> cut;
+  for (int i = 0; i < 3; ++i) {
+    Conversation& talk = story.connect(client(10 + i), 2.0 + 2.0 * i);
+    talk.handshake();
+    talk.client(kPsh | kAck, "GET /report HTTP/1.1\r\n");
+    talk.server(kAck);
+    talk.after(300 * kMillisecondNs);
+    Story::hang_up(talk);
+    cut.push_back(&talk);
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
+}
+
 /// nginx's 444: the request decides, at once, and for the same clients every time.
 TEST(CrashStory, AHangUpInOneBreathWithTheRequestIsNone) {
   Story story;
