@@ -54,6 +54,25 @@ struct ServersBehind {
   double chance = 1.0;                ///< that so many of the refusals fell to one of them, drawn blindly; 0 to 1
 };
 
+/// The refusals around the subject's between which, by their times of acceptance, nobody was served: what begins at
+/// some time, and does not ask for the load.
+struct Spell {
+  std::uint32_t refused = 0;                ///< in it, the subject included
+  std::uint32_t refused_else = 0;           ///< the others
+  std::uint32_t served_before = 0;          ///< that were accepted earlier
+  std::uint32_t open = 0;                   ///< accepted in it and not ended yet: they may be served
+  std::uint32_t clients = 0;                ///< refused in it
+  std::uint32_t clients_served_before = 0;  ///< those of them that were served before it
+  std::uint32_t others_served = 0;          ///< in it, of clients that were never refused
+  std::uint32_t other_clients = 0;          ///< these
+  flowtable::DurationNs lasting_ns = 0;     ///< from its first refusal to its last
+  flowtable::DurationNs since_ns = 0;       ///< from its first refusal to the subject's
+
+  /// The share of the refusals that it holds, 0 to 1. The served lie outside by its definition, so this is how well
+  /// time parts the two (compare LoadFigure::fit()).
+  double fit() const { return refused == 0 ? 0.0 : static_cast<double>(refused) / (refused + refused_else); }
+};
+
 /// The figures that tell the hypotheses apart.
 struct Contrast {
   bool subject_accepted = false;  ///< the subject itself is on the table: only then are there load figures of it
@@ -92,7 +111,9 @@ struct Contrast {
   Opening other_opening = Opening::none;   ///< how all of those began; none: in several ways
   ServersBehind servers_by_habits;         ///< TTL, DF, IP ID, window
   ServersBehind servers_by_clocks;         ///< only of clients that met several (host_clocks.h)
-  flowtable::TimeNs served_again_ns = 0;   ///< first connection accepted after the subject's end and served
+  Spell spell;                             ///< in which nobody was served
+  Spell spell_of_some;                    ///< in which nobody was served of those clients that are refused at some time
+  flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
 };
 
 }  // namespace doorslam::diagnose

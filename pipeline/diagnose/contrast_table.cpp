@@ -57,6 +57,7 @@ Contrast ContrastTable::contrast(const Subject& subject, const AnsweringStacks& 
   measure_client_load();
   measure_total_load();
   count_load(out);
+  find_spells(out);
   return out;
 }
 

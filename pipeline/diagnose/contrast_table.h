@@ -80,6 +80,9 @@ class ContrastTable {
     std::uint32_t refused = 0;
     std::uint32_t latest_row = 0;  ///< counted from 1
     bool is_subject = false;
+    bool in_spell = false;
+    bool before_spell = false;   ///< served
+    bool beside_spell = false;   ///< served in it, and refused at no time
     bool met_here = false;       ///< the server that the subject met
     bool met_elsewhere = false;  ///< another one behind the same address
   };
@@ -93,6 +96,9 @@ class ContrastTable {
   void count_servers_by_habits(const AnsweringStacks& stacks, Contrast& out);
   void count_servers_by_clocks(Contrast& out);
   void read_clocks(std::uint32_t client_number);
+  // contrast_spell.cpp
+  void find_spells(Contrast& out);
+  Spell spell_around(std::size_t subject, bool of_some);
   // contrast_load.cpp
   void measure_client_load();
   void measure_total_load();

@@ -8,6 +8,7 @@
 
 #include "pipeline/base/text.h"
 #include "pipeline/diagnose/evidence_servers.h"
+#include "pipeline/diagnose/evidence_spell.h"
 
 namespace doorslam::diagnose::evidence {
 
@@ -29,6 +30,9 @@ bool is_limit(const LoadFigure& figure) {
   constexpr double kLeastFirmness = 0.15;
   return figure.at_ceiling() && firmness(figure) >= kLeastFirmness;
 }
+
+/// Arrivals are counted from some beginning, and time parts the served from the refused better than they do.
+bool is_told_by_time(const Case& c) { return nobody_served_any_more(c) || some_served_no_more(c); }
 
 /// A client that is refused below the ceiling as well, and never served, is refused for another reason.
 bool explains(const Case& c, const LoadFigure& figure) {
@@ -72,6 +76,8 @@ std::optional<Finding> client_served_at_other_times(const Case& c) {
   // By another server behind the address, which has a list of its own.
   const ServersBehind* const servers = servers_of_which_one_refuses(c);
   if (servers != nullptr && servers->same_client_served_here == 0) return std::nullopt;
+  // Unless the list has changed.
+  if (some_served_no_more(c)) return std::nullopt;
   return Finding{fmt::format("the same client was served {} and refused {} on this port",
                              counted(k.same_client_served, "time", "times"),
                              counted(k.same_client_refused + 1, "time", "times"))};
@@ -91,6 +97,7 @@ std::optional<Finding> refused_clients_served_too(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
   if (is_limit(k.open_total) || is_limit(k.open_client) || servers_of_which_one_refuses(c)) return std::nullopt;
+  if (some_served_no_more(c)) return std::nullopt;
   const std::string who = k.clients_refused == 1
                               ? "the only other client that was refused here was"
                               : fmt::format("{} of the {} other clients that were refused here {}", k.clients_both,
@@ -156,7 +163,7 @@ std::optional<Finding> no_session_open(const Case& c) {
 /// A rate limit counts arrivals, not sessions: it refuses although places are free.
 std::optional<Finding> arrivals_too_fast(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.served == 0) return std::nullopt;
+  if (!c.looks_refused() || k.served == 0 || is_told_by_time(c)) return std::nullopt;
   if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) {
     return Finding{
         fmt::format("{} had arrived in the second before: {}",

@@ -9,6 +9,7 @@
 #include "pipeline/diagnose/evidence_loss.h"
 #include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/evidence_speech.h"
+#include "pipeline/diagnose/evidence_spell.h"
 
 /// One row each, with the reason above it. That a weight is not larger has a reason as well: overlapping evidence is
 /// added up, and tests/crossvalidation says what a change is worth on programs that nobody has looked at.
@@ -234,6 +235,17 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"arrivals-too-fast", evidence::arrivals_too_fast, {{rate_limit, 2.0}}},
     // A rate limit needs a rate.
     {"arrivals-slow", evidence::arrivals_slow, {{rate_limit, -3.0}}},
+
+    // --- Since when (evidence_spell) ---
+
+    // What befell the service, or what is behind it, is not seen from here. A rate lets some through.
+    {"nobody-served-any-more",
+     evidence::nobody_served_any_more,
+     {{maintenance, 2.0}, {rate_limit, -3.0}, {acl_denied, -1.5}, {connection_limit, -1.5}}},
+    // A list that was changed, or on which they came; the others show that no load is meant.
+    {"some-served-no-more",
+     evidence::some_served_no_more,
+     {{acl_denied, 1.5}, {rate_limit, -2.0}, {connection_limit, -2.0}, {app_crash, -1.0}}},
 
     // --- Who else ended (evidence_crash) ---
 

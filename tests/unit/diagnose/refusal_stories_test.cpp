@@ -144,6 +144,83 @@ TEST(LimitPerClientStory, NamesTheClientsOwnSessions) {
   EXPECT_EQ(last.diagnosis.limit->ceiling, 2U);
 }
 
+/// Clients of one pace, until `outage_at`: from then on nobody is served, and everybody comes again twice as fast.
+std::vector<Conversation*> play_outage(Story& story, double outage_at, double back_at) {
+  std::vector<Conversation*> refused;
+  for (int who = 0; who < 8; ++who) {
+    for (double at = 1.0 + 0.11 * who; at < 20.0;) {
+      const bool is_out = at >= outage_at && at < back_at;
+      if (is_out) {
+        refused.push_back(&story.refuse(client(10 + who), at));
+      } else {
+        story.serve(client(10 + who), at, 0.05);
+      }
+      at += is_out ? 0.55 : 0.9 + 0.03 * who;
+    }
+  }
+  return refused;
+}
+
+/// "So many in the minute before" grows with a capture's first minute, and is the time in other words.
+TEST(OutageStory, IsNoRateLimitHoweverManyHaveComeByThen) {
+  for (const double back_at : {15.0, 100.0}) {
+    Story story;
+    const std::vector<Conversation*> refused = play_outage(story, 8.0, back_at);
+    const Readings readings = story.read();
+    for (Conversation* talk : refused) {
+      const DiagnosedConnection& reading = readings.of(*talk);
+      EXPECT_LT(probability_of(reading, Cause::rate_limit), 0.2) << in_full(reading.diagnosis);
+      EXPECT_LT(probability_of(reading, Cause::connection_limit), 0.2) << in_full(reading.diagnosis);
+      EXPECT_TRUE(argues_for(reading, Cause::maintenance, "of 8 clients were refused"));
+      EXPECT_LT(reading.diagnosis.confidence, 0.7) << "who is to blame is not seen from here";
+    }
+  }
+}
+
+/// A list that is tightened while it is in force: three are served until then, the others as before and as often.
+TEST(ChangedListStory, RefusesThoseWhoWereServedBefore) {
+  Story story;
+  std::vector<Conversation*> refused;
+  for (int who = 0; who < 10; ++who) {
+    for (int i = 0; i < 16; ++i) {
+      const double at = 1.0 + 0.07 * who + 0.9 * i;
+      if (who < 3 && at >= 7.0) {
+        refused.push_back(&story.refuse(client(10 + who), at));
+      } else {
+        story.serve(client(10 + who), at, 0.05);
+      }
+    }
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : refused) {
+    EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::acl_denied));
+    EXPECT_TRUE(argues_for(readings.of(*talk), Cause::acl_denied, "7 other clients were served"));
+  }
+}
+
+/// Each of them is let in five times a minute, and comes as often as it likes: they are refused from a time on, too,
+/// but each from one of its own, and at the same number.
+TEST(RateLimitStory, OfEachClientIsNoOutageAndNoChangedList) {
+  Story story;
+  Conversation* last = nullptr;
+  for (int who = 0; who < 4; ++who) {
+    for (int i = 0; i < 12; ++i) {
+      const double at = 1.0 + 0.3 * who + (1.0 + 0.3 * who) * i;
+      if (i >= 5) {
+        last = &story.refuse(client(10 + who), at);
+      } else {
+        story.serve(client(10 + who), at, 0.05);
+      }
+    }
+  }
+  for (int i = 0; i < 6; ++i) {
+    for (int who = 0; who < 2; ++who) story.serve(client(20 + who), 1.5 + 15.0 * i + who, 0.05);
+  }
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(*last), Cause::rate_limit));
+  EXPECT_TRUE(argues_for(readings.of(*last), Cause::rate_limit, "in the minute before"));
+}
+
 /// Five arrivals a second are taken, the rest refused; sessions are short, so that no limit on them can be meant.
 TEST(RateLimitStory, NamesTheArrivals) {
   Story story;
