@@ -44,9 +44,10 @@ void add_event(EcsRecord& record, const AlertEvent& event) {
   record.number("severity", severity_of(incident));
   record.word("dataset", "doorslam.alert");
   record.word("module", "doorslam");
-  record.time("start", incident.first_ns);
-  record.time("end", incident.last_ns);
-  record.number("duration", incident.last_ns - incident.first_ns);
+  const IncidentTimes times = times_of(incident);
+  record.time("start", times.first_ns);
+  record.time("end", times.last_ns);
+  record.number("duration", times.last_ns - times.first_ns);
   record.close();
 }
 
@@ -212,6 +213,7 @@ void add_contrast(EcsRecord& record, const IncidentContrast& contrast) {
   record.open("contrast");
   record.number("served_before", contrast.served_before);
   record.number("served", contrast.served);
+  record.number("served_after", contrast.served_after);
   record.open("served_clients");
   add_count(record, contrast.served_clients);
   record.close();

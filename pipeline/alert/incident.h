@@ -59,13 +59,15 @@ struct CaptureQuality {
   double loss_ratio() const noexcept;
 };
 
-/// What was served while the incident was open: on the endpoint; with scope `server` on the server; with scope `client`
+/// What was served beside the refusals, by the connections' starts. (Whom a crash met was cut off long after its start:
+/// so the first cut is its first refusal.) On the endpoint; with scope `server` on the server; with scope `client`
 /// to the client, anywhere. Nothing with scope `everywhere`.
 struct IncidentContrast {
   std::uint64_t served_before = 0;  ///< connections served that started before the first refusal, as far as remembered
-  std::uint64_t served = 0;         ///< connections served that started after it
-  DistinctCount served_clients;     ///< their clients
-  std::uint64_t served_refused_clients = 0;  ///< refused clients that were served as well meanwhile
+  std::uint64_t served = 0;         ///< from then on until the last refusal, but for two seconds at least
+  std::uint64_t served_after = 0;   ///< since then
+  DistinctCount served_clients;     ///< the clients of both
+  std::uint64_t served_refused_clients = 0;  ///< refused clients among them
 };
 
 /// A refused connection whose frames were kept, for the evidence file.

@@ -267,6 +267,13 @@ std::string pattern_words(const Incident& incident) {
   return {};
 }
 
+IncidentTimes times_of(const Incident& incident) noexcept {
+  if (incident.cause != diagnose::Cause::app_crash || incident.first_end_ns == 0) {
+    return {.first_ns = incident.first_ns, .last_ns = incident.last_ns, .cut_off = false};
+  }
+  return {.first_ns = incident.first_end_ns, .last_ns = incident.last_end_ns, .cut_off = true};
+}
+
 std::string contrast_words(const Incident& incident) {
   const IncidentContrast& contrast = incident.contrast;
   std::string where;
@@ -278,18 +285,25 @@ std::string contrast_words(const Incident& incident) {
       where = "this server";
       break;
     case IncidentScope::client:
-      return contrast.served == 0
+      return contrast.served + contrast.served_after == 0
                  ? "This client was served nowhere."
-                 : fmt::format("This client was served {} elsewhere.", counted(contrast.served, "time"));
+                 : fmt::format("This client was served {} elsewhere.",
+                               counted(contrast.served + contrast.served_after, "time"));
     case IncidentScope::everywhere:
       return {};
   }
   std::string out;
-  if (contrast.served == 0) {
+  const std::string clients = counted_distinct(contrast.served_clients, "client");
+  if (contrast.served + contrast.served_after == 0) {
     out = fmt::format("Nobody was served on {}", where);
+  } else if (contrast.served_after == 0) {
+    out = fmt::format("{} of {} served on {}", counted(contrast.served, "connection"), clients, where);
+  } else if (contrast.served == 0) {
+    out = fmt::format("Nobody was served on {} until the last refusal, {} of {} since", where,
+                      counted(contrast.served_after, "connection"), clients);
   } else {
-    out = fmt::format("{} of {} served on {}", counted(contrast.served, "connection"),
-                      counted_distinct(contrast.served_clients, "client"), where);
+    out = fmt::format("{} served on {}, {} more since the last refusal, of {}", counted(contrast.served, "connection"),
+                      where, grouped(contrast.served_after), clients);
   }
   if (contrast.served_before != 0) {
     out += fmt::format("; {} been served before", counted(contrast.served_before, "connection had", "connections had"));

@@ -8,6 +8,15 @@
 /// Incidents in sentences, for alerts and report.
 namespace doorslam::alert {
 
+/// When it happened.
+struct IncidentTimes {
+  flowtable::TimeNs first_ns = 0;
+  flowtable::TimeNs last_ns = 0;
+  bool cut_off = false;  ///< the connections were cut off then; else they began
+};
+
+/// By the starts of its connections. Whom a crash cut off may have come hours before: so of a crash by their ends.
+IncidentTimes times_of(const Incident& incident) noexcept;
 /// "198.51.100.5:21 (vsftpd)", "198.51.100.5, 65,536 ports", "14 servers".
 std::string place_words(const Incident& incident);
 /// "refused", or "failed" where the client itself did.

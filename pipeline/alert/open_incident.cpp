@@ -109,6 +109,7 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   const flowtable::TimeNs end_ns = diagnose::close_time(summary, refused.evidence.get());
   incident_.first_end_ns = std::min(incident_.first_end_ns, end_ns);
   incident_.last_end_ns = std::max(incident_.last_end_ns, end_ns);
+  reach_last_refusal();
   confidence_sum_ += refused.diagnosis.confidence;
   last_judged_ns = std::max(last_judged_ns, refused.judged_ns);
   add_quality(incident_.quality, summary);
@@ -143,6 +144,16 @@ void OpenIncident::keep_frames(const FrameSample& sample) {
   kept.push_back(sample);
 }
 
+flowtable::TimeNs OpenIncident::begin_ns() const noexcept {
+  return incident_.cause == diagnose::Cause::app_crash ? incident_.first_end_ns : incident_.first_ns;
+}
+
+/// A burst of refusals leaves no time to serve anybody.
+void OpenIncident::reach_last_refusal() noexcept {
+  constexpr flowtable::DurationNs kLeastNs = 2 * flowtable::kSecondNs;
+  served_.reach(std::max(incident_.last_end_ns, begin_ns() + kLeastNs));
+}
+
 void OpenIncident::add_client(const flowtable::IpAddress& client) {
   const auto known = clients_.find(client);
   if (known != clients_.end()) {
@@ -162,11 +173,11 @@ void OpenIncident::count_beyond(const flowtable::IpAddress& client) {
 }
 
 void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns) {
-  if (start_ns < incident_.first_ns) {
+  if (start_ns < begin_ns()) {
     if (earlier_clients_.size() < exact_) earlier_clients_.insert(client);
     return add_served_before(1);
   }
-  ++incident_.contrast.served;
+  served_.add(start_ns);
   const auto refused = clients_.find(client);
   if (refused != clients_.end()) ++refused->second.served;
   if (served_clients_.size() < exact_) {
@@ -224,7 +235,8 @@ void OpenIncident::absorb(const OpenIncident& other) {
     incident_.distinct_servers.lower_bound = true;
   }
   incident_.contrast.served_before += other.incident_.contrast.served_before;
-  incident_.contrast.served += other.incident_.contrast.served;
+  served_.absorb(other.served_);
+  reach_last_refusal();
   for (const flowtable::IpAddress& client : in_order(other.served_clients_)) {
     if (served_clients_.size() < exact_) served_clients_.insert(client);
   }
@@ -261,6 +273,8 @@ Incident OpenIncident::snapshot(std::size_t samples) const {
   if (all_servers_) out.distinct_servers.estimate = std::max<std::uint64_t>(all_servers_->estimate(), servers_.size());
   out.distinct_ports.count =
       ports_.empty() ? 1 : static_cast<std::uint64_t>(std::count(ports_.begin(), ports_.end(), true));
+  out.contrast.served = served_.meanwhile();
+  out.contrast.served_after = served_.afterwards();
   out.contrast.served_clients.count = served_clients_.size();
 
   out.sample_clients = tallies();

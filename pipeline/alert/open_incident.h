@@ -9,6 +9,7 @@
 #include "pipeline/alert/bounded_map.h"
 #include "pipeline/alert/distinct_sketch.h"
 #include "pipeline/alert/incident.h"
+#include "pipeline/alert/served_meanwhile.h"
 
 namespace doorslam::alert {
 
@@ -55,6 +56,9 @@ class OpenIncident {
   bool foldable = false;
 
  private:
+  /// When it began to refuse: whom a crash cuts off may have come long before.
+  flowtable::TimeNs begin_ns() const noexcept;
+  void reach_last_refusal() noexcept;
   void add_client(const flowtable::IpAddress& client);
   void count_beyond(const flowtable::IpAddress& client);
   void add_port(std::uint16_t port);
@@ -70,6 +74,7 @@ class OpenIncident {
   std::size_t most_sentences_ = 0;  ///< argued of a sample so far
   std::size_t most_frame_samples_ = 0;
   double confidence_sum_ = 0.0;
+  ServedMeanwhile served_;
   std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;
   std::unique_ptr<DistinctSketch> all_clients_;  ///< once there are more than `exact_`
   std::unordered_set<flowtable::IpAddress, KeyHash> served_clients_;

@@ -86,18 +86,19 @@ std::string where_of(const Incident& incident) {
 bool is_refused(const Incident& incident) { return !diagnose::traits_of(incident.cause).clients_own; }
 
 std::string when_of(const Incident& incident) {
-  if (incident.refused == 1) return person_time(incident.first_ns) + " UTC";
-  const flowtable::DurationNs span = incident.last_ns - incident.first_ns;
-  return fmt::format("{} to {} UTC ({} in {})", person_time(incident.first_ns), person_time(incident.last_ns),
-                     counted(incident.refused, is_refused(incident) ? "refusal" : "failure"), person_duration(span));
+  const IncidentTimes times = times_of(incident);
+  if (incident.refused == 1) return person_time(times.first_ns) + " UTC";
+  const std::string count = times.cut_off ? counted(incident.refused, "connection") + " cut off"
+                                          : counted(incident.refused, is_refused(incident) ? "refusal" : "failure");
+  return fmt::format("{} to {} UTC ({} in {})", person_time(times.first_ns), person_time(times.last_ns), count,
+                     person_duration(times.last_ns - times.first_ns));
 }
 
-/// When the server is to be asked what happened to it: sessions may have begun hours before. Empty where their
-/// beginnings tell as much.
-std::string ended_of(const Incident& incident) {
-  if (incident.cause != diagnose::Cause::app_crash || incident.first_end_ns == 0) return {};
-  const std::string first = person_time(incident.first_end_ns);
-  const std::string last = person_time(incident.last_end_ns);
+/// When those began that were cut off later: hours before, perhaps. Empty where `when` says so.
+std::string begun_of(const Incident& incident) {
+  if (!times_of(incident).cut_off) return {};
+  const std::string first = person_time(incident.first_ns);
+  const std::string last = person_time(incident.last_ns);
   return first + (first == last ? "" : " to " + last) + " UTC";
 }
 
@@ -121,7 +122,7 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   std::string out = labelled("where", where_of(incident), style);
   out += labelled("who", clients_of(incident), style);
   out += labelled("when", when_of(incident), style);
-  if (const std::string ended = ended_of(incident); !ended.empty()) out += labelled("cut off", ended, style);
+  if (const std::string begun = begun_of(incident); !begun.empty()) out += labelled("begun", begun, style);
   out += labelled("severity", severity_word(severity_of(incident)), style);
   if (const std::string contrast = contrast_words(incident); !contrast.empty()) {
     out += labelled("meanwhile", contrast, style);

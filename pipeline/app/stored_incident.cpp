@@ -138,7 +138,7 @@ void take_counts(const json& record, Incident& incident) {
   });
   const json& contrast = value_at(record, "doorslam/contrast");
   incident.contrast = {number<std::uint64_t>(contrast, "served_before"), number<std::uint64_t>(contrast, "served"),
-                       distinct(value_at(contrast, "served_clients")),
+                       number<std::uint64_t>(contrast, "served_after"), distinct(value_at(contrast, "served_clients")),
                        number<std::uint64_t>(contrast, "served_refused_clients")};
   const json& quality = value_at(record, "doorslam/quality");
   incident.quality.connections = number<std::uint64_t>(quality, "connections");

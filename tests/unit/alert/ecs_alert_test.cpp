@@ -222,6 +222,24 @@ TEST(AlertEncoder, NamesTheProgramThatTheSignatureFound) {
       << "commands name the incident's own port";
 }
 
+/// Sessions that began hours before are no sign of when to look into the server's log.
+TEST(AlertEncoder, PlacesACrashWhenItCutOff) {
+  auto crash = sample::classic();
+  crash.diagnosis.cause = diagnose::Cause::app_crash;
+  crash.evidence.reset();
+  crash.summary.end_ns = sample::kEpoch + 3600 * sample::kS;
+  crash.judged_ns = crash.summary.end_ns + sample::kS;
+  IncidentLog log;
+  std::vector<AlertEvent> events;
+  log.observe(crash, events);
+  log.finish(events);
+  AlertEncoder encoder({.version = "0.1.0"});
+  const json alert = json::parse(encoder.encode(events.back()));
+  EXPECT_EQ(alert["event"]["start"], "2026-01-02T04:04:05.000000000Z");
+  EXPECT_EQ(alert["event"]["end"], alert["doorslam"]["incident"]["last_ended"]);
+  EXPECT_EQ(alert["doorslam"]["incident"]["first_seen"], "2026-01-02T03:04:05.000000000Z");
+}
+
 TEST(Severity, RisesWithAnOutageAndFallsWithDoubt) {
   Incident incident;
   incident.cause = diagnose::Cause::connection_limit;

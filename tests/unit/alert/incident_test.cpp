@@ -222,8 +222,48 @@ TEST(IncidentLog, ContrastsByWhenConnectionsStartedNotByWhenTheyWereJudged) {
   feed.log.finish(feed.events);
   const IncidentContrast& contrast = feed.events.back().incident.contrast;
   EXPECT_EQ(contrast.served_before, 30U);
-  EXPECT_EQ(contrast.served, 10U);
+  EXPECT_EQ(contrast.served + contrast.served_after, 10U);
   EXPECT_EQ(contrast.served_clients.count, 10U);
+}
+
+/// Somebody who is served when it is over does not make it less of an outage.
+TEST(IncidentLog, TellsWhatWasServedMeanwhileFromWhatWasServedSince) {
+  Feed feed;
+  const auto refuse = [&feed](flowtable::TimeNs at) {
+    auto refused = sample::connection(Cause::maintenance, endpoint("192.0.2.1", 1), kServer, kEpoch + at);
+    refused.judged_ns = kEpoch + at + 12 * kS;
+    feed.log.observe(refused, feed.events);
+  };
+  feed.put(Cause::served, endpoint(numbered(1), 1), kServer, 5 * kS);
+  feed.put(Cause::served, endpoint(numbered(2), 1), kServer, 40 * kS);
+  refuse(30 * kS);
+  refuse(34 * kS);
+  feed.put(Cause::served, endpoint(numbered(3), 1), kServer, 50 * kS);
+  feed.log.advance(kEpoch + 150 * kS, feed.events);
+  const IncidentContrast before = feed.events.back().incident.contrast;
+  EXPECT_EQ(before.served_before, 1U);
+  EXPECT_EQ(before.served, 0U);
+  EXPECT_EQ(before.served_after, 2U);
+  EXPECT_EQ(before.served_clients.count, 2U);
+  refuse(140 * kS);
+  feed.log.finish(feed.events);
+  const IncidentContrast after = feed.events.back().incident.contrast;
+  EXPECT_EQ(after.served, 2U) << "it was not over";
+  EXPECT_EQ(after.served_after, 0U);
+}
+
+/// Sessions that a crash cuts off began long before: who was served beside them was not served meanwhile.
+TEST(IncidentLog, BeginsACrashWhenItCutsOff) {
+  Feed feed;
+  feed.put(Cause::served, endpoint(numbered(1), 1), kServer, 20 * kS);
+  auto cut = sample::connection(Cause::app_crash, endpoint("192.0.2.1", 1), kServer, kEpoch);
+  cut.summary.end_ns = kEpoch + 30 * kS;
+  cut.evidence.reset();
+  cut.judged_ns = kEpoch + 42 * kS;
+  feed.log.observe(cut, feed.events);
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.events.back().incident.contrast.served_before, 1U);
+  EXPECT_EQ(feed.events.back().incident.contrast.served, 0U);
 }
 
 TEST(IncidentLog, CountsDistinctClientsUpToABoundAndSaysSo) {

@@ -148,6 +148,33 @@ TEST(Report, PutsTheGraverIncidentFirst) {
   EXPECT_LT(text.find("[1] Application crashed"), text.find("[2] Refused by client address"));
 }
 
+TEST(Report, SaysOfACrashWhenItCutOffAndWhenThatHadBegun) {
+  std::vector<diagnose::DiagnosedConnection> cut;
+  for (int i = 0; i < 2; ++i) {
+    auto crash = sample::classic();
+    crash.summary.originator.port = static_cast<std::uint16_t>(50'000 + i);
+    crash.diagnosis.cause = Cause::app_crash;
+    crash.evidence.reset();
+    crash.summary.end_ns = kEpoch + 60 * kS + i * kS / 100;
+    crash.judged_ns = crash.summary.end_ns + kS;
+    cut.push_back(crash);
+  }
+  const std::string text = reported(cut);
+  EXPECT_NE(text.find("03:05:05"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 connections cut off in 10.0 ms"), std::string::npos) << text;
+  EXPECT_NE(text.find("begun"), std::string::npos) << text;
+}
+
+TEST(IncidentWords, TellWhatWasServedMeanwhileFromWhatWasServedSince) {
+  Incident incident;
+  incident.contrast = {.served_before = 0, .served = 0, .served_after = 12, .served_clients = {.count = 3}};
+  EXPECT_EQ(contrast_words(incident),
+            "Nobody was served on this endpoint until the last refusal, 12 connections of 3 clients since.");
+  incident.contrast.served = 4;
+  EXPECT_EQ(contrast_words(incident),
+            "4 connections served on this endpoint, 12 more since the last refusal, of 3 clients.");
+}
+
 TEST(Report, FitsItsWidthAndColoursOnlyWhenAsked) {
   auto connections = classic_day();
   connections.back().diagnosis.banner = std::string(150, 'x') + " y";
