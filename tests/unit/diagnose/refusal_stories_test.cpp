@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "pipeline/diagnose/verdict.h"
 #include "tests/unit/diagnose/story.h"
 
 /// Refusals behind a completed handshake: what else the server was doing must tell the address list, the limit on
@@ -169,7 +170,9 @@ TEST(OutageStory, IsNoRateLimitHoweverManyHaveComeByThen) {
     const Readings readings = story.read();
     for (Conversation* talk : refused) {
       const DiagnosedConnection& reading = readings.of(*talk);
-      EXPECT_LT(probability_of(reading, Cause::rate_limit), 0.2) << in_full(reading.diagnosis);
+      // When hardly anybody is left on the table who was served, time and load part them nearly as well: then nothing
+      // is named.
+      EXPECT_LT(probability_of(reading, Cause::rate_limit), kLeastConfidence) << in_full(reading.diagnosis);
       EXPECT_LT(probability_of(reading, Cause::connection_limit), 0.2) << in_full(reading.diagnosis);
       EXPECT_TRUE(argues_for(reading, Cause::maintenance, "of 8 clients were refused"));
       EXPECT_LT(reading.diagnosis.confidence, 0.7) << "who is to blame is not seen from here";
