@@ -240,6 +240,9 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
   const tcp::ConnectionSummary& summary = arrival.event->summary;
   const Evidence* evidence = arrival.evidence;
   const Ending ending = ending_of(*arrival.event, evidence);
+  if (!summary.one_sided && summary.stage > tcp::Stage::handshake) {
+    holes_.note(summary.side[0].gap_bytes + summary.side[1].gap_bytes > 0);
+  }
   if (was_left_half_open(summary, ending)) ledger_.handshake_was_left(summary.responder, summary.start_ns);
   Words words;
   if (evidence != nullptr) {
@@ -347,8 +350,8 @@ Analysis::Words Analysis::words_of(const Evidence& evidence, std::uint16_t serve
 void Analysis::mark_server(const tcp::ConnectionSummary& summary, const Evidence& e, Ending ending) {
   const SideEvidence& server = e.of(Side::responder);
   if (e.syn_ack_ns != kNoTime) ledger_.saw_syn_ack(summary.responder.address, server.first.ttl);
-  if (ending == Ending::syn_reset) ledger_.syn_was_reset(summary.responder, server.rst_ns);
-  if (ending == Ending::handshake_ignored) ledger_.handshake_was_ignored(summary.responder, summary.start_ns);
+  if (ending == Ending::syn_reset) ledger_.syn_was_reset(summary.responder, summary.originator.address, server.rst_ns);
+  if (ending == Ending::handshake_ignored) ledger_.handshake_was_ignored(summary);
 }
 
 void Analysis::tell_served(const Arrival& arrival, double confidence, std::vector<DiagnosedConnection>& out) const {
@@ -398,14 +401,17 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
   c.outcome = pending.outcome;
   c.hung_up_soon = pending.hung_up_soon;
   c.first_words_known = pending.words.digest != 0;
-  c.accepted_ns = e != nullptr && e->handshake_ns != kNoTime ? e->handshake_ns : pending.summary.start_ns;
+  c.accepted_ns = accepted_time(pending.summary, e);
   c.closed_ns = closed != kNoTime ? closed : pending.summary.end_ns;
   c.packets_lost = losses_.packets_between(pending.summary.start_ns, pending.summary.end_ns + kAnswerAwaitedNs);
+  c.holes = holes_.with_holes();
+  c.holes_among = holes_.connections();
   c.host_ttl = ledger_.syn_ack_ttl(pending.summary.responder.address);
   c.quote_length = options_.banner_length;
   c.server_words = pending.words.server.view();
   c.client_words = pending.words.client.view();
   if (const ServerMarks* marks = ledger_.marks_of(pending.summary.responder)) c.marks = *marks;
+  const TimeNs answered = e == nullptr ? kNoTime : e->of(Side::responder).first_payload_ns;
   if (may_contrast(pending.ending, e)) {
     c.contrast = ledger_.contrast(Subject{.server = pending.summary.responder,
                                           .client = pending.summary.originator.address,
@@ -415,7 +421,8 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
                                           .idle_ns = idle_time(e),
                                           .words = pending.words.digest,
                                           .opening = pending.words.opening,
-                                          .closed_at_rest = e != nullptr && server_closed_at_rest(*e)});
+                                          .closed_at_rest = e != nullptr && server_closed_at_rest(*e),
+                                          .answer_ns = answered == kNoTime ? 0 : answered - c.accepted_ns});
   }
   DiagnosedConnection& judged = out.emplace_back();
   judged.diagnosis = judge(c);

@@ -11,6 +11,7 @@
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/growing_queue.h"
+#include "pipeline/diagnose/hole_count.h"
 #include "pipeline/diagnose/ledger.h"
 #include "pipeline/diagnose/loss_log.h"
 #include "pipeline/diagnose/recycler.h"
@@ -187,6 +188,7 @@ class Analysis {
   std::deque<Replaced> replaced_;
   Ledger ledger_;
   LossLog losses_;
+  HoleCount holes_;
   AnalysisCounters counters_;
   std::vector<tcp::EventBatch> held_;  ///< the first held_count_ hold collected events; the others keep their memory
   std::size_t held_count_ = 0;

@@ -26,6 +26,8 @@ struct Case {
   Contrast contrast;
   std::optional<ServerMarks> marks;            ///< absent where the server endpoint is unknown
   std::uint8_t host_ttl = 0;                   ///< TTL of the server host's SYN-ACKs, 0: unknown
+  std::uint32_t holes = 0;                     ///< of the last connections, those with octets that no packet shows
+  std::uint32_t holes_among = 0;               ///< so many connections
   std::uint64_t packets_lost = 0;              ///< by the sensor, while the connection was under way
   Outcome outcome = Outcome::served;           ///< by its own packets
   bool hung_up_soon = false;                   ///< as in EndedNote

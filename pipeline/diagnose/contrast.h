@@ -21,7 +21,8 @@ struct Subject {
   flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;
   Opening opening = Opening::none;
-  bool closed_at_rest = false;  ///< by a FIN that left nothing unanswered
+  bool closed_at_rest = false;          ///< by a FIN that left nothing unanswered
+  flowtable::DurationNs answer_ns = 0;  ///< from acceptance to the server's first words; 0: it said nothing
 };
 
 /// One figure at the moment of acceptance: what the subject met, and the ceiling that best parts the served from the
@@ -73,6 +74,18 @@ struct Spell {
   double fit() const { return refused == 0 ? 0.0 : static_cast<double>(refused) / (refused + refused_else); }
 };
 
+/// Whom the kernel let in around a subject that it did not. Times are kNoTime where there was none.
+struct Acceptances {
+  flowtable::TimeNs before_ns = 0;     ///< the latest up to the subject's beginning
+  flowtable::TimeNs after_ns = 0;      ///< the first behind the subject's end
+  std::uint32_t served_meanwhile = 0;  ///< of other clients, accepted while this one was ignored, and served
+  std::uint32_t served_as_late = 0;    ///< served connections that lasted as long as the server took to answer here
+  std::uint32_t resets = 0;            ///< SYNs of the subject's client that were reset, the subject's included
+  std::uint32_t resets_of_others = 0;  ///< of clients whose SYNs were reset in the same time
+  std::uint32_t between_resets = 0;    ///< accepted between the first and the last reset of the subject's client
+  bool some_let_in_again = false;      ///< a client whose SYN was reset was accepted later
+};
+
 /// The figures that tell the hypotheses apart.
 struct Contrast {
   bool subject_accepted = false;  ///< the subject itself is on the table: only then are there load figures of it
@@ -114,6 +127,7 @@ struct Contrast {
   Spell spell;                             ///< in which nobody was served
   Spell spell_of_some;                    ///< in which nobody was served of those clients that are refused at some time
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
+  Acceptances acceptances;
 };
 
 }  // namespace doorslam::diagnose

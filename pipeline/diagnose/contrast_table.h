@@ -15,6 +15,7 @@
 #include "pipeline/diagnose/host_clocks.h"
 #include "pipeline/diagnose/opening.h"
 #include "pipeline/diagnose/outcome.h"
+#include "pipeline/diagnose/syn_resets.h"
 
 /// What an analyst asks the ledger: the other connections of a server, laid out as a table by time, and what they say
 /// beside the one that is judged.
@@ -73,6 +74,9 @@ class ContrastTable {
   void add(const TableRow& row) { rows_.push_back(row); }
   /// To be called once. `stacks`: those that answered at the server, by the numbers in the rows.
   Contrast contrast(const Subject& subject, const AnsweringStacks& stacks);
+  // contrast_acceptances.cpp
+  void count_acceptances(const Subject& subject, Acceptances& out) const;
+  void count_syn_resets(const Subject& subject, const SynResetLog& resets, Acceptances& out) const;
 
  private:
   struct Client {

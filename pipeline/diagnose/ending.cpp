@@ -23,6 +23,9 @@ constexpr flowtable::DurationNs kStalledNs = 3 * kSecondNs;
 /// So many probes in a row are not lost by chance.
 constexpr std::uint32_t kProbesOfTheDead = 4;
 
+/// So many times the same octets are not lost by chance, nor by a capture, which a sender does not notice.
+constexpr std::uint32_t kSendsInVain = 4;
+
 /// The earlier of two times, of which either may not have been seen.
 TimeNs earlier(TimeNs a, TimeNs b) {
   if (a == kNoTime) return b;
@@ -104,6 +107,8 @@ Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evide
     return Ending::half_open_abandoned;
   }
   if (server.rst_ns != kNoTime) return Ending::handshake_reset;
+  // What the client sent behind the handshake was acknowledged: the capture lacks the third segment, and more.
+  if (client.acked > 1) return Ending::let_go;
   // Something of the client's came after the SYN-ACK, so the silence is the server's.
   const bool at_once = client.last_ns == e.syn_ack_ns && summary.side[index_of(Side::originator)].packets > e.syns;
   const bool later = client.last_ns > e.syn_ack_ns && client.last_ns > e.last_syn_ns;
@@ -155,6 +160,10 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
   const bool server_before =
       client_end == kNoTime || (one_stamp ? !client_closed_first(summary) : server_end < client_end);
   const bool server_first = server_end != kNoTime && !client_before && server_before;
+  // One octet that was acknowledged and never seen, of a client that said nothing: its FIN, which the capture has lost.
+  const bool client_fin_lost =
+      client_end == kNoTime && client.payload_segments == 0 && summary.side[index_of(Side::originator)].gap_bytes == 1;
+  if (server_first && client_fin_lost && !server_spoke) return Ending::left_without_a_word;
   if (server_first) {
     if (!server_spoke && summary.mid_stream && e.syn_ack_ns == kNoTime) return Ending::closed_unseen;
     if (!server_spoke && !client_spoke && server.rst_ns != kNoTime && server.fin_ns == kNoTime) {
@@ -265,6 +274,33 @@ std::uint32_t unanswered_probes(const Evidence& evidence) {
     probes = rung.side == Side::originator ? 0 : probes + (asks ? 1 : 0);
   });
   return probes;
+}
+
+std::uint32_t sent_in_vain(const Evidence& evidence, Side side) {
+  const SideEvidence& own = evidence.of(side);
+  if (is_alone(evidence, side) || is_alone(evidence, other(side)) || own.acked == 0) return 0;
+  const std::uint32_t payload_end = own.next_seq - (own.fin_ns != kNoTime ? 1U : 0U);
+  if (own.payload_segments == 0 || own.acked >= payload_end) return 0;
+  if (own.retransmissions < kSendsInVain) return 0;
+  if (side == Side::originator) return own.retransmissions;
+  // Those that the client's packets came behind: it was there, and did not acknowledge.
+  std::uint32_t sends = 0;
+  std::uint32_t seen_through = 0;
+  evidence.for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
+    if (rung.side != side) {
+      seen_through = sends;
+    } else if (rung.note == tcp::RungNote::retransmission && rung.length > 0 && rung.seq >= own.acked) {
+      ++sends;
+    }
+  });
+  return seen_through < kSendsInVain ? 0 : seen_through;
+}
+
+TimeNs accepted_time(const ConnectionSummary& summary, const Evidence* evidence) {
+  if (evidence == nullptr || evidence->handshake_ns == kNoTime) return summary.start_ns;
+  const auto is_fin_of = [&](Side side) { return evidence->of(side).fin_ns == evidence->handshake_ns; };
+  const bool by_fin = is_fin_of(Side::originator) || is_fin_of(Side::responder);
+  return by_fin && evidence->last_syn_ack_ns != kNoTime ? evidence->last_syn_ack_ns : evidence->handshake_ns;
 }
 
 bool is_alone(const Evidence& evidence, Side side) {

@@ -53,6 +53,15 @@ flowtable::DurationNs server_round_trip(const tcp::Evidence& evidence);
 /// keep-alives) and got none.
 std::uint32_t unanswered_probes(const tcp::Evidence& evidence);
 
+/// How often this side sent payload again that was not acknowledged to the end, where that shows that it did not get
+/// through: four times or more, both sides having been captured; of the server's, only where the client was there
+/// meanwhile (without it the client has vanished). Otherwise 0.
+std::uint32_t sent_in_vain(const tcp::Evidence& evidence, tcp::Side side);
+
+/// When the server's kernel accepted the connection, as far as the capture tells: the handshake's end, or the SYN-ACK
+/// where the capture lacks the third segment and a FIN stands in its place; else the first packet.
+flowtable::TimeNs accepted_time(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
+
 /// What the acknowledgements of the one side that was captured tell of the other, up to its own close. A FIN shows as
 /// the one octet that is acknowledged last; hardly anyone sends a single octet of payload, and whoever does, as an echo
 /// of what is typed, does so again and again.

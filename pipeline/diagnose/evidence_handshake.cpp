@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 
 #include "pipeline/base/text.h"
+#include "pipeline/diagnose/chance.h"
 #include "pipeline/diagnose/icmp_words.h"
 
 namespace doorslam::diagnose::evidence {
@@ -57,11 +59,20 @@ std::string icmp_answer(const Case& c) {
   return fmt::format("{} answers with {}, in the server's place", text_of(icmp.reporter), words);
 }
 
+/// A router gave the packet up because it had gone too far; not because of where it went.
+bool met_time_exceeded(const Case& c) {
+  if (c.ending != Ending::syn_icmp || c.packets == nullptr) return false;
+  const tcp::IcmpNote& icmp = c.packets->icmp;
+  return icmp.type == (icmp.reporter.version == flowtable::IpVersion::v6 ? 3 : 11);
+}
+
 }  // namespace
 
 /// The kernel answers a final ACK that acknowledges another number than it offered with a RST (RFC 9293, 3.10.7.4).
 std::optional<Finding> handshake_ack_wrong(const Case& c) {
   if (c.packets == nullptr || !c.packets->handshake_ack_wrong) return std::nullopt;
+  // A kernel that goes on with it, or says nothing to it, had offered that number, in a segment that was not captured.
+  if (c.server()->rst_ns == kNoTime || c.client()->acked > 1) return std::nullopt;
   return Finding{"the final handshake ACK acknowledges a number that the SYN-ACK did not offer"};
 }
 
@@ -102,6 +113,22 @@ std::optional<Finding> icmp_unreachable(const Case& c) {
   return Finding{icmp_answer(c)};
 }
 
+/// RFC 792, type 11; RFC 4443, type 3. Whoever sends with a hop limit so low wants to be told by the routers
+/// (traceroute).
+std::optional<Finding> route_was_traced(const Case& c) {
+  constexpr std::uint8_t kLowest = 24;  // no stack begins so low
+  const std::uint8_t ttl = c.packets == nullptr ? std::uint8_t{0} : c.client()->first.ttl;
+  if (!met_time_exceeded(c) || ttl > kLowest) return std::nullopt;
+  return Finding{fmt::format("the client's SYN had a hop limit of {}, and {}: a trace of the route, not a connection",
+                             ttl, icmp_answer(c))};
+}
+
+/// A packet that set out with hops enough went round in a circle.
+std::optional<Finding> hop_limit_exceeded(const Case& c) {
+  if (!met_time_exceeded(c) || route_was_traced(c)) return std::nullopt;
+  return Finding{icmp_answer(c) + ": a loop of routes, which is no rule and no word of the server's"};
+}
+
 /// Linux ignores the final ACK while the accept queue is full and sends its SYN-ACK again.
 std::optional<Finding> syn_ack_repeated_after_ack(const Case& c) {
   if (c.packets == nullptr || c.packets->syn_acks < 2 || c.packets->handshake_ns == kNoTime) return std::nullopt;
@@ -134,14 +161,29 @@ std::optional<Finding> bare_reset_answers_ack(const Case& c) {
                              in_words(server.rst_ns - c.packets->handshake_ns))};
 }
 
+/// A full queue is full for everybody, and whoever sends again gets in when it is not. Whom only this client's packets
+/// fail to reach has no full queue.
+std::optional<Finding> ignored_while_others_served(const Case& c) {
+  constexpr std::uint32_t kFew = 3;
+  const Contrast& k = c.contrast;
+  if (c.ending != Ending::handshake_ignored || c.packets == nullptr) return std::nullopt;
+  if (k.same_client_served > 0 || k.clients_served < 2 || k.acceptances.served_meanwhile < kFew) return std::nullopt;
+  if (c.client()->retransmissions + c.packets->syn_acks < kFew) return std::nullopt;
+  return Finding{fmt::format(
+      "while the server ignored this client, {} of other clients were accepted and served, and this client never: its "
+      "packets are dropped on the way, for a queue is full for everybody",
+      counted(k.acceptances.served_meanwhile, "connection", "connections"))};
+}
+
 /// A full accept queue lasts until the application takes from it: SYNs are dropped, ACKs ignored or reset meanwhile.
 std::optional<Finding> server_overflowed_nearby(const Case& c) {
-  if (!c.marks || c.marks->last_overflow_ns == kNoTime) return std::nullopt;
+  const auto overflow_ns = c.marks ? c.marks->overflow_beside(c.summary.id) : kNoTime;
+  if (overflow_ns == kNoTime || ignored_while_others_served(c)) return std::nullopt;
   if (c.ending != Ending::syn_unanswered && c.ending != Ending::handshake_ignored &&
       c.ending != Ending::handshake_reset) {
     return std::nullopt;
   }
-  const auto distance = std::abs(c.marks->last_overflow_ns - c.summary.start_ns);
+  const auto distance = std::abs(overflow_ns - c.summary.start_ns);
   if (distance > kNearbyNs) return std::nullopt;
   return Finding{fmt::format("the same port ignored a completed handshake {} away in time", in_words(distance))};
 }
@@ -234,12 +276,56 @@ std::optional<Finding> resets_both_ways(const Case& c) {
                              in_words(apart), c.client()->rst.ttl, c.client()->first.ttl)};
 }
 
+/// A packet filter resets some clients and lets the others through; a port is closed for all, or for none.
+std::optional<Finding> syn_reset_for_one_client(const Case& c) {
+  constexpr double kBelievable = 0.2;
+  constexpr std::uint32_t kFew = 2;
+  const Acceptances& k = c.contrast.acceptances;
+  if (c.ending != Ending::syn_reset || k.resets < 2 || k.between_resets < kFew) return std::nullopt;
+  // Who is let in now and then meets a rate, a sick server behind the address, or a restart.
+  if (k.some_let_in_again) return std::nullopt;
+  const double chance = chance_of(Draw{.all = k.resets + k.resets_of_others + k.between_resets,
+                                       .marked = k.resets + k.resets_of_others,
+                                       .drawn = k.resets,
+                                       .drawn_marked = k.resets});
+  if (chance > kBelievable) return std::nullopt;
+  constexpr double kSure = 0.02;
+  return Finding{fmt::format("this client's SYN was reset {} of {} times, while the same port accepted {} of others in "
+                             "between: a packet filter against this client, not a port without a listener",
+                             k.resets, k.resets, counted(k.between_resets, "connection", "connections")),
+                 std::clamp(std::log(chance) / std::log(kSure), 0.0, 1.0)};
+}
+
+/// A port that a moment before and a moment after takes connections, again and again, has its listener.
+std::optional<Finding> syns_reset_by_turns(const Case& c) {
+  constexpr flowtable::DurationNs kMoment = 2 * kSecondNs;
+  constexpr flowtable::DurationNs kAround = 30 * kSecondNs;
+  constexpr std::uint32_t kTurns = 3;
+  const Acceptances& k = c.contrast.acceptances;
+  if (c.ending != Ending::syn_reset || !c.marks || k.before_ns == kNoTime || syn_reset_for_one_client(c))
+    return std::nullopt;
+  // At the end of a capture nobody came after it.
+  if ((k.after_ns == kNoTime ? c.summary.start_ns : k.after_ns) - k.before_ns > kMoment) return std::nullopt;
+  if (c.marks->closures_between(c.summary.start_ns - kAround, c.summary.start_ns + kAround) < kTurns)
+    return std::nullopt;
+  const std::string after =
+      k.after_ns == kNoTime ? std::string() : fmt::format(" and {} after", in_words(k.after_ns - c.summary.start_ns));
+  return Finding{
+      fmt::format("the port accepted others {} before{}, and refused and accepted by turns: a filter that "
+                  "counts, or one of several servers behind the address, but no port without a listener",
+                  in_words(c.summary.start_ns - k.before_ns), after)};
+}
+
 /// A port that has served was closed by somebody; one that was never open is a wrong number or a scan.
 std::optional<Finding> port_was_open_before(const Case& c) {
-  if (c.ending != Ending::syn_reset || !c.marks || c.marks->last_accept_ns == kNoTime) return std::nullopt;
-  if (c.marks->last_accept_ns > c.summary.start_ns) return Finding{"this port has accepted connections since"};
-  return Finding{fmt::format("this port accepted connections until {} before",
-                             in_words(c.summary.start_ns - c.marks->last_accept_ns))};
+  const Acceptances& k = c.contrast.acceptances;
+  if (c.ending != Ending::syn_reset || (k.before_ns == kNoTime && k.after_ns == kNoTime)) return std::nullopt;
+  if (syn_reset_for_one_client(c) || syns_reset_by_turns(c)) return std::nullopt;
+  if (k.before_ns == kNoTime) return Finding{"this port has accepted connections since"};
+  const std::string before = in_words(c.summary.start_ns - k.before_ns);
+  if (k.after_ns == kNoTime) return Finding{fmt::format("this port accepted connections until {} before", before)};
+  return Finding{fmt::format("this port accepted connections until {} before, and none until {} after", before,
+                             in_words(k.after_ns - c.summary.start_ns))};
 }
 
 /// A super-server that withdraws a service for too many connections a second leaves a closed port behind.

@@ -126,9 +126,12 @@ std::optional<Finding> several_clients_and_none_served(const Case& c) {
 std::optional<Finding> above_session_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_total;
   if (!c.looks_refused() || !explains(c, open)) return std::nullopt;
+  // One that was refused stands above any line below it, and of one direction it is not sure that it was refused.
+  constexpr double kUnsure = 0.3;
+  const bool unsure = c.summary.one_sided && open.refused_from < kLeastRefusedToTell;
   return Finding{fmt::format("{} open on this port then: {}", counted(open.subject, "session was", "sessions were"),
                              step_in_words(open)),
-                 firmness(open)};
+                 firmness(open) * (unsure ? kUnsure : 1.0)};
 }
 
 /// The same step for the sessions of one address.

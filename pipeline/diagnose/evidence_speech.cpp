@@ -269,6 +269,8 @@ std::optional<Finding> cut_short_without_answer(const Case& c) {
   const auto asked_ns = last_heard(*c.packets).time_ns;
   if (asked_ns <= last_words_time(*c.packets, Side::responder)) return std::nullopt;
   if (cut_of(c.ending, c.packets) != Cut::in_midst) return std::nullopt;
+  // What never reached it was no request to it.
+  if (sent_in_vain(*c.packets, Side::originator) > 0) return std::nullopt;
   // What crossed the server's last words on the way was no request that it left unanswered: it had spoken.
   const auto way_to_client_and_back = c.packets->handshake_ns - c.packets->last_syn_ack_ns;
   const bool ways_known = c.packets->handshake_ns != kNoTime && c.packets->last_syn_ack_ns != kNoTime;
@@ -397,17 +399,47 @@ std::optional<Finding> credentials_refused(const Case& c) {
   return Finding{"the client's CONNECT carries a user name and a password, and the CONNACK says: not authorised"};
 }
 
+namespace {
+
+/// How long after the client had left in vain the answer came; 0: not at all, or to a client that took it.
+DurationNs answered_after_leave(const Case& c) {
+  if (c.ending != Ending::left_without_a_word || c.packets == nullptr) return 0;
+  const SideEvidence& client = c.packets->of(Side::originator);
+  const SideEvidence& server = c.packets->of(Side::responder);
+  if (client.payload_segments == 0 || server.first_payload_ns == kNoTime || waited(c) < kPatienceNs) return 0;
+  // Who takes the answer has only said that it will ask no more.
+  if (server.acked > 1) return 0;
+  return std::max<DurationNs>(server.first_payload_ns - client.last_payload_ns - waited(c), 0);
+}
+
+}  // namespace
+
+/// Others waited as long for their answer and got it: what is asked for takes its time, and the client has less.
+std::optional<Finding> answered_too_late(const Case& c) {
+  constexpr std::uint32_t kUsual = 2;
+  const DurationNs late = answered_after_leave(c);
+  const std::uint32_t others = c.contrast.acceptances.served_as_late;
+  if (late == 0 || others < kUsual) return std::nullopt;
+  return Finding{
+      fmt::format("the client left {} after its request, and the answer came {} later, as late as to {}: its "
+                  "patience is shorter than the server's work",
+                  in_words(waited(c)), in_words(late), counted(others, "other connection", "other connections"))};
+}
+
 /// A client that had asked, or was to be greeted, and waited longer than any answer takes, got none.
 std::optional<Finding> client_waited_in_vain(const Case& c) {
   if (c.ending != Ending::left_without_a_word || c.packets == nullptr || waited(c) < kPatienceNs) return std::nullopt;
-  if (c.client()->payload_segments == 0) {
+  if (answered_too_late(c)) return std::nullopt;
+  if (c.packets->of(Side::originator).payload_segments == 0) {
     // Where the client is to speak first, an idle connection is the client's own affair (browsers keep some in
     // reserve).
     if (!server_greets_first(c.summary.responder.port)) return std::nullopt;
     return Finding{fmt::format("the client waited {} for a greeting and left", in_words(waited(c))), 0.6};
   }
-  return Finding{fmt::format("the client's request was acknowledged, and after {} without an answer it left",
-                             in_words(waited(c)))};
+  const DurationNs late = answered_after_leave(c);
+  const std::string then = late == 0 ? std::string() : fmt::format("; the answer came {} later", in_words(late));
+  return Finding{fmt::format("the client's request was acknowledged, and after {} without an answer it left{}",
+                             in_words(waited(c)), then)};
 }
 
 /// Whoever leaves before an answer could have come did not wait for one.

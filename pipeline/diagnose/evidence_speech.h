@@ -33,6 +33,7 @@ std::optional<Finding> http_error_not_for_all(const Case& c);
 std::optional<Finding> ssh_server_left_first(const Case& c);
 std::optional<Finding> credentials_refused(const Case& c);
 std::optional<Finding> client_waited_in_vain(const Case& c);
+std::optional<Finding> answered_too_late(const Case& c);
 std::optional<Finding> client_left_at_once(const Case& c);
 std::optional<Finding> client_said_nothing(const Case& c);
 std::optional<Finding> server_data_not_acked(const Case& c);

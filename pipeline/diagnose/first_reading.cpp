@@ -75,6 +75,8 @@ std::uint32_t digest_of_words(const PayloadHead& head) {
 bool lost_first_words(const tcp::ConnectionSummary& summary, const Evidence* evidence) {
   constexpr std::uint16_t kNotMuch = 2;
   if (evidence == nullptr || evidence->exchanges > kNotMuch) return false;
+  // Of a server of which neither a packet nor an acknowledged octet is there, nothing says that it spoke.
+  if (is_alone(*evidence, Side::originator) && unseen_by_acks(*evidence).octets == 0) return true;
   const tcp::SideTotals& server = summary.side[index_of(Side::responder)];
   const PayloadHead& head = evidence->of(Side::responder).head;
   if (server.gap_bytes > 0) return head.incomplete || head.length == 0;
@@ -159,6 +161,7 @@ bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, E
   const bool orderly = ending == Ending::left_after_reply || ending == Ending::closed_after_reply;
   if (evidence == nullptr) return orderly || (summary.plainly_served && ending == Ending::still_open);
   if (!orderly || outcome != Outcome::served || cut_of(ending, evidence) != Cut::none) return false;
+  if (sent_in_vain(*evidence, Side::originator) + sent_in_vain(*evidence, Side::responder) > 0) return false;
   if (summary.mid_stream || summary.one_sided || summary.side[0].gap_bytes + summary.side[1].gap_bytes > 0)
     return false;
   const SideEvidence& server = evidence->of(Side::responder);

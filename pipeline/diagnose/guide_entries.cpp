@@ -29,8 +29,9 @@ constexpr std::array kAclLookalikes = {
     Lookalike{Cause::bad_handshake_ack, "a faulty ACK is answered with RST by the kernel, never with FIN"},
     Lookalike{Cause::middlebox_reset, "a third party sends RST with another TTL, IP ID or window than the server's"},
     Lookalike{Cause::icmp_admin_prohibited, "a packet filter refuses before the handshake is complete"},
+    Lookalike{Cause::port_closed, "a port without a listener answers every client's SYN by RST"},
 };
-constexpr std::array<Strings, 4> kAclChecks = {
+constexpr std::array<Strings, 5> kAclChecks = {
     "Read the application's log at this time for this client's address; most programs log the refusal although they "
     "tell the client nothing.",
     "On hosts with tcp_wrappers look into /etc/hosts.allow and /etc/hosts.deny; `ldd $(which PROGRAM) | grep libwrap` "
@@ -38,6 +39,9 @@ constexpr std::array<Strings, 4> kAclChecks = {
     "Does the client come from a new network, a VPN or behind another NAT? Then the list may simply not know it yet.",
     "Is the same client served and refused by turns? Then several servers may stand behind the address, and one of "
     "them has another list: the alert says so where their SYN-ACKs differ, in their make or in their clocks.",
+    "Did a RST answer the SYN? Then no application was asked: `nft list ruleset`, `iptables -S | grep tcp-reset` and "
+    "the "
+    "lists of ban daemons (fail2ban, CrowdSec) on the server.",
 };
 constexpr std::array<Strings, 3> kAclReferences = {"hosts_access(5), hosts_options(5)",
                                                    "RFC 9293, section 3.6.1 (RST when data remain unread)",
@@ -107,14 +111,24 @@ constexpr std::array kClosedLookalikes = {
     Lookalike{Cause::middlebox_reset,
               "a firewall that rejects with a reset answers in the server's name: other TTL than the server's packets, "
               "no round trip to the server"},
+    Lookalike{Cause::acl_denied,
+              "a packet filter that rejects one client with a reset: always the same client, while others are accepted "
+              "on the same port"},
     Lookalike{Cause::app_crash, "the same port was serving a moment ago and its sessions ended in one instant"},
-    Lookalike{Cause::rate_limit, "a super-server closed the port after a burst: xinetd opens it again by itself"},
+    Lookalike{Cause::rate_limit,
+              "a super-server closed the port after a burst: xinetd opens it again by itself; or a filter that counts "
+              "resets some SYNs and lets others through, by turns"},
     Lookalike{Cause::silent_drop, "there nothing answers at all"},
 };
-constexpr std::array<Strings, 4> kClosedChecks = {
+constexpr std::array<Strings, 5> kClosedChecks = {
     "`ss -ltnp '( sport = :PORT )'` on the server: does anything listen, and on the address that the client uses "
     "(not 127.0.0.1 or ::1 only)?",
     "`systemctl status SERVICE`: is it stopped, failed, or waiting for its socket?",
+    "Are others accepted on this port meanwhile? Then something listens: look for a packet filter that rejects with "
+    "tcp "
+    "reset (`nft list ruleset`, `iptables -S`), or for one of several servers behind the address that is down "
+    "(`ipvsadm "
+    "-Ln`, the endpoints of the Kubernetes service, the load balancer's pool).",
     "Is the client's configuration right: port, host name, the address behind it (`getent ahosts NAME`)?",
     "One client, many ports or many servers: that is a scan; ask whose it is.",
 };
@@ -379,11 +393,12 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      {},
      kServedReferences},
     {Cause::acl_denied, "Refused by client address",
-     "The application accepted the connection and refused this client by its address.",
+     "The application, or a packet filter on the server, refused this client by its address.",
      "The kernel completes the handshake before the application learns who calls. An application (or its wrapper: "
      "tcp_wrappers, xinetd, nginx allow/deny, pg_hba.conf) that does not want this address therefore refuses an "
      "established connection: it closes at once, with or without a line of explanation. FIN when nothing was left "
-     "unread, RST when the client had already spoken.",
+     "unread, RST when the client had already spoken. A packet filter on the server that rejects with a reset answers "
+     "the SYN already: then the RST has the server's own TTL, and only this client meets it.",
      "+0.000000  client ──▶ server  SYN       seq 0           len 0\n"
      "+0.000420  client ◀── server  SYN,ACK   seq 0  ack 1    len 0\n"
      "+0.000790  client ──▶ server  ACK       seq 1  ack 1    len 0   handshake complete\n"

@@ -156,11 +156,12 @@ bool Ledger::begins_otherwise(const Endpoint& endpoint, std::uint32_t words) con
   return server != nullptr && words != 0 && server->session_words != 0 && server->session_words != words;
 }
 
-void Ledger::syn_was_reset(const Endpoint& endpoint, TimeNs now_ns) {
+void Ledger::syn_was_reset(const Endpoint& endpoint, const IpAddress& client, TimeNs now_ns) {
   // Only endpoints that were seen to accept matter: a port scan must not push the real servers out.
   Server* const server = servers_.find(endpoint);
   if (server == nullptr) return;
   ServerMarks& marks = server->marks;
+  marks.syn_resets.note(client, now_ns);
   // A reset is filed when its connection is over, so the port may have accepted others since.
   std::uint64_t serial = last_accepted_by(*server, now_ns);
   const Note* note = note_numbered(serial);
@@ -190,8 +191,21 @@ const PortClosure* ServerMarks::closure_between(TimeNs from_ns, TimeNs to_ns) co
   return first;
 }
 
-void Ledger::handshake_was_ignored(const Endpoint& server, TimeNs now_ns) {
-  servers_.touch(server).marks.last_overflow_ns = now_ns;
+std::uint32_t ServerMarks::closures_between(TimeNs from_ns, TimeNs to_ns) const {
+  return static_cast<std::uint32_t>(std::ranges::count_if(closures, [&](const PortClosure& closure) {
+    return closure.first_reset_ns != kNoTime && closure.first_reset_ns >= from_ns && closure.first_reset_ns <= to_ns;
+  }));
+}
+
+TimeNs ServerMarks::overflow_beside(std::uint64_t connection_id) const {
+  const auto& [latest, before] = overflows;
+  return latest.time_ns != kNoTime && latest.connection_id == connection_id ? before.time_ns : latest.time_ns;
+}
+
+void Ledger::handshake_was_ignored(const tcp::ConnectionSummary& connection) {
+  auto& [latest, before] = servers_.touch(connection.responder).marks.overflows;
+  before = latest;
+  latest = {.time_ns = connection.start_ns, .connection_id = connection.id};
 }
 
 void Ledger::handshake_was_left(const Endpoint& server, TimeNs start_ns) {
@@ -362,7 +376,11 @@ void Ledger::lay_out(const Subject& subject) {
 Contrast Ledger::contrast(const Subject& subject) {
   lay_out(subject);
   const ServerMarks* const marks = marks_of(subject.server);
-  return marks == nullptr ? Contrast{} : table_.contrast(subject, marks->stacks);
+  if (marks == nullptr) return {};
+  Contrast out = table_.contrast(subject, marks->stacks);
+  table_.count_acceptances(subject, out.acceptances);
+  table_.count_syn_resets(subject, marks->syn_resets, out.acceptances);
+  return out;
 }
 
 void Ledger::turned_out(std::uint64_t connection_id, Outcome outcome) noexcept {

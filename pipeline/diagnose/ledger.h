@@ -18,6 +18,7 @@
 #include "pipeline/diagnose/outcome.h"
 #include "pipeline/diagnose/page_array.h"
 #include "pipeline/diagnose/recency_map.h"
+#include "pipeline/diagnose/syn_resets.h"
 #include "pipeline/tcp/connection.h"
 
 /// The ledger of servers: what else each server was doing, and with whom.
@@ -90,17 +91,29 @@ class HalfOpenCount {
   std::array<Window, 4> windows_;  ///< by number
 };
 
+/// A completed handshake that the server ignored.
+struct IgnoredHandshake {
+  flowtable::TimeNs time_ns = 0;
+  std::uint64_t connection_id = 0;
+};
+
 /// Marks on a server endpoint that are not connections. Times are kNoTime where there was none.
 struct ServerMarks {
   flowtable::TimeNs last_accept_ns = 0;
-  flowtable::TimeNs last_overflow_ns = 0;  ///< a completed handshake was ignored
+  std::array<IgnoredHandshake, 2> overflows;  ///< the latest, the later one first
   HalfOpenCount half_open;
   AnsweringStacks stacks;
   std::array<PortClosure, 4> closures;  ///< ring, by closure_count
   std::uint32_t closure_count = 0;
+  SynResetLog syn_resets;
 
   /// The first closure in [from_ns, to_ns], or null.
   const PortClosure* closure_between(flowtable::TimeNs from_ns, flowtable::TimeNs to_ns) const;
+  /// How many there were in [from_ns, to_ns], as far as they are remembered: between any two of them, the port
+  /// accepted.
+  std::uint32_t closures_between(flowtable::TimeNs from_ns, flowtable::TimeNs to_ns) const;
+  /// When a completed handshake of another connection than that one was ignored last; kNoTime: never.
+  flowtable::TimeNs overflow_beside(std::uint64_t connection_id) const;
 };
 
 class Ledger {
@@ -117,8 +130,8 @@ class Ledger {
   }
   void expect_note(const tcp::ConnectionSummary& connection, bool has_ended) const noexcept;
   void expect_milestone(const tcp::ConnectionSummary& connection, bool has_ended) const noexcept;
-  void syn_was_reset(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
-  void handshake_was_ignored(const flowtable::Endpoint& server, flowtable::TimeNs now_ns);
+  void syn_was_reset(const flowtable::Endpoint& server, const flowtable::IpAddress& client, flowtable::TimeNs now_ns);
+  void handshake_was_ignored(const tcp::ConnectionSummary& connection);
   /// The client never answered the server's SYN-ACK.
   void handshake_was_left(const flowtable::Endpoint& server, flowtable::TimeNs start_ns);
   /// The TTL with which a server host's own SYN-ACKs arrive.

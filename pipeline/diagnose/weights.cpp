@@ -7,6 +7,7 @@
 #include "pipeline/diagnose/evidence_handshake.h"
 #include "pipeline/diagnose/evidence_ledger.h"
 #include "pipeline/diagnose/evidence_loss.h"
+#include "pipeline/diagnose/evidence_path.h"
 #include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/evidence_speech.h"
 #include "pipeline/diagnose/evidence_spell.h"
@@ -121,6 +122,12 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"icmp-prohibited", evidence::icmp_prohibited, {{icmp_admin_prohibited, 5.0}, {silent_drop, -4.0}}},
     // The router says so itself.
     {"icmp-unreachable", evidence::icmp_unreachable, {{icmp_unreachable, 5.0}, {silent_drop, -4.0}}},
+    // Nobody was refused, and nobody wanted a connection.
+    {"route-was-traced",
+     evidence::route_was_traced,
+     {{client_abort, 7.0}, {icmp_unreachable, -2.5}, {icmp_admin_prohibited, -4.0}}},
+    // The network's fault, and no answer of anybody at the other end: not sure to last.
+    {"hop-limit-exceeded", evidence::hop_limit_exceeded, {{icmp_unreachable, -0.7}, {icmp_admin_prohibited, -4.0}}},
     // Nothing else makes a kernel forget an ACK that it has seen; whoever answers does not drop silently.
     {"syn-ack-repeated-after-ack",
      evidence::syn_ack_repeated_after_ack,
@@ -131,6 +138,10 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"bare-reset-answers-ack",
      evidence::bare_reset_answers_ack,
      {{accept_queue_overflow, 3.0}, {acl_denied, -1.0}, {connection_limit, -1.0}, {app_crash, -1.0}}},
+    // Stronger than all that the two have in common.
+    {"ignored-while-others-served",
+     evidence::ignored_while_others_served,
+     {{accept_queue_overflow, -7.0}, {silent_drop, 2.0}}},
     // A full queue stays full for a while.
     {"server-overflowed-nearby",
      evidence::server_overflowed_nearby,
@@ -147,6 +158,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"reset-from-elsewhere",
      evidence::reset_from_elsewhere,
      {{middlebox_reset, 6.0},
+      {served, -3.0},
       {port_closed, -1.0},
       {app_crash, -2.0},
       {acl_denied, -2.0},
@@ -162,6 +174,12 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
      {{middlebox_reset, 8.0}, {client_abort, -3.0}, {served, -2.0}, {app_crash, -2.0}}},
     // A habit of devices, and rarely of anybody else.
     {"resets-both-ways", evidence::resets_both_ways, {{middlebox_reset, 1.5}}},
+    // The address decides. Whether a filter does it or the program's own list, the client is denied.
+    {"syn-reset-for-one-client",
+     evidence::syn_reset_for_one_client,
+     {{acl_denied, 6.5}, {port_closed, -3.5}, {rate_limit, -0.5}}},
+    // By turns fits a rate; a server behind the address that has no listener is a closed port nevertheless.
+    {"syns-reset-by-turns", evidence::syns_reset_by_turns, {{port_closed, -2.5}, {rate_limit, 1.2}}},
     // A service that has gone; a scan meets ports that were never open.
     {"port-was-open-before", evidence::port_was_open_before, {{port_closed, 0.3}}},
     // Super-servers do this, and crashes under load as well.
@@ -198,6 +216,37 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"one-way-port", evidence::one_way_port, {{served, 8.0}, {server_no_reply, -3.0}, {client_abort, -2.0}}},
     // Usual is not always: many sites turn the words off.
     {"no-word-of-a-limit", evidence::no_word_of_a_limit, {{connection_limit, -0.7}}},
+
+    // --- What did not get through (evidence_path) ---
+
+    // Whoever cut it, the client did not get what it came for; the server did not answer because it did not hear.
+    {"client-data-in-vain",
+     evidence::client_data_in_vain,
+     {{served, -7.0},
+      {app_crash, -4.0},
+      {maintenance, -1.5},
+      {acl_denied, -1.5},
+      {connection_limit, -1.5},
+      {rate_limit, -1.5},
+      {auth_failed, -1.0},
+      {http_refused, -1.5},
+      {tls_refused, -1.0}}},
+    // The same of the answer: it was on its way, so nobody refused anything.
+    {"server-data-in-vain",
+     evidence::server_data_in_vain,
+     {{served, -8.0},
+      {app_crash, -1.5},
+      {maintenance, -1.5},
+      {acl_denied, -1.5},
+      {connection_limit, -1.5},
+      {rate_limit, -1.5},
+      {auth_failed, -1.5},
+      {http_refused, -1.5},
+      {tls_refused, -1.5}}},
+    // A filter on the server's own host shows the server's own hops. A dying process takes leave of each session.
+    {"bare-reset-in-session",
+     evidence::bare_reset_in_session,
+     {{served, -5.0}, {middlebox_reset, 3.0}, {acl_denied, -1.0}, {connection_limit, -1.0}, {app_crash, -3.5}}},
 
     // --- What else the server did (evidence_ledger, evidence_servers) ---
 
@@ -345,6 +394,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"ssh-server-left-first", evidence::ssh_server_left_first, {{auth_failed, 5.0}, {served, -1.0}}},
     // The answer is the same for addresses, but whoever sends a password is told of it.
     {"credentials-refused", evidence::credentials_refused, {{auth_failed, 3.0}, {acl_denied, -1.0}}},
+    // Not never, but as always.
+    {"answered-too-late", evidence::answered_too_late, {{client_abort, 1.5}, {server_no_reply, -1.0}}},
     // Patience shows that an answer was due.
     {"client-waited-in-vain", evidence::client_waited_in_vain, {{server_no_reply, 3.0}, {client_abort, -1.5}}},
     // It did not want one.
@@ -368,6 +419,18 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
       {client_abort, -1.0},
       {acl_denied, -0.5},
       {connection_limit, -0.5}}},
+    // Order and number are what holes change; words, and the numbers of packets that are there, stay true.
+    {"holes-beside-a-close",
+     evidence::holes_beside_a_close,
+     {{acl_denied, -1.5}, {connection_limit, -1.5}, {rate_limit, -1.5}, {app_crash, -1.5}}},
+    // Nothing is easier to lose than a single answer.
+    {"holes-beside-silence", evidence::holes_beside_silence, {{silent_drop, -2.5}, {accept_queue_overflow, -2.5}}},
+    // A closed port shows so from the clients' side; but so do other things.
+    {"answers-not-captured", evidence::answers_not_captured, {{silent_drop, -2.5}, {accept_queue_overflow, -2.0}}},
+    // One direction is never surer than both.
+    {"reset-only-supposed",
+     evidence::reset_only_supposed,
+     {{acl_denied, -2.5}, {connection_limit, -2.5}, {rate_limit, -2.5}, {app_crash, -2.0}}},
 });
 
 }  // namespace

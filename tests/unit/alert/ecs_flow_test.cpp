@@ -25,7 +25,7 @@ TEST(FlowEncoder, WritesExactlyThisForTheClassicRefusal) {
       R"({"@timestamp":"2026-01-02T03:04:05.000000000Z",)"
       R"("event":{"kind":"event","category":["network"],"type":["connection","start","end","denied"],)"
       R"("outcome":"failure","action":"connection-refused",)"
-      R"("reason":"The application accepted the connection and refused this client by its address: )"
+      R"("reason":"The application, or a packet filter on the server, refused this client by its address: )"
       R"(this client was refused 4 of 4 times while 9 others were served",)"
       R"("id":"9784c649e302c4c69ab859063d662bfe","dataset":"doorslam.flow","module":"doorslam",)"
       R"("start":"2026-01-02T03:04:05.000000000Z","end":"2026-01-02T03:04:05.002100000Z","duration":2100000},)"

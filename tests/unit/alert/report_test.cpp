@@ -68,7 +68,7 @@ TEST(Report, ArguesTheClassicRefusalAsAnExpertWould) {
 REFUSALS: 1 incident ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━
 
 [1] Refused by client address: 198.51.100.5:21 (ftp), 1 connection of client 192.0.2.10 refused
-    The application accepted the connection and refused this client by its address.
+    The application, or a packet filter on the server, refused this client by its address.
 
     where       198.51.100.5:21 (ftp)
     who         192.0.2.10 (1 refused)

@@ -114,6 +114,23 @@ TEST(FaultyAckStory, ClaimsNothingOfTheServersLoad) {
   EXPECT_FALSE(says(readings.of(talk), "0 connections had arrived"));
 }
 
+/// The server's FIN and the third segment were lost by the capture: the client's FIN acknowledges both.
+TEST(FaultyAckStory, AFinThatAcknowledgesALostFinIsNone) {
+  Story story;
+  for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 10.0);
+  Conversation& talk = story.connect(client(1), 6.0);
+  talk.handshake();
+  talk.lose_latest();
+  talk.after(6 * kSecondNs).server(kFin | kAck);
+  talk.lose_latest();
+  talk.client(kFin | kAck);
+  talk.server(kAck);
+  const Readings readings = story.read();
+  EXPECT_FALSE(is_refusal(readings.of(talk).diagnosis.cause)) << in_full(readings.of(talk).diagnosis);
+  EXPECT_FALSE(says(readings.of(talk), "did not offer"));
+  EXPECT_FALSE(says(readings.of(talk), "ignored a completed handshake"));
+}
+
 // --- the accept queue -----------------------------------------------------------------------------------------------
 
 TEST(AcceptQueueStory, TheSynAckComesAgainAfterItWasAcknowledged) {
@@ -250,6 +267,30 @@ INSTANTIATE_TEST_SUITE_P(Codes, IcmpStory,
                                          IcmpCase{"SixProhibited", true, 1, 1, Cause::icmp_admin_prohibited},
                                          IcmpCase{"SixNoRoute", true, 1, 0, Cause::icmp_unreachable}),
                          [](const auto& one) { return one.param.name; });
+
+/// A probe that asks the routers to tell of themselves.
+TEST(IcmpStory, ATraceOfTheRouteIsNoRefusal) {
+  for (const bool six : {false, true}) {
+    Story story;
+    const auto address = [&](std::uint8_t last) { return six ? address6(last) : address4(last); };
+    Conversation& talk = story.connect(address(1), 2.0, {address(9), 443});
+    talk.client(kSyn).ttl = 1;
+    story.report(talk, address(254), six ? 3 : 11, 0);
+    const DiagnosedConnection reading = story.read().of(talk);
+    EXPECT_TRUE(is_read_as(reading, Cause::client_abort));
+    EXPECT_TRUE(argues_for(reading, Cause::client_abort, "had a hop limit of 1"));
+  }
+}
+
+TEST(IcmpStory, ALoopOfRoutesIsNobodysWord) {
+  Story story;
+  Conversation& talk = story.connect(client(1), 2.0, {address4(9), 443});
+  talk.client(kSyn).ttl = 58;
+  story.report(talk, address4(254), 11, 0);
+  const DiagnosedConnection reading = story.read().of(talk);
+  EXPECT_TRUE(is_read_as(reading, Cause::unknown));
+  EXPECT_TRUE(says(reading, "ICMP 11/0: time to live exceeded in transit, in the server's place: a loop of routes"));
+}
 
 TEST(IcmpStory, TooBigAndTimeExceededAreNoRefusal) {
   Story story;

@@ -194,15 +194,15 @@ TEST_F(LedgerTest, RemembersWhenThePortClosedAndThatItOpenedAgain) {
     return ledger_->marks_of(kServer)->closure_between(at(from), at(to));
   };
   for (int i = 0; i < 5; ++i) accept(1 + i, 1 + 0.1 * i);
-  ledger_->syn_was_reset(kServer, at(2));
-  ledger_->syn_was_reset(kServer, at(3));  // closed still: the same closure
+  ledger_->syn_was_reset(kServer, address4(1, 1), at(2));
+  ledger_->syn_was_reset(kServer, address4(1, 1), at(3));  // closed still: the same closure
   ASSERT_NE(closure_in(0, 10), nullptr);
   EXPECT_EQ(closure_in(0, 10)->first_reset_ns, at(2));
   EXPECT_EQ(closure_in(0, 10)->last_accept_ns, at(1.4));
   EXPECT_EQ(closure_in(0, 10)->accepted_in_last_second, 5U);
   EXPECT_EQ(closure_in(2.5, 10), nullptr);
   accept(9, 4);
-  ledger_->syn_was_reset(kServer, at(6));
+  ledger_->syn_was_reset(kServer, address4(1, 1), at(6));
   ASSERT_NE(closure_in(2.5, 10), nullptr);
   EXPECT_EQ(closure_in(2.5, 10)->first_reset_ns, at(6));
   EXPECT_EQ(closure_in(0, 10)->first_reset_ns, at(2)) << "the first of several";
@@ -211,7 +211,7 @@ TEST_F(LedgerTest, RemembersWhenThePortClosedAndThatItOpenedAgain) {
 /// What a closure costs must not grow with the rate of what went before it.
 TEST_F(LedgerTest, CountsNoMoreBeforeAClosureThanAJudgementReads) {
   for (int i = 0; i < 3000; ++i) accept(1 + i % 100, 1 + 0.0001 * i);
-  ledger_->syn_was_reset(kServer, at(2));
+  ledger_->syn_was_reset(kServer, address4(1, 1), at(2));
   const PortClosure* const closure = ledger_->marks_of(kServer)->closure_between(at(0), at(10));
   ASSERT_NE(closure, nullptr);
   EXPECT_EQ(closure->accepted_in_last_second, 1024U);
@@ -246,8 +246,8 @@ TEST_F(LedgerTest, APortThatOpenedAgainWasClosedAllTheSame) {
   };
   for (int i = 0; i < 3; ++i) accept(1 + i, 1 + 0.1 * i);
   for (int i = 0; i < 200; ++i) accept(9, 5 + 0.01 * i);
-  ledger_->syn_was_reset(kServer, at(3));
-  ledger_->syn_was_reset(kServer, at(2));
+  ledger_->syn_was_reset(kServer, address4(1, 1), at(3));
+  ledger_->syn_was_reset(kServer, address4(1, 1), at(2));
   ASSERT_NE(closure_in(0, 10), nullptr);
   EXPECT_EQ(closure_in(0, 10)->first_reset_ns, at(2)) << "filed in the wrong order, but one closure";
   EXPECT_EQ(closure_in(0, 10)->last_accept_ns, at(1.2));
@@ -258,7 +258,8 @@ TEST_F(LedgerTest, APortThatOpenedAgainWasClosedAllTheSame) {
 TEST_F(LedgerTest, APortScanPushesNoServerOut) {
   use({.capacity_servers = 4});
   serve(1, 1);
-  for (std::uint16_t port = 1; port < 1000; ++port) ledger_->syn_was_reset({address4(200), port}, at(2));
+  for (std::uint16_t port = 1; port < 1000; ++port)
+    ledger_->syn_was_reset({address4(200), port}, address4(1, 1), at(2));
   EXPECT_EQ(ledger_->servers_forgotten(), 0U);
   EXPECT_NE(ledger_->marks_of(kServer), nullptr);
 }

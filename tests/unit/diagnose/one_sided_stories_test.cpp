@@ -251,5 +251,34 @@ TEST_F(OneSidedStory, ACloseIsToldFromWhatThereIs) {
   EXPECT_TRUE(says(of(by_server, closed), "the server closed 2.0 ms after its SYN-ACK without sending a byte"));
 }
 
+/// A RST would have been in the other direction, and it is what keeps a client from sending its SYN again.
+TEST_F(OneSidedStory, ALoneSynIsNotDroppedInSilence) {
+  for (int i = 0; i < 5; ++i) story_.serve(client(10 + i), 1.0 + 2.0 * i, 1.0);
+  Conversation& reset = story_.connect(client(1), 2.5);
+  reset.client(kSyn);
+  reset.server(kRst | kAck);
+  Conversation& dropped = story_.connect(client(2), 2.6);
+  for (int i = 0; i < 3; ++i) dropped.after(kSecondNs << i).client(kSyn).seq = 1000;
+  const auto by_client = read_direction(story_, server_, Side::originator);
+  EXPECT_TRUE(is_read_as(of(by_client, reset), Cause::unknown));
+  EXPECT_TRUE(argues_against(of(by_client, reset), Cause::silent_drop, "a RST would not be seen either"));
+  EXPECT_TRUE(is_read_as(of(by_client, dropped), Cause::silent_drop)) << "a client that was reset asks no more";
+}
+
+/// Requests that fell silent, on a port where nothing shows that anybody was ever answered.
+TEST_F(OneSidedStory, IsNotSurerThanBothDirections) {
+  for (int i = 0; i < 12; ++i) {
+    Conversation& talk = story_.connect(client(10 + i % 4), 1.0 + i);
+    talk.handshake();
+    if (i == 0) continue;  // cut off by the capture
+    talk.client(kPsh | kAck, "hello");
+    talk.server(kRst | kAck);
+  }
+  for (const DiagnosedConnection& reading : read_direction(story_, server_, Side::originator)) {
+    EXPECT_LT(probability_of(reading, Cause::acl_denied), 0.5) << in_full(reading.diagnosis);
+    EXPECT_FALSE(says(reading, "other client was served"));
+  }
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
