@@ -18,7 +18,7 @@ namespace {
 void drain(AlertStore& store, const std::stop_token& stop, Sequence& arrived) {
   auto reader = store.reader();
   if (!reader) return;
-  arrived = store.enlist("bench", {}).value_or(0);
+  arrived = store.enlist("bench", {});
   while (!stop.stop_requested()) {
     store.wait_beyond(arrived, Clock::now() + std::chrono::milliseconds(100), stop);
     const auto batch = reader->read_after(arrived, {}, {});
