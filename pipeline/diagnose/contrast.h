@@ -80,6 +80,7 @@ struct Acceptances {
   flowtable::TimeNs after_ns = 0;      ///< the first behind the subject's end
   std::uint32_t served_meanwhile = 0;  ///< of other clients, accepted while this one was ignored, and served
   std::uint32_t served_as_late = 0;    ///< served connections that lasted as long as the server took to answer here
+  std::uint32_t served_otherwise = 0;  ///< served connections that lasted shorter or longer
   std::uint32_t resets = 0;            ///< SYNs of the subject's client that were reset, the subject's included
   std::uint32_t resets_of_others = 0;  ///< of clients whose SYNs were reset in the same time
   std::uint32_t between_resets = 0;    ///< accepted between the first and the last reset of the subject's client

@@ -22,7 +22,9 @@ void ContrastTable::count_acceptances(const Subject& subject, Acceptances& out) 
     if (row.is_subject || row.beginning_unseen) continue;
     const auto lasted = row.closed_ns - row.accepted_ns;
     const bool as_late = std::abs(lasted - subject.answer_ns) <= subject.answer_ns / 10;
-    out.served_as_late += row.served() && row.client_spoke_first && subject.answer_ns > 0 && as_late ? 1 : 0;
+    if (row.served() && row.client_spoke_first && subject.answer_ns > 0) {
+      ++(as_late ? out.served_as_late : out.served_otherwise);
+    }
     if (row.accepted_ns <= subject.accepted_ns) out.before_ns = std::max(out.before_ns, row.accepted_ns);
     if (row.accepted_ns > subject.closed_ns && out.after_ns == kNoTime) out.after_ns = row.accepted_ns;
   }

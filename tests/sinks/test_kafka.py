@@ -99,6 +99,8 @@ class Kafka(SinkTest):
 
     def test_batch_that_a_broker_finds_too_large_is_sent_in_parts_and_none_of_it_is_refused(self):
         capture = self.capture(300)
+        # All is in the store first: a batch that is read while it fills may hold one message, which has no halves.
+        self.run_doorslam(capture, [self.sink(brokers=["127.0.0.1:1"], timeout_seconds="500ms")], drain=1)
         self.cluster.tell("large 3")
         code, words = self.run_doorslam(capture, [self.sink()])
         self.assertEqual((code, words), (0, ""))

@@ -162,8 +162,7 @@ TEST(IgnoredHandshakeStory, IsNoWitnessOfItself) {
       argues_for(story.read().of(ignored), Cause::accept_queue_overflow, "ignored a completed handshake 1.0 s"));
 }
 
-// --- answers that come too late
-// ---------------------------------------------------------------------------------------
+// --- answers that come too late -------------------------------------------------------------------------------------
 
 Conversation& poll(Story& story, IpAddress who, double at) {
   Conversation& talk = story.connect(who, at);
@@ -196,6 +195,19 @@ TEST(LateAnswerStory, AnAnswerThatIsAsLateAsToOthersFailsForTheClientsPatience) 
   EXPECT_TRUE(argues_for(readings.of(talk), Cause::client_abort,
                          "3.0 s after its request, and the answer came 22.0 s later, as late as to 3 other"));
   EXPECT_FALSE(says(readings.of(talk), "without an answer"));
+}
+
+/// Whoever stands in the accept queue of a full server is answered when a session ends: as late as that was long.
+TEST(LateAnswerStory, SessionsThatLastAsLongAreNoLateAnswers) {
+  Story story;
+  for (int i = 0; i < 5; ++i) {
+    Conversation& talk = poll(story, client(10 + i), 1.0 + i);
+    talk.server(kPsh | kAck, "HTTP/1.1 200 OK\r\n\r\n");
+    talk.client(kAck);
+    talk.after((i < 2 ? 25 : 5) * kSecondNs).close();
+  }
+  Conversation& talk = give_up_polling(story, client(1), 2.0);
+  EXPECT_TRUE(is_read_as(story.read().of(talk), Cause::server_no_reply));
 }
 
 /// A process that was stopped, and went on in the end.
