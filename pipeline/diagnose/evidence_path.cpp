@@ -15,7 +15,7 @@ using flowtable::kNoTime;
 using tcp::Side;
 using tcp::SideEvidence;
 
-/// The session had begun, and nobody was refused before it.
+/// The session had begun: its end is no refusal of the connection.
 bool was_in_session(const Case& c) {
   switch (c.ending) {
     case Ending::closed_after_greeting:

@@ -572,9 +572,10 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "the owner of the account, then the administrator of the application", kAuthLookalikes, kAuthChecks,
      kAuthReferences},
     {Cause::maintenance, "Service unavailable",
-     "The service says that it is shutting down, starting, recovering or too busy as a whole.",
+     "The service serves nobody for now: it is shutting down, starting, recovering or too busy as a whole.",
      "The program runs and answers, but serves nobody for now: PostgreSQL 57P03, SMTP 421 4.3.2, HTTP 503 with "
-     "Retry-After, a maintenance page. It meets every client alike, while it lasts.",
+     "Retry-After, a maintenance page. It meets every client alike, while it lasts. A service may say nothing, a proxy "
+     "whose server is gone above all: then only the time tells, up to which clients were served.",
      "+0.001000  client ──▶ server  PSH,ACK  len 84    startup message\n"
      "+0.002000  client ◀── server  PSH,ACK  len 69    FATAL 57P03 the database system is shutting down\n"
      "+0.002050  client ◀── server  FIN,ACK            server closes\n",
