@@ -15,6 +15,7 @@
 #include "pipeline/app/read_command.h"
 #include "pipeline/app/run_command.h"
 #include "pipeline/app/top_command.h"
+#include "pipeline/base/descriptor.h"
 #include "pipeline/diagnose/guide.h"
 
 namespace {
@@ -79,11 +80,11 @@ int run(const CommandLine& line) {
 /// The number of a standard stream that is closed must not go to a file of ours, which would get what is told there. It
 /// cannot be written either way.
 void occupy_standard_streams() {
-  int opened = -1;
-  do {
-    opened = open("/dev/null", O_RDONLY);
-  } while (opened >= 0 && opened <= STDERR_FILENO);
-  if (opened >= 0) close(opened);
+  doorslam::Descriptor opened(open("/dev/null", O_RDONLY));
+  while (opened && opened.get() <= STDERR_FILENO) {
+    opened.release();
+    opened.reset(open("/dev/null", O_RDONLY));
+  }
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <cstddef>
@@ -24,11 +23,7 @@ ServiceManager::ServiceManager() {
   unsetenv("WATCHDOG_USEC");
   if (address_.size() < 2 || address_.size() >= sizeof(sockaddr_un::sun_path)) return;
   if (address_[0] != '/' && address_[0] != '@') return;
-  socket_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-}
-
-ServiceManager::~ServiceManager() {
-  if (socket_ >= 0) close(socket_);
+  socket_.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
 void ServiceManager::reloading() {
@@ -46,15 +41,15 @@ void ServiceManager::alive() {
 }
 
 void ServiceManager::send(const std::string& message) {
-  if (socket_ < 0) return;
+  if (!socket_) return;
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
   std::memcpy(to.sun_path, address_.data(), address_.size());
   if (to.sun_path[0] == '@') to.sun_path[0] = '\0';  // Linux's abstract names
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
   // What the manager does not hear, its own timeouts will tell it.
-  static_cast<void>(
-      sendto(socket_, message.data(), message.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), length));
+  static_cast<void>(sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL,
+                           reinterpret_cast<const sockaddr*>(&to), length));
 }
 
 }  // namespace doorslam::app

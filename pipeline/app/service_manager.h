@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "pipeline/base/descriptor.h"
+
 namespace doorslam::app {
 
 /// Tells systemd how the service does (sd_notify(3), by its socket protocol). Does nothing where nobody asked for it.
@@ -12,9 +14,6 @@ class ServiceManager {
  public:
   /// Reads NOTIFY_SOCKET and WATCHDOG_USEC, and takes them out of the environment.
   ServiceManager();
-  ~ServiceManager();
-  ServiceManager(const ServiceManager&) = delete;
-  ServiceManager& operator=(const ServiceManager&) = delete;
 
   void ready(std::string_view status) { send("READY=1\nSTATUS=" + std::string(status)); }
   void reloading();
@@ -26,7 +25,7 @@ class ServiceManager {
  private:
   void send(const std::string& message);
 
-  int socket_ = -1;
+  Descriptor socket_;
   std::string address_;
   std::optional<std::chrono::microseconds> watchdog_;
   std::chrono::steady_clock::time_point told_alive_;

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -86,9 +85,10 @@ tl::expected<TelemetryClient, int> TelemetryClient::connect(const std::filesyste
   const std::string path = socket.string();
   if (path.size() >= sizeof(address.sun_path)) return tl::unexpected(ENAMETOOLONG);
   std::copy(path.begin(), path.end(), address.sun_path);
-  const int descriptor = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return tl::unexpected(errno);
-  TelemetryClient client(descriptor, socket.parent_path().filename().string());
+  Descriptor own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!own) return tl::unexpected(errno);
+  const int descriptor = own.get();
+  TelemetryClient client(std::move(own), socket.parent_path().filename().string());
   const timeval patience{.tv_sec = kPatienceSeconds, .tv_usec = 0};
   setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
@@ -124,16 +124,12 @@ Result<TelemetryClient> TelemetryClient::find(const std::string& file_prefix,
   return std::move(*found);
 }
 
-TelemetryClient::~TelemetryClient() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
 Result<TelemetryClient::Json> TelemetryClient::ask(const std::string& command) const {
   const auto failed = [&](std::string_view how) {
     return data_error(fmt::format("doorslam ({}) {} {}; has it ended?", prefix_, how, command));
   };
-  if (send(descriptor_, command.data(), command.size(), MSG_NOSIGNAL) < 0) return failed("cannot be asked for");
-  const auto text = receive(descriptor_);
+  if (send(socket_.get(), command.data(), command.size(), MSG_NOSIGNAL) < 0) return failed("cannot be asked for");
+  const auto text = receive(socket_.get());
   if (!text) return failed("does not answer");
   Json answer = Json::parse(*text, nullptr, false);
   if (!answer.is_object()) return failed("answers nonsense to");

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/base/descriptor.h"
 #include "pipeline/base/result.h"
 
 namespace doorslam::app {
@@ -23,22 +24,17 @@ class TelemetryClient {
   /// Where DPDK puts sockets: of the service, of root, and of other users.
   static std::vector<std::filesystem::path> runtime_folders();
 
-  TelemetryClient(TelemetryClient&& other) noexcept
-      : descriptor_(std::exchange(other.descriptor_, -1)), prefix_(std::move(other.prefix_)) {}
-  TelemetryClient& operator=(TelemetryClient&&) = delete;
-  ~TelemetryClient();
-
   /// The answer to "/doorslam/stats" and the like: an object. Errors (data): there is none within some seconds.
   Result<Json> ask(const std::string& command) const;
   /// The file prefix under which it was found.
   const std::string& prefix() const noexcept { return prefix_; }
 
  private:
-  TelemetryClient(int descriptor, std::string prefix) : descriptor_(descriptor), prefix_(std::move(prefix)) {}
+  TelemetryClient(Descriptor socket, std::string prefix) : socket_(std::move(socket)), prefix_(std::move(prefix)) {}
   /// errno where it cannot be connected to.
   static tl::expected<TelemetryClient, int> connect(const std::filesystem::path& socket);
 
-  int descriptor_;
+  Descriptor socket_;
   std::string prefix_;
 };
 

@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "pipeline/base/descriptor.h"
 #include "pipeline/diagnose/data_directory.h"
 
 namespace doorslam::diagnose {
@@ -142,20 +143,6 @@ Signature read_signature(Reader& in) {
   return s;
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 /// A million octets that are about to be overwritten need no zeros.
 struct FileOctets {
   explicit FileOctets(std::size_t octets) : data(std::make_unique_for_overwrite<char[]>(octets)), size(octets) {}
@@ -171,7 +158,7 @@ struct FileOctets {
 std::optional<FileOctets> read_own_file(const fs::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   struct stat status {};
-  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return std::nullopt;
+  if (!file || ::fstat(file.get(), &status) != 0) return std::nullopt;
   const bool is_own =
       S_ISREG(status.st_mode) && (status.st_uid == ::geteuid() || status.st_uid == 0) && (status.st_mode & 022) == 0;
   if (!is_own || status.st_size <= 0 || static_cast<std::size_t>(status.st_size) > kMaxFileSize) return std::nullopt;
@@ -197,7 +184,7 @@ bool write_all(int fd, std::string_view octets) {
 void replace_file(const fs::path& path, std::string_view octets) {
   std::string temporary = path.string() + ".XXXXXX";
   const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (file.get() < 0) return;
+  if (!file) return;
   // Nothing in it is secret, and a build's cache serves every user.
   if (!write_all(file.get(), octets) || ::fchmod(file.get(), 0644) != 0 ||
       ::rename(temporary.c_str(), path.c_str()) != 0)

@@ -13,6 +13,8 @@
 
 #include "pipeline/alert/ecs_record.h"
 #include "pipeline/alert/time_text.h"
+#include "pipeline/base/descriptor.h"
+#include "pipeline/base/file_mode.h"
 #include "pipeline/base/text.h"
 
 namespace doorslam::evidence {
@@ -23,7 +25,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "doorslam-";
 constexpr std::string_view kSuffix = ".pcapng";
 constexpr std::string_view kUnfinished = ".doorslam-";
-constexpr mode_t kMode = 0640;
 /// Open incidents of which is known what was written; there are more only where nobody told that they closed.
 constexpr std::size_t kMostRemembered = 16'384;
 /// More files than these reach the disk faster together, with whatever else its file system has to write.
@@ -58,30 +59,28 @@ int synchronise(int file) { return ::fsync(file) == 0 || errno == EINVAL ? 0 : e
 
 /// 0, or errno.
 int write_whole(const fs::path& path, const std::vector<std::uint8_t>& content, bool to_the_disk) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kMode);
-  if (file < 0) return errno;
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kFileMode));
+  if (!file) return errno;
   std::size_t done = 0;
   int error = 0;
   while (done < content.size() && error == 0) {
-    const ssize_t written = ::write(file, content.data() + done, content.size() - done);
+    const ssize_t written = ::write(file.get(), content.data() + done, content.size() - done);
     if (written > 0) {
       done += static_cast<std::size_t>(written);
     } else if (errno != EINTR) {
       error = written == 0 ? ENOSPC : errno;
     }
   }
-  if (error == 0 && to_the_disk) error = synchronise(file);
-  if (::close(file) != 0 && error == 0) error = errno;
+  if (error == 0 && to_the_disk) error = synchronise(file.get());
+  if (!file.close() && error == 0) error = errno;
   return error;
 }
 
 /// 0, or errno.
 int synchronise_file(const fs::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-  if (file < 0) return errno == ENOENT ? 0 : errno;  // removed meanwhile, to make room
-  const int error = synchronise(file);
-  ::close(file);
-  return error;
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  if (!file) return errno == ENOENT ? 0 : errno;  // removed meanwhile, to make room
+  return synchronise(file.get());
 }
 
 bool is_ours(const std::string& name) { return name.starts_with(kPrefix) && name.ends_with(kSuffix); }
@@ -187,18 +186,17 @@ bool EvidenceFolder::write(const std::string& name, const std::vector<std::uint8
 bool EvidenceFolder::settle() {
   const std::vector<std::string> names = std::exchange(unsettled_, {});
   if (names.empty()) return true;
-  const int folder = ::open(options_.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const Descriptor folder(::open(options_.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // One that may be written to but not read cannot be synchronised, and is no reason to name no files.
-  int error = folder < 0 && errno != EACCES ? errno : 0;
-  if (names.size() > kFewFiles && folder >= 0) {
-    if (::syncfs(folder) != 0) error = errno;
+  int error = !folder && errno != EACCES ? errno : 0;
+  if (names.size() > kFewFiles && folder) {
+    if (::syncfs(folder.get()) != 0) error = errno;
   } else {
     for (const std::string& name : names) {
       if (error == 0) error = synchronise_file(options_.folder / name);
     }
-    if (error == 0 && folder >= 0) error = synchronise(folder);
+    if (error == 0 && folder) error = synchronise(folder.get());
   }
-  if (folder >= 0) ::close(folder);
   if (error == 0) return true;
   counters_.failed += names.size();
   tell(true, reason(error));

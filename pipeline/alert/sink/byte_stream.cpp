@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -13,6 +14,8 @@
 #include <cerrno>
 #include <cstring>
 #include <thread>
+
+#include "pipeline/alert/sink/nap.h"
 
 namespace doorslam::sink {
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/alert/sink/descriptor.h"
 #include "pipeline/alert/sink/socket.h"
 #include "pipeline/alert/sink/tls.h"
+#include "pipeline/base/descriptor.h"
 
 namespace doorslam::sink {
 

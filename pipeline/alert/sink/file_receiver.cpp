@@ -11,7 +11,9 @@
 #include <cstring>
 #include <utility>
 
-#include "pipeline/alert/sink/descriptor.h"
+#include "pipeline/alert/sink/nap.h"
+#include "pipeline/base/descriptor.h"
+#include "pipeline/base/file_mode.h"
 
 namespace doorslam::sink {
 
@@ -50,7 +52,7 @@ class FileReceiver final : public Receiver {
 
   std::string open() {
     // A FIFO without a reader must not hold the thread.
-    file_.reset(::open(options_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
+    file_.reset(::open(options_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, kFileMode));
     if (!file_) return system_words("cannot be opened");
     struct stat facts {};
     if (::fstat(file_.get(), &facts) != 0) return system_words("cannot be looked at");

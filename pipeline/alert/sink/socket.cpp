@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -12,6 +13,7 @@
 #include <memory>
 #include <thread>
 
+#include "pipeline/alert/sink/nap.h"
 #include "pipeline/base/printable.h"
 
 namespace doorslam::sink {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/alert/sink/descriptor.h"
+#include "pipeline/base/descriptor.h"
 #include "pipeline/base/result.h"
 
 namespace doorslam::sink {

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "pipeline/alert/sink/nap.h"
+
 namespace doorslam::sink {
 
 namespace {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,8 @@
 
 #include "pipeline/alert/store/record_columns.h"
 #include "pipeline/alert/store/schema.h"
+#include "pipeline/base/descriptor.h"
+#include "pipeline/base/file_mode.h"
 
 namespace doorslam::store {
 
@@ -73,9 +74,8 @@ Result<void> add(Statement& statement, const std::string& sink, std::uint64_t re
 }  // namespace
 
 void RecordWriter::make_file(const std::filesystem::path& path) {
-  // Alerts are not for everybody's eyes; SQLite would give it the usual rights, and its log those of the file.
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (descriptor >= 0) ::close(descriptor);
+  // SQLite would give it the usual rights, and gives its log those of the file.
+  const Descriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode));
 }
 
 Result<RecordWriter> RecordWriter::open(const std::filesystem::path& path, std::uint64_t most_octets) {

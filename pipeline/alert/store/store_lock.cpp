@@ -11,6 +11,7 @@
 #include <string>
 #include <system_error>
 
+#include "pipeline/base/file_mode.h"
 #include "pipeline/base/printable.h"
 
 namespace doorslam::store {
@@ -36,24 +37,20 @@ std::string lock_path(const std::filesystem::path& store) {
 
 Result<StoreLock> StoreLock::take(const std::filesystem::path& store) {
   const std::string path = lock_path(store);
-  StoreLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (lock.descriptor_ < 0) {
+  StoreLock lock(Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode)));
+  if (!lock.file_) {
     return data_error(fmt::format("{}: {}; name a store (store.path) in a folder that exists and that you may write to",
                                   path, std::strerror(errno)));
   }
-  if (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(lock.file_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return data_error(fmt::format("{}: {}", path, std::strerror(errno)));
     return data_error(fmt::format("{}: {} uses this store; stop it, or give this one another with store.path",
-                                  store.string(), holder(lock.descriptor_)));
+                                  store.string(), holder(lock.file_.get())));
   }
   // Only for the message above; the lock itself is the kernel's.
   const std::string self = std::to_string(::getpid()) + '\n';
-  if (::ftruncate(lock.descriptor_, 0) != 0 || ::pwrite(lock.descriptor_, self.data(), self.size(), 0) < 0) errno = 0;
+  if (::ftruncate(lock.file_.get(), 0) != 0 || ::pwrite(lock.file_.get(), self.data(), self.size(), 0) < 0) errno = 0;
   return lock;
-}
-
-StoreLock::~StoreLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 }  // namespace doorslam::store

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "pipeline/base/descriptor.h"
 #include "pipeline/base/result.h"
 
 namespace doorslam::store {
@@ -15,13 +16,9 @@ class StoreLock {
   /// the store (which one), or the lock file cannot be made.
   static Result<StoreLock> take(const std::filesystem::path& store);
 
-  StoreLock(StoreLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  StoreLock& operator=(StoreLock&&) = delete;
-  ~StoreLock();
-
  private:
-  explicit StoreLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
+  explicit StoreLock(Descriptor file) : file_(std::move(file)) {}
+  Descriptor file_;
 };
 
 }  // namespace doorslam::store

@@ -29,6 +29,8 @@
 #include <thread>
 #include <utility>
 
+#include "pipeline/base/descriptor.h"
+
 namespace doorslam::ethdev {
 
 namespace {
@@ -93,24 +95,21 @@ class StandardErrorTap {
  public:
   StandardErrorTap() : catch_(memfd_create("stderr", MFD_CLOEXEC)), saved_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
     std::fflush(stderr);
-    if (catch_ >= 0 && saved_ >= 0) dup2(catch_, STDERR_FILENO);
+    if (catch_ && saved_) dup2(catch_.get(), STDERR_FILENO);
   }
   ~StandardErrorTap() {
     std::fflush(stderr);
-    if (catch_ >= 0 && saved_ >= 0) dup2(saved_, STDERR_FILENO);
+    if (catch_ && saved_) dup2(saved_.get(), STDERR_FILENO);
     std::array<char, 4096> text;
-    const ssize_t length = catch_ < 0 ? 0 : pread(catch_, text.data(), text.size(), 0);
+    const ssize_t length = catch_ ? pread(catch_.get(), text.data(), text.size(), 0) : 0;
     if (length > 0) LogTap::instance().take({text.data(), static_cast<std::size_t>(length)}, RTE_LOG_DEBUG);
-    for (const int descriptor : {catch_, saved_}) {
-      if (descriptor >= 0) close(descriptor);
-    }
   }
   StandardErrorTap(const StandardErrorTap&) = delete;
   StandardErrorTap& operator=(const StandardErrorTap&) = delete;
 
  private:
-  int catch_;
-  int saved_;
+  Descriptor catch_;
+  Descriptor saved_;
 };
 
 /// The first complaint that is about the device and not about its loss.
@@ -169,12 +168,10 @@ bool answers(const std::filesystem::path& folder) {
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) return true;
   std::copy(path.begin(), path.end(), address.sun_path);
-  const int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (probe < 0) return true;
-  const int failed = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  const bool nobody = failed != 0 && (errno == ECONNREFUSED || errno == ENOENT);
-  close(probe);
-  return !nobody;
+  const Descriptor probe(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe) return true;
+  const int failed = connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  return failed == 0 || (errno != ECONNREFUSED && errno != ENOENT);
 }
 
 /// Processes that were killed could not remove their folders, PREFIX-PID beside `ours`.

@@ -50,6 +50,15 @@ TEST_F(FileReceiverTest, WritesALineAMessageAndGoesOnWithAnExistingFile) {
   EXPECT_EQ(content("alerts.ndjson"), "{1}\n{2}\n{3}\n");
 }
 
+TEST_F(FileReceiverTest, MakesAFileForItsOwnerAndGroupAlone) {
+  const mode_t before = umask(0);
+  EXPECT_EQ(deliver(*receiver(), {"{1}"}), "");
+  umask(before);
+  struct stat facts {};
+  ASSERT_EQ(stat((folder_ / "alerts.ndjson").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777U, 0640U);
+}
+
 TEST_F(FileReceiverTest, TakesBackALineThatWasTorn) {
   for (const std::string& torn : {std::string("{hal"), std::string(10'000, 'x')}) {
     std::ofstream(folder_ / "alerts.ndjson") << "{whole}\n" << torn;
