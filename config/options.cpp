@@ -18,6 +18,8 @@
 #include "pipeline/diagnose/signature_file.h"
 #include "pipeline/host/cpu_list.h"
 #include "pipeline/metrics/listen_address.h"
+#include "pipeline/packet/link_layer.h"
+#include "pipeline/port/capture_filter.h"
 
 namespace doorslam::config {
 namespace {
@@ -151,6 +153,7 @@ ethdev::LiveOptions live_options(const Settings& settings) {
   options.promiscuous = settings.flag("run.promiscuous");
   options.hardware_time = settings.flag("run.hardware_time");
   options.frames_may_be_cut = settings.flag("run.frames_cut");
+  options.filter = settings.text("run.filter");
   options.steering = choice_of<ethdev::SteeringChoice>(settings.text("run.steering"), {"auto", "receiver", "workers"});
   options.steering_ring = count(settings, "run.steering_ring");
   options.idle = choice_of<ethdev::IdleChoice>(settings.text("run.idle"), {"auto", "spin", "pause", "sleep"});
@@ -189,6 +192,12 @@ Result<void> check_together(const Settings& settings) {
   }
   if (const std::string& cpus = settings.text("run.lcores"); !cpus.empty() && !host::parse_cpu_list(cpus)) {
     return usage_error(fmt::format("run.lcores: \"{}\" is no list of CPUs; write 2-5,8", printable(cpus, 60)));
+  }
+  if (const std::string& filter = settings.text("run.filter"); !filter.empty()) {
+    if (const auto compiled = port::CaptureFilter::check(filter, packet::link_type::kEthernet); !compiled) {
+      return usage_error(fmt::format("run.filter: \"{}\": {}; man 7 pcap-filter says what is possible",
+                                     printable(filter, 100), printable(compiled.error().message)));
+    }
   }
   if (const std::string& where = settings.text("run.metrics_address"); !where.empty()) {
     if (const auto address = metrics::parse_listen_address(where, "run.metrics_address"); !address) {

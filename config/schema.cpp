@@ -106,6 +106,12 @@ constexpr auto kKeys = std::to_array<Key>({
      .kind = flag,
      .fallback = "false",
      .help = "The mirror truncates frames: their length is what their IP header says."},
+    {.name = "run.filter",
+     .kind = text,
+     .fallback = "",
+     .help =
+         "Take only packets that this filter lets through, as tcpdump's (man 7 pcap-filter); the others are counted "
+         "and not decoded. Frames with a VLAN tag: tcp port 443 or (vlan and tcp port 443). Empty: all."},
     {.name = "run.steering",
      .kind = choice,
      .fallback = "auto",

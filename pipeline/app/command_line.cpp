@@ -97,6 +97,9 @@ void add_run(CLI::App& app, CommandLine& line) {
   run->add_option("-w,--workers", line.workers, "Worker threads, 1 to 64")->type_name("N");
   run->add_option("--lcores", line.lcores, "CPUs for the workers, then for receiving threads: 2-5,8")
       ->type_name("LIST");
+  run->add_option("--filter", line.filter,
+                  "Take only packets that this filter lets through, as tcpdump's (pcap-filter(7))")
+      ->type_name("EXPRESSION");
   run->add_flag("--no-huge", line.no_huge, "Do without huge pages (virtual devices only)");
   add_outputs(*run, line, "Append");
   run->add_option("--stop-when-idle", line.stop_when_idle, "End after so long without a packet")

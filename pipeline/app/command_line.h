@@ -30,7 +30,7 @@ struct CommandLine {
 
   Command command = Command::read;
   std::vector<std::string> captures;     ///< read: files, "-" is standard input
-  std::string filter;                    ///< read: which packets to take, as pcap-filter(7); empty: all
+  std::string filter;                    ///< read, run: which packets to take, as pcap-filter(7); empty: all
   std::optional<diagnose::Cause> cause;  ///< explain: nothing means the list of causes
   bool markdown = false;                 ///< explain: all causes, as docs/causes.md has them
   std::string config_file;               ///< empty: defaults

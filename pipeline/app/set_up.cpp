@@ -18,6 +18,9 @@ Result<config::Settings> settings_of(const CommandLine& line) {
   if (line.ignore_checksums) overrides.emplace_back("decode.verify_checksums=false");
   if (line.workers) overrides.push_back(fmt::format("workers={}", *line.workers));
   if (!line.lcores.empty()) overrides.push_back("run.lcores=" + line.lcores);
+  // That of `read` is for captures of any link type.
+  if (line.command == CommandLine::Command::run && !line.filter.empty())
+    overrides.push_back("run.filter=" + line.filter);
   if (!line.evidence.empty()) overrides.push_back("evidence.folder=" + line.evidence);
   if (!line.question.store.empty()) overrides.push_back("store.path=" + line.question.store);
   if (line.no_huge) overrides.emplace_back("run.huge_pages=false");

@@ -24,6 +24,11 @@ class CaptureFilter {
  public:
   explicit CaptureFilter(std::string expression) : expression_(std::move(expression)) {}
 
+  /// Whether frames of this link type can be filtered by it. Errors (usage): libpcap's words.
+  static Result<void> check(const std::string& expression, std::uint32_t link_type) {
+    return CaptureFilter(expression).compile_for(link_type);
+  }
+
   const std::string& expression() const noexcept { return expression_; }
   /// Whether compile_for() was called for this link type.
   bool knows(std::uint32_t link_type) const noexcept { return find(link_type) != nullptr; }

@@ -20,6 +20,7 @@ struct LaneCounters {
   std::uint64_t polled = 0;          ///< packets taken from the queues
   std::uint64_t polled_octets = 0;   ///< as captured
   std::uint64_t held = 0;            ///< of them, taken and not processed yet
+  std::uint64_t filtered_out = 0;    ///< of them, left out by the filter
   std::uint64_t linearised = 0;      ///< packets that came in several buffers
   std::uint64_t truncated = 0;       ///< of them, longer than the buffer that takes them whole: decoded as far as that
   std::uint64_t time_reversals = 0;  ///< packets stamped later than their device said, to keep time in order

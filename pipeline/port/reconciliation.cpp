@@ -14,11 +14,16 @@ using tcp::EndReason;
 Balance decoding(const LiveCounters& counters) {
   Balance balance{.stage = "packets decoded", .in = counters.polled(), .out = {}};
   std::uint64_t held = 0;
-  for (const LaneSnapshot& lane : counters.lanes) held += lane.counters.held;
+  std::uint64_t filtered_out = 0;
+  for (const LaneSnapshot& lane : counters.lanes) {
+    held += lane.counters.held;
+    filtered_out += lane.counters.filtered_out;
+  }
   const packet::DecodeCounters decoded = counters.decoded();
   for (std::size_t i = 0; i < packet::kDecodeOutcomeCount; ++i) {
     balance.out.emplace_back(name_of(static_cast<DecodeOutcome>(i)), decoded.packets[i]);
   }
+  balance.out.emplace_back("left out by the filter", filtered_out);
   balance.out.emplace_back("held for their order", held);
   return balance;
 }
@@ -130,10 +135,12 @@ std::string status_line(const LiveCounters& counters) {
   std::uint64_t steering_lost = 0;
   std::uint64_t wrong_worker = 0;
   std::uint64_t truncated = 0;
+  std::uint64_t filtered_out = 0;
   for (const LaneSnapshot& lane : counters.lanes) {
     steering_lost += lane.counters.steering_lost;
     wrong_worker += lane.counters.wrong_worker;
     truncated += lane.counters.truncated;
+    filtered_out += lane.counters.filtered_out;
   }
   std::string text = fmt::format(
       "received {} packets, processed {} ({} TCP, {} ICMP errors), lost {} at the ports; {} connections, {} readings",
@@ -144,6 +151,7 @@ std::string status_line(const LiveCounters& counters) {
   };
   std::uint64_t left = 0;
   for (const PortSnapshot& port : counters.ports) left += port.left + port.left_uncounted;
+  add(filtered_out, "left out by the filter");
   add(left, "left in the queues at the end");
   add(steering_lost, "lost between receiver and worker");
   add(tracked.ended[static_cast<std::size_t>(EndReason::evicted)], "connections evicted from a full table");

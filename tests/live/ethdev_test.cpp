@@ -200,7 +200,7 @@ class HeldBack : public ::testing::Test {
  protected:
   static constexpr std::uint32_t kPackets = 150;
 
-  void open() {
+  void open(const std::string& filter = {}) {
     ports_ = Ports::open({"net_pcap0,rx_pcap=" + capture_of(folder_.path() / "a.pcap", kPackets),
                           "net_pcap1,rx_pcap=" + capture_of(folder_.path() / "b.pcap", 0)});
     if (ports_ == nullptr) return;
@@ -210,6 +210,7 @@ class HeldBack : public ::testing::Test {
     }
     options.clock = &clock_.line();
     options.replay = true;
+    options.filter = filter;
     source_ = std::make_unique<RxSource>(std::move(options));
     brought_ = source_->receive();
     source_->give_back();
@@ -252,6 +253,30 @@ TEST_F(HeldBack, ComeEvenWhenNothingIsPolledAnyMore) {
   EXPECT_EQ(all_that_comes(), source_->polled_from(0));
   EXPECT_LT(source_->polled_from(0), kPackets) << "the rest stays in the queue";
   EXPECT_FALSE(source_->holds());
+}
+
+TEST_F(HeldBack, AreFreedAndCountedWhereTheFilterDoesNotMatch) {
+  open("arp");
+  if (ports_ == nullptr) GTEST_SKIP() << "no EAL is to be had here";
+  source_->hurry();
+  std::size_t taken = 0;
+  do {
+    EXPECT_EQ(source_->receive(), 0U);
+    ++taken;
+  } while (source_->has_taken());
+  EXPECT_GT(taken, 1U) << "a round that brings nothing is no sign of silence";
+  port::LaneCounters counters;
+  source_->count_into(counters);
+  EXPECT_EQ(counters.polled, kPackets);
+  EXPECT_EQ(counters.filtered_out, kPackets);
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ((*ports_)[i].pool.in_use(), 0U) << "every buffer is given back";
+}
+
+TEST_F(HeldBack, ComeWhereTheFilterMatches) {
+  open("len == 60");
+  if (ports_ == nullptr) GTEST_SKIP() << "no EAL is to be had here";
+  source_->hurry();
+  EXPECT_EQ(all_that_comes(), kPackets);
 }
 
 /// Takes readings and does nothing with them.

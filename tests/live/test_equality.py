@@ -57,17 +57,17 @@ def split_by_direction(capture, folder):
     return paths
 
 
-def read(program, capture, flows):
-    subprocess.run([program, "read", capture, "--quiet", "--flows", flows], check=True)
+def read(program, capture, flows, *options):
+    subprocess.run([program, "read", capture, "--quiet", "--flows", flows, *options], check=True)
     return records(flows)
 
 
-def run(program, captures, workers, flows):
+def run(program, captures, workers, flows, *options):
     """Connections of a run over these captures, one port each. Exits where the sensor cannot be run at all."""
     flows.unlink(missing_ok=True)
     # Few buffers: most of the time goes into providing them.
     command = [program, "run", "--no-huge", "--workers", str(workers), "--flows", str(flows), "--stop-when-idle", "0.5",
-               "--set", "run.descriptors=256", "--set", "run.steering_ring=1024"]
+               "--set", "run.descriptors=256", "--set", "run.steering_ring=1024", *options]
     for number, capture in enumerate(captures):
         command += ["--vdev", f"net_pcap{number},rx_pcap={capture}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -102,6 +102,27 @@ def compare(program, capture):
         return len(expected), len(ways), wrong
 
 
+def compare_filtered(program, captures):
+    """Both leave out what a filter does not match, and account for it. Returns what is wrong, one line a way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for capture in captures:
+            everything = read(program, capture, folder / "read.ndjson")
+            clients = sorted({row[1] for row in everything})
+            options = ["--filter", f"host {clients[0]}"] if clients else []
+            expected = read(program, capture, folder / "read.ndjson", *options)
+            if 0 < len(expected) < len(everything):
+                break
+        else:
+            return ["no capture has two clients of which a filter could choose one"]
+        wrong = []
+        for workers in (1, 2):
+            found = run(program, [capture], workers, folder / "run.ndjson", *options)
+            if found != expected:
+                wrong.append(f"{capture.name}, {options}, {workers} workers: {difference(expected, found)}")
+        return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True)
@@ -120,6 +141,9 @@ def main():
             for line in wrong:
                 print(line)
             print(f"{capture.name}: {connections} connections, {ways} ways")
+    for line in compare_filtered(options.bin, captures):
+        failures += 1
+        print(line)
     sys.exit(1 if failures else 0)
 
 

@@ -37,6 +37,7 @@ struct LiveOptions {
   bool promiscuous = true;
   bool hardware_time = true;       ///< packets get the card's time stamps where it has them
   bool frames_may_be_cut = false;  ///< the mirror truncates frames
+  std::string filter;  ///< of pcap-filter(7): packets that it does not let through are left out; empty: none
   SteeringChoice steering = SteeringChoice::automatic;
   std::size_t steering_ring = 4096;  ///< packets between a receiver and a worker
   IdleChoice idle = IdleChoice::automatic;

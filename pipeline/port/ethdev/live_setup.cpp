@@ -9,10 +9,12 @@
 #include <bit>
 #include <utility>
 
+#include "pipeline/packet/link_layer.h"
+#include "pipeline/port/capture_filter.h"
 #include "pipeline/port/ethdev/live_run.h"
-#include "pipeline/port/ethdev/receiver.h"
 #include "pipeline/port/ethdev/rss.h"
 #include "pipeline/port/ethdev/spread_worker.h"
+#include "pipeline/port/ethdev/steering_receiver.h"
 #include "pipeline/port/spsc_ring.h"
 
 /// How a live run is set up: EAL, devices, who polls what, lanes. Nothing runs yet.
@@ -88,6 +90,10 @@ PoolNeeds pool_needs(const LiveOptions& options, const PortFacts& facts, std::si
 }
 
 Result<std::unique_ptr<LiveRun>> LiveRun::set_up(const LiveOptions& options, EalLog log) {
+  if (!options.filter.empty()) {
+    const auto checked = port::CaptureFilter::check(options.filter, packet::link_type::kEthernet);
+    if (!checked) return usage_error("run.filter: " + checked.error().message);
+  }
   std::unique_ptr<LiveRun> run(new LiveRun(options));
   if (auto started = run->start_eal(std::move(log)); !started) return tl::unexpected(started.error());
   if (auto opened = run->open_devices(); !opened) return tl::unexpected(opened.error());
@@ -268,6 +274,7 @@ RxOptions LiveRun::rx_options(const std::vector<QueueRef>& queues, std::uint64_t
   rx.clock = &clock_->line();
   rx.replay = replay_;
   rx.frames_may_be_cut = options_.frames_may_be_cut || replay_;
+  rx.filter = options_.filter;
   rx.first_number = first;
   rx.number_step = step;
   return rx;
@@ -333,7 +340,8 @@ void LiveRun::add_receivers(const PollPlan& polling) {
     slot.lcore = lcores_.receivers[i];
     slot.queues = polling.receivers[i];
     slot.receives = true;
-    slot.lane = std::make_unique<Receiver>(orders_, options_.decode, rx_options(slot.queues, i + 1, receivers),
+    slot.lane =
+        std::make_unique<SteeringReceiver>(orders_, options_.decode, rx_options(slot.queues, i + 1, receivers),
                                            *steering_[i], options_.tracker.vlan_aware, options_.events.wait, idle_);
   }
 }

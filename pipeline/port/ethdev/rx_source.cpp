@@ -34,6 +34,11 @@ RxSource::RxSource(RxOptions options)
   if (const int bit = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, nullptr); bit >= 0) {
     stamp_flag_ = std::uint64_t{1} << static_cast<unsigned>(bit);
   }
+  if (!options_.filter.empty()) {
+    filter_ = std::make_unique<port::CaptureFilter>(options_.filter);
+    // One that cannot be compiled lets nothing through; the set-up has looked at it.
+    static_cast<void>(filter_->compile_for(packet::link_type::kEthernet));
+  }
   if (options_.inputs.size() < 2) return;
   waiting_ = std::make_unique<Waiting[]>(options_.inputs.size());
   merges_by_time_ = std::all_of(options_.inputs.begin(), options_.inputs.end(),
@@ -103,9 +108,30 @@ void RxSource::add(rte_mbuf* buffer, TimeNs time_ns) noexcept {
 
 std::size_t RxSource::receive() noexcept {
   read_clock();
-  const std::size_t count = waiting_ == nullptr ? receive_one() : receive_merged();
-  ++(count == 0 ? counters_.idle_rounds : counters_.busy_rounds);
-  return count;
+  has_taken_ = (waiting_ == nullptr ? receive_one() : receive_merged()) > 0;
+  ++(has_taken_ ? counters_.busy_rounds : counters_.idle_rounds);
+  if (filter_ != nullptr && has_taken_) [[unlikely]]
+    leave_out();
+  return count_;
+}
+
+/// Keeps what the filter lets through, in order, and frees the rest.
+void RxSource::leave_out() noexcept {
+  std::array<rte_mbuf*, kBurst> unwanted;
+  std::size_t kept = 0;
+  std::size_t left_out = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (filter_->matches(packets_[i])) {
+      packets_[kept] = packets_[i];
+      buffers_[kept++] = buffers_[i];
+    } else {
+      unwanted[left_out++] = buffers_[i];
+    }
+  }
+  rte_pktmbuf_free_bulk(unwanted.data(), static_cast<unsigned>(left_out));
+  counters_.filtered_out += left_out;
+  count_ = kept;
+  if (kept == 0) forget();
 }
 
 std::size_t RxSource::receive_one() noexcept {
@@ -174,6 +200,7 @@ TimeNs RxSource::passed() noexcept {
 void RxSource::count_into(port::LaneCounters& counters) const noexcept {
   counters.polled = counters_.polled;
   counters.polled_octets = counters_.polled_octets;
+  counters.filtered_out = counters_.filtered_out;
   counters.held = counters_.held;
   counters.linearised = counters_.linearised;
   counters.truncated = counters_.truncated;

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "pipeline/packet/raw_packet.h"
+#include "pipeline/port/capture_filter.h"
 #include "pipeline/port/ethdev/plan.h"
 #include "pipeline/port/live_counters.h"
 #include "pipeline/port/published.h"
@@ -37,6 +39,7 @@ struct RxOptions {
   const port::Published<port::ClockLine>* clock = nullptr;  ///< of the processor's counter
   bool replay = false;             ///< time is that of capture files: it stands still when they do
   bool frames_may_be_cut = false;  ///< frames may be shorter than they were on the wire
+  std::string filter = {};         ///< which packets to bring, as LiveOptions has it
   std::uint64_t number_step = 1;   ///< packets are numbered first_number, first_number + number_step, ...
   std::uint64_t first_number = 1;
 };
@@ -45,7 +48,7 @@ struct RxOptions {
 ///
 /// Where the devices stamp packets and several are polled, their packets are merged by time: a packet is held back
 /// until every other queue has shown a later one, or has been empty for a while. Without stamps, all of a round have
-/// one time, and the queues' packets follow one another.
+/// one time, and the queues' packets follow one another. What a filter does not let through is counted and freed.
 class RxSource {
  public:
   static constexpr std::size_t kBurst = 64;
@@ -56,6 +59,8 @@ class RxSource {
   std::size_t receive() noexcept;
   std::span<const packet::RawPacket> packets() const noexcept { return {packets_.data(), count_}; }
   std::span<rte_mbuf* const> buffers() const noexcept { return {buffers_.data(), count_}; }
+  /// Whether the last round took packets, though the filter may have let none through.
+  bool has_taken() const noexcept { return has_taken_; }
   /// Frees the buffers of the last burst.
   void give_back() noexcept;
   /// Gives back only the memory of frames that were put together: the buffers have gone elsewhere.
@@ -100,12 +105,15 @@ class RxSource {
   void read_clock() noexcept;
   std::size_t receive_one() noexcept;
   std::size_t receive_merged() noexcept;
+  void leave_out() noexcept;
   bool refill(std::size_t input) noexcept;
   void add(rte_mbuf* buffer, flowtable::TimeNs time_ns) noexcept;
   packet::ByteView whole(const rte_mbuf* buffer) noexcept;
 
   RxOptions options_;
   bool merges_by_time_ = false;
+  std::unique_ptr<port::CaptureFilter> filter_;  ///< null: all packets are brought
+  bool has_taken_ = false;
   bool hurried_ = false;
   bool closed_ = false;
   std::uint64_t patience_ticks_;  ///< how long an empty queue holds the others up

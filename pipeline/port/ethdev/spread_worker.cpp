@@ -88,7 +88,7 @@ bool SpreadWorker::receive() noexcept {
   rte_pktmbuf_free_bulk(staying.data(), static_cast<unsigned>(staying_count));
   source_.forget();
   own_.covered_ns.store(count == 0 ? source_.passed() : source_.last_ns(), std::memory_order_release);
-  return count > 0;
+  return source_.has_taken();
 }
 
 bool SpreadWorker::take_dealt() noexcept {

@@ -1,4 +1,4 @@
-#include "pipeline/port/ethdev/receiver.h"
+#include "pipeline/port/ethdev/steering_receiver.h"
 
 #include <rte_mbuf.h>
 
@@ -17,8 +17,8 @@ using packet::Segment;
 
 }  // namespace
 
-Receiver::Receiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues, Steering& steering,
-                   bool vlan_aware, bool wait_for_workers, IdleMode idle)
+SteeringReceiver::SteeringReceiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues,
+                                   Steering& steering, bool vlan_aware, bool wait_for_workers, IdleMode idle)
     : orders_(orders),
       source_(queues),
       decoder_(decode),
@@ -28,7 +28,7 @@ Receiver::Receiver(const RunOrders& orders, const packet::DecodeOptions& decode,
       dealer_(steering, wait_for_workers, counters_),
       idler_(idle, queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr) {}
 
-bool Receiver::turn() noexcept {
+bool SteeringReceiver::turn() noexcept {
   const std::size_t count = source_.receive();
   std::array<rte_mbuf*, RxSource::kBurst> unused;
   std::size_t unused_count = 0;
@@ -51,10 +51,10 @@ bool Receiver::turn() noexcept {
   const flowtable::TimeNs covered_ns = count == 0 ? source_.passed() : source_.last_ns();
   steering_.covered_ns.store(covered_ns, std::memory_order_release);
   publish();
-  return count > 0;
+  return source_.has_taken();
 }
 
-void Receiver::run() noexcept {
+void SteeringReceiver::run() noexcept {
   while (orders_.phase.load(std::memory_order_relaxed) == RunOrders::Phase::polling) {
     turn() ? idler_.busy() : idler_.idle();
   }
@@ -65,7 +65,7 @@ void Receiver::run() noexcept {
   done_.store(true, std::memory_order_release);
 }
 
-void Receiver::publish() noexcept {
+void SteeringReceiver::publish() noexcept {
   source_.count_into(counters_);
   counters_.decode = decoder_.counters();
   published_.publish(counters_);

@@ -13,10 +13,10 @@ namespace doorslam::ethdev {
 ///
 /// Because it decodes, the innermost connection decides: tunnelled packets, fragments and ICMP errors reach the worker
 /// of their connection, in order. What is no TCP ends here.
-class Receiver final : public Lane {
+class SteeringReceiver final : public Lane {
  public:
-  Receiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues, Steering& steering,
-           bool vlan_aware, bool wait_for_workers, IdleMode idle);
+  SteeringReceiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues, Steering& steering,
+                   bool vlan_aware, bool wait_for_workers, IdleMode idle);
 
   void run() noexcept override;
   std::uint64_t polled_from(std::size_t queue) const noexcept override { return source_.polled_from(queue); }

@@ -47,7 +47,7 @@ bool PollingWorker::turn() noexcept {
     const TimeNs passed_ns = source_.passed();
     worker_.advance(passed_ns, batch_);
     hand_over(passed_ns);
-    return false;
+    return source_.has_taken();
   }
   worker_.process(source_.packets(), batch_);
   source_.give_back();

@@ -50,6 +50,18 @@ TEST(Reconciliation, HoldsWhereEveryPacketIsAccountedFor) {
   EXPECT_THAT(reconciliation_text(reconcile(balanced())), Not(HasSubstr("off by")));
 }
 
+TEST(Reconciliation, WhatTheFilterLeavesOutHasAName) {
+  LiveCounters counters = balanced();
+  counters.ports[0].received += 9;
+  counters.ports[0].polled += 9;
+  counters.lanes[0].counters.polled += 9;
+  EXPECT_FALSE(exact(counters)) << "nine have vanished";
+  counters.lanes[0].counters.filtered_out = 9;
+  EXPECT_TRUE(exact(counters));
+  EXPECT_THAT(reconciliation_text(reconcile(counters)), HasSubstr("9 left out by the filter"));
+  EXPECT_THAT(status_line(counters), HasSubstr("; 9 left out by the filter;"));
+}
+
 TEST(Reconciliation, WhatIsLeftInTheQueuesHasAName) {
   LiveCounters counters = balanced();
   counters.ports[0].received += 5;
