@@ -279,31 +279,31 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
   if (waiting() >= std::max<std::size_t>(options_.capacity_pending, 1)) {
     judge_early(arrival.time_ns, out);
   }
-  wait(std::move(pending), lane_of(summary, ending), arrival.time_ns);
+  wait(std::move(pending), wait_kind_of(summary, ending), arrival.time_ns);
 }
 
-Analysis::Lane Analysis::lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept {
+Analysis::WaitKind Analysis::wait_kind_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept {
   const bool met_icmp = ending == Ending::syn_icmp && summary.end_reason == tcp::EndReason::expired;
   const bool lingered = summary.end_reason == tcp::EndReason::closed || met_icmp;
-  if (was_accepted(summary, ending)) return lingered ? Lane::lingered : Lane::at_once;
-  return lingered ? Lane::lingered_unaccepted : Lane::at_once_unaccepted;
+  if (was_accepted(summary, ending)) return lingered ? WaitKind::lingered : WaitKind::at_once;
+  return lingered ? WaitKind::lingered_unaccepted : WaitKind::at_once_unaccepted;
 }
 
 /// Makes room for one more. What a server had accepted keeps its time as long as there is something else.
 void Analysis::judge_early(TimeNs now_ns, std::vector<DiagnosedConnection>& out) {
   ++counters_.judged_early;
   const std::span<Queue> all(pending_);
-  Queue* first = first_by(&Pending::due_ns, all.subspan(static_cast<std::size_t>(Lane::lingered_unaccepted)));
+  Queue* first = first_by(&Pending::due_ns, all.subspan(static_cast<std::size_t>(WaitKind::lingered_unaccepted)));
   if (first == nullptr) first = due_first();
   judge_next(*first, now_ns, out);
 }
 
-void Analysis::wait(Pending&& pending, Lane lane, TimeNs now_ns) {
-  const bool lingered = lane == Lane::lingered || lane == Lane::lingered_unaccepted;
+void Analysis::wait(Pending&& pending, WaitKind kind, TimeNs now_ns) {
+  const bool lingered = kind == WaitKind::lingered || kind == WaitKind::lingered_unaccepted;
   const flowtable::DurationNs over = lingered ? options_.lingered_ns : 0;
   pending.due_ns = now_ns + std::max<flowtable::DurationNs>(options_.settle_ns - over, 0);
   pending.number = waited_++;
-  pending_[static_cast<std::size_t>(lane)].push_back(std::move(pending));
+  pending_[static_cast<std::size_t>(kind)].push_back(std::move(pending));
 }
 
 std::size_t Analysis::waiting() const noexcept {

@@ -50,6 +50,10 @@ struct AnalysisCounters {
   std::uint64_t judged_early = 0;    ///< of these, before their settle time, because too many waited
   std::uint64_t frames_dropped = 0;  ///< connections that went without their frames, for want of memory
   std::uint64_t frame_octets = 0;    ///< of frames that are held now
+  // What the ledger has forgotten for want of room, of what a judgement might have asked for.
+  std::uint64_t notes_forgotten = 0;          ///< connections
+  std::uint64_t servers_forgotten = 0;        ///< server endpoints
+  std::uint64_t reset_clients_forgotten = 0;  ///< clients whose SYNs a server had reset
 };
 
 class Analysis {
@@ -87,6 +91,9 @@ class Analysis {
 
   AnalysisCounters counters() const noexcept {
     AnalysisCounters counters = counters_;
+    counters.notes_forgotten = ledger_.notes_forgotten();
+    counters.servers_forgotten = ledger_.servers_forgotten();
+    counters.reset_clients_forgotten = ledger_.reset_clients_forgotten();
     counters.frame_octets = held_frame_octets_ + *shared_frame_octets_;
     return counters;
   }
@@ -134,8 +141,8 @@ class Analysis {
   };
   /// Whether the tracker has held the end back, and whether a server had accepted: of each kind, the connections come
   /// in the order in which they are due. What no server accepted comes by the thousand with a scan or a flood.
-  enum class Lane : std::uint8_t { lingered, at_once, lingered_unaccepted, at_once_unaccepted };
-  static constexpr std::size_t kLanes = 4;
+  enum class WaitKind : std::uint8_t { lingered, at_once, lingered_unaccepted, at_once_unaccepted };
+  static constexpr std::size_t kWaitKinds = 4;
   /// A connection that waits for its judgement.
   struct Pending {
     tcp::ConnectionSummary summary;
@@ -145,7 +152,7 @@ class Analysis {
     Outcome outcome = Outcome::served;
     bool hung_up_soon = false;
     flowtable::TimeNs due_ns = 0;
-    std::uint64_t number = 0;  ///< in the order in which they began to wait, over all lanes
+    std::uint64_t number = 0;  ///< in the order in which they began to wait, over all kinds
     Words words;
   };
   using Queue = GrowingQueue<Pending>;
@@ -155,8 +162,8 @@ class Analysis {
   void drop_followed();
   void look_ahead() noexcept;
   void expect(const Arrival& arrival) const noexcept;
-  static Lane lane_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept;
-  void wait(Pending&& pending, Lane lane, flowtable::TimeNs now_ns);
+  static WaitKind wait_kind_of(const tcp::ConnectionSummary& summary, Ending ending) noexcept;
+  void wait(Pending&& pending, WaitKind kind, flowtable::TimeNs now_ns);
   std::size_t waiting() const noexcept;
   template <class Key>
   static Queue* first_by(Key Pending::*key, std::span<Queue> queues) noexcept;
@@ -195,7 +202,7 @@ class Analysis {
   std::vector<Arrival> arrivals_;
   std::size_t followed_ = 0;  ///< of arrivals_, the first so many
   Expected expected_;
-  std::array<Queue, kLanes> pending_;  ///< by Lane
+  std::array<Queue, kWaitKinds> pending_;  ///< by WaitKind
   Recycler<tcp::Evidence> evidence_memory_;
   std::size_t held_frame_octets_ = 0;                                                    ///< in held_
   std::shared_ptr<std::size_t> shared_frame_octets_ = std::make_shared<std::size_t>(0);  ///< in readings and pending_

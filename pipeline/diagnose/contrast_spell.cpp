@@ -7,7 +7,7 @@ namespace doorslam::diagnose {
 
 /// `of_some`: only those clients are looked at that are refused at some time.
 Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
-  for (Client& client : clients_) client.in_spell = client.before_spell = client.beside_spell = false;
+  spell_marks_.assign(clients_.size(), {});
   const auto is_refused = [](const TableRow& row) { return row.is_subject || row.refused(); };
   const auto was_ever_refused = [this](const TableRow& row) {
     const Client& client = clients_[row.client_number];
@@ -30,22 +30,22 @@ Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
   };
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const TableRow& row = rows_[i];
-    Client& client = clients_[row.client_number];
+    SpellMarks& marks = spell_marks_[row.client_number];
     const bool is_within = i >= first && i <= last;
     if (is_refused(row)) {
       ++(is_within ? spell.refused : spell.refused_else);
-      if (is_within) mark(client.in_spell, spell.clients);
+      if (is_within) mark(marks.refused_in, spell.clients);
     } else if (row.served() && is_within) {
       ++spell.others_served;
-      mark(client.beside_spell, spell.other_clients);
+      mark(marks.served_in, spell.other_clients);
     } else if (row.served() && i < first && (!of_some || was_ever_refused(row))) {
       ++spell.served_before;
-      client.before_spell = true;
+      marks.served_before = true;
     }
     spell.open += is_within && row.outcome == Outcome::open && (!of_some || was_ever_refused(row)) ? 1 : 0;
   }
   spell.clients_served_before = static_cast<std::uint32_t>(
-      std::ranges::count_if(clients_, [](const Client& client) { return client.in_spell && client.before_spell; }));
+      std::ranges::count_if(spell_marks_, [](const SpellMarks& one) { return one.refused_in && one.served_before; }));
   return spell;
 }
 

@@ -84,11 +84,15 @@ class ContrastTable {
     std::uint32_t refused = 0;
     std::uint32_t latest_row = 0;  ///< counted from 1
     bool is_subject = false;
-    bool in_spell = false;
-    bool before_spell = false;   ///< served
-    bool beside_spell = false;   ///< served in it, and refused at no time
     bool met_here = false;       ///< the server that the subject met
     bool met_elsewhere = false;  ///< another one behind the same address
+  };
+
+  /// How a client stands to a spell.
+  struct SpellMarks {
+    bool refused_in = false;
+    bool served_before = false;
+    bool served_in = false;  ///< and refused at no time
   };
 
   void number_clients();
@@ -111,6 +115,7 @@ class ContrastTable {
   AddressKeys addresses_;
   std::vector<TableRow> rows_;               ///< by time of acceptance
   std::vector<Client> clients_;              ///< by number
+  std::vector<SpellMarks> spell_marks_;      ///< by client; laid out anew by each spell_around()
   std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1
   std::vector<std::uint32_t> closed_by_;     ///< by row: sessions whose end the row is the first to see
   std::vector<std::uint32_t> usual_words_;

@@ -161,7 +161,7 @@ void Ledger::syn_was_reset(const Endpoint& endpoint, const IpAddress& client, Ti
   Server* const server = servers_.find(endpoint);
   if (server == nullptr) return;
   ServerMarks& marks = server->marks;
-  marks.syn_resets.note(client, now_ns);
+  reset_clients_forgotten_ += marks.syn_resets.note(client, now_ns) ? 1 : 0;
   // A reset is filed when its connection is over, so the port may have accepted others since.
   std::uint64_t serial = last_accepted_by(*server, now_ns);
   const Note* note = note_numbered(serial);

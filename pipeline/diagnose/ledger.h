@@ -153,6 +153,8 @@ class Ledger {
 
   std::uint64_t notes_forgotten() const noexcept { return notes_forgotten_; }
   std::uint64_t servers_forgotten() const noexcept { return servers_.forgotten(); }
+  /// Clients whose SYNs a server had reset, and of whom it no longer knows.
+  std::uint64_t reset_clients_forgotten() const noexcept { return reset_clients_forgotten_; }
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
@@ -258,6 +260,7 @@ class Ledger {
   PageArray<std::uint32_t> far_older_by_;  ///< by place: serial numbers back to the note kFetchedAhead before; 0: none
   std::uint64_t next_serial_ = 0;
   std::uint64_t notes_forgotten_ = 0;
+  std::uint64_t reset_clients_forgotten_ = 0;
   RecencyMap<flowtable::Endpoint, Server, EndpointKeys> servers_;
   IdIndex open_notes_;  ///< connection id → serial number
   RecencyMap<flowtable::IpAddress, std::uint8_t, AddressKeys> host_ttl_;

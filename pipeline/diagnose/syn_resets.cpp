@@ -4,11 +4,13 @@
 
 namespace doorslam::diagnose {
 
-void SynResetLog::note(const flowtable::IpAddress& client, flowtable::TimeNs time_ns) noexcept {
+bool SynResetLog::note(const flowtable::IpAddress& client, flowtable::TimeNs time_ns) noexcept {
   const auto known = clients_.begin() + static_cast<std::ptrdiff_t>(count_);
   auto found = std::find_if(clients_.begin(), known, [&](const SynResets& one) { return one.client == client; });
-  if (found == known) {
-    if (count_ < kMost) {
+  const bool is_new = found == known;
+  const bool forgets = is_new && count_ == kMost;
+  if (is_new) {
+    if (!forgets) {
       ++count_;
     } else {
       found = std::min_element(clients_.begin(), clients_.end(),
@@ -20,6 +22,7 @@ void SynResetLog::note(const flowtable::IpAddress& client, flowtable::TimeNs tim
   // They are told when their connections are over, which need not be in their order.
   found->first_ns = std::min(found->first_ns, time_ns);
   found->last_ns = std::max(found->last_ns, time_ns);
+  return forgets;
 }
 
 const SynResets* SynResetLog::of(const flowtable::IpAddress& client) const noexcept {

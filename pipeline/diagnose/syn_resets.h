@@ -19,12 +19,13 @@ struct SynResets {
 };
 
 /// Whose SYNs an endpoint has reset of late. Of more clients than there is room for, the one whose latest is the oldest
-/// is forgotten. In place; owned by the analysis thread.
+/// is forgotten, which whoever notes is told. In place; owned by the analysis thread.
 class SynResetLog {
  public:
   static constexpr std::size_t kMost = 8;
 
-  void note(const flowtable::IpAddress& client, flowtable::TimeNs time_ns) noexcept;
+  /// True: another client was forgotten for this one.
+  bool note(const flowtable::IpAddress& client, flowtable::TimeNs time_ns) noexcept;
   /// Null where none is known.
   const SynResets* of(const flowtable::IpAddress& client) const noexcept;
   std::span<const SynResets> all() const noexcept { return std::span(clients_).first(count_); }

@@ -303,6 +303,19 @@ TEST_F(LedgerTest, TheEndOfAForgottenConnectionChangesNothing) {
   EXPECT_EQ(ledger_->notes_forgotten(), 2U);
 }
 
+TEST_F(LedgerTest, ForgetsTheResetClientNotSeenLongestAndCountsIt) {
+  serve(1, 1);
+  for (std::uint8_t i = 1; i <= SynResetLog::kMost; ++i) ledger_->syn_was_reset(kServer, address4(i), at(10 + i));
+  ledger_->syn_was_reset(kServer, address4(1), at(30));
+  EXPECT_EQ(ledger_->reset_clients_forgotten(), 0U);
+  ledger_->syn_was_reset(kServer, address4(100), at(31));
+  EXPECT_EQ(ledger_->reset_clients_forgotten(), 1U);
+  const SynResetLog& resets = ledger_->marks_of(kServer)->syn_resets;
+  EXPECT_NE(resets.of(address4(1)), nullptr);
+  EXPECT_NE(resets.of(address4(100)), nullptr);
+  EXPECT_EQ(resets.of(address4(2)), nullptr);
+}
+
 TEST_F(LedgerTest, ForgetsTheServersUnusedLongestAndCountsThem) {
   use({.capacity_servers = 16});
   for (std::uint8_t i = 0; i < 16; ++i) accept(1, i, {address4(i), 80});
