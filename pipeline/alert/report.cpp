@@ -94,6 +94,9 @@ class Report::Impl {
     std::string out = title("SUMMARY");
     out += render_summary(capture);
     out += render_servers();
+    if (capture.filtered_out > 0 && (connections() == 0 || capture.filtered_out == capture.packets)) {
+      return out + terminal_.paint(Ink::yellow, words_of_filter(capture)) + '\n';
+    }
     if (capture.packets > capture.filtered_out && capture.used == 0) {
       return out + terminal_.paint(Ink::yellow, "No packet could be used: nothing can be said of any connection.") +
              '\n';
@@ -103,6 +106,19 @@ class Report::Impl {
   }
 
  private:
+  /// Where the filter leaves no connection.
+  static std::string words_of_filter(const CaptureSummary& capture) {
+    const std::uint64_t matched = capture.packets - capture.filtered_out;
+    if (matched > 0) {
+      return fmt::format("There is no TCP connection in the {} of {} packets that match the filter.", grouped(matched),
+                         grouped(capture.packets));
+    }
+    return fmt::format(
+        "The filter matches none of the {} packets. Frames with a VLAN tag match only behind the word "
+        "vlan: 'host X or (vlan and host X)'.",
+        grouped(capture.packets));
+  }
+
   void shed() {
     std::sort(incidents_.begin(), incidents_.end(), weighs_more);
     left_out_ += incidents_.size() - options_.max_incidents;

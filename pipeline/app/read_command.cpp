@@ -15,6 +15,7 @@
 #include "pipeline/app/progress.h"
 #include "pipeline/app/set_up.h"
 #include "pipeline/app/signals.h"
+#include "pipeline/base/printable.h"
 #include "pipeline/base/utf8.h"
 
 namespace doorslam::app {
@@ -139,9 +140,8 @@ Result<int> read_captures(const CommandLine& line) {
   auto outputs = Outputs::open(
       line, *settings, [](NoticeLevel, const std::string& what) { complain(what); }, flowtable::HashKey::fixed());
   if (!outputs) return tl::unexpected(outputs.error());
-  const bool reads_input = std::find(line.captures.begin(), line.captures.end(), "-") != line.captures.end();
-  const ReadingEnd end(reads_input);
-  port::CaptureSource source = port::CaptureSource::open(line.captures);
+  const ReadingEnd end;
+  port::CaptureSource source = port::CaptureSource::open(line.captures, &end.give_up_ns());
   for (const Error& error : source.errors()) complain(error.message);
   const bool looks_like_a_filter = std::any_of(line.captures.begin(), line.captures.end(), is_no_file_but_words);
   if (looks_like_a_filter) complain("a packet filter goes with --filter: --filter 'host 192.0.2.1'");
@@ -158,13 +158,16 @@ Result<int> read_captures(const CommandLine& line) {
   analysis_options.tells_served = outputs->wants_served();
   diagnose::Analysis analysis(analysis_options, &*scanner);
   Progress progress(!line.quiet && isatty(STDERR_FILENO) != 0);
-  const bool a_pipe_alone = reads_input && line.captures.size() == 1 && !source.progress().octets_total;
+  const bool a_pipe_alone = line.captures.size() == 1 && !source.progress().octets_total;
   read_until_the_end(source, end, a_pipe_alone, *engine, analysis, *outputs, progress);
   progress.clear();
   alert::CaptureSummary summary = summarize(line, source, *engine, analysis.counters());
   if (end.signal() != 0) {
     complain(ended_by(end.signal()));
     summary.warnings.push_back(ended_by(end.signal()));
+  }
+  if (line.quiet && summary.filtered_out > 0 && summary.filtered_out == summary.packets) {
+    complain(fmt::format("--filter '{}': matches none of {} packets", printable(line.filter), summary.packets));
   }
   outputs->finish(summary);
   for (std::size_t i = errors_told; i < source.errors().size(); ++i) {

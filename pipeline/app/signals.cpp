@@ -1,30 +1,27 @@
 #include "pipeline/app/signals.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <unistd.h>
+#include <time.h>
 
-#include <cerrno>
+#include <cstdint>
 
 namespace doorslam::app {
 
 namespace {
 
 volatile std::sig_atomic_t ended_by = 0;
-/// Of /dev/null; -1: standard input is not read.
-volatile std::sig_atomic_t nothing = -1;
+port::GiveUpTime give_up_at_ns{port::kNeverGiveUp};
+static_assert(port::GiveUpTime::is_always_lock_free, "a signal's handler writes it");
 
-// What the handlers call is async-signal-safe (POSIX.1-2017, XSH 2.4.3).
+// What it calls is async-signal-safe (POSIX.1-2017, XSH 2.4.3).
 extern "C" void doorslam_note_end(int signal) {
   if (ended_by != 0) return;
   ended_by = signal;
-  if (nothing >= 0) alarm(ReadingEnd::kGraceSeconds);
-}
-
-extern "C" void doorslam_end_standard_input(int) {
-  const int error = errno;
-  dup2(nothing, STDIN_FILENO);
-  errno = error;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  give_up_at_ns.store((now.tv_sec + std::int64_t{ReadingEnd::kGraceSeconds}) * kSecondNs + now.tv_nsec,
+                      std::memory_order_relaxed);
 }
 
 void take(int signal, struct sigaction& before) {
@@ -53,13 +50,9 @@ std::optional<int> Signals::wait(std::chrono::milliseconds most) {
   return signal > 0 ? std::optional<int>(signal) : std::nullopt;
 }
 
-ReadingEnd::ReadingEnd(bool reads_standard_input) {
+ReadingEnd::ReadingEnd() {
   ended_by = 0;
-  nothing = reads_standard_input ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
-  struct sigaction end {};
-  end.sa_handler = doorslam_end_standard_input;
-  end.sa_flags = SA_RESTART;
-  sigaction(SIGALRM, &end, &alarm_);
+  give_up_at_ns = port::kNeverGiveUp;
   take(SIGINT, interrupt_);
   take(SIGTERM, terminate_);
 }
@@ -67,12 +60,10 @@ ReadingEnd::ReadingEnd(bool reads_standard_input) {
 ReadingEnd::~ReadingEnd() {
   sigaction(SIGINT, &interrupt_, nullptr);
   sigaction(SIGTERM, &terminate_, nullptr);
-  alarm(0);
-  sigaction(SIGALRM, &alarm_, nullptr);
-  if (nothing >= 0) close(nothing);
-  nothing = -1;
 }
 
 int ReadingEnd::signal() const noexcept { return ended_by; }
+
+const port::GiveUpTime& ReadingEnd::give_up_ns() const noexcept { return give_up_at_ns; }
 
 }  // namespace doorslam::app

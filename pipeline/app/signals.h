@@ -4,6 +4,8 @@
 #include <csignal>
 #include <optional>
 
+#include "pipeline/port/capture_stream.h"
+
 namespace doorslam::app {
 
 /// Signals as messages to the control thread. To be made before any other thread, which then blocks them as well.
@@ -23,28 +25,28 @@ class Signals {
 /// ever. A signal that was ignored when the object was made (in the background of a shell without job control) stays
 /// so.
 ///
-/// Standard input may be a pipe whose writer says nothing for hours. Ctrl-C reaches the writer as well, mostly, which
-/// then writes what it still holds and ends; so the pipe is read on. Where it has not ended after kGraceSeconds,
-/// /dev/null takes its place: a read() that waits is interrupted, goes on with that, and is at the end. The kernel
-/// prefers the main thread for a process's signals, so that is the one to read.
+/// A capture may be a pipe whose writer says nothing for hours, or that nobody has opened yet. Ctrl-C reaches the
+/// writer as well, mostly, which then writes what it still holds and ends; so the pipe is read on. Where it has not
+/// ended after kGraceSeconds, whoever reads takes it for ended (port::GiveUpTime).
 ///
-/// At most one object at a time, of the main thread; it uses SIGALRM.
+/// At most one object at a time, of the main thread.
 class ReadingEnd {
  public:
   static constexpr unsigned kGraceSeconds = 2;
 
-  explicit ReadingEnd(bool reads_standard_input);
+  ReadingEnd();
   ~ReadingEnd();
   ReadingEnd(const ReadingEnd&) = delete;
   ReadingEnd& operator=(const ReadingEnd&) = delete;
 
   /// The first signal that came; 0: none yet.
   int signal() const noexcept;
+  /// Until when pipes are waited for.
+  const port::GiveUpTime& give_up_ns() const noexcept;
 
  private:
   struct sigaction interrupt_ {};
   struct sigaction terminate_ {};
-  struct sigaction alarm_ {};
 };
 
 }  // namespace doorslam::app

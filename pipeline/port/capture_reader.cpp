@@ -38,6 +38,9 @@ Error not_a_capture(const std::string& path, const CaptureStream& stream, std::s
                 : fmt::format("{}: compressed ({}): {} {} | doorslam read -", path, compression, program, path)};
   }
   const std::string_view name = path == "-" ? "standard input" : std::string_view(path);
+  if (stream.head().empty() && stream.gave_up()) {
+    return {ErrorKind::data, fmt::format("{}: nothing had come when reading was ended", name)};
+  }
   if (stream.head().empty()) return {ErrorKind::data, fmt::format("{}: empty; a capture has a header", name)};
   return {ErrorKind::data,
           fmt::format("{}: no capture that can be read: {}; wanted is pcap or pcapng", name, libpcap_says)};
@@ -52,9 +55,10 @@ Error unknown_link_type(const std::string& path, std::uint32_t link_type) {
 
 }  // namespace
 
-Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t window_octets) {
+Result<CaptureReader> CaptureReader::open(const std::string& path, std::size_t window_octets,
+                                          const GiveUpTime* give_up_ns) {
   constexpr std::size_t kTellingOctets = 4;
-  auto stream = CaptureStream::open(path, window_octets);
+  auto stream = CaptureStream::open(path, window_octets, give_up_ns);
   if (!stream) return tl::unexpected(std::move(stream.error()));
   while ((*stream)->window().size() < kTellingOctets && (*stream)->fill()) continue;
   if (PcapngRecords::begins((*stream)->window())) return open_pcapng(path, std::move(*stream));

@@ -31,7 +31,9 @@ class CaptureReader {
 
   /// `path` "-" is standard input. Errors (data): not there, no capture file, compressed, a bad header, a link type
   /// that nobody decodes. Of pcapng with several interfaces before its first packet, one that can be decoded is enough.
-  static Result<CaptureReader> open(const std::string& path, std::size_t window_octets = kDefaultWindowOctets);
+  /// `give_up_ns` as in CaptureStream::open().
+  static Result<CaptureReader> open(const std::string& path, std::size_t window_octets = kDefaultWindowOctets,
+                                    const GiveUpTime* give_up_ns = nullptr);
 
   CaptureReader(CaptureReader&&) = default;
   CaptureReader& operator=(CaptureReader&&) = delete;  // would free the stream before libpcap closes it

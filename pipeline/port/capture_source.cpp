@@ -12,7 +12,7 @@ constexpr std::size_t kLeastReadAhead = std::size_t{16} * 1024;
 
 }  // namespace
 
-CaptureSource CaptureSource::open(std::span<const std::string> paths) {
+CaptureSource CaptureSource::open(std::span<const std::string> paths, const GiveUpTime* give_up_ns) {
   CaptureSource source;
   const std::size_t share = kReadAheadOctets / std::max<std::size_t>(paths.size(), 1);
   const std::size_t buffer = std::clamp(share, kLeastReadAhead, CaptureReader::kDefaultWindowOctets);
@@ -22,7 +22,7 @@ CaptureSource CaptureSource::open(std::span<const std::string> paths) {
       source.errors_.push_back({ErrorKind::usage, "standard input can be read only once; name - one time"});
       continue;
     }
-    auto reader = CaptureReader::open(paths[i], buffer);
+    auto reader = CaptureReader::open(paths[i], buffer, give_up_ns);
     if (!reader) {
       source.errors_.push_back(std::move(reader.error()));
       continue;
@@ -100,7 +100,7 @@ void CaptureSource::refill() {
 
 void CaptureSource::retire(const CaptureTimeline& timeline) {
   const CaptureReader& reader = timeline.reader();
-  if (reader.cut_short() && reader.path() == "-") cut_input_ = errors_.size();
+  if (reader.cut_short() && !reader.octets_total()) cut_pipes_.push_back(errors_.size());
   if (reader.error()) errors_.push_back(*reader.error());
   octets_of_closed_ += reader.octets_read();
   statistics_.filtered_out += reader.filtered_out();
@@ -110,8 +110,10 @@ void CaptureSource::retire(const CaptureTimeline& timeline) {
 }
 
 void CaptureSource::forgive_cut_input() {
-  if (cut_input_) errors_.erase(errors_.begin() + static_cast<std::ptrdiff_t>(*cut_input_));
-  cut_input_.reset();
+  for (auto place = cut_pipes_.rbegin(); place != cut_pipes_.rend(); ++place) {
+    errors_.erase(errors_.begin() + static_cast<std::ptrdiff_t>(*place));
+  }
+  cut_pipes_.clear();
 }
 
 void CaptureSource::put_in_order(std::span<packet::RawPacket> burst) noexcept {

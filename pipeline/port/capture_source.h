@@ -41,8 +41,9 @@ class CaptureSource {
  public:
   static constexpr std::size_t kBurst = 64;
 
-  /// Opens all of `paths`; "-" is standard input. Look at errors() for those that could not be opened.
-  static CaptureSource open(std::span<const std::string> paths);
+  /// Opens all of `paths`; "-" is standard input. Look at errors() for those that could not be opened. Pipes are at
+  /// their end at `give_up_ns` (null: never), which is borrowed.
+  static CaptureSource open(std::span<const std::string> paths, const GiveUpTime* give_up_ns = nullptr);
 
   /// Delivers only packets that match `expression` (pcap-filter(7), compiled for each file's link type). Before the
   /// first next_burst(). Errors (usage): libpcap's words about it.
@@ -54,7 +55,7 @@ class CaptureSource {
 
   /// One for each file that could not be opened or not be read to its end, in the order in which that was found.
   const std::vector<Error>& errors() const noexcept { return errors_; }
-  /// Takes back, of errors(), that standard input ended inside a record: whoever reads has ended it there.
+  /// Takes back, of errors(), that pipes ended inside a record: whoever reads has ended them there.
   void forgive_cut_input();
   /// Files that could be opened.
   std::size_t files_opened() const noexcept { return files_opened_; }
@@ -87,7 +88,7 @@ class CaptureSource {
   std::vector<std::unique_ptr<Input>> waiting_;  ///< a heap by comes_later(), each with packets
   std::vector<std::unique_ptr<Input>> dry_;      ///< to be refilled before the next burst
   std::vector<Error> errors_;
-  std::optional<std::size_t> cut_input_;  ///< place in errors_: standard input ended inside a record
+  std::vector<std::size_t> cut_pipes_;  ///< places in errors_, in order: a pipe ended inside a record
   CaptureStatistics statistics_;
   flowtable::TimeNs latest_ns_ = 1;  ///< kNoTime is no packet's time
   std::size_t files_opened_ = 0;

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <stdio_ext.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +33,13 @@ constexpr std::array<Magic, 5> kCompressions = {{
 
 constexpr std::size_t kFileBufferOctets = std::size_t{64} * 1024;
 
+std::int64_t monotonic_ns() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  return now.tv_sec * kSecondNs + now.tv_nsec;
+}
+
 std::string mend_open(int error) {
   switch (error) {
     case ENOENT:
@@ -48,9 +57,12 @@ std::string mend_open(int error) {
 
 }  // namespace
 
-Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& path, std::size_t window_octets) {
+Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& path, std::size_t window_octets,
+                                                           const GiveUpTime* give_up_ns) {
   const bool is_stdin = path == "-";
-  const int descriptor = is_stdin ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A FIFO would be waited for here until somebody writes to it, whatever comes meanwhile.
+  Descriptor own(is_stdin ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const int descriptor = is_stdin ? STDIN_FILENO : own.get();
   if (descriptor < 0) {
     const int error = errno;
     return data_error(fmt::format("{}: {}; {}", path, std::strerror(error), mend_open(error)));
@@ -60,7 +72,6 @@ Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& pa
   std::uint64_t offset = 0;
   if (::fstat(descriptor, &status) == 0) {
     if (S_ISDIR(status.st_mode)) {
-      if (!is_stdin) ::close(descriptor);
       return data_error(fmt::format("{}: is a directory; name the capture files in it", path));
     }
     if (S_ISREG(status.st_mode)) {
@@ -70,11 +81,12 @@ Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& pa
       ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
   }
-  std::unique_ptr<CaptureStream> stream(new CaptureStream(descriptor, !is_stdin, size, offset, window_octets));
-  const cookie_io_functions_t functions = {read_cookie, nullptr, seek_cookie, close_cookie};
+  std::unique_ptr<CaptureStream> stream(new CaptureStream(std::move(own), size, offset, window_octets));
+  stream->may_wait_ = !size;
+  stream->give_up_ns_ = give_up_ns;
+  const cookie_io_functions_t functions = {read_cookie, nullptr, seek_cookie, nullptr};
   stream->file_ = ::fopencookie(stream.get(), "r", functions);
   if (stream->file_ == nullptr) {
-    if (!is_stdin) ::close(descriptor);
     return data_error(fmt::format("{}: cannot make a stream: {}", path, std::strerror(errno)));
   }
   // Not more than the window, which must be able to take it back; the default of one page costs a call every few
@@ -86,10 +98,10 @@ Result<std::unique_ptr<CaptureStream>> CaptureStream::open(const std::string& pa
   return stream;
 }
 
-CaptureStream::CaptureStream(int descriptor, bool owns_descriptor, std::optional<std::uint64_t> size,
-                             std::uint64_t offset, std::size_t window_octets)
-    : descriptor_(descriptor),
-      owns_descriptor_(owns_descriptor),
+CaptureStream::CaptureStream(Descriptor own, std::optional<std::uint64_t> size, std::uint64_t offset,
+                             std::size_t window_octets)
+    : own_(std::move(own)),
+      descriptor_(own_ ? own_.get() : STDIN_FILENO),
       size_(size),
       offset_(offset),
       capacity_(window_octets),
@@ -136,11 +148,26 @@ void CaptureStream::widen() {
   capacity_ *= 2;
 }
 
+bool CaptureStream::wait_for_input() noexcept {
+  constexpr int kLookMs = 100;
+  while (true) {
+    if (give_up_ns_ != nullptr) {
+      const std::int64_t give_up_ns = give_up_ns_->load(std::memory_order_relaxed);
+      gave_up_ = give_up_ns != kNeverGiveUp && monotonic_ns() >= give_up_ns;
+      if (gave_up_) return false;
+    }
+    pollfd input{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&input, 1, kLookMs);
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+  }
+}
+
 ssize_t CaptureStream::read_on(std::uint8_t* out, std::size_t length) noexcept {
   ssize_t got = 0;
   do {
+    if (may_wait_ && !wait_for_input()) return 0;
     got = ::read(descriptor_, out, length);
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && (errno == EINTR || (errno == EAGAIN && may_wait_)));
   if (got < 0) read_error_ = errno;
   if (got <= 0) return got;
   const auto octets = static_cast<std::size_t>(got);
@@ -176,12 +203,6 @@ int CaptureStream::seek_cookie(void* cookie, off64_t* offset, int whence) {
   }
   const auto& self = *static_cast<CaptureStream*>(cookie);
   *offset = static_cast<off64_t>(self.offset_ - (self.filled_ - self.taken_));
-  return 0;
-}
-
-int CaptureStream::close_cookie(void* cookie) {
-  auto& self = *static_cast<CaptureStream*>(cookie);
-  if (self.owns_descriptor_) ::close(self.descriptor_);
   return 0;
 }
 

@@ -1,18 +1,26 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "pipeline/base/descriptor.h"
 #include "pipeline/base/result.h"
 #include "pipeline/packet/raw_packet.h"
 
 namespace doorslam::port {
+
+/// Until when a pipe is waited for that has nothing to read: nanoseconds of CLOCK_MONOTONIC. It may be brought forward
+/// meanwhile, by a signal's handler as well.
+using GiveUpTime = std::atomic<std::int64_t>;
+inline constexpr std::int64_t kNeverGiveUp = std::numeric_limits<std::int64_t>::max();
 
 /// A capture file or standard input, read forwards, that two can read in turn: libpcap through a stdio stream, and
 /// whoever understands the octets straight from a window of memory. What stdio reads comes from the window as long as
@@ -20,8 +28,10 @@ namespace doorslam::port {
 /// that reads it and locks nothing. An object must outlive its FILE.
 class CaptureStream {
  public:
-  /// Opens `path` for reading, "-" meaning standard input. Errors: the file cannot be opened or is a directory.
-  static Result<std::unique_ptr<CaptureStream>> open(const std::string& path, std::size_t window_octets);
+  /// Opens `path` for reading, "-" meaning standard input. A pipe, which somebody may have yet to open for writing, is
+  /// at its end at `give_up_ns` (null: never), which is borrowed. Errors: the file cannot be opened or is a directory.
+  static Result<std::unique_ptr<CaptureStream>> open(const std::string& path, std::size_t window_octets,
+                                                     const GiveUpTime* give_up_ns = nullptr);
 
   ~CaptureStream();
   CaptureStream(const CaptureStream&) = delete;
@@ -46,6 +56,8 @@ class CaptureStream {
   bool full() const noexcept { return filled_ - taken_ == capacity_; }
   /// Doubles the full length of the window.
   void widen();
+  /// Whether reading ended because a pipe was waited for no longer.
+  bool gave_up() const noexcept { return gave_up_; }
   /// errno of the read() that failed last; 0: none did.
   int read_error() const noexcept { return read_error_; }
 
@@ -59,18 +71,22 @@ class CaptureStream {
   std::string_view compression() const noexcept;
 
  private:
-  CaptureStream(int descriptor, bool owns_descriptor, std::optional<std::uint64_t> size, std::uint64_t offset,
-                std::size_t window_octets);
+  /// `own`: of the file, unless it is standard input.
+  CaptureStream(Descriptor own, std::optional<std::uint64_t> size, std::uint64_t offset, std::size_t window_octets);
 
+  /// False: the input keeps one waiting, and is waited for no longer.
+  bool wait_for_input() noexcept;
   /// As read(2).
   ssize_t read_on(std::uint8_t* out, std::size_t length) noexcept;
 
   static ssize_t read_cookie(void* cookie, char* out, std::size_t length);
   static int seek_cookie(void* cookie, off64_t* offset, int whence);
-  static int close_cookie(void* cookie);
 
+  Descriptor own_;
   int descriptor_;
-  bool owns_descriptor_;
+  bool may_wait_ = false;  ///< it is a pipe, a terminal or a socket
+  bool gave_up_ = false;
+  const GiveUpTime* give_up_ns_ = nullptr;
   bool owns_file_ = true;
   std::FILE* file_ = nullptr;
   std::unique_ptr<char[]> file_buffer_;

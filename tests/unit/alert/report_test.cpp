@@ -238,6 +238,20 @@ TEST(Report, SaysSoWhereThereIsNoConnection) {
   EXPECT_EQ(reported({}).find("No connection was refused."), std::string::npos);
 }
 
+TEST(Report, SaysWhatTheFilterLeft) {
+  CaptureSummary capture;
+  capture.packets = 1234;
+  capture.filtered_out = 1234;
+  std::string text = Report().render(capture);
+  EXPECT_NE(text.find("The filter matches none of the 1,234 packets. "), std::string::npos) << text;
+  EXPECT_NE(text.find("or (vlan and host X)"), std::string::npos) << text;
+  EXPECT_EQ(text.find("There is no TCP connection in it."), std::string::npos);
+  capture.filtered_out = 1230;
+  text = Report().render(capture);
+  EXPECT_NE(text.find("There is no TCP connection in the 4 of 1,234 packets that match the filter."), std::string::npos)
+      << text;
+}
+
 TEST(Report, NamesTheClientsThatWentAwayAndOfWhichItCannotTell) {
   std::vector<diagnose::DiagnosedConnection> connections;
   for (const auto& [client, times] :

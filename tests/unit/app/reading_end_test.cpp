@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,9 +11,11 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "tests/support/temporary_folder.h"
@@ -82,6 +85,26 @@ class EndOfReading : public testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
+  /// Waits until the process has opened the file.
+  static bool has_opened(pid_t process, const std::string& path) {
+    const std::filesystem::path files = "/proc/" + std::to_string(process) + "/fd";
+    for (int look = 0; look < 6000; ++look) {
+      std::error_code gone;
+      for (const auto& file : std::filesystem::directory_iterator(files, gone)) {
+        if (std::filesystem::read_symlink(file.path(), gone) == path) return true;
+      }
+      poll(nullptr, 0, 10);
+    }
+    return false;
+  }
+
+  /// A pipe without a reader is in error, so neither wait is for a process that is gone.
+  static void wait_until_taken(int pipe) {
+    int waiting = 1;
+    pollfd gone{.fd = pipe, .events = 0, .revents = 0};
+    while (waiting > 0 && ioctl(pipe, FIONREAD, &waiting) == 0 && (gone.revents & POLLERR) == 0) poll(&gone, 1, 10);
+  }
+
   /// Gives `octets` to a doorslam that reads a pipe, and when it has taken them, the signal. Its exit code.
   int read_until(int signal, const std::string& octets, const std::vector<std::string>& arguments) const {
     std::array<int, 2> ends{};
@@ -94,10 +117,7 @@ class EndOfReading : public testing::Test {
       if (count <= 0) break;  // it has died, which its exit code tells
       written += static_cast<std::size_t>(count);
     }
-    // A pipe without a reader is in error, so neither wait is for a process that is gone.
-    int waiting = 1;
-    pollfd gone{.fd = ends[1], .events = 0, .revents = 0};
-    while (waiting > 0 && ioctl(ends[1], FIONREAD, &waiting) == 0 && (gone.revents & POLLERR) == 0) poll(&gone, 1, 10);
+    wait_until_taken(ends[1]);
     kill(process, signal);
     const int exit_code = end_of(process);
     close(ends[1]);
@@ -134,6 +154,44 @@ TEST_F(EndOfReading, BySigintInTheMiddleOfARecordIsNoError) {
   const std::string told = content_of(folder_ / "err");
   EXPECT_NE(told.find("reading was ended by SIGINT"), std::string::npos) << told;
   EXPECT_EQ(told.find("cut short"), std::string::npos) << told;
+  EXPECT_EQ(sorted_lines_of(flows), flows_of_the_file());
+}
+
+TEST_F(EndOfReading, IsPossibleWhereNobodyHasOpenedTheFifo) {
+  const std::string fifo = (folder_ / "fifo").string();
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const pid_t process = start({fifo, "--quiet"}, nothing);
+  close(nothing);
+  EXPECT_TRUE(has_opened(process, fifo));
+  kill(process, SIGTERM);
+  EXPECT_EQ(end_of(process), 1);
+  const std::string told = content_of(folder_ / "err");
+  EXPECT_NE(told.find("fifo: nothing had come when reading was ended"), std::string::npos) << told;
+}
+
+TEST_F(EndOfReading, ReportsWhatAFifoHeldWhoseWriterGoesOn) {
+  const std::string fifo = (folder_ / "fifo").string();
+  const std::string flows = (folder_ / "fifo.ndjson").string();
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const pid_t process = start({fifo, "--quiet", "--flows", flows}, nothing);
+  close(nothing);
+  const std::string octets = content_of(kCapture);
+  EXPECT_TRUE(has_opened(process, fifo));
+  const int end = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  fcntl(end, F_SETFL, O_WRONLY);
+  std::size_t written = 0;
+  while (written < octets.size()) {
+    const ssize_t count = write(end, octets.data() + written, octets.size() - written);
+    if (count <= 0) break;
+    written += static_cast<std::size_t>(count);
+  }
+  wait_until_taken(end);
+  kill(process, SIGINT);
+  EXPECT_EQ(end_of(process), 0);
+  close(end);
+  EXPECT_NE(content_of(folder_ / "err").find("reading was ended by SIGINT"), std::string::npos);
   EXPECT_EQ(sorted_lines_of(flows), flows_of_the_file());
 }
 
