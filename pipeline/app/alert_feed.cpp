@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pipeline/alert/ecs_alert.h"
 #include "pipeline/alert/ecs_record.h"
 
@@ -57,6 +59,25 @@ void AlertFeed::take(const diagnose::DiagnosedConnection& connection, std::strin
 }
 
 AlertFeedCounters AlertFeed::counters() const { return {store_->counters(), sinks_->counters()}; }
+
+Clock::duration AlertFeed::hangs_for() const noexcept {
+  return std::max<Clock::duration>(store_->busy_for(), sinks_->overdue_for());
+}
+
+std::string AlertFeed::unsaved() const {
+  const AlertFeedCounters now = counters();
+  const std::uint64_t missing = now.store.queued + now.store.overflowed + now.store.abandoned;
+  std::string text;
+  if (missing > 0) {
+    text = fmt::format("{} records for the store {}", missing, options_.store.path.string());
+  }
+  for (const sink::SinkCounters& sink : now.sinks) {
+    if (sink.behind == 0) continue;
+    text += fmt::format("{}{} records for the sink {}, which are in the store", text.empty() ? "" : ", ", sink.behind,
+                        sink.name);
+  }
+  return text;
+}
 
 bool AlertFeed::close(Clock::time_point deadline) {
   if (closed_) return true;

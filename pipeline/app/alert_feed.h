@@ -48,6 +48,11 @@ class AlertFeed {
   /// Log rotation: sinks open their files anew.
   void reopen() noexcept { sinks_->reopen(); }
   AlertFeedCounters counters() const;
+  /// How long a write to the store has taken, or a sink has not stopped that was to. Waits for nothing.
+  std::chrono::steady_clock::duration hangs_for() const noexcept;
+  /// Alerts and flow records that are not in the store yet, and those that sinks have yet to send, in words; empty:
+  /// there are none.
+  std::string unsaved() const;
   /// Writes what is queued and lets the sinks send what the store holds, until `deadline`; then tells what is left.
   /// True: every record is in the store (whether or not the sinks have sent it: they go on with the next start).
   bool close(std::chrono::steady_clock::time_point deadline);

@@ -13,6 +13,8 @@
 #include <limits>
 #include <utility>
 
+#include "pipeline/base/file_mode.h"
+
 namespace doorslam::app {
 
 namespace {
@@ -23,6 +25,8 @@ constexpr std::size_t kBuffer = std::size_t{64} * 1024;
 /// Octets for a file that cannot be written.
 constexpr std::size_t kMostWaiting = std::size_t{8} << 20U;
 constexpr auto kTellAgain = 60s;
+/// For a write.
+constexpr auto kLong = 1s;
 /// While the program is ending.
 constexpr auto kPatience = 1s;
 constexpr auto kLook = 50ms;
@@ -37,10 +41,16 @@ std::uint64_t lines(std::string_view text) noexcept {
   return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
+bool is_fifo(int file) noexcept {
+  struct stat facts {};
+  return fstat(file, &facts) == 0 && S_ISFIFO(facts.st_mode);
+}
+
+/// A duplicate of standard output, which stays open.
 int open_file(const std::string& path, OutputFile::Mode mode) {
-  constexpr mode_t kAnybody = 0666;  // as far as the umask allows
+  if (path == "-") return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   const int how = mode == OutputFile::Mode::append ? O_APPEND | O_NONBLOCK : O_TRUNC;
-  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, kAnybody);
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, kFileMode);
 }
 
 }  // namespace
@@ -54,41 +64,24 @@ Result<void> flush_standard_output() {
                     (flushed ? std::string() : std::string(": ") + std::strerror(errno)));
 }
 
-OutputFile::Descriptor::Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-
-OutputFile::Descriptor& OutputFile::Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this == &other) return *this;
-  close();
-  number_ = std::exchange(other.number_, -1);
-  return *this;
-}
-
-OutputFile::Descriptor::~Descriptor() { close(); }
-
-bool OutputFile::Descriptor::close() noexcept {
-  const int number = std::exchange(number_, -1);
-  return number < 0 || number == STDOUT_FILENO || ::close(number) == 0;
-}
-
 OutputFile::OutputFile(std::string path, Mode mode, Descriptor file, Notice notice)
     : path_(std::move(path)),
       mode_(mode),
       file_(std::move(file)),
-      may_block_(mode == Mode::append && may_block(file_.number())),
+      may_block_(mode == Mode::append && may_block(file_.get())),
+      is_fifo_(path_ != "-" && is_fifo(file_.get())),
       give_up_at_(std::make_unique<std::atomic<Clock::rep>>(kNever)),
       waits_(std::make_unique<std::atomic<bool>>(false)),
+      busy_since_(std::make_unique<std::atomic<Clock::rep>>(0)),
       published_(std::make_unique<port::Published<OutputCounters>>()),
       notice_(std::move(notice)) {
   buffer_.reserve(kBuffer);
 }
 
 Result<OutputFile> OutputFile::open(const std::string& path, Mode mode, Notice notice) {
-  if (path == "-") {
-    std::fflush(stdout);
-    return OutputFile(path, mode, Descriptor(STDOUT_FILENO), std::move(notice));
-  }
-  const int file = open_file(path, mode);
-  if (file >= 0) return OutputFile(path, mode, Descriptor(file), std::move(notice));
+  if (path == "-") std::fflush(stdout);
+  Descriptor file(open_file(path, mode));
+  if (file) return OutputFile(path, mode, std::move(file), std::move(notice));
   if (errno == ENXIO) return data_error(path + ": nobody reads this FIFO; start its reader first");
   return data_error(path + ": cannot be written: " + std::strerror(errno) +
                     "; name a file in a folder that you may write to");
@@ -108,6 +101,7 @@ void OutputFile::write(std::string_view record) noexcept {
 void OutputFile::flush() noexcept {
   if (!buffer_.empty()) push_out();
   counters_.waiting = error_ == 0 ? 0 : buffer_.size();
+  counters_.error = static_cast<std::uint64_t>(error_);
   published_->publish(counters_);
   tell();
 }
@@ -116,7 +110,7 @@ void OutputFile::flush() noexcept {
 bool OutputFile::wait_for_room() const noexcept {
   Clock::time_point ending_since = Clock::time_point::max();
   while (true) {
-    pollfd file{.fd = file_.number(), .events = POLLOUT, .revents = 0};
+    pollfd file{.fd = file_.get(), .events = POLLOUT, .revents = 0};
     if (poll(&file, 1, static_cast<int>(kLook / 1ms)) > 0) return true;
     const Clock::rep deadline = give_up_at_->load(std::memory_order_relaxed);
     if (deadline == kNever) continue;
@@ -128,14 +122,17 @@ bool OutputFile::wait_for_room() const noexcept {
 
 void OutputFile::push_out() noexcept {
   error_ = 0;
+  counters_.in_hand = buffer_.size();
+  published_->publish(counters_);  // should it hang, others are to know with how much
   const std::size_t written = write_out();
+  busy_since_->store(0, std::memory_order_relaxed);
   if (error_ == 0) {
     buffer_.clear();
     torn_ = false;
     return;
   }
   if (first_error_ == 0) first_error_ = error_;
-  gave_up_ = mode_ == Mode::overwrite || error_ == EPIPE || error_ == ETIMEDOUT;
+  gave_up_ = mode_ == Mode::overwrite || (error_ == EPIPE && !is_fifo_) || error_ == ETIMEDOUT;
   gave_up_ ? lose_the_rest(written) : keep_the_rest(written);
 }
 
@@ -143,6 +140,7 @@ void OutputFile::push_out() noexcept {
 std::size_t OutputFile::write_out() noexcept {
   std::string_view rest = buffer_;
   while (!rest.empty() && error_ == 0) {
+    busy_since_->store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     waits_->store(may_block_, std::memory_order_relaxed);
     const bool has_room = !may_block_ || wait_for_room();
     waits_->store(false, std::memory_order_relaxed);
@@ -152,7 +150,7 @@ std::size_t OutputFile::write_out() noexcept {
     }
     // A pipe that has room has it for so much.
     const std::size_t most = may_block_ ? std::min<std::size_t>(rest.size(), PIPE_BUF) : rest.size();
-    const ssize_t written = ::write(file_.number(), rest.data(), most);
+    const ssize_t written = ::write(file_.get(), rest.data(), most);
     if (written >= 0) {
       rest.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno != EINTR && errno != EAGAIN) {
@@ -172,9 +170,8 @@ void OutputFile::keep_the_rest(std::size_t written) noexcept {
   const bool begins_here = whole > 0 || !torn_;
   if (written > whole) {
     const auto piece = static_cast<off_t>(written - whole);
-    const bool shortened = begins_here && path_ != "-" && fstat(file_.number(), &facts) == 0 &&
-                           S_ISREG(facts.st_mode) && facts.st_size >= piece &&
-                           ftruncate(file_.number(), facts.st_size - piece) == 0;
+    const bool shortened = begins_here && path_ != "-" && fstat(file_.get(), &facts) == 0 && S_ISREG(facts.st_mode) &&
+                           facts.st_size >= piece && ftruncate(file_.get(), facts.st_size - piece) == 0;
     torn_ = !shortened;
     buffer_.erase(0, shortened ? whole : written);
   } else {
@@ -207,15 +204,15 @@ void OutputFile::tell() {
   tell_again_ = now + kTellAgain;
   notice_(NoticeLevel::error,
           fmt::format("{}: cannot be written: {}; {}; {} records are missing", name(), std::strerror(error_),
-                      gave_up_ ? "nothing is tried until it is opened anew (SIGUSR1)"
+                      gave_up_ ? "nothing is tried any more"
                                : "it is tried again, and records wait in memory as far as there is room",
                       counters_.missing));
 }
 
 Result<void> OutputFile::reopen() {
   if (path_ == "-") return {};
-  const int file = open_file(path_, mode_);
-  if (file < 0) return data_error(path_ + ": cannot be opened anew: " + std::strerror(errno));
+  Descriptor file(open_file(path_, mode_));
+  if (!file) return data_error(path_ + ": cannot be opened anew: " + std::strerror(errno));
   flush();
   if (torn_) {  // the rest of a line is of no use in another file
     buffer_.erase(0, std::min(buffer_.find('\n'), buffer_.size() - 1) + 1);
@@ -223,8 +220,9 @@ Result<void> OutputFile::reopen() {
     torn_ = false;
   }
   if (!file_.close() && first_error_ == 0) first_error_ = errno;
-  file_ = Descriptor(file);
-  may_block_ = may_block(file);
+  file_ = std::move(file);
+  may_block_ = may_block(file_.get());
+  is_fifo_ = is_fifo(file_.get());
   gave_up_ = false;
   error_ = 0;
   flush();
@@ -235,11 +233,30 @@ void OutputFile::give_up_at(Clock::time_point deadline) noexcept {
   give_up_at_->store(deadline.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
+std::string OutputFile::trouble() const {
+  const OutputCounters now = counters();
+  const auto busy = std::chrono::duration_cast<std::chrono::seconds>(busy_for());
+  const std::string lost = now.missing == 0 ? std::string() : fmt::format(", {} records lost", now.missing);
+  if (busy >= kLong) {
+    return fmt::format("{} for {} s{}", waits() ? "nobody has taken any record" : "a write has hung", busy.count(),
+                       lost);
+  }
+  if (now.error == 0) return {};
+  return fmt::format("cannot be written: {}{}", std::strerror(static_cast<int>(now.error)), lost);
+}
+
+OutputFile::Clock::duration OutputFile::busy_for() const noexcept {
+  const Clock::rep since = busy_since_->load(std::memory_order_relaxed);
+  return since == 0 ? Clock::duration::zero() : Clock::now().time_since_epoch() - Clock::duration(since);
+}
+
 Result<void> OutputFile::close() {
   flush();
   if (!buffer_.empty()) lose_the_rest(0);
   published_->publish(counters_);
+  busy_since_->store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   const bool closed = file_.close();
+  busy_since_->store(0, std::memory_order_relaxed);
   if (!closed && first_error_ == 0) first_error_ = errno;
   if (closed && counters_.missing == 0) return {};
   const std::string why =

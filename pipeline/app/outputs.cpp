@@ -1,6 +1,7 @@
 #include "pipeline/app/outputs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -20,8 +21,12 @@ using diagnose::DiagnosedConnection;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 /// An alert of a live link waits so long for its evidence file.
 constexpr std::chrono::seconds kLivePatience{5};
+/// A disk under load takes a second or two.
+constexpr Clock::duration kLongCommit = std::chrono::seconds(5);
 
 /// A file, or who reads a pipe, gets whole lines of packets; a terminal what it can show in a line.
 alert::ReportOptions report_options() {
@@ -118,7 +123,7 @@ void Outputs::observe(metrics::Observation& seen) const {
   const auto observe_file = [&seen](const char* name, const std::optional<OutputFile>& file) {
     if (!file) return;
     const OutputCounters counters = file->counters();
-    seen.outputs.push_back({name, counters.records, counters.missing, counters.waiting});
+    seen.outputs.push_back({name, counters.records, counters.missing, counters.waiting, file->trouble()});
   };
   observe_file("flows", flows_);
   observe_file("alerts", alerts_);
@@ -143,6 +148,47 @@ void Outputs::give_up_at(std::chrono::steady_clock::time_point deadline) noexcep
 }
 
 bool Outputs::wait() const noexcept { return (flows_ && flows_->waits()) || (alerts_ && alerts_->waits()); }
+
+std::string Outputs::trouble() const {
+  std::vector<std::string> troubles;
+  for (const auto& [name, file] : {std::pair("flows", &flows_), std::pair("alerts", &alerts_)}) {
+    if (!*file) continue;
+    if (const std::string trouble = (*file)->trouble(); !trouble.empty()) {
+      troubles.push_back(fmt::format("{} {}", name, trouble));
+    }
+  }
+  if (feed_ && feed_->counters().store.failing) troubles.emplace_back("the store cannot be written");
+  if (const auto hangs_for = feed_ ? feed_->hangs_for() : Clock::duration::zero(); hangs_for >= kLongCommit) {
+    troubles.push_back(fmt::format("the store has hung for {} s",
+                                   std::chrono::duration_cast<std::chrono::seconds>(hangs_for).count()));
+  }
+  return fmt::format("{}", fmt::join(troubles, "; "));
+}
+
+std::chrono::steady_clock::duration Outputs::hangs_for() const noexcept {
+  std::chrono::steady_clock::duration longest{};
+  for (const std::optional<OutputFile>* file : {&flows_, &alerts_}) {
+    // One that waits for its reader has been told when to give up.
+    if (*file && !(*file)->waits()) longest = std::max(longest, (*file)->busy_for());
+  }
+  return feed_ ? std::max(longest, feed_->hangs_for()) : longest;
+}
+
+std::string Outputs::unsaved() const {
+  std::vector<std::string> parts;
+  for (const auto& [name, file] : {std::pair("flows", &flows_), std::pair("alerts", &alerts_)}) {
+    if (!*file) continue;
+    const OutputCounters counters = (*file)->counters();
+    const std::uint64_t octets = (*file)->busy_for() > std::chrono::seconds(0) ? counters.in_hand : counters.waiting;
+    if (octets > 0) parts.push_back(fmt::format("{} octets of {} in hand and all that come behind them", octets, name));
+    if (counters.missing > 0) parts.push_back(fmt::format("{} records of {}", counters.missing, name));
+  }
+  if (std::string feed = feed_ ? feed_->unsaved() : std::string(); !feed.empty()) parts.push_back(std::move(feed));
+  if (evidence_ && evidence_->counters().waiting > 0) {
+    parts.push_back(fmt::format("{} alerts that wait for their evidence", evidence_->counters().waiting));
+  }
+  return parts.empty() ? "nothing that is known" : fmt::format("{}", fmt::join(parts, ", "));
+}
 
 Result<void> Outputs::reopen() {
   if (feed_) feed_->reopen();

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "config/settings.h"
@@ -47,6 +48,13 @@ class Outputs {
   void give_up_at(std::chrono::steady_clock::time_point deadline) noexcept;
   /// Whether a file is waiting for somebody to take its records. Thread-safe.
   bool wait() const noexcept;
+  /// What cannot be written now, and why: "flows cannot be written: No space left on device; ...". Empty: all can.
+  /// Thread-safe.
+  std::string trouble() const;
+  /// How long a file operation has stood still; 0: none does. Thread-safe, and waits for nothing.
+  std::chrono::steady_clock::duration hangs_for() const noexcept;
+  /// In words, what would be lost if the program ended now. Thread-safe.
+  std::string unsaved() const;
   /// Opens the files again by their names: they were moved away. Errors (data): some cannot be; their
   /// records go on to the old.
   Result<void> reopen();

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "config/options.h"
+#include "pipeline/app/end_guard.h"
 #include "pipeline/app/host_needs.h"
 #include "pipeline/app/log.h"
 #include "pipeline/app/observability.h"
@@ -35,6 +36,10 @@ constexpr auto kTick = 100ms;
 /// So long may those who read the records take, once the sensor is told to end; and so long everything, with the sinks.
 constexpr auto kOutputPatience = 4s;
 constexpr auto kEndPatience = 4500ms;
+/// Of a write that is worth a word.
+constexpr auto kStandstill = 1s;
+/// Then, a disk that has stood still for so long is not waited for any more.
+constexpr auto kHangPatience = 3s;
 
 /// The analysis thread's way to the outputs.
 class OutputSink final : public port::ReadingSink {
@@ -122,6 +127,7 @@ class Sensor {
   void reload();
   bool has_idled();
   void tell_now_and_then();
+  void tell_of_trouble();
   Result<int> end();
 
   const CommandLine& line_;
@@ -142,6 +148,8 @@ class Sensor {
   Clock::time_point looked_;  ///< for packets
   Clock::duration idle_{};    ///< since one was seen
   Clock::time_point last_status_;
+  bool in_trouble_ = false;   ///< of the outputs, as the service manager was told
+  bool stood_still_ = false;  ///< an output did, as was told
 };
 
 Result<void> Sensor::set_up() {
@@ -208,6 +216,7 @@ void Sensor::listen(Signals& signals) {
       stopping_ = true;
     }
     tell_now_and_then();
+    tell_of_trouble();
   }
 }
 
@@ -266,13 +275,30 @@ void Sensor::tell_now_and_then() {
   const std::chrono::nanoseconds interval(settings_.number("run.log_seconds"));
   if (interval == 0ns || Clock::now() - last_status_ < interval) return;
   last_status_ = Clock::now();
-  log_->info("{}", port::status_line(live_->snapshot()));
+  const std::string trouble = outputs_->trouble();
+  log_->info("{}{}{}", port::status_line(live_->snapshot()), trouble.empty() ? "" : "; ", trouble);
+}
+
+/// An output that fails says so itself; one that stands still cannot.
+void Sensor::tell_of_trouble() {
+  const std::string trouble = outputs_->trouble();
+  if (trouble.empty() == in_trouble_) {
+    in_trouble_ = !trouble.empty();
+    manager_.status(in_trouble_ ? trouble : "listening");
+  }
+  const bool stands_still = in_trouble_ && (outputs_->wait() || outputs_->hangs_for() > kStandstill);
+  if (stands_still && !stood_still_) log_->error("{}", trouble);
+  if (stood_still_ && !in_trouble_) log_->info("records are taken again");
+  stood_still_ = in_trouble_ && (stood_still_ || stands_still);
 }
 
 Result<int> Sensor::end() {
   manager_.stopping("draining");
   const auto began = Clock::now();
   outputs_->give_up_at(began + kOutputPatience);
+  const EndGuard guard(began + kEndPatience, kHangPatience,
+                       {.hangs_for = [this] { return outputs_->hangs_for(); },
+                        .what_is_unsaved = [this] { return outputs_->unsaved(); }});
   observability_.stop();
   live_->stop();
   outputs_->finish({}, began + kOutputPatience);

@@ -137,6 +137,15 @@ TopLine alerts_line(const TopSample& now) {
   std::string line = fmt::format("alerts    {} incidents open, {} opened",
                                  grouped(number(now.alerts, "incidents_open")), grouped(number(now.alerts, "opened")));
   bool trouble = false;
+  for (const std::string_view output : {"flows", "alerts"}) {
+    const std::string why = text(now.stats, std::string(output) + "_trouble");
+    trouble = trouble || !why.empty();
+    if (!why.empty()) line += fmt::format("; {} {}", output, why);
+  }
+  if (number(part(now.alerts, "store"), "failing") != 0) {
+    trouble = true;
+    line += "; the store cannot be written";
+  }
   for (const auto& [name, sink] : now.alerts.items()) {
     constexpr std::string_view kSink = "sink_";
     if (!name.starts_with(kSink) || !sink.is_object()) continue;
@@ -151,14 +160,17 @@ TopLine alerts_line(const TopSample& now) {
 std::vector<TopLine> summary(const TopSample& before, const TopSample& now, const Change& change) {
   const bool exact = number(now.stats, "balances") == number(now.stats, "balances_held");
   const std::uint64_t wrong = number(now.stats, "wrong_worker");
+  const std::uint64_t filtered_out = number(now.stats, "filtered_out");
   return {title(now),
           {fmt::format("traffic   {}packets/s, {}bit/s, {}connections/s",
                        rate_text(change.rate(before.stats, now.stats, "polled")),
                        rate_text(change.rate(before.stats, now.stats, "polled_octets") * kBitsPerOctet),
                        rate_text(change.rate(before.stats, now.stats, "connections"))),
            TopTone::plain},
-          {fmt::format("packets   {} received, {} processed{}{}", grouped(number(now.stats, "received")),
-                       grouped(number(now.stats, "processed")), exact ? ", all accounted for" : ", some on their way",
+          {fmt::format("packets   {} received, {} processed{}{}{}", grouped(number(now.stats, "received")),
+                       grouped(number(now.stats, "processed")),
+                       filtered_out > 0 ? fmt::format(", {} left out by the filter", grouped(filtered_out)) : "",
+                       exact ? ", all accounted for" : ", some on their way",
                        wrong > 0 ? fmt::format(", {} at the wrong worker", grouped(wrong)) : ""),
            wrong > 0 ? TopTone::warning : TopTone::plain},
           loss_line(before, now, change),

@@ -73,6 +73,7 @@ Json summary_of(const port::LaneSnapshot& lane) {
 Json receiving(const port::LaneCounters& c) {
   return {{"polled", c.polled},
           {"polled_octets", c.polled_octets},
+          {"filtered_out", c.filtered_out},
           {"held", c.held},
           {"linearised", c.linearised},
           {"truncated", c.truncated},
@@ -151,6 +152,7 @@ Json stats_answer(const Observation& seen) {
       {"polled", live.polled()},
       {"held", sum_of(seen, [](const auto& lane) { return lane.counters.held; })},
       {"polled_octets", sum_of(seen, [](const auto& lane) { return lane.counters.polled_octets; })},
+      {"filtered_out", sum_of(seen, [](const auto& lane) { return lane.counters.filtered_out; })},
       {"processed", decoded.received()},
       {"tcp", decoded.of(DecodeOutcome::tcp)},
       {"icmp_errors", decoded.of(DecodeOutcome::icmp_error)},
@@ -167,6 +169,9 @@ Json stats_answer(const Observation& seen) {
       {"events_evidence_lost", events.evidence_lost},
       {"events_frames_lost", events.frames_lost},
       {"frames_dropped", live.analysis.analysis.frames_dropped},
+      {"ledger_notes_forgotten", live.analysis.analysis.notes_forgotten},
+      {"ledger_servers_forgotten", live.analysis.analysis.servers_forgotten},
+      {"ledger_reset_clients_forgotten", live.analysis.analysis.reset_clients_forgotten},
       {"analysis_events", live.analysis.events},
       {"analysis_waiting", live.analysis.waiting_events},
       {"analysis_lag_ms", milliseconds(live.analysis.lag_ns)},
@@ -180,7 +185,11 @@ Json stats_answer(const Observation& seen) {
                                                 [](const port::Balance& balance) { return balance.holds(); }))},
   };
   answer["packets"] = outcomes(decoded);
-  for (const OutputFigures& file : seen.outputs) answer[file.name + "_missing"] = file.missing;
+  for (const OutputFigures& file : seen.outputs) {
+    answer[file.name + "_missing"] = file.missing;
+    answer[file.name + "_waiting_octets"] = file.waiting_octets;
+    answer[file.name + "_trouble"] = file.trouble;
+  }
   return answer;
 }
 
@@ -274,9 +283,13 @@ Json alerts_answer(const Observation& seen) {
                           {"late", seen.evidence->late},       {"waiting", seen.evidence->waiting}};
   }
   if (seen.store) {
-    answer["store"] = {{"stored", seen.store->stored},         {"queued", seen.store->queued},
-                       {"overflowed", seen.store->overflowed}, {"trimmed", seen.store->trimmed},
-                       {"octets", seen.store->octets},         {"write_failures", seen.store->write_failures}};
+    answer["store"] = {{"stored", seen.store->stored},
+                       {"queued", seen.store->queued},
+                       {"overflowed", seen.store->overflowed},
+                       {"trimmed", seen.store->trimmed},
+                       {"octets", seen.store->octets},
+                       {"write_failures", seen.store->write_failures},
+                       {"failing", seen.store->failing ? 1U : 0U}};
   }
   for (const sink::SinkCounters& sink : seen.sinks) {
     answer[entry_name("sink_" + sink.name, answer)] = {

@@ -133,6 +133,9 @@ void add_receiving(const Observation& seen, Exposition& out) {
             [](const Counters& c) { return c.polled; });
   each_lane(seen, Who::receiving, out.counter("polled_bytes_total", "Octets of them, as captured."),
             [](const Counters& c) { return c.polled_octets; });
+  each_lane(seen, Who::receiving,
+            out.counter("filtered_packets_total", "Packets of them that run.filter left out: they were not decoded."),
+            [](const Counters& c) { return c.filtered_out; });
   Family packets = out.counter("packets_total",
                                "Packets decoded, by what became of them: tcp and icmp_error were used, each other "
                                "outcome is the reason why one was not.");
@@ -280,6 +283,12 @@ void add_analysis(const Observation& seen, Exposition& out) {
   out.counter("analysis_judged_total", "Connections weighed against the evidence; early: too many were waiting.")
       .add({{"when", "settled"}}, analysis.analysis.judged - analysis.analysis.judged_early)
       .add({{"when", "early"}}, analysis.analysis.judged_early);
+  out.counter("ledger_forgotten_total",
+              "What the ledger of servers has forgotten for want of room: connections, servers, and clients whose SYNs "
+              "a server had reset.")
+      .add({{"what", "connections"}}, analysis.analysis.notes_forgotten)
+      .add({{"what", "servers"}}, analysis.analysis.servers_forgotten)
+      .add({{"what", "reset_clients"}}, analysis.analysis.reset_clients_forgotten);
   Family refusals = out.counter("refusals_total", "Refused connections, by cause.");
   Family others = out.counter("other_readings_total", "Readings of connections that are no refusals, by cause.");
   for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
@@ -307,6 +316,7 @@ void add_alerts(const Observation& seen, Exposition& out) {
   out.gauge("store_bytes", "Size of the store's file.").add({}, store.octets);
   out.counter("store_trimmed_records_total", "Oldest records given up for the bound.").add({}, store.trimmed);
   out.counter("store_write_failures_total", "Transactions that had to be tried again.").add({}, store.write_failures);
+  out.gauge("store_in_trouble", "1 while the store cannot be written.").add({}, store.failing ? 1 : 0);
 }
 
 void add_outputs(const Observation& seen, Exposition& out) {
@@ -320,6 +330,8 @@ void add_outputs(const Observation& seen, Exposition& out) {
        [](const OutputFigures& file) { return file.missing; });
   each(out.gauge("output_waiting_bytes", "What waits in memory for a file that cannot be written."),
        [](const OutputFigures& file) { return file.waiting_octets; });
+  each(out.gauge("output_in_trouble", "1 while the file cannot be written, or nobody takes from it."),
+       [](const OutputFigures& file) { return file.trouble.empty() ? 0 : 1; });
 }
 
 void add_sinks(const Observation& seen, Exposition& out) {

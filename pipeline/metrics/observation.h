@@ -29,6 +29,7 @@ struct OutputFigures {
   std::uint64_t records = 0;         ///< all that there were
   std::uint64_t missing = 0;         ///< of them, those that are lost
   std::uint64_t waiting_octets = 0;  ///< for a file that cannot be written
+  std::string trouble = {};          ///< why records do not get there now; empty: they do
 };
 
 /// Everything at one time: the counters of the live run, and what becomes of its readings. A copy: nothing is borrowed.

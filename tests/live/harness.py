@@ -215,13 +215,20 @@ class LiveTest(unittest.TestCase):
         return self.sensor("--vdev", f"net_memif0,role=server,socket={self.path('memif')},socket-abstract=yes",
                            *arguments, **options)
 
-    def have_huge_pages(self):
-        """For the time of the test, with a hugetlbfs in a mount namespace of its own; skips it where there can be none."""
+    def have_mounts_of_its_own(self):
+        """For the rest of this process; skips the test where there can be none."""
         if os.geteuid() != 0:
-            self.skipTest("only root can reserve huge pages")
+            self.skipTest("only root can mount")
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(CLONE_NEWNS) != 0:
             self.skipTest(f"no mount namespace is to be had: {os.strerror(ctypes.get_errno())}")
+        done = subprocess.run(("mount", "--make-rprivate", "/"), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(done.stderr.strip())
+
+    def have_huge_pages(self):
+        """For the time of the test, with a hugetlbfs in a mount namespace of its own; skips it where there can be none."""
+        self.have_mounts_of_its_own()
         before = RESERVED.read_text(encoding="ascii")
         try:
             self.addCleanup(RESERVED.write_text, before, encoding="ascii")
@@ -232,10 +239,10 @@ class LiveTest(unittest.TestCase):
         if free_pages() < HUGE_PAGES:
             self.skipTest(f"{HUGE_PAGES} huge pages cannot be reserved: {free_pages()} are free")
         os.mkdir(self.path("pages"))
-        for command in (("mount", "--make-rprivate", "/"), ("mount", "-t", "hugetlbfs", "none", self.path("pages"))):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                self.skipTest(f"`{' '.join(command)}`: {done.stderr.strip()}")
+        command = ("mount", "-t", "hugetlbfs", "none", self.path("pages"))
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(f"`{' '.join(command)}`: {done.stderr.strip()}")
         # Before the folder goes, and after the sensor has.
         self.addCleanup(subprocess.run, ["umount", "--lazy", self.path("pages")], check=False)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+from hanging_disk import HangingDisk
 from harness import DOORSLAM, START_S, LiveTest, main, own_signature, records
 
 # Where DPDK keeps its files: by the environment, as root, or else.
@@ -82,6 +83,26 @@ class FaultsTest(LiveTest):
         self.assertEqual(sensor.process.returncode, 1)
         self.assertIn("/dev/full: not all records could be written: No space left on device", sensor.said)
         self.assert_exact(sensor)
+
+    def test_disk_that_hangs(self):
+        """A write that never returns is told of while it lasts, and does not keep the sensor from ending when it is to."""
+        self.have_mounts_of_its_own()
+        os.mkdir(self.path("disk"))
+        try:
+            disk = HangingDisk(self.path("disk"))
+        except OSError as error:
+            self.skipTest(str(error))
+        self.addCleanup(disk.release)
+        sensor = self.memif_sensor("--workers", 1, "--flows", self.path("disk/flows"), "--alerts", self.path("alerts"),
+                                   "--set", "run.log_seconds=1")
+        disk.hang()
+        self.generator("--packets", 20_000).result()
+        sensor.wait_for("; flows a write has hung for ")
+        sensor.end()
+        self.assertEqual(sensor.said.count(": flows a write has hung for "), 1, sensor.said)
+        self.assertEqual(sensor.process.returncode, 1, sensor.said)
+        self.assertIn("a disk hangs, and the program had to end; not saved: ", sensor.said)
+        self.assertIn(" octets of flows in hand", sensor.said)
 
     def test_reload(self):
         """SIGHUP: a broken signature file is refused in one line, and a good one taken; no packet is lost meanwhile."""

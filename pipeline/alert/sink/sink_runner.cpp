@@ -62,7 +62,13 @@ void SinkRunner::end_by(Clock::time_point deadline) {
   std::unique_lock lock(mutex_);
   wake_.wait_until(lock, deadline, [&] { return ended_; });
   lock.unlock();
-  thread_.request_stop();
+  if (thread_.request_stop()) stop_asked_at_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+Clock::duration SinkRunner::overdue_for() const noexcept {
+  const std::lock_guard lock(mutex_);
+  const Clock::rep since = stop_asked_at_.load(std::memory_order_relaxed);
+  return ended_ || since == 0 ? Clock::duration::zero() : Clock::now().time_since_epoch() - Clock::duration(since);
 }
 
 bool SinkRunner::join(Clock::time_point deadline) {

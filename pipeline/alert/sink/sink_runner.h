@@ -71,6 +71,8 @@ class SinkRunner {
   /// Log rotation. Takes effect with the next batch.
   void reopen() noexcept { reopen_ = true; }
   SinkCounters counters() const;
+  /// Since when the runner was to stop where it is, and has not; 0: it has, or was not told. Waits for nothing.
+  Clock::duration overdue_for() const noexcept;
   const std::string& name() const noexcept { return options_.name; }
 
  private:
@@ -149,6 +151,7 @@ class SinkRunner {
   bool finishing_ = false;
   bool ended_ = false;
 
+  std::atomic<Clock::rep> stop_asked_at_{0};  ///< ticks of Clock; 0: it was not
   std::jthread thread_;
 };
 

@@ -42,6 +42,12 @@ bool Sinks::stop(Clock::time_point deadline) {
   return complete;
 }
 
+Clock::duration Sinks::overdue_for() const noexcept {
+  Clock::duration longest{};
+  for (const auto& runner : runners_) longest = std::max(longest, runner->overdue_for());
+  return longest;
+}
+
 void Sinks::reopen() noexcept {
   for (const auto& runner : runners_) runner->reopen();
 }

@@ -31,6 +31,8 @@ class Sinks {
 
   /// Ends each sink once it has sent what the store holds, but not later than `deadline`. True: all has arrived.
   bool stop(Clock::time_point deadline);
+  /// How long one that was to stop where it is has not; 0: none. Waits for nothing.
+  Clock::duration overdue_for() const noexcept;
   /// Log rotation: files are opened anew.
   void reopen() noexcept;
   std::vector<SinkCounters> counters() const;

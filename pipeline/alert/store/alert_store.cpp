@@ -198,6 +198,11 @@ StoreCounters AlertStore::counters() const {
   return out;
 }
 
+AlertStore::Clock::duration AlertStore::busy_for() const noexcept {
+  const Clock::rep since = busy_since_.load(std::memory_order_relaxed);
+  return since == 0 ? Clock::duration::zero() : Clock::now().time_since_epoch() - Clock::duration(since);
+}
+
 std::uint64_t AlertStore::lost(const std::string& sink) const {
   const std::lock_guard lock(mutex_);
   const auto found = cursors_.find(sink);
@@ -243,18 +248,22 @@ void AlertStore::write_until_done() {
       const std::lock_guard lock(mutex_);
       cursors = cursors_;
     }
+    busy_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     const auto written = writer_.write(batch_, batch_news_, cursors);
     if (written) {
       more_to_trim_ = written->more_to_trim;
       account(*written);
       tell_of_overflow();
       if (const auto tidied = writer_.tidy(); !tidied) tell_of_failure(tidied.error());
+      busy_since_.store(0, std::memory_order_relaxed);
       return;
     }
+    busy_since_.store(0, std::memory_order_relaxed);
     tell_of_overflow();
     tell_of_failure(written.error());
     std::unique_lock lock(mutex_);
     ++counters_.write_failures;
+    counters_.failing = true;
     wake_writer_.wait_until(lock, std::min(Clock::now() + kRetryAfter, give_up_),
                             [&] { return stopping_ && Clock::now() >= give_up_; });
     if (!stopping_ || Clock::now() < give_up_) continue;
@@ -304,6 +313,7 @@ void AlertStore::account(const Written& written) {
     const std::lock_guard lock(mutex_);
     news_written_ = batch_news_number_;
     beyond_patience_ = false;
+    counters_.failing = false;
     queued_records_ -= batch_.size();
     queued_octets_ -= batch_octets;
     counters_.stored += written.stored;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -39,6 +40,7 @@ struct StoreCounters {
   std::uint64_t queued = 0;             ///< now
   std::uint64_t trimmed = 0;            ///< oldest records given up for the bound
   std::uint64_t write_failures = 0;     ///< transactions that had to be tried again
+  bool failing = false;                 ///< the latest one had to be
   std::uint64_t octets = 0;             ///< of the database now
   Sequence through = 0;                 ///< the latest record on the disk
 };
@@ -90,6 +92,8 @@ class AlertStore {
   Result<StoreReader> reader() const { return StoreReader::open(options_.path); }
 
   StoreCounters counters() const;
+  /// How long the transaction that is under way has taken so far; 0: there is none. Waits for nothing.
+  Clock::duration busy_for() const noexcept;
   /// Records that were trimmed before this sink, which runs, could read them, since the store was made.
   std::uint64_t lost(const std::string& sink) const;
   /// Records that were trimmed before this sink had sent them once more, since start.
@@ -149,6 +153,7 @@ class AlertStore {
   bool stopping_ = false;
   Clock::time_point give_up_ = Clock::time_point::max();
 
+  std::atomic<Clock::rep> busy_since_{0};  ///< ticks of Clock; 0: nothing is being written
   std::thread thread_;
 };
 

@@ -15,6 +15,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/support/temporary_folder.h"
@@ -147,6 +148,40 @@ TEST(OutputFile, GoesOnWhenThereIsRoomAgain) {
   EXPECT_NE(closed.error().message.find("(3 of 31 are missing)"), std::string::npos) << closed.error().message;
 }
 
+TEST(OutputFile, IsForItsOwnerAndGroupAlone) {
+  const test::TemporaryFolder folder;
+  for (const auto& [mask, rights] : {std::pair<mode_t, mode_t>(022, 0640), {077, 0600}, {0, 0640}}) {
+    const std::string path = folder / "flows.ndjson";
+    const mode_t before = umask(mask);
+    auto file = OutputFile::open(path);
+    umask(before);
+    ASSERT_TRUE(file);
+    struct stat facts {};
+    ASSERT_EQ(stat(path.c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 07777, rights) << mask;
+    std::filesystem::remove(path);
+  }
+}
+
+TEST(OutputFile, TellsItsTroubleAsLongAsItLasts) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "flows.ndjson";
+  auto file = OutputFile::open(path, OutputFile::Mode::append);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->trouble(), "");
+  {
+    const SmallDisk disk(4);
+    file->write("{\"a\":1}\n");
+    file->flush();
+    EXPECT_EQ(file->trouble(), "cannot be written: File too large");
+    EXPECT_EQ(file->counters().in_hand, 8U);
+  }
+  file->flush();
+  EXPECT_EQ(file->trouble(), "");
+  EXPECT_EQ(file->busy_for(), OutputFile::Clock::duration::zero());
+  EXPECT_TRUE(file->close());
+}
+
 /// A FIFO, and an end of it that takes nothing by itself.
 class Fifo {
  public:
@@ -157,6 +192,7 @@ class Fifo {
   Fifo(const Fifo&) = delete;
   Fifo& operator=(const Fifo&) = delete;
 
+  void close_end() { close(std::exchange(end_, -1)); }
   void open_end() { end_ = open(path_.c_str(), O_RDONLY | O_NONBLOCK); }
   const std::string& path() const { return path_; }
   /// Everything until the writer has gone.
@@ -218,6 +254,36 @@ TEST(OutputFile, LosesNothingToASlowReader) {
   EXPECT_EQ(text.size(), kMoreThanAPipeHolds * kRecord.size());
 }
 
+TEST(OutputFile, KeepsRecordsUntilSomebodyReadsItsFifoAgain) {
+  std::signal(SIGPIPE, SIG_IGN);  // as a sensor has it
+  const test::TemporaryFolder folder;
+  Fifo fifo(folder / "fifo");
+  fifo.open_end();
+  std::vector<std::string> told;
+  auto file = OutputFile::open(fifo.path(), OutputFile::Mode::append,
+                               [&told](NoticeLevel, const std::string& what) { told.push_back(what); });
+  ASSERT_TRUE(file);
+  file->write("{\"a\":1}\n");
+  file->flush();
+  fifo.close_end();
+  file->write("{\"b\":2}\n");
+  file->flush();
+  EXPECT_EQ(file->trouble(), "cannot be written: Broken pipe");
+  file->write("{\"c\":3}\n");
+  file->flush();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_NE(told.front().find("Broken pipe; it is tried again, and records wait in memory"), std::string::npos)
+      << told.front();
+  fifo.open_end();
+  file->flush();
+  EXPECT_EQ(file->trouble(), "");
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_NE(told.back().find("written again; 0 records are missing"), std::string::npos) << told.back();
+  EXPECT_TRUE(file->close());
+  const std::string text = fifo.take();
+  EXPECT_TRUE(text.ends_with("{\"b\":2}\n{\"c\":3}\n")) << text;
+}
+
 TEST(OutputFile, TellsThatItWaitsForItsReader) {
   const test::TemporaryFolder folder;
   Fifo fifo(folder / "fifo");
@@ -233,6 +299,9 @@ TEST(OutputFile, TellsThatItWaitsForItsReader) {
   bool waits = false;
   while (!(waits = file->waits()) && std::chrono::steady_clock::now() < until) std::this_thread::yield();
   EXPECT_TRUE(waits);
+  std::string trouble;
+  while ((trouble = file->trouble()).empty() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_TRUE(trouble.starts_with("nobody has taken any record for ")) << trouble;
   const std::string text = fifo.take();
   writer.join();
   EXPECT_FALSE(file->waits());

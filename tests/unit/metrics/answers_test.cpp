@@ -17,7 +17,7 @@ Observation with_names_of_all_kinds() {
   }
   for (const char* name : {"siem-1.x", "siem.1-x", "archive"}) seen.sinks.emplace_back().name = name;
   seen.store.emplace();
-  seen.outputs.push_back({"flows", 3, 2, 1});
+  seen.outputs.push_back({"flows", 3, 2, 1, "cannot be written: Broken pipe"});
   seen.live.lanes.emplace_back().role = "receiver 0";
   seen.worst_servers.emplace_back();
   for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) seen.live.analysis.readings_by_cause[i] = 1;

@@ -36,6 +36,7 @@ Observation observation() {
     for (std::size_t i = 0; i < packet::kDecodeOutcomeCount; ++i) lane.counters.decode.packets[i] = 100 + i;
     lane.counters.tracker.ended = {1, 2, 3, 4, 5};
     lane.counters.events.lost = 7;
+    lane.counters.filtered_out = 60;
   }
   for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) seen.live.analysis.readings_by_cause[i] = 50 + i;
   seen.live.analysis.lag_ns = 1'500'000'000;
@@ -46,6 +47,9 @@ Observation observation() {
     sink.name = name;
     sink.oldest_waiting = std::chrono::milliseconds(2500);
   }
+  seen.live.analysis.analysis.reset_clients_forgotten = 8;
+  seen.store->failing = true;
+  seen.outputs = {{"flows", 90, 4, 512, "cannot be written: No space left on device"}, {"alerts", 5, 0, 0, ""}};
   seen.sinks[0].trouble = "connection refused by 192.0.2.1";
   return seen;
 }
@@ -97,6 +101,23 @@ TEST(Families, AThreadTellsWhatItDoes) {
   EXPECT_EQ(sum_of(all, "doorslam_connections_ended_total", "reason", "evicted"), 8.0);
   EXPECT_EQ(sum_of(all, "doorslam_table_capacity_connections"), 8192.0);
   EXPECT_EQ(sum_of(all, "doorslam_events_total", "outcome", "lost"), 14.0);
+}
+
+TEST(Families, WhatIsLeftOutOrForgottenIsCounted) {
+  const auto all = families(observation());
+  EXPECT_EQ(sum_of(all, "doorslam_filtered_packets_total"), 60.0) << "of the receiver alone";
+  EXPECT_EQ(sum_of(all, "doorslam_ledger_forgotten_total", "what", "reset_clients"), 8.0);
+}
+
+TEST(Families, TroubleOfFilesAndStoreIsToldAsLongAsItLasts) {
+  Observation seen = observation();
+  EXPECT_EQ(sum_of(families(seen), "doorslam_output_in_trouble", "output", "flows"), 1.0);
+  EXPECT_EQ(sum_of(families(seen), "doorslam_output_in_trouble", "output", "alerts"), 0.0);
+  EXPECT_EQ(sum_of(families(seen), "doorslam_store_in_trouble"), 1.0);
+  seen.outputs[0].trouble.clear();
+  seen.store->failing = false;
+  EXPECT_EQ(sum_of(families(seen), "doorslam_output_in_trouble"), 0.0);
+  EXPECT_EQ(sum_of(families(seen), "doorslam_store_in_trouble"), 0.0);
 }
 
 TEST(Families, LossesStandByPortAndReason) {

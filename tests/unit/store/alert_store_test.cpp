@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <csignal>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/store/sample_record.h"
@@ -102,6 +104,38 @@ TEST_F(AlertStoreTest, TakesAnAlertOnceAndGoesOnCountingAfterARestart) {
   EXPECT_EQ(store->counters().through, 2);
   store.reset();
   EXPECT_EQ(numbers_in_store(), (std::vector<int>{1, 2}));
+}
+
+TEST_F(AlertStoreTest, IsForItsOwnerAndGroupAlone) {
+  const mode_t before = umask(0);
+  const auto store = open();
+  umask(before);
+  store->offer(sample_record(1));
+  ASSERT_TRUE(store->flush(Clock::now() + 60s));
+  for (const auto& file : std::filesystem::directory_iterator(folder_.path())) {
+    struct stat facts {};
+    ASSERT_EQ(stat(file.path().c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 07777U & ~0640U, 0U) << file.path();
+  }
+}
+
+TEST_F(AlertStoreTest, TellsHowLongAWriteTakes) {
+  const auto store = open();
+  EXPECT_EQ(store->busy_for(), Clock::duration::zero());
+  // Another program holds the database: the transaction waits for it, as it would for a disk.
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  store->offer(sample_record(1));
+  const auto until = Clock::now() + 60s;
+  while ((store->busy_for() == Clock::duration::zero() && !store->counters().failing) && Clock::now() < until) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(store->busy_for() > Clock::duration::zero() || store->counters().failing);
+  sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
+  sqlite3_close(other);
+  ASSERT_TRUE(store->flush(Clock::now() + 60s));
+  EXPECT_FALSE(store->counters().failing);
 }
 
 TEST_F(AlertStoreTest, BelongsToOneProcess) {
