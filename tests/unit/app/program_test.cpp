@@ -1,77 +1,16 @@
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "pipeline/diagnose/cause.h"
-#include "tests/support/segment_capture.h"
-#include "tests/support/segment_scenario.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/unit/app/program.h"
 
-/// The program as a user meets it: exit codes, messages, what stands in its files.
+/// What the program says of itself, and of the wrong ways to use it.
 namespace doorslam {
 namespace {
 
 using namespace test;
-
-const std::string kCaptures = DOORSLAM_TEST_CAPTURES;
-const std::string kRefused = kCaptures + "/vsftpd_tcp_wrappers.pcap";
-const std::string kFull = kCaptures + "/licence_server_full.pcap";
-
-std::string content_of(const std::filesystem::path& path) {
-  std::stringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-
-std::vector<std::string> sorted(std::vector<std::string> lines) {
-  std::sort(lines.begin(), lines.end());
-  return lines;
-}
-
-struct Finished {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-class Program : public testing::Test {
- protected:
-  void SetUp() override { ASSERT_TRUE(std::filesystem::exists(DOORSLAM_PROGRAM)) << "build " DOORSLAM_PROGRAM; }
-
-  /// `arguments` as one would type them; may redirect, after the program's own redirections.
-  Finished run(const std::string& arguments) const {
-    const std::string command = "cd '" + folder_.path().string() + "' && XDG_CACHE_HOME='" +
-                                (folder_ / "cache").string() + "' '" DOORSLAM_PROGRAM "' >out 2>err </dev/null " +
-                                arguments;
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content_of(folder_ / "out"), content_of(folder_ / "err")};
-  }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
-  std::vector<std::string> lines_in(const std::string& name) const { return lines_of(content_of(folder_ / name)); }
-
-  TemporaryFolder folder_;
-};
-
-testing::AssertionResult is_one_line_with(const std::string& err, std::initializer_list<std::string_view> words) {
-  if (std::count(err.begin(), err.end(), '\n') != 1) return testing::AssertionFailure() << "not one line: " << err;
-  if (!err.starts_with("doorslam: ")) return testing::AssertionFailure() << "who says so? " << err;
-  for (const std::string_view word : words) {
-    if (err.find(word) == std::string::npos) return testing::AssertionFailure() << "no '" << word << "' in " << err;
-  }
-  return testing::AssertionSuccess();
-}
 
 // --- help -----------------------------------------------------------------------------------------------------------
 
@@ -121,7 +60,7 @@ TEST_F(Program, PrintsAConfigurationThatItTakes) {
   EXPECT_EQ(again.out, printed.out);
 }
 
-// --- wrong usage and configuration: exit 2 --------------------------------------------------------------------------
+// --- wrong usage and configuration: exit 2 ---------------------------------------------------------------------------
 
 TEST_F(Program, RefusesWrongUsage) {
   for (const char* arguments : {"", "read", "frobnicate", "read --nonsense x", "read x -w 0"}) {
@@ -133,46 +72,6 @@ TEST_F(Program, RefusesWrongUsage) {
   EXPECT_EQ(both.exit_code, 2);
   EXPECT_TRUE(is_one_line_with(both.err, {"--flows", "--alerts"}));
   EXPECT_EQ(both.out, "");
-}
-
-TEST_F(Program, ReadsThePacketsThatAFilterLetsThrough) {
-  const Finished all = run("read " + kFull + " --flows all.ndjson --quiet");
-  EXPECT_EQ(all.exit_code, 0);
-  const Finished some = run("read " + kFull + " --filter 'host 10.61.0.42' --flows some.ndjson");
-  EXPECT_EQ(some.exit_code, 0) << some.err;
-  EXPECT_NE(some.out.find("filtered out (--filter host 10.61.0.42)"), std::string::npos) << some.out;
-  std::size_t wanted = 0;
-  for (const std::string& line : lines_of(content_of(folder_ / "all.ndjson"))) {
-    wanted += line.find("\"10.61.0.42\"") != std::string::npos;
-  }
-  const auto taken = lines_of(content_of(folder_ / "some.ndjson"));
-  EXPECT_EQ(taken.size(), wanted);
-  EXPECT_GT(wanted, 0U);
-  for (const std::string& line : taken) EXPECT_NE(line.find("\"10.61.0.42\""), std::string::npos);
-}
-
-TEST_F(Program, SaysWhatIsWrongWithAFilter) {
-  const Finished wrong = run("read " + kFull + " --filter 'tcp and and'");
-  EXPECT_EQ(wrong.exit_code, 2);
-  EXPECT_TRUE(is_one_line_with(wrong.err, {"--filter", "tcp and and"})) << wrong.err;
-  EXPECT_EQ(wrong.out, "");
-  const Finished none = run("read " + kFull + " --filter 'host 192.0.2.1'");
-  EXPECT_EQ(none.exit_code, 0);
-  EXPECT_NE(none.out.find("There is no TCP connection in it."), std::string::npos) << none.out;
-  const Finished misplaced = run("read " + kFull + " 'host 10.61.0.42' --quiet");
-  EXPECT_EQ(misplaced.exit_code, 1);
-  EXPECT_NE(misplaced.err.find("--filter"), std::string::npos) << misplaced.err;
-}
-
-TEST_F(Program, NeverWritesOverACapture) {
-  std::filesystem::copy_file(kRefused, folder_ / "a.pcap");
-  const std::string before = content_of(folder_ / "a.pcap");
-  for (const char* arguments : {"read a.pcap --flows a.pcap", "read a.pcap --quiet --alerts ./a.pcap"}) {
-    const Finished wrong = run(arguments);
-    EXPECT_EQ(wrong.exit_code, 2) << arguments;
-    EXPECT_TRUE(is_one_line_with(wrong.err, {"a.pcap"}));
-    EXPECT_TRUE(content_of(folder_ / "a.pcap") == before) << arguments;
-  }
 }
 
 TEST_F(Program, SuggestsTheKeyThatWasMeant) {
@@ -205,6 +104,17 @@ TEST_F(Program, NamesFileAndLineOfABadSignature) {
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_TRUE(is_one_line_with(wrong.err, {"bad.yaml:", "mine"}));
   EXPECT_EQ(wrong.out, "");
+}
+
+TEST_F(Program, NeverWritesOverACapture) {
+  std::filesystem::copy_file(kRefused, folder_ / "a.pcap");
+  const std::string before = content_of(folder_ / "a.pcap");
+  for (const char* arguments : {"read a.pcap --flows a.pcap", "read a.pcap --quiet --alerts ./a.pcap"}) {
+    const Finished wrong = run(arguments);
+    EXPECT_EQ(wrong.exit_code, 2) << arguments;
+    EXPECT_TRUE(is_one_line_with(wrong.err, {"a.pcap"}));
+    EXPECT_TRUE(content_of(folder_ / "a.pcap") == before) << arguments;
+  }
 }
 
 // --- check ----------------------------------------------------------------------------------------------------------
@@ -253,217 +163,6 @@ TEST_F(Program, ChecksTheHostForItsPorts) {
   const Finished null = run("check --set run.ports=net_null0 --set run.huge_pages=false");
   EXPECT_NE(null.out.find("a virtual device without hardware"), std::string::npos) << null.out;
   EXPECT_EQ(null.out.find("there is no such"), std::string::npos) << null.out;
-}
-
-// --- evidence -------------------------------------------------------------------------------------------------------
-
-TEST_F(Program, NamesTheEvidenceInAlertAndReport) {
-  std::filesystem::create_directory(folder_ / "evidence");
-  const Finished report = run("read " + kRefused + " --evidence evidence --alerts alerts");
-  EXPECT_EQ(report.exit_code, 0) << report.err;
-  const auto files = std::filesystem::directory_iterator(folder_ / "evidence");
-  ASSERT_NE(files, std::filesystem::directory_iterator());
-  const std::string path = std::filesystem::canonical(files->path());
-  EXPECT_NE(report.out.find(path), std::string::npos) << report.out;
-  for (const std::string& line : lines_in("alerts")) EXPECT_EQ(nlohmann::json::parse(line)["file"]["path"], path);
-  // As a setting, and again over what is there.
-  write("doorslam.yaml", "evidence: {folder: evidence}\n");
-  const std::string before = content_of(path);
-  EXPECT_EQ(run("read " + kRefused + " -c doorslam.yaml --quiet --alerts alerts2").exit_code, 0);
-  EXPECT_EQ(content_of(folder_ / "alerts2"), content_of(folder_ / "alerts"));
-  EXPECT_EQ(content_of(path), before);
-  EXPECT_EQ(run("read " + kRefused + " --quiet --alerts alerts3").exit_code, 0);
-  EXPECT_EQ(content_of(folder_ / "alerts3").find("\"file\""), std::string::npos) << "without evidence";
-}
-
-TEST_F(Program, SaysWhenThereIsNoFolderForEvidence) {
-  write("file", "");
-  for (const auto& [where, words] : {std::pair("nowhere", "no such folder"), std::pair("file", "is no folder")}) {
-    const Finished wrong = run("read " + kRefused + " --quiet --flows flows --evidence " + where);
-    EXPECT_EQ(wrong.exit_code, 2);
-    EXPECT_TRUE(is_one_line_with(wrong.err, {where, words}));
-  }
-}
-
-TEST_F(Program, ChecksTheFolderForEvidence) {
-  const Finished missing = run("check --set evidence.folder=nowhere");
-  EXPECT_EQ(missing.exit_code, 1);
-  EXPECT_NE(missing.out.find("nowhere: there is no such folder for evidence"), std::string::npos) << missing.out;
-  std::filesystem::create_directory(folder_ / "evidence");
-  const Finished there = run("check --set evidence.folder=evidence");
-  EXPECT_EQ(there.exit_code, 0) << there.out;
-  EXPECT_NE(there.out.find("evidence can be written"), std::string::npos) << there.out;
-  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "evidence"));
-}
-
-TEST_F(Program, ShowsNoPayloadInEvidenceWhereNoneIsWanted) {
-  std::filesystem::create_directory(folder_ / "evidence");
-  const std::string command = "read " + kRefused + " --quiet --evidence evidence";
-  const auto has_words = [&] {
-    const std::string content = content_of(std::filesystem::directory_iterator(folder_ / "evidence")->path());
-    return content.find("421 Service not available") != std::string::npos;
-  };
-  EXPECT_EQ(run(command).exit_code, 0);
-  EXPECT_TRUE(has_words());
-  EXPECT_EQ(run(command + " --set evidence.payload=none").exit_code, 0);
-  EXPECT_FALSE(has_words());
-}
-
-// --- captures that cannot be read, or only in part: exit 1 ----------------------------------------------------------
-
-TEST_F(Program, ReadsTheOthersWhereACaptureIsMissing) {
-  const Finished alone = run("read missing.pcap");
-  EXPECT_EQ(alone.exit_code, 1);
-  EXPECT_TRUE(is_one_line_with(alone.err, {"missing.pcap"}));
-  const Finished beside = run("read missing.pcap " + kRefused + " --quiet --flows flows");
-  EXPECT_EQ(beside.exit_code, 1);
-  EXPECT_TRUE(is_one_line_with(beside.err, {"missing.pcap"}));
-  EXPECT_EQ(run("read " + kRefused + " --quiet --flows whole").exit_code, 0);
-  EXPECT_FALSE(lines_in("whole").empty());
-  EXPECT_EQ(lines_in("flows"), lines_in("whole"));
-}
-
-TEST_F(Program, LeavesNoOldRecordsWhereNothingCanBeRead) {
-  ASSERT_EQ(run("read -q '" + kRefused + "' --flows flows.ndjson").exit_code, 0);
-  ASSERT_FALSE(content_of(folder_ / "flows.ndjson").empty());
-  EXPECT_EQ(run("read -q nothing.pcap --flows flows.ndjson").exit_code, 1);
-  EXPECT_EQ(content_of(folder_ / "flows.ndjson"), "");
-}
-
-TEST_F(Program, SaysWhatIsWrongWithWhatIsNoCapture) {
-  write("text.pcap", "This is no capture at all, but a text of some length.\n");
-  write("empty.pcap", "");
-  std::filesystem::create_directory(folder_ / "folder.pcap");
-  for (const std::string name : {"text.pcap", "empty.pcap", "folder.pcap"}) {
-    const Finished wrong = run("read " + name);
-    EXPECT_EQ(wrong.exit_code, 1) << name;
-    EXPECT_TRUE(is_one_line_with(wrong.err, {name}));
-  }
-}
-
-TEST_F(Program, NamesAnUnknownLinkType) {
-  CaptureFile file(147);  // LINKTYPE_USER0
-  file.add(kStart, Bytes(60, 0));
-  file.write(folder_ / "user0.pcap");
-  const Finished wrong = run("read user0.pcap " + kRefused + " --quiet --flows flows");
-  EXPECT_EQ(wrong.exit_code, 1);
-  EXPECT_TRUE(is_one_line_with(wrong.err, {"user0.pcap", "147"}));
-  EXPECT_FALSE(lines_in("flows").empty());
-}
-
-TEST_F(Program, ReportsEverythingReadableOfATruncatedCapture) {
-  Conversation talk;
-  talk.handshake();
-  talk.server(kFin | kAck);
-  CaptureFile file;
-  file.add(talk.segments());
-  file.write(folder_ / "whole.pcap");
-  file.write(folder_ / "cut.pcap", 5);
-  EXPECT_EQ(run("read whole.pcap --quiet --flows whole").exit_code, 0);
-  const Finished cut = run("read cut.pcap --quiet --flows flows");
-  EXPECT_EQ(cut.exit_code, 1);
-  EXPECT_TRUE(is_one_line_with(cut.err, {"cut.pcap", "cut short at byte 234"}));
-  ASSERT_EQ(lines_in("flows").size(), 1U);
-  EXPECT_EQ(nlohmann::json::parse(lines_in("whole").front())["destination"]["packets"], 2);
-  EXPECT_EQ(nlohmann::json::parse(lines_in("flows").front())["destination"]["packets"], 1);
-}
-
-TEST_F(Program, SaysWhenItsOutputCannotBeWritten) {
-  for (const std::string option : {"--flows", "--alerts"}) {
-    const Finished full = run("read " + kRefused + " --quiet " + option + " /dev/full");
-    EXPECT_EQ(full.exit_code, 1) << option;
-    EXPECT_TRUE(is_one_line_with(full.err, {"/dev/full", "No space left"})) << option;
-    const Finished nowhere = run("read " + kRefused + " --quiet " + option + " no/such/file");
-    EXPECT_EQ(nowhere.exit_code, 1) << option;
-    EXPECT_TRUE(is_one_line_with(nowhere.err, {"no/such/file"})) << option;
-  }
-  for (const std::string& arguments :
-       {"read " + kRefused, "read " + kRefused + " --flows -", "read " + kFull + " " + kRefused,
-        std::string("explain acl_denied"), std::string("explain"), std::string("print-config"), std::string("check"),
-        std::string("--help"), std::string("--version")}) {
-    const Finished full = run(arguments + " >/dev/full");
-    EXPECT_EQ(full.exit_code, 1) << arguments;
-    EXPECT_TRUE(is_one_line_with(full.err, {"standard output"})) << arguments;
-  }
-}
-
-// Nobody can be told then, but what can be done is done: the store's and the sinks' threads tell of trouble too.
-TEST_F(Program, GoesOnWithoutAStandardError) {
-  write("sink.yaml",
-        "store: {path: alerts.db, drain_seconds: 1}\n"
-        "sinks: [{name: nowhere, type: file, path: no/such/folder/alerts}]\n");
-  for (const std::string gone : {" 2>/dev/full", " 2>&-"}) {
-    EXPECT_EQ(run("read " + kRefused + " --quiet --config sink.yaml" + gone).exit_code, 0) << gone;
-    EXPECT_EQ(run("read missing.pcap" + gone).exit_code, 1) << gone;
-    EXPECT_EQ(run("read --no-such-option" + gone).exit_code, 2) << gone;
-  }
-  EXPECT_EQ(run("read missing.pcap " + kRefused + " --quiet --flows flows 2>&-").exit_code, 1);
-  EXPECT_EQ(run("read " + kRefused + " --quiet --flows whole").exit_code, 0);
-  EXPECT_EQ(lines_in("flows"), lines_in("whole")) << "records only, and nothing of what was told";
-}
-
-// --- what it reads and writes ---------------------------------------------------------------------------------------
-
-TEST_F(Program, ReadsFromAPipe) {
-  const Finished piped = run("read - --flows - <" + kRefused);
-  const Finished file = run("read " + kRefused + " --flows -");
-  EXPECT_EQ(piped.exit_code, 0) << piped.err;
-  EXPECT_FALSE(piped.out.empty());
-  EXPECT_EQ(piped.out, file.out);
-}
-
-TEST_F(Program, IsQuietWhenAskedAndPlainWithoutATerminal) {
-  const Finished quiet = run("read " + kRefused + " --quiet");
-  EXPECT_EQ(quiet.exit_code, 0);
-  EXPECT_EQ(quiet.out + quiet.err, "");
-  const Finished report = run("read " + kRefused);
-  EXPECT_EQ(report.exit_code, 0);
-  EXPECT_EQ(report.err, "") << "no progress bar";
-  EXPECT_NE(report.out.find("acl_denied"), std::string::npos);
-  EXPECT_EQ(report.out.find('\x1b'), std::string::npos) << "no colour";
-}
-
-TEST_F(Program, WritesOneObjectALine) {
-  EXPECT_EQ(run("read " + kRefused + " --quiet --flows flows --alerts alerts").exit_code, 0);
-  for (const std::string name : {"flows", "alerts"}) {
-    EXPECT_FALSE(lines_in(name).empty()) << name;
-    for (const std::string& line : lines_in(name)) {
-      const auto record = nlohmann::json::parse(line);
-      EXPECT_EQ(record["event"]["kind"], name == "alerts" ? "alert" : "event") << line;
-    }
-  }
-}
-
-TEST_F(Program, TakesWrongChecksumsWhenAsked) {
-  Conversation talk;
-  talk.handshake();
-  talk.exchange();
-  talk.close();
-  CaptureFile file;
-  for (Segment segment : talk.segments()) {
-    segment.checksum_bad = true;
-    file.add(segment);
-  }
-  file.write(folder_ / "offloaded.pcap");
-  const Finished strict = run("read offloaded.pcap");
-  EXPECT_EQ(strict.exit_code, 0);
-  EXPECT_NE(strict.out.find("-C takes them"), std::string::npos) << strict.out;
-  const Finished lenient = run("read -C offloaded.pcap --flows -");
-  ASSERT_EQ(lines_of(lenient.out).size(), 1U);
-  EXPECT_EQ(nlohmann::json::parse(lines_of(lenient.out).front())["doorslam"]["conn_state"], "SF");
-}
-
-TEST_F(Program, WritesTheSameTwiceAndWithAnyNumberOfWorkers) {
-  const std::string both = "read " + kFull + " " + kRefused;
-  EXPECT_EQ(run(both + " --quiet --workers 1 --flows flows1 --alerts alerts1").exit_code, 0);
-  EXPECT_EQ(run(both + " --quiet --workers 1 --flows flows2 --alerts alerts2").exit_code, 0);
-  EXPECT_EQ(run(both + " --quiet --workers 4 --flows flows4 --alerts alerts4").exit_code, 0);
-  EXPECT_FALSE(lines_in("flows1").empty());
-  EXPECT_EQ(content_of(folder_ / "flows1"), content_of(folder_ / "flows2"));
-  EXPECT_EQ(content_of(folder_ / "alerts1"), content_of(folder_ / "alerts2"));
-  EXPECT_EQ(sorted(lines_in("flows1")), sorted(lines_in("flows4")));
-  EXPECT_EQ(sorted(lines_in("alerts1")), sorted(lines_in("alerts4")));
-  EXPECT_EQ(run(both).out, run(both + " -w 4").out) << "the report";
 }
 
 }  // namespace

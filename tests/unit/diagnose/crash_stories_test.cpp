@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <span>
+#include <string>
 
 #include "tests/unit/diagnose/story.h"
 
@@ -20,6 +21,27 @@ std::vector<Conversation*> cut_together(Story& story, int count, double at) {
     cut.push_back(&talk);
   }
   return cut;
+}
+
+/// The session's next request meets a server that has let go of it: the kernel answers.
+void ask_a_closed_session(Conversation& talk, flowtable::DurationNs after_ns) {
+  talk.server(kFin | kAck);
+  talk.client(kAck);
+  talk.after(after_ns).client(kPsh | kAck, "LIST\r\n");
+  talk.server(kRst);
+}
+
+/// A request is taken and never answered: after `after_ns` the server hangs up.
+void ask_and_be_hung_up(Conversation& talk, const std::string& request, flowtable::DurationNs after_ns) {
+  talk.client(kPsh | kAck, request);
+  talk.server(kAck);
+  talk.after(after_ns);
+  Story::hang_up(talk);
+}
+
+/// What is served behind the one event that a story is about.
+void serve_four_from(Story& story, double at) {
+  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), at + i);
 }
 
 TEST(CrashStory, FiveSessionsEndInTheSameInstantAndThePortIsClosed) {
@@ -109,7 +131,7 @@ TEST(CrashStory, IdleSessionsEndTogetherAndThePortIsClosedUntilItIsStartedAgain)
     cut.push_back(&talk);
   }
   for (int i = 0; i < 2; ++i) story.find_closed(client(20 + i), 11.0 + i);
-  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 14.0 + i);
+  serve_four_from(story, 14.0);
   const Readings readings = story.read();
   for (Conversation* talk : cut) {
     EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
@@ -125,7 +147,7 @@ TEST(ReloadStory, LetsIdleSessionsGoAndHarmsNobody) {
     Story story;
     const std::vector<Conversation*> idle = cut_together(story, 8, 20.0);
     for (Conversation* talk : idle) Story::hang_up(*talk);
-    for (int i = 0; i < 4; ++i) story.serve(client(30 + i), (served_again ? 20.2 : 26.0) + i);
+    serve_four_from(story, served_again ? 20.2 : 26.0);
     const Readings readings = story.read();
     for (Conversation* talk : idle) {
       EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
@@ -140,7 +162,7 @@ TEST(ReloadStory, IsACrashWhereARequestWasUnread) {
   cut.front()->client(kPsh | kAck, "LIST\r\n");
   cut.front()->server(kRst | kAck);
   for (Conversation* talk : std::span(cut).subspan(1)) Story::hang_up(*talk);
-  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 26.0 + i);
+  serve_four_from(story, 26.0);
   const Readings readings = story.read();
   for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
 }
@@ -150,13 +172,8 @@ TEST(ReloadStory, IsACrashWhereARequestWasUnread) {
 TEST(ReloadStory, HarmsNobodyWhoseNextRequestCameAfterTheClose) {
   Story story;
   const std::vector<Conversation*> idle = cut_together(story, 8, 20.0);
-  for (Conversation* talk : idle) {
-    talk->server(kFin | kAck);
-    talk->client(kAck);
-    talk->after(500 * kMillisecondNs).client(kPsh | kAck, "LIST\r\n");
-    talk->server(kRst);
-  }
-  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 20.2 + i);
+  for (Conversation* talk : idle) ask_a_closed_session(*talk, 500 * kMillisecondNs);
+  serve_four_from(story, 20.2);
   const Readings readings = story.read();
   for (Conversation* talk : idle) {
     EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
@@ -171,18 +188,12 @@ TEST(CrashStory, RequestsInHandTellItFromAReload) {
   for (std::size_t i = 0; i < cut.size(); ++i) {
     if (i < 3) {
       cut[i]->set_now(cut[i]->now() - 40 * kMillisecondNs);
-      cut[i]->client(kPsh | kAck, "LIST\r\n");
-      cut[i]->server(kAck);
-      cut[i]->after(38 * kMillisecondNs);
-      Story::hang_up(*cut[i]);
-      continue;
+      ask_and_be_hung_up(*cut[i], "LIST\r\n", 38 * kMillisecondNs);
+    } else {
+      ask_a_closed_session(*cut[i], 50 * kMillisecondNs);
     }
-    cut[i]->server(kFin | kAck);
-    cut[i]->client(kAck);
-    cut[i]->after(50 * kMillisecondNs).client(kPsh | kAck, "LIST\r\n");
-    cut[i]->server(kRst);
   }
-  for (int i = 0; i < 4; ++i) story.serve(client(30 + i), 20.2 + i);
+  serve_four_from(story, 20.2);
   const Readings readings = story.read();
   for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
 }
@@ -205,10 +216,7 @@ TEST(TimerStory, HangUpsAtOneAgeAreNoCrash) {
   for (int i = 0; i < 4; ++i) {
     Conversation& talk = story.connect(client(10 + i), 1.0 + 0.4 * i);
     talk.handshake();
-    talk.client(kPsh | kAck, "GET / HTTP/1.1\r\n");
-    talk.server(kAck);
-    talk.after(seconds(3.0));
-    Story::hang_up(talk);
+    ask_and_be_hung_up(talk, "GET / HTTP/1.1\r\n", seconds(3.0));
     talks.push_back(&talk);
   }
   const Readings readings = story.read();
@@ -229,10 +237,7 @@ TEST(CrashStory, OneWorkerDiesOverARequest) {
   for (int i = 0; i < 3; ++i) {
     Conversation& talk = story.connect(client(10 + i), 5.0 + 2.0 * i);
     talk.handshake();
-    talk.client(kPsh | kAck, "GET /report HTTP/1.1\r\n");
-    talk.server(kAck);
-    talk.after(800 * kMillisecondNs);
-    Story::hang_up(talk);
+    ask_and_be_hung_up(talk, "GET /report HTTP/1.1\r\n", 800 * kMillisecondNs);
     cut.push_back(&talk);
   }
   story.serve(client(10), 12.0);

@@ -28,6 +28,38 @@ packet::IcmpError unreachable(const Conversation& talk) {
   return error;
 }
 
+/// A SYN of which a router says that it was not delivered, and what comes all the same.
+class NotDelivered {
+ public:
+  explicit NotDelivered(flowtable::DurationNs linger_ns) : tracker_(options(linger_ns)) {
+    talk.client(kSyn);
+    tracker_.process(talk.segments(), batch_);
+    tracker_.process(unreachable(talk), batch_);
+    taken_ = talk.segments().size();
+  }
+
+  /// Tracks what `talk` has gone on with.
+  Tracker& go_on() {
+    tracker_.process(std::span(talk.segments()).subspan(taken_), batch_);
+    taken_ = talk.segments().size();
+    return tracker_;
+  }
+  EventBatch& events() { return batch_; }
+
+  Conversation talk;
+
+ private:
+  static TrackerOptions options(flowtable::DurationNs linger_ns) {
+    TrackerOptions options = small_options();
+    options.timeouts.linger_ns = linger_ns;
+    return options;
+  }
+
+  Tracker tracker_;
+  EventBatch batch_;
+  std::size_t taken_ = 0;
+};
+
 TEST(Icmp, IsJoinedToItsConnectionAndShortensTheWait) {
   Conversation talk;
   talk.client(kSyn);
@@ -84,15 +116,8 @@ TEST(Icmp, DoesNotShortenAnOpenConnection) {
 /// An ARP request that went unanswered at first, say: whoever answers is there.
 TEST(Icmp, IsForgottenWhenTheServerAnswersAfterAll) {
   for (const flowtable::DurationNs linger : {Timeouts{}.linger_ns, 40 * kSecondNs}) {
-    TrackerOptions options = small_options();
-    options.timeouts.linger_ns = linger;
-    Conversation talk;
-    talk.client(kSyn);
-    Tracker tracker(options);
-    EventBatch batch;
-    tracker.process(talk.segments(), batch);
-    tracker.process(unreachable(talk), batch);
-    const std::size_t before = talk.segments().size();
+    NotDelivered scene(linger);
+    Conversation& talk = scene.talk;
     talk.after(kSecondNs).client(kSyn).seq = 1000;
     talk.client_end().next = 1001;
     talk.server(kSyn | kAck);
@@ -102,10 +127,9 @@ TEST(Icmp, IsForgottenWhenTheServerAnswersAfterAll) {
       talk.exchange("request", std::string(300, 'x'));
     }
     talk.close();
-    tracker.process(std::span(talk.segments()).subspan(before), batch);
-    tracker.finish(talk.now(), batch);
+    scene.go_on().finish(talk.now(), scene.events());
     std::vector<ConnectionEvent> ended;
-    for (const auto& event : batch.events) {
+    for (const auto& event : scene.events().events) {
       if (event.kind == EventKind::ended) ended.push_back(event);
     }
     ASSERT_EQ(ended.size(), 1U);
@@ -116,19 +140,10 @@ TEST(Icmp, IsForgottenWhenTheServerAnswersAfterAll) {
 
 /// The wait is that of an unanswered handshake again, though an error has made it longer.
 TEST(Icmp, IsForgottenEvenIfItsWaitWasTheLonger) {
-  TrackerOptions options = small_options();
-  options.timeouts.linger_ns = 120 * kSecondNs;
-  Conversation talk;
-  talk.client(kSyn);
-  Tracker tracker(options);
-  EventBatch batch;
-  tracker.process(talk.segments(), batch);
-  tracker.process(unreachable(talk), batch);
-  const std::size_t before = talk.segments().size();
-  talk.after(kSecondNs).server(kSyn | kAck);
-  tracker.process(std::span(talk.segments()).subspan(before), batch);
-  tracker.advance(talk.now() + 31 * kSecondNs, batch);
-  EXPECT_EQ(batch.events.size(), 1U);
+  NotDelivered scene(120 * kSecondNs);
+  scene.talk.after(kSecondNs).server(kSyn | kAck);
+  scene.go_on().advance(scene.talk.now() + 31 * kSecondNs, scene.events());
+  EXPECT_EQ(scene.events().events.size(), 1U);
 }
 
 TEST(Icmp, IsNotBelievedIfItQuotesWhatWasNotSent) {
