@@ -9,16 +9,6 @@ namespace {
 
 using namespace test;
 
-/// The latest words of the client once more, `times` times, as a kernel sends them again.
-void send_again(Conversation& talk, Side side, std::string_view words, int times) {
-  Conversation::End& end = side == Side::originator ? talk.client_end() : talk.server_end();
-  for (int i = 0; i < times; ++i) {
-    end.next -= static_cast<std::uint32_t>(words.size());
-    talk.after((200 * kMillisecondNs) << i);
-    side == Side::originator ? talk.client(kPsh | kAck, words) : talk.server(kPsh | kAck, words);
-  }
-}
-
 // --- cut in mid-session ---------------------------------------------------------------------------------------------
 
 TEST(CutSessionStory, AResetFromElsewhereCutsASessionThatWasServed) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,7 @@ struct ReadOptions {
   std::size_t shards = 1;             ///< trackers, whose batches the analysis merges
   std::vector<CaptureLoss> losses{};  ///< what the sensor lost
   bool last_first = false;            ///< the batches are collected in the other order
+  std::optional<Side> captured{};     ///< the one direction that the capture has; none: both
 };
 
 struct Readings {
@@ -55,6 +57,9 @@ struct Readings {
     return *found;
   }
 };
+
+/// The clients' ports; a server's is lower.
+inline constexpr std::uint16_t kFirstClientPort = 40000;
 
 class Story {
  public:
@@ -134,13 +139,17 @@ class Story {
 
  private:
   Endpoint server_;
-  std::uint16_t next_port_ = 40000;
+  std::uint16_t next_port_ = kFirstClientPort;
   std::deque<Conversation> talks_;  ///< references to them stay good
   std::vector<packet::IcmpError> errors_;
 };
 
 inline Readings Story::read(const ReadOptions& options) const {
-  const std::vector<Segment> segments = this->segments();
+  std::vector<Segment> segments = this->segments();
+  std::erase_if(segments, [&](const Segment& segment) {
+    const Side sender = segment.source.port >= kFirstClientPort ? Side::originator : Side::responder;
+    return options.captured && *options.captured != sender;
+  });
   std::vector<packet::IcmpError> errors = errors_;
   std::stable_sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.time_ns < b.time_ns; });
   std::deque<tcp::Tracker> trackers;
@@ -187,6 +196,16 @@ inline Readings Story::read(const ReadOptions& options) const {
   analysis.finish(readings.all);
   readings.counters = analysis.counters();
   return readings;
+}
+
+/// The latest words of a side once more, `times` times, as a kernel sends them again.
+inline void send_again(Conversation& talk, Side side, std::string_view words, int times) {
+  Conversation::End& end = side == Side::originator ? talk.client_end() : talk.server_end();
+  for (int i = 0; i < times; ++i) {
+    end.next -= static_cast<std::uint32_t>(words.size());
+    talk.after((200 * kMillisecondNs) << i);
+    side == Side::originator ? talk.client(kPsh | kAck, words) : talk.server(kPsh | kAck, words);
+  }
 }
 
 /// All that was made of a connection, for the messages of failed tests.
