@@ -164,7 +164,7 @@ struct FlowDetails {
   flowtable::TimeNs start_ns = 0;  ///< first packet
   std::uint64_t id = 0;            ///< number of the first packet
   PackedHistory history;
-  std::uint32_t last_tick = 0;  ///< closing: when the linger time is over (deadline.h)
+  std::uint32_t last_tick = 0;  ///< closing: when the linger time is over (patience.h)
   std::uint16_t vlan = 0;
   std::uint16_t duplicates = 0;
 

@@ -10,7 +10,6 @@
 
 #include "flowtable/flow_table.h"
 #include "pipeline/packet/segment.h"
-#include "pipeline/tcp/deadline.h"
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence_policy.h"
 #include "pipeline/tcp/flow_record.h"
@@ -18,6 +17,7 @@
 #include "pipeline/tcp/in_order.h"
 #include "pipeline/tcp/irregularities.h"
 #include "pipeline/tcp/orientation.h"
+#include "pipeline/tcp/patience.h"
 #include "pipeline/tcp/tracker_options.h"
 
 /// The TCP tracker: segments go in, connections come out.

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "pipeline/tcp/deadline.h"
+#include "pipeline/tcp/patience.h"
 #include "tests/support/segment_scenario.h"
 
 /// When connections begin and end: timeouts, lingering, reuse of tuples, eviction, the end of the capture.
