@@ -2,7 +2,7 @@
 """Makes one table of what the measuring programs found: report.py RESULTS [--json FILE].
 
 RESULTS is the folder into which bench/run.sh has the programs write. A ratio is taken of the least costs of all
-rounds; that of the medians stands behind it.
+rounds; that of the medians stands after it.
 """
 
 import argparse

@@ -196,6 +196,7 @@ std::string count_words(const DistinctCount& count) {
 }
 
 std::string_view fate_word(diagnose::Cause cause) noexcept {
+  if (cause == diagnose::Cause::app_crash) return "cut off";
   return diagnose::traits_of(cause).clients_own ? "failed" : "refused";
 }
 
@@ -313,8 +314,7 @@ std::string contrast_words(const Incident& incident) {
   if (both != 0 && is_of_one_client(incident)) {
     out += " The same client was served as well.";
   } else if (both != 0) {
-    out += fmt::format(" Of the {} clients {} {} served as well.", fate_word(incident.cause), grouped(both),
-                       both == 1 ? "was" : "were");
+    out += fmt::format(" Of these clients {} {} served as well.", grouped(both), both == 1 ? "was" : "were");
   }
   return out;
 }

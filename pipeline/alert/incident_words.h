@@ -19,7 +19,7 @@ struct IncidentTimes {
 IncidentTimes times_of(const Incident& incident) noexcept;
 /// "198.51.100.5:21 (vsftpd)", "198.51.100.5, 65,536 ports", "14 servers".
 std::string place_words(const Incident& incident);
-/// "refused", or "failed" where the client itself did.
+/// "refused"; "cut off" by a crash; "failed" where the client itself did.
 std::string_view fate_word(diagnose::Cause cause) noexcept;
 /// "low", "medium", "high", "critical" for ECS's event.severity; empty for 0 (a connection).
 std::string_view severity_word(std::int64_t severity) noexcept;

@@ -120,7 +120,7 @@ std::optional<Finding> sessions_ended_together(const Case& c) {
   return Finding{
       fmt::format("{} cut short within {} of this one, {} went on",
                   counted(together, "other session of this server was", "other sessions of this server were"),
-                  in_words(kTogetherNs), c.contrast.went_on),
+                  in_words(kTogetherNs), c.contrast.went_on == 0 ? "none" : grouped(c.contrast.went_on)),
       witnesses >= 3 ? 1.0 : (witnesses == 2 ? 0.75 : 0.4)};
 }
 

@@ -193,14 +193,9 @@ std::optional<Finding> arrivals_slow(const Case& c) {
   if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) return std::nullopt;
   const std::uint32_t arrived = k.arrivals_total.subject;
   const std::uint32_t of_client = k.arrivals_client.subject;
-  const std::string in_minute = fmt::format("{} of this client in the minute before",
-                                            of_client == 0 ? std::string("none") : std::to_string(of_client));
-  if (arrived == 0) {
-    return Finding{
-        fmt::format("no other connection had arrived in the second before, and {} of this client in the "
-                    "minute before",
-                    of_client == 0 ? "none" : counted(of_client, "connection", "connections"))};
-  }
+  const std::string in_minute =
+      fmt::format("{} of this client in the minute before", of_client == 0 ? "none" : counted(of_client, "connection"));
+  if (arrived == 0) return Finding{"no other connection had arrived in the second before, and " + in_minute};
   const std::string in_second = counted(arrived, "connection", "connections") + " had arrived in the second before, ";
   const std::uint32_t as_many = k.arrivals_total.served_as_high;
   if (as_many > 0) {

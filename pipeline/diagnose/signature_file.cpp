@@ -393,8 +393,10 @@ Result<SignatureText> read_file(const fs::path& path) {
   std::ostringstream text;
   text << in.rdbuf();
   if (!in || !text) {
-    return usage_error(fmt::format("{}: cannot read the signatures; check that it exists, may be read and is not empty",
-                                   path.string()));
+    return usage_error(
+        fmt::format("{}: cannot read the signatures; the file, or the folder of *.yaml files, must exist, be readable "
+                    "and not be empty",
+                    path.string()));
   }
   return SignatureText{path.string(), std::move(text).str()};
 }

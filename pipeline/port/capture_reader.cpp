@@ -42,8 +42,7 @@ Error not_a_capture(const std::string& path, const CaptureStream& stream, std::s
     return {ErrorKind::data, fmt::format("{}: nothing had come when reading was ended", name)};
   }
   if (stream.head().empty()) return {ErrorKind::data, fmt::format("{}: empty; a capture has a header", name)};
-  return {ErrorKind::data,
-          fmt::format("{}: no capture that can be read: {}; wanted is pcap or pcapng", name, libpcap_says)};
+  return {ErrorKind::data, fmt::format("{}: not a readable capture: {}; expected pcap or pcapng", name, libpcap_says)};
 }
 
 Error unknown_link_type(const std::string& path, std::uint32_t link_type) {

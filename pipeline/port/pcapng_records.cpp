@@ -74,7 +74,7 @@ Result<TakenRecords> PcapngRecords::take_block(ByteView window, RawPacket& out, 
   const std::uint32_t octets = u32(window, 4);
   // Of a section's header the first length is believed, as libpcap does.
   if (octets < kLeastBlock || (octets % 4 != 0 && !section) || octets > kLongestBlockOctets)
-    return data_error(fmt::format("a block of {} octets", octets));
+    return data_error(fmt::format("a block length of {}: it must be a multiple of 4, from 12 to 16 MiB", octets));
   if (octets > window.size()) return TakenRecords{.cut = true};
   if (const std::uint32_t again = u32(window, octets - kTrailer); again != octets && !section)
     return data_error(fmt::format("a block of {} octets by its start, of {} by its end", octets, again));

@@ -98,7 +98,7 @@ std::vector<Balance> reconcile(const LiveCounters& counters) {
                         .in = port.received + port.missed + port.errors + port.no_buffer,
                         .out = {{"polled", port.polled},
                                 {"left in the queue at the end", port.left},
-                                {"come behind these, by the port's own count", port.left_uncounted},
+                                {"came after these, by the port's own count", port.left_uncounted},
                                 {"missed", port.missed},
                                 {"errors", port.errors},
                                 {"no buffer", port.no_buffer}}});

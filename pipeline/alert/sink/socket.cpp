@@ -124,7 +124,7 @@ Result<HostPort> parse_host_port(std::string_view text, std::string_view fallbac
     if (bracket == std::string_view::npos) return refused("lacks a closing bracket");
     out.host = text.substr(1, bracket - 1);
     port = text.substr(bracket + 1);
-    if (!port.empty() && !port.starts_with(':')) return refused("has something else than a port behind the bracket");
+    if (!port.empty() && !port.starts_with(':')) return refused("has something else than a port after the bracket");
     if (!port.empty()) port.remove_prefix(1);
   } else {
     const std::size_t colon = text.find(':');

@@ -129,7 +129,7 @@ std::string why_no_port(int error, const std::string& name, const std::string& a
   if (said.find("failed to parse device") != std::string::npos) {
     return fmt::format(
         "DPDK knows no driver for {}; there are net_pcap, net_af_packet, net_memif, net_ring and others, "
-        "each with a number behind it",
+        "each followed by a number",
         name);
   }
   if (said.find("Could not open AF_PACKET socket") != std::string::npos) {

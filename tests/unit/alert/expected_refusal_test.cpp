@@ -44,7 +44,7 @@ TEST(ExpectedRefusal, SaysWhichWordIsWrong) {
   };
   EXPECT_EQ(message_of("client 10.9.0.0/33"),
             "client \"10.9.0.0/33\" is not an address, or a prefix as in 10.9.0.0/16");
-  EXPECT_NE(message_of("client 10.9.0.1/16"), "no error") << "bits behind the prefix: a slip of somebody";
+  EXPECT_NE(message_of("client 10.9.0.1/16"), "no error") << "bits beyond the prefix: a slip of somebody";
   EXPECT_NE(message_of("client 10.9.0.1/"), "no error");
   EXPECT_EQ(message_of("port 65536"), "port \"65536\" is not a port, 0 to 65535");
   EXPECT_EQ(message_of("cause served"),

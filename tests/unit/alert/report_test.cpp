@@ -162,6 +162,7 @@ TEST(Report, SaysOfACrashWhenItCutOffAndWhenThatHadBegun) {
   const std::string text = reported(cut);
   EXPECT_NE(text.find("03:05:05"), std::string::npos) << text;
   EXPECT_NE(text.find("2 connections cut off in 10.0 ms"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 connections of client 192.0.2.10 cut off"), std::string::npos) << text;
   EXPECT_NE(text.find("begun"), std::string::npos) << text;
 }
 

@@ -24,7 +24,7 @@ TEST(AddressPrefix, HoldsWhatSharesItsFirstBits) {
   EXPECT_FALSE(parse_prefix("2001:db8:8000::/33")->holds(address("2001:db8:7fff::1")));
   EXPECT_TRUE(parse_prefix("0.0.0.0/0")->holds(address("255.255.255.255")));
   EXPECT_FALSE(parse_prefix("0.0.0.0/0")->holds(address("::"))) << "the other version";
-  EXPECT_TRUE(parse_prefix("10.9.0.1/16")->holds(address("10.9.255.1"))) << "bits behind the length count for nothing";
+  EXPECT_TRUE(parse_prefix("10.9.0.1/16")->holds(address("10.9.255.1"))) << "bits beyond the length count for nothing";
 }
 
 TEST(AddressPrefix, KnowsAHostWithinIt) {

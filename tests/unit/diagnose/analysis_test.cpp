@@ -333,7 +333,7 @@ TEST(Analysis, HandsFramesOnWithTheirReading) {
   for (std::uint64_t id = 1; id <= 3; ++id) {
     tcp::EventBatch batch = hung_up_with_frames(id, 100 * id);
     analysis.collect(batch);
-    // Behind the watermark: the frames have to wait with their event.
+    // After the watermark: the frames have to wait with their event.
     analysis.advance(kStart + static_cast<TimeNs>(id) - 1, readings);
   }
   analysis.finish(readings);

@@ -191,7 +191,7 @@ TEST_F(DialogueStory, WhatALetterOrAPageQuotesIsNoRefusal) {
   const Lines page = {">GET /log HTTP/1.1\r\n\r\n", "<HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{\"hits\":[",
                       "<421 too many connections\r\n530 Login incorrect\r\n"};
   EXPECT_TRUE(is_read_as(reading_of(9200, page), Cause::served));
-  // The same words as a reply are one, behind others as well.
+  // The same words as a reply are one, after others as well.
   const Lines reply = {"<220 ready\r\n421 too many connections\r\n"};
   EXPECT_TRUE(is_read_as(reading_of(25, reply), Cause::connection_limit));
 }

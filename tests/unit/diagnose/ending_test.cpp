@@ -262,7 +262,7 @@ TEST(EndingAtOneInstant, IsToldByTheOrderOfThePackets) {
   EXPECT_GE(told, 14U);
 }
 
-TEST(EndingAtOneInstant, AClientThatSpeaksBehindTheServersCloseIsUnheard) {
+TEST(EndingAtOneInstant, AClientThatSpeaksAfterTheServersCloseIsUnheard) {
   Conversation talk;
   talk.handshake();
   talk.server(kPsh | kAck, "220 ready");
@@ -272,7 +272,7 @@ TEST(EndingAtOneInstant, AClientThatSpeaksBehindTheServersCloseIsUnheard) {
   EXPECT_EQ(ending_of(end.summary, &*end.evidence), Ending::closed_after_greeting);
 }
 
-TEST(EndingAtOneInstant, AServerThatSpeaksBehindTheClientsCloseServesNobody) {
+TEST(EndingAtOneInstant, AServerThatSpeaksAfterTheClientsCloseServesNobody) {
   Conversation talk;
   talk.handshake();
   talk.client(kFin | kAck);
@@ -348,20 +348,20 @@ const std::vector<CutCase>& cut_cases() {
          t.client(kPsh | kAck, "QUIT\r\n");
          Story::hang_up(t);
        }},
-      {Cut::none, "WordsBehindTheClose",
+      {Cut::none, "WordsAfterTheClose",
        [](Conversation& t) {
          t.exchange();
          t.server(kFin | kAck);
          t.client(kPsh | kAck, "one more\r\n");
        }},
-      {Cut::at_rest, "ARequestBehindTheClose",
+      {Cut::at_rest, "ARequestAfterTheClose",
        [](Conversation& t) {
          t.after(2 * kSecondNs).server(kFin | kAck);
          t.client(kAck);
          t.after(500 * kMillisecondNs).client(kPsh | kAck, "LIST\r\n");
          t.server(kRst);
        }},
-      {Cut::in_midst, "ARequestBeforeTheCloseAndOneBehindIt",
+      {Cut::in_midst, "ARequestBeforeTheCloseAndOneAfterIt",
        [](Conversation& t) {
          t.client(kPsh | kAck, "LIST\r\n");
          t.after(100 * kMillisecondNs).server(kFin | kAck);

@@ -188,7 +188,7 @@ TEST(AcceptQueueStory, ASilentDropNextToAnOverflowIsSuspectedOfIt) {
 
 /// listen(2) with a backlog of nearly nothing, and nobody who takes connections from it.
 TEST(AcceptQueueStory, SynsAreDroppedWhereTheFirstOneWasTakenAndNeverAnswered) {
-  const auto syns_behind = [](bool answered) {
+  const auto syns_after = [](bool answered) {
     Story story;
     Conversation& first = story.connect(client(1), 1.0);
     first.handshake();
@@ -200,9 +200,9 @@ TEST(AcceptQueueStory, SynsAreDroppedWhereTheFirstOneWasTakenAndNeverAnswered) {
     for (int i = 0; i < 4; ++i) dropped.after(kSecondNs << i).client(kSyn).seq = 1000;
     return story.read().of(dropped);
   };
-  EXPECT_TRUE(is_read_as(syns_behind(false), Cause::accept_queue_overflow));
-  EXPECT_TRUE(argues_for(syns_behind(false), Cause::accept_queue_overflow, "nobody who asked was answered"));
-  EXPECT_TRUE(is_read_as(syns_behind(true), Cause::silent_drop)) << "the program did take connections";
+  EXPECT_TRUE(is_read_as(syns_after(false), Cause::accept_queue_overflow));
+  EXPECT_TRUE(argues_for(syns_after(false), Cause::accept_queue_overflow, "nobody who asked was answered"));
+  EXPECT_TRUE(is_read_as(syns_after(true), Cause::silent_drop)) << "the program did take connections";
 }
 
 // --- the answer to a SYN --------------------------------------------------------------------------------------------

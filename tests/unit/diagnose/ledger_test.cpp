@@ -157,7 +157,7 @@ TEST_F(LedgerTest, FindsTheSubjectBehindThousandsOfLaterConnections) {
   const Contrast k = contrast(subject, 3.001);
   EXPECT_TRUE(k.subject_accepted);
   EXPECT_EQ(k.open_total.subject, 20U);
-  EXPECT_EQ(k.served_again_ns, at(3.002)) << "those next behind its end, not the latest";
+  EXPECT_EQ(k.served_again_ns, at(3.002)) << "those next after its end, not the latest";
   EXPECT_EQ(k.served, 20U + 3 + 64);
 }
 

@@ -34,7 +34,7 @@ TEST(CutSessionStory, ABareResetInMidSessionIsNotService) {
 }
 
 /// The server's own FIN went before it: who has closed knows nothing any more.
-TEST(CutSessionStory, ABareResetBehindTheServersFinIsOrdinary) {
+TEST(CutSessionStory, ABareResetAfterTheServersFinIsOrdinary) {
   Story story;
   for (int i = 0; i < 4; ++i) story.serve(client(20 + i), 1.0 + i, 30.0);
   Conversation& talk = story.open(client(1), 2.0);

@@ -5,14 +5,14 @@
 #include "pipeline/diagnose/verdict.h"
 #include "tests/unit/diagnose/story.h"
 
-/// Refusals behind a completed handshake: what else the server was doing must tell the address list, the limit on
+/// Refusals after a completed handshake: what else the server was doing must tell the address list, the limit on
 /// sessions and the limit on arrivals apart.
 namespace doorslam::diagnose {
 namespace {
 
 using namespace test;
 
-/// Nine clients are served, and one is sent away four times in between. What comes behind its handshakes, `refuse`
+/// Nine clients are served, and one is sent away four times in between. What comes after its handshakes, `refuse`
 /// does. Returns its last attempt.
 template <class Refuse>
 Conversation& send_one_away(Story& story, Refuse refuse) {

@@ -132,7 +132,7 @@ TEST_F(WordStory, KnownWordsOfRefusalCountAsRefusalsInTheLedger) {
   EXPECT_TRUE(argues_for(readings.of(silently), Cause::acl_denied, "refused 2 of 2 times, while 4 other clients"));
 }
 
-/// An Oracle listener's refusals begin alike and are of one length; the code that tells them apart stands far behind.
+/// An Oracle listener's refusals begin alike and are of one length; the code that tells them apart comes much later.
 TEST_F(WordStory, UnknownWordsHideNoRefusalThatBeginsAlike) {
   const auto refuse_packet = [](std::string_view code) {
     return std::string("\x00\x59\x00\x00\x04\x00\x00\x00\x22\x00\x00\x4d", 12) +

@@ -70,7 +70,7 @@ TEST(Reconciliation, WhatIsLeftInTheQueuesHasAName) {
   counters.ports[0].left_uncounted = 2;
   EXPECT_TRUE(exact(counters));
   EXPECT_THAT(reconciliation_text(reconcile(counters)),
-              HasSubstr("3 left in the queue at the end + 2 come behind these, by the port's own count"));
+              HasSubstr("3 left in the queue at the end + 2 came after these, by the port's own count"));
   EXPECT_THAT(status_line(counters), HasSubstr("; 5 left in the queues at the end;"));
 }
 

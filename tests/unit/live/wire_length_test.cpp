@@ -7,8 +7,8 @@
 namespace doorslam::port {
 namespace {
 
-std::vector<std::uint8_t> ethernet(std::uint16_t type, std::size_t octets_behind) {
-  std::vector<std::uint8_t> frame(14 + octets_behind);
+std::vector<std::uint8_t> ethernet(std::uint16_t type, std::size_t octets_after) {
+  std::vector<std::uint8_t> frame(14 + octets_after);
   frame[12] = static_cast<std::uint8_t>(type >> 8U);
   frame[13] = static_cast<std::uint8_t>(type);
   return frame;
@@ -22,7 +22,7 @@ TEST(WireLength, IsWhatTheIpv4HeaderSays) {
   EXPECT_EQ(wire_length_of(frame), 14U + 1500);
 }
 
-TEST(WireLength, LooksBehindAVlanTagAndIntoIpv6) {
+TEST(WireLength, LooksPastAVlanTagAndIntoIpv6) {
   auto frame = ethernet(0x8100, 60);
   frame[16] = 0x86;
   frame[17] = 0xdd;

@@ -163,10 +163,10 @@ TEST(Reassembly, OverlapGivesTheDatagramUp) {
 TEST(Reassembly, ContradictingEndsGiveTheDatagramUp) {
   const Bytes datagram = tcp_datagram(long_text(200));
   const Bytes last = fragment(datagram, 80, 40, false, 7, 6, false);
-  const Bytes behind = fragment(datagram, 120, 40, true, 7, 6, false);
+  const Bytes after = fragment(datagram, 120, 40, true, 7, 6, false);
   Decoder decoder({});
   EXPECT_EQ(decode_with(decoder, raw_packet(last)).outcome, DecodeOutcome::fragment_held);
-  EXPECT_EQ(decode_with(decoder, raw_packet(behind)).outcome, DecodeOutcome::fragment_overlap);
+  EXPECT_EQ(decode_with(decoder, raw_packet(after)).outcome, DecodeOutcome::fragment_overlap);
 }
 
 TEST(Reassembly, FragmentsThatNoSenderMayUse) {

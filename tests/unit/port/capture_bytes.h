@@ -147,7 +147,7 @@ class PcapngFile {
   const Bytes& bytes() const { return bytes_; }
   /// Offsets of all blocks.
   const std::vector<std::size_t>& starts() const { return starts_; }
-  /// Offsets behind the Enhanced Packet Blocks.
+  /// Offsets after the Enhanced Packet Blocks.
   const std::vector<std::size_t>& packet_ends() const { return packet_ends_; }
 
  private:

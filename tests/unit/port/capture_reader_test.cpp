@@ -385,7 +385,7 @@ TEST_F(CaptureReaderTest, WhatCannotBeOpenedSaysWhyAndHowToMendIt) {
   EXPECT_NE(missing.error().message.find("missing.pcap: No such file or directory; check the path"), std::string::npos);
   EXPECT_NE(CaptureReader::open(folder_.string()).error().message.find("is a directory"), std::string::npos);
   EXPECT_NE(refusal({}).find("file: empty"), std::string::npos);
-  EXPECT_NE(refusal(frame('x', 100)).find("file: no capture that can be read: "), std::string::npos);
+  EXPECT_NE(refusal(frame('x', 100)).find("file: not a readable capture: "), std::string::npos);
 }
 
 TEST_F(CaptureReaderTest, ACompressedFileIsToldAsSuch) {
@@ -480,7 +480,7 @@ TEST_F(CaptureReaderTest, OfADamagedPcapReadsWhatLibpcapReads) {
       file.packet(packet + 1, 0, frame(static_cast<std::uint8_t>(packet), random() % 300), random() % 400);
     }
     Bytes bytes = file.bytes();
-    // A length, mostly, or any octet behind the header of the file; every third file is cut as well.
+    // A length, mostly, or any octet after the header of the file; every third file is cut as well.
     for (std::size_t changes = random() % 3; changes > 0; --changes) {
       const std::size_t start = file.starts()[random() % 30];
       const std::size_t at = random() % 4 == 0 ? 24 + random() % (bytes.size() - 24) : start + 8 + random() % 8;

@@ -95,7 +95,7 @@ TEST_F(CaptureTimelineTest, TheFirstPacketTakesTheTimeOfTheNext) {
   expect(seconds, taken, 1);
 }
 
-TEST_F(CaptureTimelineTest, SeveralLeapsOneBehindTheOther) {
+TEST_F(CaptureTimelineTest, SeveralLeapsOneAfterTheOther) {
   std::vector<std::uint32_t> seconds = steady(100);
   std::vector<std::uint32_t> taken = seconds;
   for (const std::size_t at : {30U, 31U, 33U, 90U}) {

@@ -146,7 +146,7 @@ TEST(Evidence, LatestWordsThatBeginAtTheEndOfTheHead) {
   EXPECT_EQ(latest_words_of(seen.evidence().of(Side::responder)), "goodbye");
 }
 
-TEST(Evidence, LatestWordsBehindTheHead) {
+TEST(Evidence, LatestWordsBeyondTheHead) {
   Conversation talk;
   talk.handshake();
   talk.server(kAck, std::string(300, 'a'));
@@ -405,7 +405,7 @@ TEST(EvidencePolicy, AnAnsweredSynFloodLeavesAQuarterToThoseThatAreOpen) {
 }
 
 /// Without its SYN-ACK the reset of a handshake would look like that of a SYN: the states tell it better.
-TEST(EvidencePolicy, AResetBehindAnUnrecordedAnswerIsNotRecordedEither) {
+TEST(EvidencePolicy, AResetAfterAnUnrecordedAnswerIsNotRecordedEither) {
   TrackerOptions options = small_options();
   options.evidence_capacity = 40;
   std::vector<Conversation> all;
