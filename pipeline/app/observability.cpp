@@ -76,7 +76,7 @@ std::vector<ethdev::TelemetryCommand> Observability::commands() {
            [this](std::string_view name) { return metrics::workers_answer(observe(), name); }},
           {"/doorslam/ports", "Ports: received, lost, buffers", answered_by(metrics::ports_answer)},
           {"/doorslam/table", "Table of connections: load, ends", answered_by(metrics::table_answer)},
-          {"/doorslam/servers", "Servers that refused most of late", answered_by(metrics::servers_answer)},
+          {"/doorslam/servers", "Servers that refused most recently", answered_by(metrics::servers_answer)},
           {"/doorslam/alerts", "Refusals by cause, incidents, store, sinks", answered_by(metrics::alerts_answer)},
           {"/doorslam/config", "Settings in force. Parameter: a section, such as run",
            [this](std::string_view section) { return config_answer(section); }}};
