@@ -33,7 +33,8 @@ from ports import free_port  # noqa: E402  (a folder of scripts, no package)
 
 SKIPPED = 77
 PATIENCE_S = 180
-LABELS = {"version", "result", "port", "reason", "queue", "worker", "outcome", "when", "cause", "action", "sink", "output"}
+LABELS = {"version", "result", "port", "reason", "queue", "worker", "outcome", "when", "cause", "action", "sink", "output",
+          "what"}
 COMMANDS = ("stats", "workers", "ports", "table", "servers", "alerts", "config")
 SAMPLE = re.compile(r"^([a-z_0-9]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
