@@ -3,9 +3,9 @@
 
   test_install.py --build BUILD-TREE --captures FOLDER
 
-Checks that every file is at its place, that the installed program finds the installed signatures, that the unit, the
-user, the device rule and the log rotation are what their programs understand, and that an upgrade keeps the site's
-configuration. A program that is missing here is said aloud and its check left out.
+Checks that every file is at its place, that the installed program finds the installed signatures and is not linked to
+what few runs use, that the unit, the user, the device rule and the log rotation are what their programs understand, and
+that an upgrade keeps the site's configuration. A program that is missing here is said aloud and its check left out.
 """
 
 import argparse
@@ -77,6 +77,16 @@ def check_program(root, captures):
     expect(done.returncode == 1 and "/usr/local/share/doorslam/signatures" in done.stdout, "missing data is told", done)
 
 
+def check_libraries(root):
+    # Each with dozens of others behind it, which every start would load and bind (pipeline/base/late_library.h).
+    if not has("readelf"):
+        return
+    done = run("readelf", "--dynamic", root / "usr/local/bin/doorslam")
+    expect(done.returncode == 0 and "libhs.so" in done.stdout, "readelf tells the libraries of the program", done)
+    for name in ("libcurl", "librdkafka"):
+        expect(name not in done.stdout, f"{name} is not loaded before a sink needs it", done)
+
+
 def check_service(root):
     unit = (root / UNIT).read_text()
     expect("@" not in unit.replace("@system-service", ""), "every path in the unit is filled in")
@@ -126,6 +136,7 @@ def main():
         for name in FILES:
             expect((root / name).is_file(), f"{name} is installed")
         check_program(root, arguments.captures)
+        check_libraries(root)
         check_service(root)
         check_upgrade(arguments.build, root)
     print("installed, used and upgraded")

@@ -1,12 +1,11 @@
 #include "pipeline/alert/sink/http_client.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <mutex>
 
+#include "pipeline/alert/sink/curl_library.h"
 #include "pipeline/alert/sink/secret.h"
 #include "pipeline/base/printable.h"
 
@@ -30,19 +29,22 @@ int look_at_stop(void* stop, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<const std::stop_token*>(stop)->stop_requested() ? 1 : 0;
 }
 
+/// HttpClient::make() has loaded it, without which there is no client.
+const CurlLibrary& curl() { return **load_curl(); }
+
 struct ListCloser {
-  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const noexcept { curl().slist_free_all(list); }
 };
 
 void set_tls(CURL* handle, const TlsOptions& tls) {
-  curl_easy_setopt(handle, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  curl().easy_setopt(handle, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
   if (!tls.ca.empty()) {
-    curl_easy_setopt(handle, CURLOPT_CAINFO, tls.ca.c_str());
+    curl().easy_setopt(handle, CURLOPT_CAINFO, tls.ca.c_str());
     // Or the system's folder of authorities, which is built into curl, would be trusted as well.
-    curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+    curl().easy_setopt(handle, CURLOPT_CAPATH, nullptr);
   }
-  if (!tls.certificate.empty()) curl_easy_setopt(handle, CURLOPT_SSLCERT, tls.certificate.c_str());
-  if (!tls.key.empty()) curl_easy_setopt(handle, CURLOPT_SSLKEY, tls.key.c_str());
+  if (!tls.certificate.empty()) curl().easy_setopt(handle, CURLOPT_SSLCERT, tls.certificate.c_str());
+  if (!tls.key.empty()) curl().easy_setopt(handle, CURLOPT_SSLKEY, tls.key.c_str());
 }
 
 }  // namespace
@@ -61,13 +63,12 @@ Result<void> check_url(const std::string& url) {
   return {};
 }
 
-void HttpClient::Closer::operator()(void* handle) const noexcept { curl_easy_cleanup(handle); }
+void HttpClient::Closer::operator()(void* handle) const noexcept { curl().easy_cleanup(handle); }
 
 HttpClient::~HttpClient() = default;
 
 Result<std::unique_ptr<HttpClient>> HttpClient::make(const HttpOptions& options) {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  if (const auto loaded = load_curl(); !loaded) return tl::unexpected(loaded.error());
   std::unique_ptr<HttpClient> client(new HttpClient(options));
   auto token = read_secret(options.token);
   if (!token) return usage_error("token: " + token.error().message);
@@ -79,7 +80,7 @@ Result<std::unique_ptr<HttpClient>> HttpClient::make(const HttpOptions& options)
   if (options.url.starts_with("https://")) {
     if (auto context = make_tls_context(options.tls); !context) return tl::unexpected(context.error());
   }
-  client->handle_.reset(curl_easy_init());
+  client->handle_.reset(curl().easy_init());
   if (!client->handle_) return data_error("curl cannot be set up");
   while (client->options_.url.ends_with('/')) client->options_.url.pop_back();
   return client;
@@ -88,46 +89,46 @@ Result<std::unique_ptr<HttpClient>> HttpClient::make(const HttpOptions& options)
 Result<HttpAnswer> HttpClient::post(const std::string& path, const std::vector<std::string>& headers,
                                     std::string_view body, const std::stop_token& stop) {
   CURL* handle = handle_.get();
-  curl_easy_reset(handle);  // the connection stays
-  std::unique_ptr<curl_slist, ListCloser> list(curl_slist_append(nullptr, "Expect:"));
-  for (const std::string& header : headers) list.reset(curl_slist_append(list.release(), header.c_str()));
+  curl().easy_reset(handle);  // the connection stays
+  std::unique_ptr<curl_slist, ListCloser> list(curl().slist_append(nullptr, "Expect:"));
+  for (const std::string& header : headers) list.reset(curl().slist_append(list.release(), header.c_str()));
   std::array<char, CURL_ERROR_SIZE> words{};
   HttpAnswer answer;
   const std::string url = options_.url + path;
   const long timeout_ms = static_cast<long>(options_.timeout.count());
-  curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // a name service that does not answer holds nobody up
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, timeout_ms);
-  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, words.data());
-  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, list.get());
-  curl_easy_setopt(handle, CURLOPT_POST, 1L);
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.data());
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer.body);
-  curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, look_at_stop);
-  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &stop);
+  curl().easy_setopt(handle, CURLOPT_URL, url.c_str());
+  curl().easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl().easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // a name service that does not answer holds nobody up
+  curl().easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
+  curl().easy_setopt(handle, CURLOPT_TIMEOUT_MS, timeout_ms);
+  curl().easy_setopt(handle, CURLOPT_ERRORBUFFER, words.data());
+  curl().easy_setopt(handle, CURLOPT_HTTPHEADER, list.get());
+  curl().easy_setopt(handle, CURLOPT_POST, 1L);
+  curl().easy_setopt(handle, CURLOPT_POSTFIELDS, body.data());
+  curl().easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  curl().easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
+  curl().easy_setopt(handle, CURLOPT_WRITEDATA, &answer.body);
+  curl().easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+  curl().easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, look_at_stop);
+  curl().easy_setopt(handle, CURLOPT_XFERINFODATA, &stop);
   set_tls(handle, options_.tls);
   if (!options_.user.empty()) {
-    curl_easy_setopt(handle, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-    curl_easy_setopt(handle, CURLOPT_USERNAME, options_.user.c_str());
-    curl_easy_setopt(handle, CURLOPT_PASSWORD, password_.c_str());
+    curl().easy_setopt(handle, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    curl().easy_setopt(handle, CURLOPT_USERNAME, options_.user.c_str());
+    curl().easy_setopt(handle, CURLOPT_PASSWORD, password_.c_str());
   }
-  const CURLcode code = curl_easy_perform(handle);
+  const CURLcode code = curl().easy_perform(handle);
   curl_off_t uploaded = 0;
-  curl_easy_getinfo(handle, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+  curl().easy_getinfo(handle, CURLINFO_SIZE_UPLOAD_T, &uploaded);
   took_too_long_ = code == CURLE_OPERATION_TIMEDOUT && uploaded > 0;
   if (code != CURLE_OK) {
-    const std::string reason = words[0] == '\0' ? curl_easy_strerror(code) : words.data();
+    const std::string reason = words[0] == '\0' ? curl().easy_strerror(code) : words.data();
     return data_error(fmt::format("{}: {}", options_.url, printable(reason, 200)));
   }
-  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &answer.status);
+  curl().easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &answer.status);
   curl_off_t wait_seconds = 0;
-  curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &wait_seconds);
+  curl().easy_getinfo(handle, CURLINFO_RETRY_AFTER, &wait_seconds);
   constexpr curl_off_t kLongestWait = 3'600;
   if (wait_seconds > 0) answer.retry_after = std::chrono::seconds(std::min(wait_seconds, kLongestWait));
   return answer;

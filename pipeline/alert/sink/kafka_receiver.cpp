@@ -1,13 +1,13 @@
 #include "pipeline/alert/sink/kafka_receiver.h"
 
 #include <fmt/format.h>
-#include <librdkafka/rdkafka.h>
 
 #include <algorithm>
 #include <array>
 #include <mutex>
 
 #include "pipeline/alert/sink/halves.h"
+#include "pipeline/alert/sink/kafka_library.h"
 #include "pipeline/alert/sink/secret.h"
 #include "pipeline/base/printable.h"
 #include "pipeline/base/text.h"
@@ -16,8 +16,11 @@ namespace doorslam::sink {
 
 namespace {
 
+/// make_kafka_receiver() has loaded it, without which there is no receiver.
+const KafkaLibrary& kafka() { return **load_kafka(); }
+
 struct ConfDeleter {
-  void operator()(rd_kafka_conf_t* conf) const noexcept { rd_kafka_conf_destroy(conf); }
+  void operator()(rd_kafka_conf_t* conf) const noexcept { kafka().conf_destroy(conf); }
 };
 using Conf = std::unique_ptr<rd_kafka_conf_t, ConfDeleter>;
 
@@ -56,13 +59,13 @@ void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
       // Said of a batch as a whole: all its messages have this report.
       if (flight.sent == 1) {
         fate = Fate::refused;
-        flight.refusal = rd_kafka_err2str(message->err);
+        flight.refusal = kafka().err2str(message->err);
       } else {
-        flight.doubt = rd_kafka_err2str(message->err);
+        flight.doubt = kafka().err2str(message->err);
       }
       break;
     default:
-      if (flight.trouble.empty()) flight.trouble = rd_kafka_err2str(message->err);
+      if (flight.trouble.empty()) flight.trouble = kafka().err2str(message->err);
   }
 }
 
@@ -82,8 +85,8 @@ class Producer {
   Producer& operator=(Producer&&) = delete;
   ~Producer() {
     if (handle_ == nullptr) return;
-    rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_destroy(handle_);
+    kafka().purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    kafka().destroy(handle_);
   }
   rd_kafka_t* get() const noexcept { return handle_; }
 
@@ -93,12 +96,12 @@ class Producer {
 
 Result<void> set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   std::array<char, 512> words{};
-  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), words.data(), words.size()) == RD_KAFKA_CONF_OK) return {};
+  if (kafka().conf_set(conf, name.c_str(), value.c_str(), words.data(), words.size()) == RD_KAFKA_CONF_OK) return {};
   return usage_error(fmt::format("options: {}", words.data()));
 }
 
 Result<Conf> make_conf(const KafkaOptions& options) {
-  Conf conf(rd_kafka_conf_new());
+  Conf conf(kafka().conf_new());
   std::string brokers;
   for (const std::string& broker : options.brokers) brokers.append(brokers.empty() ? "" : ",").append(broker);
   const std::vector<std::pair<std::string, std::string>> ours = {
@@ -136,9 +139,9 @@ Result<Conf> make_conf(const KafkaOptions& options) {
     }
     if (auto done = set(conf.get(), name, value); !done) return tl::unexpected(done.error());
   }
-  rd_kafka_conf_set_dr_msg_cb(conf.get(), on_report);
-  rd_kafka_conf_set_error_cb(conf.get(), on_error);
-  rd_kafka_conf_set_log_cb(conf.get(), on_log);
+  kafka().conf_set_dr_msg_cb(conf.get(), on_report);
+  kafka().conf_set_error_cb(conf.get(), on_error);
+  kafka().conf_set_log_cb(conf.get(), on_log);
   return conf;
 }
 
@@ -157,7 +160,7 @@ class KafkaReceiver final : public Receiver {
         conf_(std::move(conf)),
         alerts_(topic_name(options.topic, store::RecordKind::alert)),
         flows_(topic_name(options.topic, store::RecordKind::flow)) {
-    rd_kafka_conf_set_opaque(conf_.get(), &shared_);
+    kafka().conf_set_opaque(conf_.get(), &shared_);
   }
 
   /// librdkafka checks some options only together: when a producer is made. It is not kept: its threads are to be born
@@ -202,8 +205,8 @@ class KafkaReceiver final : public Receiver {
 
   Result<void> make_producer() {
     std::array<char, 512> words{};
-    Conf copy(rd_kafka_conf_dup(conf_.get()));
-    rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_PRODUCER, copy.get(), words.data(), words.size());
+    Conf copy(kafka().conf_dup(conf_.get()));
+    rd_kafka_t* handle = kafka().make(RD_KAFKA_PRODUCER, copy.get(), words.data(), words.size());
     if (handle == nullptr) return usage_error(fmt::format("Kafka: {}", words.data()));
     (void)copy.release();  // the producer owns it now
     producer_.emplace(handle);
@@ -230,19 +233,19 @@ class KafkaReceiver final : public Receiver {
     parts[4].u.i = RD_KAFKA_MSG_F_COPY;
     parts[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
     parts[5].u.ptr = &flight.fates[index];
-    rd_kafka_error_t* failure = rd_kafka_produceva(producer_->get(), parts.data(), parts.size());
-    const rd_kafka_resp_err_t error = failure == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(failure);
-    if (failure != nullptr) rd_kafka_error_destroy(failure);
+    rd_kafka_error_t* failure = kafka().produceva(producer_->get(), parts.data(), parts.size());
+    const rd_kafka_resp_err_t error = failure == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : kafka().error_code(failure);
+    if (failure != nullptr) kafka().error_destroy(failure);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
       ++flight.open;
       return true;
     }
     if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
       flight.fates[index] = Fate::refused;
-      if (flight.refusal.empty()) flight.refusal = rd_kafka_err2str(error);
+      if (flight.refusal.empty()) flight.refusal = kafka().err2str(error);
       return true;
     }
-    flight.trouble = rd_kafka_err2str(error);
+    flight.trouble = kafka().err2str(error);
     return false;
   }
 
@@ -251,7 +254,7 @@ class KafkaReceiver final : public Receiver {
     Flight& flight = shared_.flight;
     // librdkafka gives a message up at its own time-out; this one is for what hangs all the same.
     const Clock::time_point deadline = Clock::now() + options_.timeout + std::chrono::seconds(2);
-    while (flight.open > 0 && !stop.stop_requested() && Clock::now() < deadline) rd_kafka_poll(producer_->get(), kNap);
+    while (flight.open > 0 && !stop.stop_requested() && Clock::now() < deadline) kafka().poll(producer_->get(), kNap);
   }
 
   std::string trouble() {
@@ -275,6 +278,7 @@ class KafkaReceiver final : public Receiver {
 }  // namespace
 
 Result<std::unique_ptr<Receiver>> make_kafka_receiver(const KafkaOptions& options) {
+  if (const auto loaded = load_kafka(); !loaded) return tl::unexpected(loaded.error());
   auto conf = make_conf(options);
   if (!conf) return tl::unexpected(conf.error());
   auto receiver = std::make_unique<KafkaReceiver>(options, std::move(*conf));
