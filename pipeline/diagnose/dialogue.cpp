@@ -4,6 +4,8 @@
 #include <array>
 #include <optional>
 
+#include "pipeline/diagnose/signature.h"
+
 namespace doorslam::diagnose {
 
 namespace {
@@ -97,11 +99,16 @@ bool sends_credentials(const tcp::SideEvidence& client) noexcept {
   return named_in(text_of(client.head.view())) || named_in(text_of(client.latest_words()));
 }
 
+bool may_be_content(std::string_view protocol) noexcept {
+  return is_one_of(protocol, {"ftp", "imap", "nntp", "pop3", "redis", "smtp", Signature::kAnyProtocol});
+}
+
 bool is_content(packet::ByteView beginning, packet::ByteView passage, std::size_t at, std::string_view protocol) {
+  if (!may_be_content(protocol)) return false;
   const std::string_view first = text_of(beginning);
   const std::string_view words = text_of(passage);
   const bool of_mailboxes = first.starts_with("+OK") || first.starts_with("-ERR");
-  if (first.starts_with("HTTP/") && is_one_of(protocol, {"ftp", "imap", "nntp", "pop3", "smtp", "text"})) return true;
+  if (first.starts_with("HTTP/") && protocol != "redis") return true;
   if (of_mailboxes && is_one_of(protocol, {"ftp", "nntp", "smtp"})) return true;
   if (of_mailboxes && is_one_of(protocol, {"pop3", "text"}) && !words.starts_with('+') && !words.starts_with('-'))
     return true;

@@ -20,7 +20,9 @@ bool sends_credentials(const tcp::SideEvidence& client) noexcept;
 /// Whether the server tells something else at this place, in which words of `protocol` are content: what stands behind
 /// lines of `passage` (from the start of a segment on) that are no reply lines, and what a server of web pages or
 /// mailboxes says in the protocol of others. `at`: an octet of the line in question. `beginning`: the server's first
-/// words.
+/// words. Of a protocol that has no such words (may_be_content()), nothing is.
 bool is_content(packet::ByteView beginning, packet::ByteView passage, std::size_t at, std::string_view protocol);
+/// Whether there are words of that protocol that is_content() can take for content, wherever they stand.
+bool may_be_content(std::string_view protocol) noexcept;
 
 }  // namespace doorslam::diagnose

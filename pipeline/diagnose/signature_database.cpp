@@ -274,9 +274,11 @@ void SignatureScanner::note_hits(std::span<const WordMemo::Match> matches, packe
     if (signature->first_words && (where.in_last_words || where.segment != 0)) continue;
     if (signature->success && speaker.answers_farewell) continue;
     if (std::ranges::find(hits_, signature, &SignatureHit::signature) != hits_.end()) continue;
-    // The match may take its line's end along.
-    const std::size_t at = match.length > 1 ? match.length - 2U : 0U;
-    if (speaker.side == tcp::Side::responder && is_content(speaker.beginning, words, at, signature->protocol)) continue;
+    if (speaker.side == tcp::Side::responder && database_.state_->may_be_content(match.signature)) {
+      // The match may take its line's end along.
+      const std::size_t at = match.length > 1 ? match.length - 2U : 0U;
+      if (is_content(speaker.beginning, words, at, signature->protocol)) continue;
+    }
     where.signature = signature;
     where.port_fits = signature->has_port(speaker.server_port);
     where.end = static_cast<std::uint16_t>(where.offset + match.length);

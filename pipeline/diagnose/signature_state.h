@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/diagnose/dialogue.h"
 #include "pipeline/diagnose/signature.h"
 #include "pipeline/diagnose/signature_database.h"
 
@@ -26,11 +27,14 @@ struct SignatureDatabase::State {
       : signatures(std::move(all)), database(std::move(compiled)), from_cache(cached) {
     for (const Signature& signature : signatures) {
       if (signature.enabled) note_first_octets(signature);
+      content.push_back(diagnose::may_be_content(signature.protocol));
     }
   }
 
   /// Whether any signature of that side can match words that begin so.
   bool may_begin(tcp::Side side, std::uint8_t octet) const { return first_octets[index_of(side)][octet]; }
+  /// Whether is_content() has to be asked of that signature's matches.
+  bool may_be_content(std::size_t signature) const { return content[signature]; }
 
   std::vector<Signature> signatures;
   HyperscanPointer database;  ///< its expression ids are indices into `signatures`
@@ -40,6 +44,7 @@ struct SignatureDatabase::State {
   void note_first_octets(const Signature& signature);
 
   std::array<std::bitset<256>, 2> first_octets;  ///< by side
+  std::vector<bool> content;                     ///< by signature
 };
 
 }  // namespace doorslam::diagnose
