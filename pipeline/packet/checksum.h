@@ -17,6 +17,14 @@ constexpr std::uint16_t in_network_order(std::uint16_t value) noexcept {
   return std::endian::native == std::endian::big ? value : static_cast<std::uint16_t>(value << 8 | value >> 8);
 }
 
+/// The ones' complement sum of sums that may fill all 64 bits: what is carried out of them comes in again below, as
+/// 2^64 leaves 1 when divided by 0xffff.
+constexpr std::uint64_t sum_with_carry(std::uint64_t a, std::uint64_t b) noexcept {
+  std::uint64_t sum = 0;
+  const bool carry = __builtin_add_overflow(a, b, &sum);
+  return sum + (carry ? 1U : 0U);
+}
+
 namespace detail {
 
 /// A vector register's worth of 64-bit lanes; gcc and clang know it on every processor.
@@ -62,6 +70,14 @@ inline std::uint64_t sum_of_last(ByteView octets, std::size_t left) noexcept {
   return sum.total() << (left % 2 * 8);
 }
 
+/// The same of less than eight octets, of at least eight.
+inline std::uint64_t word_of_last(ByteView octets, std::size_t left) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, octets.data() + octets.size() - sizeof(word), sizeof(word));
+  const std::size_t others = 63 ^ 8 * left;  // bits, but one: of none that are left, all 64 go
+  return std::endian::native == std::endian::little ? word >> 1U >> others : word << 1U << others;
+}
+
 }  // namespace detail
 
 /// Sum of all octets, an odd last one padded with zero. Never overflows when added to others of this kind: the result
@@ -72,7 +88,10 @@ std::uint64_t checksum_of(ByteView octets) noexcept;
 /// size; an odd last octet is padded with zero. For short rests: a few instructions, and no call.
 inline std::uint64_t checksum_of_rest(ByteView octets, std::size_t from) noexcept {
   constexpr std::size_t kLong = 128;
-  if (octets.size() - from >= kLong) return checksum_of(octets.subspan(from));
+  const std::size_t left = octets.size() - from;
+  if (left < sizeof(std::uint64_t)) return detail::word_of_last(octets, left);
+  if (left >= kLong) [[unlikely]]
+    return checksum_of(octets.subspan(from));
   detail::VectorSum sum;
   for (; from + detail::kVector <= octets.size(); from += detail::kVector) sum.add(detail::vector_at(octets, from));
   return sum.total() + detail::sum_of_last(octets, octets.size() - from);
@@ -81,5 +100,8 @@ inline std::uint64_t checksum_of_rest(ByteView octets, std::size_t from) noexcep
 /// True when a sum that included the checksum field shows no error: folded to 16 bits it is 0xffff. As 2^16 leaves 1
 /// when divided by 0xffff, folding keeps the remainder, and compilers turn the test for 0 into one multiplication.
 constexpr bool checksum_holds(std::uint64_t sum) noexcept { return sum != 0 && sum % 0xffffU == 0; }
+
+/// The same of octets not all of which are 0.
+constexpr bool checksum_of_something_holds(std::uint64_t sum) noexcept { return sum % 0xffffU == 0; }
 
 }  // namespace doorslam::packet

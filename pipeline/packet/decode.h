@@ -76,7 +76,8 @@ class Decoder {
 // the registers.
 [[gnu::always_inline]] inline DecodeOutcome Decoder::decode(const RawPacket& packet, Segment& segment,
                                                             IcmpError& error) noexcept {
-  if (!decode_plain_frame(packet, verify_checksums_ && !packet.checksums_good, segment)) [[unlikely]]
+  const bool verify = verify_checksums_ & !packet.checksums_good;  // no branch is needed for it
+  if (!decode_plain_frame(packet, verify, segment)) [[unlikely]]
     return decode_any_frame(packet, segment, error);
   counters_.tcp_checksum_bad += segment.checksum_bad ? 1 : 0;
   ++counters_.packets[index_of(DecodeOutcome::tcp)];

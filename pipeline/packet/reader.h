@@ -84,7 +84,9 @@ class Reader {
   /// The next N octets; false when they were not captured.
   template <std::size_t N>
   Octets<N> peek() const noexcept {
-    return captured_ >= N ? Octets<N>(at_) : Octets<N>();
+    if (captured_ < N) return {};
+    if (at_ == nullptr) __builtin_unreachable();  // there are octets: they need not be looked for again
+    return Octets<N>(at_);
   }
 
   /// As peek(), and moves past them.

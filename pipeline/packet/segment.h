@@ -51,12 +51,12 @@ struct Segment {
   std::uint32_t ack = 0;
   std::uint32_t payload_length = 0;  ///< octets by the IP and TCP headers; payload.size() may be less (snap length)
   std::uint16_t window = 0;          ///< as sent, not scaled
-  std::uint16_t vlan = 0;            ///< innermost 802.1Q VLAN ID, 0: none
   std::uint16_t ip_id = 0;           ///< IPv4 identification; 0 for IPv6
+  std::uint16_t vlan = 0;            ///< innermost 802.1Q VLAN ID, 0: none
   std::uint8_t flags = 0;            ///< tcp_flag bits
+  bool checksum_bad = false;         ///< TCP checksum verified and wrong
   std::uint8_t ttl = 0;              ///< TTL or hop limit of the innermost IP header
   bool dont_fragment = false;        ///< IPv4 DF; true for IPv6
-  bool checksum_bad = false;         ///< TCP checksum verified and wrong
   bool tunneled = false;             ///< the innermost IP header was not the first
   TcpOptions options;
   ByteView payload;

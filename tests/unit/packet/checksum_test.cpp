@@ -27,6 +27,28 @@ TEST(Checksum, AgreesWithThePlainSum) {
   }
 }
 
+// What lies behind the headers has a shorter way for each length; what stands before it must not come in.
+TEST(Checksum, TheRestAgreesWithThePlainSum) {
+  std::mt19937 random(5);
+  test::Bytes octets(400);
+  for (std::uint8_t& octet : octets) octet = static_cast<std::uint8_t>(random());
+  for (const std::size_t from : {std::size_t{16}, std::size_t{40}, std::size_t{58}}) {
+    for (std::size_t length = from; length < 300; ++length) {
+      const ByteView view = ByteView(octets).first(length);
+      EXPECT_EQ(folded(checksum_of_rest(view, from)), test::internet_checksum(view.subspan(from)))
+          << from << " " << length;
+    }
+  }
+}
+
+TEST(Checksum, WhatIsCarriedOutOfASumComesInAgain) {
+  constexpr std::uint64_t kAll = ~std::uint64_t{0};
+  EXPECT_EQ(sum_with_carry(1, 2), 3U);
+  EXPECT_EQ(sum_with_carry(kAll, 1), 1U);
+  EXPECT_EQ(sum_with_carry(kAll, kAll), kAll);
+  EXPECT_EQ(folded(sum_with_carry(0xffff'0000'0000'1234, 0x0001'0000'0000'0000)), folded(0x1235));
+}
+
 TEST(Checksum, CarriesOfTheLargestDatagram) {
   const test::Bytes octets(65535, 0xff);
   EXPECT_EQ(folded(checksum_of(octets)), test::internet_checksum(octets));
