@@ -141,9 +141,9 @@ class FlowTable {
   /// What prefetch_slot() saw. A hint that may be out of date: find() and insert() check what they take from it. Worth
   /// nothing after grow().
   struct Glimpse {
-    std::uint32_t index;   ///< of the slot that find() will look at first, or that insert() would take
-    std::uint16_t tag;     ///< the table's, of the slot that insert() would take: the key was not there
-    std::uint32_t moment;  ///< when: see FlowTable::moment_
+    std::uint32_t tag;     ///< the table's, of the slot that insert() would take: the key was not there
+    std::uint32_t moment;  ///< when the key was not there: see FlowTable::moment_
+    Slot* slot;            ///< that find() will look at first, or that insert() would take
 
     /// The slot held a connection: whose it is shows the key. Otherwise it was empty.
     bool occupied() const noexcept { return tag != kEmpty; }
@@ -151,24 +151,12 @@ class FlowTable {
 
   /// Brings the slot near that find() or insert() will look at. The heads should be near already.
   Glimpse prefetch_slot(const Place& place) noexcept {
-    if (changed_) [[unlikely]]
-      begin_moment();
     const std::uint32_t candidates = matching(place, kFingerprintMask, place.tag);
-    if (candidates != 0) [[likely]] {
-      const std::uint32_t candidate = number(place, candidates);  // a second one is a matter of one lookup in 500
-      prefetch_at(candidate);
-      return {candidate, kNotToTake, moment_};
-    }
-    const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
-    if (empty != 0) {
-      const std::uint32_t taken = vacancy(place, empty);
-      prefetch_at(taken);
-      return {taken, kEmpty, moment_};
-    }
-    const std::uint32_t lesser = victim_without_established(place);
-    const std::uint32_t seen = lesser != kNone ? lesser : place.bucket[0] * kBucket;
-    prefetch_at(seen);
-    return {seen, lesser != kNone ? tag_at(lesser) : kNotToTake, moment_};
+    if (candidates == 0) [[unlikely]]
+      return prefetch_slot_to_take(place);
+    Slot* const candidate = slots() + number(place, candidates);  // a second one is a matter of one lookup in 500
+    prefetch_slot_at(candidate);
+    return {kNotToTake, 0, candidate};
   }
 
   /// The key's slot, or nullptr. `place` is place_of(key).
@@ -186,9 +174,8 @@ class FlowTable {
   /// The same, faster if `glimpse`, of prefetch_slot(), shows where the key still is, or that it still is nowhere.
   Slot* find(const Key& key, const Place& place, const Glimpse& glimpse) noexcept {
     if (glimpse.tag == kNotToTake) [[likely]] {
-      Slot* const seen = slots() + glimpse.index;
-      if (seen->key == key) [[likely]]
-        return seen;
+      if (glimpse.slot->key == key) [[likely]]
+        return glimpse.slot;
     } else if (is_as_seen(glimpse)) {
       return nullptr;
     }
@@ -211,11 +198,11 @@ class FlowTable {
     changed_ = true;
     if (!is_as_seen(glimpse)) [[unlikely]]
       return insert_anywhere(key, place, evicted);
-    return insert_at(glimpse.index, key, place, evicted);
+    return insert_at(index_of(*glimpse.slot), key, place, evicted);
   }
 
   /// Brings a slot near that due() has handed out.
-  void prefetch_due(std::uint32_t index) const noexcept { prefetch_at(index); }
+  void prefetch_due(std::uint32_t index) const noexcept { prefetch_slot_at(slots() + index); }
 
   /// Takes note of slot.state.eviction_class(); call it after a change of that. Costs a store to the bucket's head.
   void reclassify(const Slot& slot) noexcept {
@@ -285,11 +272,27 @@ class FlowTable {
     return 2 * std::max<std::size_t>(pairs, 1);
   }
 
+  /// prefetch_slot() for a key that is not there. Out of line: it would have the other keep what it has loaded.
+  [[gnu::noinline]] Glimpse prefetch_slot_to_take(const Place& place) noexcept {
+    if (changed_) [[unlikely]]
+      begin_moment();
+    const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
+    if (empty != 0) {
+      Slot* const taken = slots() + vacancy(place, empty);
+      prefetch_slot_at(taken);
+      return {kEmpty, moment_, taken};
+    }
+    const std::uint32_t lesser = victim_without_established(place);
+    Slot* const seen = slots() + (lesser != kNone ? lesser : place.bucket[0] * kBucket);
+    prefetch_slot_at(seen);
+    return {lesser != kNone ? tag_at(lesser) : kNotToTake, moment_, seen};
+  }
+
   /// The key that it was made for is not there, and the slot that it is to take is as it was: an insertion of the key
   /// since then had the same glimpse, so either it has left the key's tag in that slot, or that had changed before. And
   /// within a moment no tag comes back to what the glimpses saw: a key of that tag would have been seen as a candidate.
   bool is_as_seen(const Glimpse& glimpse) const noexcept {
-    return glimpse.moment == moment_ && tag_at(glimpse.index) == glimpse.tag;
+    return glimpse.moment == moment_ && tag_at(index_of(*glimpse.slot)) == glimpse.tag;
   }
 
   /// From now on no glimpse so far shows that a key is absent, or where it is to stand.
@@ -372,8 +375,8 @@ class FlowTable {
     return kNone;
   }
 
-  void prefetch_at(std::uint32_t index) const noexcept {
-    const auto* const octets = reinterpret_cast<const char*>(slots() + index);
+  static void prefetch_slot_at(const Slot* slot) noexcept {
+    const auto* const octets = reinterpret_cast<const char*>(slot);
     prefetch_line(octets);
     if constexpr (sizeof(Slot) > 64) prefetch_line(octets + sizeof(Slot) - 1);
   }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 
-#include "flowtable/mix.h"
 #include "pipeline/tcp/flow_record.h"
 
 /// Mirror duplicates: a SPAN port that copies a frame where it comes in and where it goes out delivers it twice.
@@ -19,15 +18,14 @@ namespace doorslam::tcp {
 
 /// What must agree, boiled down. Equal segments give equal numbers; others rarely (1 in 65,536).
 inline std::uint16_t segment_hash(const packet::Segment& segment) noexcept {
-  // In the order in which they lie in memory, so that a load brings two.
+  // In the order in which they lie in memory, so that a load brings all of a line.
   const std::uint64_t numbers = std::uint64_t{segment.ack} << 32U | segment.seq;
   const std::uint64_t stamps = std::uint64_t{segment.options.timestamp_echo} << 32U | segment.options.timestamp_value;
-  const std::uint64_t rest = (std::uint64_t{segment.window} << 32U | segment.payload_length) +
-                             (std::uint64_t{segment.source.port} << 48U) +
-                             (std::uint64_t{segment.ip_id} << 16U | segment.flags) * 0xff51afd7U;
-  const std::uint64_t mixed =
-      flowtable::folded_product(numbers ^ 0x9e3779b97f4a7c15U, stamps ^ 0xbf58476d1ce4e5b9U) ^ rest;
-  return static_cast<std::uint16_t>((mixed * 0x94d049bb133111ebU) >> 48U);
+  const std::uint64_t sizes =
+      std::uint64_t{segment.ip_id} << 48U | std::uint64_t{segment.window} << 32U | segment.payload_length;
+  const std::uint64_t sender = std::uint64_t{segment.flags} << 56U ^ std::uint64_t{segment.source.port} << 40U;
+  const std::uint64_t mixed = numbers * 0xff51afd7ed558ccdU ^ (stamps ^ sender) * 0xc4ceb9fe1a85ec53U ^ sizes;
+  return static_cast<std::uint16_t>(((mixed ^ mixed >> 32U) * 0x94d049bb133111ebU) >> 48U);
 }
 
 /// Remembers a segment as the latest of its connection.

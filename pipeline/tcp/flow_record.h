@@ -83,23 +83,22 @@ class FlowRecord {
   bool has_any(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) != 0; }
   void put(SideFlag flag, Side side, bool value) noexcept { value ? set(flag, side) : clear(flag, side); }
 
-  /// In mid-flow, plainly served, not recorded, and its history has all letters that ordinary segments leave there: the
-  /// next ordinary segment touches nothing but this record.
-  bool is_settled() const noexcept {
-    constexpr std::uint32_t kWanted =
-        1U << static_cast<unsigned>(FlowFlag::quick) | 1U << static_cast<unsigned>(FlowFlag::served) |
-        3U << static_cast<unsigned>(SideFlag::letter_ack) | 3U << static_cast<unsigned>(SideFlag::letter_data);
-    constexpr std::uint32_t kUnwanted = 1U << static_cast<unsigned>(FlowFlag::recording);
-    return (flags_ & (kWanted | kUnwanted)) == kWanted;
-  }
+  /// In mid-flow, plainly served, and not recorded: the next ordinary segment touches nothing but this record, unless
+  /// it is the first to leave its letter in the history.
+  bool is_settled() const noexcept { return (flags_ & (kSettled | kRecording)) == kSettled; }
+  /// The same, and `letter` is there.
+  bool is_settled(SideFlag letter, Side side) const noexcept { return is_settled() && has(letter, side); }
 
-  /// Notes new payload of `side`; counts an exchange when it answers the originator. Saturates at 15.
+  /// Notes new payload of `side`; counts an exchange when it answers the originator. Saturates at 15. Who speaks next
+  /// cannot be foreseen: no branch hangs on it.
   void note_payload(Side side) noexcept {
-    if (has(SideFlag::last_payload, side)) return;
-    const bool answers = side == Side::responder && has(SideFlag::last_payload, Side::originator);
-    if (answers && exchanges() < kMaxExchanges) states_ = static_cast<std::uint16_t>(states_ + (1U << kExchangeShift));
-    clear(SideFlag::last_payload, other(side));
-    flags_ |= 1U << bit(SideFlag::last_payload, side) | 1U << bit(SideFlag::payload, side);
+    constexpr auto kLast = static_cast<unsigned>(SideFlag::last_payload);
+    constexpr auto kAny = static_cast<unsigned>(SideFlag::payload);
+    if (states_ < kMaxExchanges << kExchangeShift) {
+      const std::uint32_t answers = flags_ >> kLast & static_cast<std::uint32_t>(side) & 1U;
+      states_ = static_cast<std::uint16_t>(states_ + (answers << kExchangeShift));
+    }
+    flags_ = (flags_ & ~(3U << kLast)) | (1U << kLast | 1U << kAny) << static_cast<unsigned>(side);
   }
   static constexpr unsigned kMaxExchanges = 15;
   unsigned exchanges() const noexcept { return states_ >> kExchangeShift; }
@@ -136,6 +135,9 @@ class FlowRecord {
   }
 
  private:
+  static constexpr std::uint32_t kSettled =
+      1U << static_cast<unsigned>(FlowFlag::quick) | 1U << static_cast<unsigned>(FlowFlag::served);
+  static constexpr std::uint32_t kRecording = 1U << static_cast<unsigned>(FlowFlag::recording);
   static constexpr unsigned kStateBits = 3;
   static constexpr unsigned kExchangeShift = 4 * kStateBits;
   static constexpr unsigned bit(SideFlag flag, Side side) noexcept {

@@ -108,11 +108,6 @@ union Tracker::EvictedMemory {
 };
 
 void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
-  if (burst.empty()) return;
-  // Packets of several queues may stand in a burst slightly out of order; each is to find its connection as it was.
-  TimeNs earliest = burst.front().time_ns;
-  for (const Segment& segment : burst) earliest = std::min(earliest, segment.time_ns);
-  advance(earliest, out);
   for (; burst.size() > kBurst; burst = burst.subspan(kBurst)) process_part(burst.first(kBurst), out);
   process_part(burst, out);
 }
@@ -130,10 +125,14 @@ void Tracker::process_part(std::span<const Segment> part, EventBatch& out) noexc
   auto* end4 = lookups4.data();
   auto* end6 = lookups6.data();
   counters_.segments += part.size();
+  // Packets of several queues may stand in a burst slightly out of order; each is to find its connection as it was.
+  TimeNs earliest = std::numeric_limits<TimeNs>::max();
   for (const Segment& segment : part) {
+    earliest = std::min(earliest, segment.time_ns);
     segment.source.address.version == IpVersion::v4 ? look_up(flows4_, segment, (end4++)->value)
                                                     : look_up(flows6_, segment, (end6++)->value);
   }
+  advance(earliest, out);
   process_lookups(flows4_, std::span(lookups4.data(), end4), out);
   process_lookups(flows6_, std::span(lookups6.data(), end6), out);
 }
@@ -155,18 +154,17 @@ inline void Tracker::process_lookups(Table<Key>& table, std::span<LookupMemory<K
   std::array<const Lookup<Key>*, kBurst> recorded;
   auto* end_recorded = recorded.data();
   for (const auto& lookup : lookups) {
-    if (prefetch_details(table, lookup.value)) *end_recorded++ = &lookup.value;
+    if (prefetch_details(lookup.value)) *end_recorded++ = &lookup.value;
   }
-  for (const auto* lookup : std::span(recorded.data(), end_recorded)) prefetch_evidence(table, *lookup);
+  for (const auto* lookup : std::span(recorded.data(), end_recorded)) prefetch_evidence(*lookup);
   for (const auto& lookup : lookups) advance_flow(table, lookup.value, out);
 }
 
 /// True: the segment will be recorded, or the Evidence of the connection that makes way for it be copied.
 template <class Key>
-inline bool Tracker::prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept {
+inline bool Tracker::prefetch_details(const Lookup<Key>& lookup) const noexcept {
   if (!lookup.glimpse.occupied()) return false;
-  const auto& slot = table.at(lookup.glimpse.index);
-  const FlowRecord& flow = slot.state;
+  const FlowRecord& flow = lookup.glimpse.slot->state;
   using namespace packet::tcp_flag;
   const bool in_stream = (lookup.segment->flags & (kSyn | kFin | kRst)) == 0;
   if (in_stream && flow.is_settled()) [[likely]]
@@ -176,8 +174,8 @@ inline bool Tracker::prefetch_details(const Table<Key>& table, const Lookup<Key>
 }
 
 template <class Key>
-inline void Tracker::prefetch_evidence(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept {
-  const auto& slot = table.at(lookup.glimpse.index);
+inline void Tracker::prefetch_evidence(const Lookup<Key>& lookup) const noexcept {
+  const auto& slot = *lookup.glimpse.slot;
   const FlowRecord& flow = slot.state;
   const Evidence& evidence = evidence_[details_[flow.details].evidence];
   if (!(slot.key == lookup.key)) return prefetch_facts(evidence);
@@ -192,10 +190,12 @@ inline void Tracker::prefetch_evidence(const Table<Key>& table, const Lookup<Key
 template <class Key>
 inline void Tracker::advance_flow(Table<Key>& table, const Lookup<Key>& lookup, EventBatch& out) noexcept {
   auto* const slot = table.find(lookup.key, lookup.place, lookup.glimpse);
-  if (slot == nullptr) return begin_and_advance(table, lookup, out);
+  if (slot == nullptr) [[unlikely]]
+    return begin_and_advance(table, lookup, out);
   const Segment& segment = *lookup.segment;
   const Side side = side_of(slot->state, lookup.source_is_lo);
-  if (advance_quickly(slot->state, side, segment)) return;
+  if (advance_quickly(slot->state, side, segment)) [[likely]]
+    return;
   if (slot->state.has(FlowFlag::orderly) && advance_in_order(table, *slot, side, segment, out)) return;
   advance_with_care(table, lookup, *slot, side, out);
 }
@@ -285,25 +285,33 @@ inline bool Tracker::advance_quickly(FlowRecord& flow, Side side, const Segment&
   using namespace packet::tcp_flag;
   const std::size_t own = index_of(side);
   const std::size_t peer = own ^ 1U;
-  const std::uint32_t length = segment.payload_length;
-  const std::uint32_t next = segment.seq + length;
-  const std::uint32_t acknowledged = segment.ack - flow.acked[peer];
+  const std::uint32_t acked = flow.acked[peer];
+  const std::uint32_t ack = segment.ack;
+  // Where a number wraps, the details keep count.
   const bool ordinary = flow.has(FlowFlag::quick) && (segment.flags & (kSyn | kFin | kRst | kAck)) == kAck &&
-                        segment.seq == flow.next_seq[own] && acknowledged <= flow.next_seq[peer] - flow.acked[peer] &&
-                        segment.window != 0 && !segment.checksum_bad;
-  if (!ordinary) return false;
-  if (length == 0 && acknowledged == 0) return false;  // a duplicate, or a window update
-  if (segment.time_ns - flow.last_seen() >= timeouts_.established_ns) return false;
-  if (next < segment.seq || segment.ack < flow.acked[peer]) return false;  // a number wraps: the details keep count
-  if (flow.packets[own] == 0xffff) return false;                           // as above
-  if (length != 0) flow.note_payload(side);
+                        !segment.checksum_bad && segment.window != 0 && segment.seq == flow.next_seq[own] &&
+                        ack >= acked && ack <= flow.next_seq[peer] && flow.packets[own] != 0xffff &&
+                        segment.time_ns - flow.last_seen() < timeouts_.established_ns;
+  if (!ordinary) [[unlikely]]
+    return false;
+  const std::uint32_t length = segment.payload_length;
+  if ((length | (ack ^ acked)) == 0) [[unlikely]]  // a duplicate, or a window update
+    return false;
+  std::uint32_t next = 0;
+  if (__builtin_add_overflow(segment.seq, length, &next)) [[unlikely]]
+    return false;
   ++flow.packets[own];
   flow.next_seq[own] = next;
-  flow.acked[peer] = segment.ack;
+  flow.acked[peer] = ack;
   flow.set_last_seen(segment.time_ns);
   remember_segment(flow, segment_hash(segment));
-  const SideFlag letter = length != 0 ? SideFlag::letter_data : SideFlag::letter_ack;
-  if (!flow.is_settled()) note_ordinary(flow, side, segment, letter);
+  SideFlag letter = SideFlag::letter_ack;
+  if (length != 0) {
+    letter = SideFlag::letter_data;
+    flow.note_payload(side);
+  }
+  if (!flow.is_settled(letter, side)) [[unlikely]]
+    note_ordinary(flow, side, segment, letter);
   return true;
 }
 

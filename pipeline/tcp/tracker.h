@@ -134,9 +134,9 @@ class Tracker {
   template <class Key>
   void process_lookups(Table<Key>& table, std::span<LookupMemory<Key>> lookups, EventBatch& out) noexcept;
   template <class Key>
-  bool prefetch_details(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
+  bool prefetch_details(const Lookup<Key>& lookup) const noexcept;
   template <class Key>
-  void prefetch_evidence(const Table<Key>& table, const Lookup<Key>& lookup) const noexcept;
+  void prefetch_evidence(const Lookup<Key>& lookup) const noexcept;
   void prefetch_evidence(const FlowRecord& flow) const noexcept;
 
   template <class Key>

@@ -114,7 +114,7 @@ TEST_F(FlowTableTest, TakesTheEmptySlotThatWasSeen) {
   EXPECT_FALSE(glimpse.occupied());
   const auto [slot, inserted] = table_.insert(key_of(1), place, glimpse, evicted_);
   EXPECT_EQ(inserted, Inserted::fresh);
-  EXPECT_EQ(table_.index_of(*slot), glimpse.index);
+  EXPECT_EQ(slot, glimpse.slot);
   EXPECT_EQ(find(1), slot);
 }
 
@@ -137,7 +137,7 @@ TEST_F(FlowTableTest, OfTwoThatSawTheSameVictimEachTakesAnother) {
   const auto place = table_.place_of(key_of(100));
   const Table::Glimpse glimpse = table_.prefetch_slot(place);
   ASSERT_TRUE(glimpse.occupied());
-  EXPECT_EQ(table_.index_of(*find(0)), glimpse.index);
+  EXPECT_EQ(find(0), glimpse.slot);
   Table::Slot* const first = table_.insert(key_of(100), place, glimpse, evicted_).slot;
   EXPECT_EQ(evicted_.key, key_of(0));
   table_.schedule(table_.index_of(*first), kStart + 100 * kSecondNs);
@@ -164,7 +164,7 @@ TEST_F(FlowTableTest, AKeyThatCameElsewhereMeanwhileIsFoundByWhoSawNone) {
   const auto others = table_.place_of(key_of(number));
   table_.insert(key_of(number), others, table_.prefetch_slot(others), evicted_);
   const Table::Glimpse late = table_.prefetch_slot(place);
-  ASSERT_NE(early.index, late.index);
+  ASSERT_NE(early.slot, late.slot);
   Table::Slot* const slot = table_.insert(key_of(1), place, late, evicted_).slot;
   EXPECT_EQ(table_.find(key_of(1), place, early), slot);
 }
@@ -194,7 +194,7 @@ TEST_F(FlowTableTest, AKeyThatCameInAnothersPlaceMeanwhileIsFoundByWhoSawNone) {
       ASSERT_EQ(table.due(kStart + 3 * kSecondNs, out), 1U);
     }
     const Table::Glimpse late = table.prefetch_slot(place);
-    ASSERT_NE(early.index, late.index) << change;
+    ASSERT_NE(early.slot, late.slot) << change;
     Table::Slot* const slot = table.insert(key_of(100), place, late, evicted_).slot;
     if (change == 1) {  // as if nothing had happened
       slot_of(0)->state.kind = EvictionClass::embryonic;

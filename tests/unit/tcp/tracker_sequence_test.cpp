@@ -272,6 +272,28 @@ TEST_F(TrackerSequence, ShortPathLeavesWrapsToTheDetails) {
   EXPECT_EQ(ended[0].summary.side[1].payload_bytes, 8000U);
 }
 
+// Of a connection that is served already only its record is touched, but the history wants a letter of each kind.
+TEST_F(TrackerSequence, ShortPathWritesLettersThatComeLate) {
+  serve(talk);
+  EXPECT_EQ(summary().history.view(), "ShADd");
+  talk.client(kAck | kPsh, "request");
+  talk.server(kAck);
+  talk.server(kAck | kPsh, "answer");
+  talk.client(kAck);
+  EXPECT_EQ(summary().history.view(), "ShADda");
+}
+
+TEST_F(TrackerSequence, ShortPathCountsExchangesWhoeverSpeaksAgain) {
+  for (int i = 0; i < 5; ++i) {
+    talk.client(kAck | kPsh, "one");
+    talk.client(kAck | kPsh, "two");
+    talk.server(kAck | kPsh, "three");
+    talk.server(kAck | kPsh, "four");
+  }
+  EXPECT_EQ(summary().stage, Stage::established);
+  EXPECT_EQ(evidence().exchanges, 5U);
+}
+
 TEST_F(TrackerSequence, ShortPathKeepsTheNumbersThatTroubleIsToldBy) {
   serve(talk);
   talk.exchange();
