@@ -148,6 +148,16 @@ Ending ending_of_silence(const ConnectionSummary& summary, const Evidence& e) {
   return Ending::still_open;
 }
 
+/// A client that asked, closed its own direction and acknowledged all of the answer was there to read it: one that is
+/// gone meets it with a RST.
+bool took_the_answer(const Evidence& e) {
+  const SideEvidence& client = e.of(Side::originator);
+  const SideEvidence& server = e.of(Side::responder);
+  if (client.payload_segments == 0 || client.fin_ns == kNoTime || client.rst_ns != kNoTime) return false;
+  const std::uint32_t payload_end = server.next_seq - (server.fin_ns != kNoTime ? 1U : 0U);
+  return server.payload_segments > 0 && server.acked >= payload_end;
+}
+
 Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, TimeNs client_end, TimeNs server_end) {
   const SideEvidence& client = e.of(Side::originator);
   const SideEvidence& server = e.of(Side::responder);
@@ -176,8 +186,8 @@ Ending ending_of_close(const ConnectionSummary& summary, const Evidence& e, Time
                                            !is_before(e, asked, {Side::responder, Mark::end, server_end}));
     return unheard ? Ending::closed_after_greeting : Ending::closed_after_reply;
   }
-  // What the server says after the client has left serves nobody.
-  const bool too_late = !summary.plainly_served && client_end != kNoTime &&
+  // What the server says after the client has left serves nobody, unless it has only said that it will ask no more.
+  const bool too_late = !summary.plainly_served && client_end != kNoTime && !took_the_answer(e) &&
                         is_before(e, {Side::originator, Mark::end, client_end},
                                   {Side::responder, Mark::first_words, server.first_payload_ns});
   if (!server_spoke || too_late) return Ending::left_without_a_word;

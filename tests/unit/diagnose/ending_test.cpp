@@ -120,6 +120,16 @@ const std::vector<EndingCase>& ending_cases() {
          t.handshake();
          t.close();
        }},
+      {Ending::left_after_reply, "ClientsFinBehindItsRequest",
+       [](Conversation& t) {
+         t.handshake();
+         t.client(kPsh | kAck, "GET");
+         t.client(kFin | kAck);
+         t.server(kPsh | kAck, "answer");
+         t.client(kAck);
+         t.server(kFin | kAck);
+         t.client(kAck);
+       }},
       {Ending::left_after_greeting, "ClientsFinAfterGreeting",
        [](Conversation& t) {
          t.handshake();
@@ -209,6 +219,19 @@ TEST(Ending, AWindowClosedForAMomentIsABusyReader) {
   talk.after(200 * kMillisecondNs).client(kAck).window = 0;
   const Ended end = end_of(talk);
   EXPECT_NE(ending_of(end.summary, &*end.evidence), Ending::client_stalled);
+}
+
+/// Beside the half close above: here the client's stack answers that nobody reads any more.
+TEST(Ending, AnAnswerToAClientThatIsGoneServesNobody) {
+  Conversation talk;
+  talk.handshake();
+  talk.client(kPsh | kAck, "GET");
+  talk.client(kFin | kAck);
+  talk.server(kPsh | kAck, "answer");
+  talk.client(kRst);
+  const Ended end = end_of(talk);
+  ASSERT_TRUE(end.evidence);
+  EXPECT_EQ(name_of(ending_of(end.summary, &*end.evidence)), name_of(Ending::left_without_a_word));
 }
 
 /// Without Evidence the tracker's state and history tell the coarse story, and it is the same one.
