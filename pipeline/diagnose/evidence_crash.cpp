@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/base/text.h"
+#include "pipeline/diagnose/evidence_idle.h"
 #include "pipeline/diagnose/first_reading.h"
 
 namespace doorslam::diagnose::evidence {
@@ -67,6 +68,7 @@ bool hung_up_in_time(const Case& c) {
   // Access rules and limits are applied at once, and timers run for seconds.
   constexpr flowtable::DurationNs kLeast = 200 * kMillisecondNs;
   const auto worked = worked_on_last_words(c);
+  if (waited_for_the_rest(c) > 0) return false;
   return worked >= kLeast && worked <= kLongestWork && c.contrast.same_age < kSameAge;
 }
 
@@ -185,6 +187,7 @@ std::optional<Finding> served_again_soon(const Case& c) {
 /// Lists and limits are applied before a request is read, and whoever dies over one does so sooner.
 std::optional<Finding> timed_out_over_a_request(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || worked_on_last_words(c) <= kLongestWork) return std::nullopt;
+  if (waited_for_the_rest(c) > 0) return std::nullopt;
   return Finding{
       fmt::format("the server had acknowledged the request, and closed {} later without a word: a timer ran out",
                   in_words(c.closed_ns - c.client()->last_payload_ns))};

@@ -80,21 +80,6 @@ bool fins_crossed(const tcp::Evidence& e) {
   return crossed;
 }
 
-/// How long the server waited for the first words of a client that had none, before it closed by FIN; 0: otherwise.
-DurationNs waited_for_first_words(const Case& c) {
-  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return 0;
-  if (c.client()->payload_segments > 0 || !server_closed_by_fin(*c.packets)) return 0;
-  return c.closed_ns - c.accepted_ns;
-}
-
-/// Where the client is to speak first, a server that waits for it for seconds is ready to serve it, if it serves it at
-/// all: browsers keep connections in reserve. Lists and limits close at once, as a rule.
-bool is_unused_where_clients_speak_first(const Case& c) {
-  const Contrast& k = c.contrast;
-  return waited_for_first_words(c) >= kSecondNs && k.served_on_asking > 0 && k.served_unasked == 0 &&
-         k.same_client_served > 0;
-}
-
 }  // namespace
 
 /// An application learns of a client only when the kernel has finished the handshake; so a refusal by address is a
@@ -123,23 +108,6 @@ std::optional<Finding> closed_with_request_unread(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
   if (c.server()->rst_ns == kNoTime || c.client()->payload_segments == 0) return std::nullopt;
   return Finding{"the close became a RST because the client's data was unread; a RST alone is no sign of a crash"};
-}
-
-/// See is_unused_where_clients_speak_first().
-std::optional<Finding> unused_where_clients_speak_first(const Case& c) {
-  if (!is_unused_where_clients_speak_first(c)) return std::nullopt;
-  return Finding{fmt::format(
-      "the client said nothing for {}, then the server closed; {} first", in_words(waited_for_first_words(c)),
-      counted(c.contrast.served_on_asking, "client that was served spoke", "clients that were served spoke"))};
-}
-
-/// Servers put up with a silent client for tens of seconds (header and login timeouts); a refusal does not wait so
-/// long, whatever the server looks up first.
-std::optional<Finding> unused_and_timed_out(const Case& c) {
-  constexpr DurationNs kLoginTimeout = 15 * kSecondNs;
-  const DurationNs waited = waited_for_first_words(c);
-  if (waited < kLoginTimeout || is_unused_where_clients_speak_first(c)) return std::nullopt;
-  return Finding{fmt::format("the client said nothing for {}, then the server closed", in_words(waited))};
 }
 
 /// Print jobs, log streams and uploads on a connection of their own: the server acknowledges and has nothing to say.

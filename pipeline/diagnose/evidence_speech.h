@@ -10,8 +10,6 @@ namespace doorslam::diagnose::evidence {
 std::optional<Finding> closed_without_payload(const Case& c);
 std::optional<Finding> closed_with_request_unread(const Case& c);
 std::optional<Finding> no_word_of_a_limit(const Case& c);
-std::optional<Finding> unused_where_clients_speak_first(const Case& c);
-std::optional<Finding> unused_and_timed_out(const Case& c);
 std::optional<Finding> one_way_transfer(const Case& c);
 std::optional<Finding> one_way_port(const Case& c);
 std::optional<Finding> words_not_captured(const Case& c);

@@ -5,6 +5,7 @@
 
 #include "pipeline/diagnose/evidence_crash.h"
 #include "pipeline/diagnose/evidence_handshake.h"
+#include "pipeline/diagnose/evidence_idle.h"
 #include "pipeline/diagnose/evidence_ledger.h"
 #include "pipeline/diagnose/evidence_loss.h"
 #include "pipeline/diagnose/evidence_path.h"
@@ -185,7 +186,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // Super-servers do this, and crashes under load as well.
     {"port-closed-after-a-burst", evidence::port_closed_after_a_burst, {{rate_limit, 1.5}}},
 
-    // --- How it ended, and without which words (evidence_speech) ---
+    // --- How it ended, and without which words (evidence_speech, evidence_idle) ---
 
     // Little, as a silent limit looks the same.
     {"closed-without-payload", evidence::closed_without_payload, {{acl_denied, 0.2}}},
@@ -210,6 +211,17 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
       {rate_limit, -2.5},
       {app_crash, -1.0},
       {maintenance, -1.5}}},
+    // The rest never came: the client's own affair, whatever befell it.
+    {"request-unfinished",
+     evidence::request_unfinished,
+     {{client_abort, 7.0},
+      {acl_denied, -2.5},
+      {connection_limit, -2.5},
+      {rate_limit, -2.5},
+      {app_crash, -1.0},
+      {maintenance, -1.5},
+      {tls_refused, -3.0}}},
+
     // Whatever was to be sent has arrived.
     {"one-way-transfer", evidence::one_way_transfer, {{served, 8.0}, {server_no_reply, -3.0}, {client_abort, -1.0}}},
     // The same; a client that wanted an answer would have waited for it.

@@ -158,6 +158,88 @@ TEST(ClientStory, ThatNeverSpeaksWhereClientsSpeakFirstIsNotRefused) {
   for (Conversation* spare : spares) EXPECT_TRUE(is_read_as(readings.of(*spare), Cause::served));
 }
 
+/// A connection in reserve of a client that the capture shows on no other one. Meanwhile a list refuses others, at
+/// once.
+TEST(ClientStory, ThatNeverSpeaksWhereAllOthersSpeakFirstIsNotRefused) {
+  for (const bool server_greets : {false, true}) {
+    Story story;
+    for (int i = 0; i < 6; ++i) {
+      if (server_greets) {
+        story.serve(client(10 + i), 1.0 + 2.0 * i, 0.5);
+        continue;
+      }
+      Conversation& page = story.connect(client(10 + i), 1.0 + 2.0 * i);
+      page.handshake();
+      page.exchange("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n");
+      page.close();
+    }
+    Conversation& refused = story.refuse(client(2), 4.1);
+    story.refuse(client(3), 6.1);
+    Conversation& spare = story.connect(client(1), 5.0);
+    spare.handshake();
+    spare.after(2 * kSecondNs);
+    Story::hang_up(spare);
+    const Readings readings = story.read();
+    EXPECT_TRUE(is_read_as(readings.of(refused), Cause::acl_denied));
+    // A server that speaks first has not done so for seconds: that may be a look-up that a list waits for.
+    EXPECT_TRUE(is_read_as(readings.of(spare), server_greets ? Cause::acl_denied : Cause::served));
+    EXPECT_EQ(static_cast<bool>(says(readings.of(spare), "the client said nothing for 2.0 s")), !server_greets);
+  }
+}
+
+/// Half a request, and the server's timer for the rest. One whose request is whole has met something else.
+TEST(ClientStory, ThatDoesNotFinishItsRequestMeetsATimerAndNoCrash) {
+  using namespace std::string_view_literals;
+  struct Request {
+    std::string_view text;
+    bool unfinished;
+  };
+  constexpr Request kRequests[] = {{"GET /page HTTP/1.1\r\nHost: x\r\n"sv, true},
+                                   {"GET /pa"sv, true},
+                                   {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"sv, true},
+                                   {"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"sv, false},
+                                   {"GET /page\r\n"sv, false}};
+  for (const Request& request : kRequests) {
+    Story story;
+    for (int i = 0; i < 6; ++i) {
+      Conversation& page = story.connect(client(10 + i), 1.0 + 2.0 * i);
+      page.handshake();
+      page.exchange("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n");
+      page.close();
+    }
+    Conversation& talk = story.connect(client(1), 5.0);
+    talk.handshake();
+    talk.client(kPsh | kAck, request.text);
+    talk.server(kAck);
+    talk.after(2 * kSecondNs);
+    Story::hang_up(talk);
+    const DiagnosedConnection reading = story.read().of(talk);
+    EXPECT_EQ(reading.diagnosis.cause == Cause::client_abort, request.unfinished) << in_full(reading.diagnosis);
+    EXPECT_EQ(static_cast<bool>(says(reading, "had not come to its end: the server waited 2.0 s")), request.unfinished);
+    EXPECT_EQ(static_cast<bool>(says(reading, "had read the request, and hung up")), !request.unfinished);
+  }
+}
+
+/// "GET /" from a pipe: the client has no more to ask, and waits for the answer.
+TEST(ClientStory, ThatClosesItsOwnDirectionAndTakesTheAnswerWasServed) {
+  for (const bool is_gone : {false, true}) {
+    Story story;
+    Conversation& talk = story.connect(client(1), 1.0);
+    talk.handshake();
+    talk.client(kPsh | kAck, "GET / HTTP/1.0\r\n\r\n");
+    talk.after(15 * kMicrosecondNs).client(kFin | kAck);
+    talk.server(kPsh | kAck, "HTTP/1.1 200 OK\r\n\r\n");
+    if (is_gone) {
+      talk.client(kRst);
+    } else {
+      talk.client(kAck);
+      talk.server(kFin | kAck);
+      talk.client(kAck);
+    }
+    EXPECT_TRUE(is_read_as(story.read().of(talk), is_gone ? Cause::client_abort : Cause::served));
+  }
+}
+
 // --- what the capture lacks -----------------------------------------------------------------------------------------
 
 TEST(CaptureStory, OfOneDirectionSaysSo) {

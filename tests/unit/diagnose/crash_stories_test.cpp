@@ -216,7 +216,7 @@ TEST(TimerStory, HangUpsAtOneAgeAreNoCrash) {
   for (int i = 0; i < 4; ++i) {
     Conversation& talk = story.connect(client(10 + i), 1.0 + 0.4 * i);
     talk.handshake();
-    ask_and_be_hung_up(talk, "GET / HTTP/1.1\r\n", seconds(3.0));
+    ask_and_be_hung_up(talk, "GET / HTTP/1.1\r\n\r\n", seconds(3.0));
     talks.push_back(&talk);
   }
   const Readings readings = story.read();

@@ -39,7 +39,7 @@ Conversation& leave_the_request_unread(Scene& scene, bool there) {
 
 /// A connection in reserve, of a client that is served, or of one that is not.
 Conversation& close_the_unused(Scene& scene, bool there) {
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < (there ? 4 : 2); ++i) {
     Conversation& page = shake_hands(scene, client(10 + i), 1.0 + 4.0 * i);
     page.exchange(kRequest, kAnswer);
     page.after(kSecondNs).close();
@@ -48,6 +48,13 @@ Conversation& close_the_unused(Scene& scene, bool there) {
   spare.after(3 * kSecondNs);
   Story::hang_up(spare);
   return spare;
+}
+
+Conversation& close_the_unfinished(Scene& scene, bool there) {
+  Conversation& talk = ask(scene, client(1), 1.0, there ? "GET / HTTP/1.1\r\nHost: x\r\n" : kRequest);
+  talk.after(3 * kSecondNs);
+  Story::hang_up(talk);
+  return talk;
 }
 
 Conversation& close_the_silent(Scene& scene, bool there) {
@@ -375,6 +382,7 @@ constexpr EvidenceCase kCases[] = {
     {"unused-where-clients-speak-first", "then the server closed; 4 clients that were served spoke first",
      close_the_unused},
     {"unused-and-timed-out", "the client said nothing for 20.0 s, then the server closed", close_the_silent},
+    {"request-unfinished", "had not come to its end: the server waited 3.0 s for the rest", close_the_unfinished},
     {"one-way-transfer", "in 6 segments, all acknowledged: a transfer in one direction", send_pages_to_print},
     {"one-way-port", "nobody is answered on this port: so it was with 5 other connections", send_figures},
     {"no-word-of-a-limit", "no 421, which a full ftp server usually sends", be_refused_by_ftp},
