@@ -422,6 +422,7 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
                                           .words = pending.words.digest,
                                           .opening = pending.words.opening,
                                           .closed_at_rest = e != nullptr && server_closed_at_rest(*e),
+                                          .beginning_seen = !pending.summary.mid_stream,
                                           .answer_ns = answered == kNoTime ? 0 : answered - c.accepted_ns});
   }
   DiagnosedConnection& judged = out.emplace_back();

@@ -22,6 +22,7 @@ struct Subject {
   std::uint32_t words = 0;
   Opening opening = Opening::none;
   bool closed_at_rest = false;          ///< by a FIN that left nothing unanswered
+  bool beginning_seen = true;           ///< before accepted_ns it was not there
   flowtable::DurationNs answer_ns = 0;  ///< from acceptance to the server's first words; 0: it said nothing
 };
 

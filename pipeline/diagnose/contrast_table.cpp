@@ -129,6 +129,8 @@ void ContrastTable::count_endings(const Subject& subject, Contrast& out) const {
     const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
     out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
     out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
+    // A process that dies with it accepts nobody afterwards.
+    if (subject.beginning_seen && row.closed_ns < subject.accepted_ns) continue;
     // Whom it had refused in known words was no session to be cut short, unless they were that it ended itself.
     const bool was_refused = row.outcome == Outcome::refused_in_words && !row.by_unusual_words && row.hung_up_soon &&
                              row.own_end == OwnEnd::untold;

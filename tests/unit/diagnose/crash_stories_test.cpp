@@ -226,6 +226,46 @@ TEST(TimerStory, HangUpsAtOneAgeAreNoCrash) {
   }
 }
 
+/// A sweep of the idle, and whoever comes next, is served and says farewell within the same breath.
+TEST(SweepStory, DoesNotReachWhoeverIsLetInBehindIt) {
+  Story story;
+  const std::vector<Conversation*> swept = cut_together(story, 4, 20.0);
+  for (Conversation* talk : swept) Story::hang_up(*talk);
+  Conversation& next = story.connect(client(40), 20.008);
+  Story::open_session(next);
+  next.client(kPsh | kAck, "QUIT\r\n");
+  Story::hang_up(next);
+  const Readings readings = story.read();
+  EXPECT_TRUE(is_read_as(readings.of(next), Cause::served));
+  EXPECT_FALSE(says(readings.of(next), "cut short within"));
+  for (Conversation* talk : swept) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
+/// Idle sessions that a timer ended, others that were served behind them, and a process that died only then.
+TEST(CrashStory, DoesNotReachBackPastThoseWhoWereServedMeanwhile) {
+  Story story;
+  for (int i = 0; i < 3; ++i) story.serve(client(20 + i), 1.0 + i, 0.5);
+  std::vector<Conversation*> idle;
+  for (int i = 0; i < 2; ++i) {
+    Conversation& talk = story.open(client(10 + i), 5.0 + 0.002 * i);
+    talk.set_now(kStart + seconds(10.0) + i * 5 * kMillisecondNs);
+    Story::hang_up(talk);
+    idle.push_back(&talk);
+  }
+  std::vector<Conversation*> cut;
+  for (int i = 0; i < 3; ++i) {
+    Conversation& talk = story.open(client(30 + i), 10.02 + 0.01 * i);
+    talk.set_now(kStart + seconds(10.6) + i * 100 * kMicrosecondNs);
+    talk.client(kPsh | kAck, "LIST\r\n");
+    talk.server(kRst | kAck);
+    cut.push_back(&talk);
+  }
+  for (int i = 0; i < 2; ++i) story.find_closed(client(40 + i), 10.7 + i);
+  const Readings readings = story.read();
+  for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
+  for (Conversation* talk : idle) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
 // --- one worker of several -------------------------------------------------------------------------------------------
 
 /// A server of many workers: one of them dies with a request in hand, the others do not notice.
