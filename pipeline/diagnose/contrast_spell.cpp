@@ -24,6 +24,7 @@ Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
   }
   Spell spell{.lasting_ns = rows_[last].accepted_ns - rows_[first].accepted_ns,
               .since_ns = rows_[subject].accepted_ns - rows_[first].accepted_ns};
+  spell.least_open = rows_[subject].open_total;
   const auto mark = [](bool& flag, std::uint32_t& count) {
     count += flag ? 0 : 1;
     flag = true;
@@ -34,13 +35,18 @@ Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
     const bool is_within = i >= first && i <= last;
     if (is_refused(row)) {
       ++(is_within ? spell.refused : spell.refused_else);
-      if (is_within) mark(marks.refused_in, spell.clients);
+      if (!is_within) continue;
+      mark(marks.refused_in, spell.clients);
+      spell.least_open = std::min(spell.least_open, row.open_total);
     } else if (row.served() && is_within) {
       ++spell.others_served;
       mark(marks.served_in, spell.other_clients);
     } else if (row.served() && i < first && (!of_some || was_ever_refused(row))) {
       ++spell.served_before;
       marks.served_before = true;
+    } else if (row.served() && i > last && !spell.has_ended) {
+      spell.has_ended = true;
+      spell.open_at_end = row.open_total;
     }
     spell.open += is_within && row.outcome == Outcome::open && (!of_some || was_ever_refused(row)) ? 1 : 0;
   }

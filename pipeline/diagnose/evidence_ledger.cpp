@@ -31,6 +31,14 @@ bool is_limit(const LoadFigure& figure) {
   return figure.at_ceiling() && firmness(figure) >= kLeastFirmness;
 }
 
+/// The refusals began for all alike, and ended with no session less: what stood open was not the reason.
+bool ended_with_as_many_open(const Case& c) {
+  const Spell& spell = c.contrast.spell;
+  return spell.has_ended && spell.open_at_end >= spell.least_open && nobody_served_any_more(c);
+}
+
+bool is_limit_on_all(const Case& c) { return is_limit(c.contrast.open_total) && !ended_with_as_many_open(c); }
+
 /// Arrivals are counted from some beginning, and time parts the served from the refused better than they do.
 bool is_told_by_time(const Case& c) { return nobody_served_any_more(c) || some_served_no_more(c); }
 
@@ -96,7 +104,7 @@ std::optional<Finding> several_clients_refused_only(const Case& c) {
 std::optional<Finding> refused_clients_served_too(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
-  if (is_limit(k.open_total) || is_limit(k.open_client) || servers_of_which_one_refuses(c)) return std::nullopt;
+  if (is_limit_on_all(c) || is_limit(k.open_client) || servers_of_which_one_refuses(c)) return std::nullopt;
   if (some_served_no_more(c)) return std::nullopt;
   const std::string who = k.clients_refused == 1
                               ? "the only other client that was refused here was"
@@ -125,7 +133,7 @@ std::optional<Finding> several_clients_and_none_served(const Case& c) {
 /// A limit shows as a step: served below it, refused from it on.
 std::optional<Finding> above_session_ceiling(const Case& c) {
   const LoadFigure& open = c.contrast.open_total;
-  if (!c.looks_refused() || !explains(c, open)) return std::nullopt;
+  if (!c.looks_refused() || !explains(c, open) || ended_with_as_many_open(c)) return std::nullopt;
   // One that was refused stands above any line below it, and of one direction it is not sure that it was refused.
   constexpr double kUnsure = 0.3;
   const bool unsure = c.summary.one_sided && open.refused_from < kLeastRefusedToTell;
@@ -147,7 +155,7 @@ std::optional<Finding> above_client_ceiling(const Case& c) {
 std::optional<Finding> below_every_ceiling(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served == 0 || k.open_total.subject == 0) return std::nullopt;
-  if (is_limit(k.open_total) || is_limit(k.open_client)) return std::nullopt;
+  if (is_limit_on_all(c) || is_limit(k.open_client)) return std::nullopt;
   if (k.open_total.served_as_high == 0) return std::nullopt;
   const double share = static_cast<double>(k.open_total.served_as_high) / k.served;
   return Finding{
@@ -223,6 +231,7 @@ std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
   if (cause != Cause::connection_limit && cause != Cause::rate_limit) return std::nullopt;
   std::optional<LearnedLimit> best;
   for (const auto& [kind, figure, least] : cause == Cause::connection_limit ? of_sessions : of_arrivals) {
+    if (kind == LimitKind::sessions && ended_with_as_many_open(c)) continue;
     if (!explains(c, figure) || figure.ceiling < least || figure.fit() < kLeastFitToTell) continue;
     if (figure.refused_from < kLeastRefusedToTell) continue;
     // Where both explain as much, that of one client does: without one, its figure would not part them so well.

@@ -181,6 +181,32 @@ TEST(OutageStory, IsNoRateLimitHoweverManyHaveComeByThen) {
 }
 
 /// A list that is tightened while it is in force: three are served until then, the others as before and as often.
+/// A relay whose other end is gone for some seconds. Two sessions that stand open all the while are no limit: when it
+/// is back, the next are served beside them.
+TEST(OutageStory, IsNoLimitWhereItEndsWithAsManySessionsOpen) {
+  for (const bool ends_by_itself : {true, false}) {
+    Story story;
+    for (int i = 0; i < 4; ++i) story.serve(client(10 + i), 1.0 + 0.5 * i, 0.1);
+    std::vector<Conversation*> standing;
+    for (int i = 0; i < 2; ++i) standing.push_back(&story.open(client(20 + i), 3.4 + 0.1 * i));
+    std::vector<Conversation*> refused;
+    for (int i = 0; i < 5; ++i) refused.push_back(&story.refuse(client(10 + i % 4), 4.0 + 0.45 * i));
+    for (Conversation* talk : standing) {
+      talk->set_now(kStart + seconds(ends_by_itself ? 12.0 : 6.5));
+      talk->client(kPsh | kAck, "QUIT\r\n");
+      Story::hang_up(*talk);
+    }
+    for (int i = 0; i < 4; ++i) story.serve(client(10 + i), 7.0 + 0.5 * i, 0.1);
+    const Readings readings = story.read();
+    for (Conversation* talk : refused) {
+      const DiagnosedConnection& reading = readings.of(*talk);
+      EXPECT_EQ(reading.diagnosis.cause == Cause::connection_limit, !ends_by_itself) << in_full(reading.diagnosis);
+      EXPECT_EQ(static_cast<bool>(says(reading, "2 sessions were open on this port then: ")), !ends_by_itself);
+      EXPECT_EQ(reading.diagnosis.limit.has_value(), !ends_by_itself);
+    }
+  }
+}
+
 TEST(ChangedListStory, RefusesThoseWhoWereServedBefore) {
   Story story;
   std::vector<Conversation*> refused;
