@@ -111,6 +111,7 @@ struct Contrast {
   std::uint32_t same_age = 0;     ///< others that it closed without a word at the subject's age, begun at other times
   std::uint32_t same_pause = 0;   ///< others that asked and got no word, left or closed as long after their last words
   std::uint32_t other_pause = 0;  ///< the same, but not as long
+  std::uint32_t idle_beside = 0;  ///< others open at the subject's acceptance, for a second at least, unserved
   std::uint32_t never_answered = 0;    ///< others that were accepted, asked for something, and got nothing
   std::uint32_t served_on_asking = 0;  ///< served connections on which the client spoke first
   std::uint32_t served_unasked = 0;    ///< served connections on which the server did

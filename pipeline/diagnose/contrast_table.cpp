@@ -11,6 +11,7 @@ namespace {
 using flowtable::kMillisecondNs;
 using flowtable::kNoTime;
 using flowtable::kSecondNs;
+using flowtable::TimeNs;
 
 /// Two sessions that were idle equally long have met the server's idle timer, not its death.
 bool is_same_timer(flowtable::DurationNs a, flowtable::DurationNs b) {
@@ -25,6 +26,11 @@ bool is_same_pause(flowtable::DurationNs a, flowtable::DurationNs b) {
 
 /// Connections that begin within this of each other may meet one event rather than one timer.
 constexpr flowtable::DurationNs kApartNs = 100 * kMillisecondNs;
+
+/// It was open then, and for longer than anybody is refused or looked at in passing.
+bool is_idle_at(const TableRow& row, TimeNs time_ns) {
+  return row.accepted_ns < time_ns && row.closed_ns > time_ns && row.closed_ns - row.accepted_ns >= kSecondNs;
+}
 
 /// Whether the served began to speak as the subject's client did.
 void count_opening(Opening served, Opening subject, Contrast& out) {
@@ -159,8 +165,9 @@ void ContrastTable::count_speech(const Subject& subject, Contrast& out) const {
     out.served_on_asking += row.served() && row.client_spoke_first ? 1 : 0;
     out.served_unasked += row.served() && !row.client_spoke_first && row.words != 0 ? 1 : 0;
     const bool got_nothing = row.outcome == Outcome::unanswered || row.outcome == Outcome::left;
-    out.never_answered += got_nothing && row.client_spoke_first ? 1 : 0;
     const bool unspoken_to = row.outcome == Outcome::refused_silently || row.outcome == Outcome::left;
+    out.idle_beside += unspoken_to && is_idle_at(row, subject.accepted_ns) ? 1 : 0;
+    out.never_answered += got_nothing && row.client_spoke_first ? 1 : 0;
     const bool began_apart = std::abs(row.accepted_ns - subject.accepted_ns) > kApartNs;
     if (unspoken_to && began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.same_age;
     if (unspoken_to && row.client_spoke_first) {

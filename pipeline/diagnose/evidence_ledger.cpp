@@ -168,6 +168,8 @@ std::optional<Finding> below_every_ceiling(const Case& c) {
 std::optional<Finding> no_session_open(const Case& c) {
   if (!c.looks_refused() || !c.contrast.subject_accepted) return std::nullopt;
   if (c.contrast.open_total.subject > 0 || c.contrast.served == 0) return std::nullopt;
+  // A session on which nothing has been said yet holds a place as well.
+  if (c.contrast.idle_beside > 0) return std::nullopt;
   return Finding{"no other session was open on this port at that moment", c.summary.mid_stream ? 0.5 : 1.0};
 }
 

@@ -367,6 +367,16 @@ std::optional<Finding> credentials_refused(const Case& c) {
   return Finding{"the client's CONNECT carries a user name and a password, and the CONNACK says: not authorised"};
 }
 
+/// Whoever has not said a word has tried no password: such words are about something else, and a code that says so is
+/// used for more than one thing.
+std::optional<Finding> nothing_was_tried(const Case& c) {
+  if (c.ending != Ending::closed_after_greeting || c.packets == nullptr || c.server_words.empty()) return std::nullopt;
+  if (c.server_words.front().signature->weight_of(Cause::auth_failed) == 0.0) return std::nullopt;
+  if (c.summary.mid_stream || c.summary.one_sided || c.packets->of(Side::originator).payload_segments > 0)
+    return std::nullopt;
+  return Finding{"the client had not said a word, and so tried no password, when it was told so"};
+}
+
 namespace {
 
 /// How long after the client had left in vain the answer came; 0: not at all, or to a client that took it.

@@ -30,6 +30,7 @@ std::optional<Finding> went_on_after_the_refusal(const Case& c);
 std::optional<Finding> http_error_not_for_all(const Case& c);
 std::optional<Finding> ssh_server_left_first(const Case& c);
 std::optional<Finding> credentials_refused(const Case& c);
+std::optional<Finding> nothing_was_tried(const Case& c);
 std::optional<Finding> client_waited_in_vain(const Case& c);
 std::optional<Finding> answered_too_late(const Case& c);
 std::optional<Finding> client_left_at_once(const Case& c);

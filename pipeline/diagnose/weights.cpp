@@ -406,6 +406,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"ssh-server-left-first", evidence::ssh_server_left_first, {{auth_failed, 5.0}, {served, -1.0}}},
     // The answer is the same for addresses, but whoever sends a password is told of it.
     {"credentials-refused", evidence::credentials_refused, {{auth_failed, 3.0}, {acl_denied, -1.0}}},
+    // Where it says more than one thing, it says the other.
+    {"nothing-was-tried", evidence::nothing_was_tried, {{auth_failed, -5.0}}},
     // Not never, but as always.
     {"answered-too-late", evidence::answered_too_late, {{client_abort, 1.5}, {server_no_reply, -1.0}}},
     // Patience shows that an answer was due.

@@ -262,6 +262,16 @@ Conversation& refuse_the_password(Scene& scene, bool there) {
   return talk;
 }
 
+/// The same words to one that has not tried any.
+Conversation& refuse_no_password(Scene& scene, bool there) {
+  scene.reads_words = true;
+  Conversation& talk = shake_hands(scene, client(1), 2.0);
+  if (!there) talk.client(kPsh | kAck, "PASS x\r\nNICK y\r\n");
+  talk.server(kPsh | kAck, ":irc.x 464 y :Password incorrect\r\n");
+  Story::hang_up(talk);
+  return talk;
+}
+
 // --- what the client did --------------------------------------------------------------------------------------------
 
 /// An answer that is as late to others, or to nobody.
@@ -409,6 +419,7 @@ constexpr EvidenceCase kCases[] = {
     {"http-error-not-for-all", "and none met such an error, so it is not the whole service's", meet_an_http_error, 80},
     {"ssh-server-left-first", "the SSH server hung up after 6 exchanges", leave_in_the_login, 22},
     {"credentials-refused", "the client's CONNECT carries a user name and a password", refuse_the_password, 1883},
+    {"nothing-was-tried", "the client had not said a word, and so tried no password", refuse_no_password, 6697},
     {"answered-too-late", "its patience is shorter than the server's work", leave_before_the_answer},
     {"client-waited-in-vain", "was acknowledged, and after 30.0 s without an answer it left", wait_for_the_answer},
     {"client-left-at-once", "the client itself closed after 1.0 ms", leave_at_once},

@@ -366,5 +366,40 @@ TEST_F(WordStory, WhoeverLeavesOnNothingButARefusalIsRefused) {
   EXPECT_TRUE(says(reading, "a refusal is all that the server said, and the client left on it"));
 }
 
+/// A code for wrong passwords that is used for more than that, with or without a text that says so.
+TEST_F(WordStory, WhoHasTriedNoPasswordIsNotToldOfOne) {
+  constexpr std::string_view kLimit = ":irc.x 464 nick :Too many anonymous connections from your IP\r\n";
+  constexpr std::string_view kPassword = ":irc.x 464 nick :Password incorrect\r\n";
+  for (const std::string_view words : {kLimit, kPassword}) {
+    Story story({address4(200), 6697});
+    for (int i = 0; i < 4; ++i) {
+      Conversation& served = story.connect(client(20 + i), 1.0 + i);
+      served.handshake();
+      served.exchange("PASS x\r\nNICK y\r\n", ":irc.x 001 y :Welcome\r\n");
+      served.close();
+    }
+    for (int i = 0; i < 3; ++i) {
+      Conversation& silent = story.connect(client(1), 6.0 + 0.1 * i);
+      silent.handshake();
+      silent.after(9 * kSecondNs).close();
+    }
+    Conversation& talk = story.connect(client(1), 7.0);
+    talk.handshake();
+    talk.server(kPsh | kAck, words);
+    Story::hang_up(talk);
+    Conversation& tried = story.connect(client(2), 7.5);
+    tried.handshake();
+    tried.exchange("PASS z\r\nNICK y\r\n", kPassword);
+    Story::hang_up(tried);
+    const Readings readings = read(story);
+    EXPECT_TRUE(is_read_as(readings.of(tried), Cause::auth_failed));
+    EXPECT_LT(probability_of(readings.of(talk), Cause::auth_failed), 0.1) << in_full(readings.of(talk).diagnosis);
+    EXPECT_FALSE(says(readings.of(talk), "no other session was open")) << "three that say nothing are";
+    if (words == kLimit) {
+      EXPECT_TRUE(is_read_as(readings.of(talk), Cause::connection_limit));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
