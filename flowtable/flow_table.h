@@ -145,7 +145,7 @@ class FlowTable {
     std::uint32_t moment;  ///< when the key was not there: see FlowTable::moment_
     Slot* slot;            ///< that find() will look at first, or that insert() would take
 
-    /// The slot held a connection: whose it is shows the key. Otherwise it was empty.
+    /// The slot held a connection; its key says which. Otherwise it was empty.
     bool occupied() const noexcept { return tag != kEmpty; }
   };
 

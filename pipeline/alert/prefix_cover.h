@@ -9,7 +9,7 @@
 /// Which part of the address space was refused: what an access list would have to say.
 namespace doorslam::alert {
 
-/// A prefix out of which clients were refused, and none was served. Bits of its address behind the length are zero.
+/// A prefix out of which clients were refused, and none was served. Bits of its address beyond the length are zero.
 struct RefusedPrefix {
   AddressPrefix prefix;
   std::uint32_t clients = 0;  ///< refused clients in it

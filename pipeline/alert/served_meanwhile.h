@@ -8,8 +8,8 @@
 /// How many connections were served while a server refused, told from those that were served since it stopped.
 ///
 /// Theory of operation. Refusals are judged later than what is served is known, so a served connection may turn out to
-/// lie before the last refusal. Those behind it are counted by tenths of a second, as far back as a judgement may wait;
-/// what is older waits in one sum for a refusal behind all of it. To within a tenth of a second; not thread-safe.
+/// lie before the last refusal. Those after it are counted by tenths of a second, as far back as a judgement may wait;
+/// what is older waits in one sum for a refusal after all of it. To within a tenth of a second; not thread-safe.
 namespace doorslam::alert {
 
 class ServedMeanwhile {
@@ -38,7 +38,7 @@ class ServedMeanwhile {
   flowtable::TimeNs waiting_until_ = 0;
   std::uint64_t meanwhile_ = 0;
   std::uint64_t afterwards_ = 0;  ///< all that is in bins or waits
-  std::uint64_t waiting_ = 0;     ///< for a refusal behind waiting_until_
+  std::uint64_t waiting_ = 0;     ///< for a refusal after waiting_until_
   std::array<Bin, kBins> bins_;   ///< by number
 };
 

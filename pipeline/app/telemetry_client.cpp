@@ -32,7 +32,7 @@ std::optional<std::string> receive(int descriptor) {
   return text;
 }
 
-/// Whether an instance with this prefix is meant: run without huge pages, it has its process number behind it.
+/// Whether an instance with this prefix is meant: run without huge pages, its process number is appended.
 bool is_meant(std::string_view prefix, std::string_view wanted) {
   if (wanted.empty() || prefix == wanted) return true;
   if (!prefix.starts_with(wanted) || prefix.size() < wanted.size() + 2 || prefix[wanted.size()] != '-') return false;

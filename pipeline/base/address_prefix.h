@@ -16,7 +16,7 @@ struct AddressPrefix {
   std::uint8_t length = 0;  ///< bits, 0 to 32 or 128
 
   bool holds(const flowtable::IpAddress& one) const noexcept;
-  /// Bits of the address behind the length are set, as in 10.9.0.1/16: a host was meant, or somebody slipped.
+  /// Bits of the address beyond the length are set, as in 10.9.0.1/16: a host was meant, or somebody slipped.
   bool names_a_host_within() const noexcept;
 
   friend bool operator==(const AddressPrefix&, const AddressPrefix&) = default;

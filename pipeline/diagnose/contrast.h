@@ -81,7 +81,7 @@ struct Spell {
 /// Whom the kernel let in around a subject that it did not. Times are kNoTime where there was none.
 struct Acceptances {
   flowtable::TimeNs before_ns = 0;     ///< the latest up to the subject's beginning
-  flowtable::TimeNs after_ns = 0;      ///< the first behind the subject's end
+  flowtable::TimeNs after_ns = 0;      ///< the first after the subject's end
   std::uint32_t served_meanwhile = 0;  ///< of other clients, accepted while this one was ignored, and served
   std::uint32_t served_as_late = 0;    ///< served connections that lasted as long as the server took to answer here
   std::uint32_t served_otherwise = 0;  ///< served connections that lasted shorter or longer
@@ -105,8 +105,9 @@ struct Contrast {
   LoadFigure open_client;             ///< sessions open between this client and this server
   LoadFigure arrivals_total;          ///< connections accepted in the second before
   LoadFigure arrivals_client;         ///< connections of this client in the minute before
-  std::uint32_t ended_together = 0;   ///< other sessions that the server cut short within 30 ms, no idle timer's; those
-                                      ///< at rest only where one, or the subject, was not
+  /// Other sessions that the server cut short within 30 ms, no idle timer's; those at rest only where one, or the
+  /// subject, was not.
+  std::uint32_t ended_together = 0;
   std::uint32_t rested_together = 0;  ///< the same where all of them were at rest
   std::uint32_t same_age = 0;     ///< others that it closed without a word at the subject's age, begun at other times
   std::uint32_t same_pause = 0;   ///< others that asked and got no word, left or closed as long after their last words

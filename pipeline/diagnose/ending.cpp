@@ -107,7 +107,7 @@ Ending ending_before_the_handshake(const ConnectionSummary& summary, const Evide
     return Ending::half_open_abandoned;
   }
   if (server.rst_ns != kNoTime) return Ending::handshake_reset;
-  // What the client sent behind the handshake was acknowledged: the capture lacks the third segment, and more.
+  // What the client sent after the handshake was acknowledged: the capture lacks the third segment, and more.
   if (client.acked > 1) return Ending::let_go;
   // Something of the client's came after the SYN-ACK, so the silence is the server's.
   const bool at_once = client.last_ns == e.syn_ack_ns && summary.side[index_of(Side::originator)].packets > e.syns;
@@ -210,7 +210,7 @@ Ending ending_by_client_alone(const ConnectionSummary& summary, const Evidence& 
   const bool client_left = client.fin_ns != kNoTime || client.rst_ns != kNoTime;
   if (server.closed_ns != kNoTime) {
     if (server.octets == 0) return Ending::closed_without_a_word;
-    // A goodbye behind the server's close asked for nothing.
+    // A goodbye after the server's close asked for nothing.
     const bool was_heard = client_spoke && client.first_payload_ns < server.closed_ns;
     return was_heard ? Ending::closed_after_reply : Ending::closed_after_greeting;
   }
@@ -293,7 +293,7 @@ std::uint32_t sent_in_vain(const Evidence& evidence, Side side) {
   if (own.payload_segments == 0 || own.acked >= payload_end) return 0;
   if (own.retransmissions < kSendsInVain) return 0;
   if (side == Side::originator) return own.retransmissions;
-  // Those that the client's packets came behind: it was there, and did not acknowledge.
+  // Those that packets of the client followed: it was there, and did not acknowledge.
   std::uint32_t sends = 0;
   std::uint32_t seen_through = 0;
   evidence.for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
@@ -408,7 +408,7 @@ Cut cut_of(Ending ending, const Evidence* evidence) {
   if (evidence == nullptr) return Cut::none;
   const SideEvidence& server = evidence->of(Side::responder);
   const TimeNs closed = server_close_time(*evidence);
-  // What the client says behind the close is no part of the session.
+  // What the client says after the close is no part of the session.
   const LastHeard last = last_heard(*evidence);
   if (!last.unanswered) {
     if (closed - last_words_time(*evidence, Side::responder) <= kSameBreathNs) return Cut::none;
@@ -446,7 +446,7 @@ Ending ending_of(const ConnectionSummary& summary, const Evidence* evidence) {
   if (client_alone && summary.stage != Stage::syn) return ending_by_client_alone(summary, e);
   if (summary.stage == Stage::syn || summary.stage == Stage::handshake) {
     if (handshake_seen) return ending_before_the_handshake(summary, e);
-    // What was recorded begins behind the SYN, as there was no room before.
+    // What was recorded begins after the SYN, as there was no room before.
     if (!summary.mid_stream) return ending_by_state(summary);
   }
   const TimeNs client_end = first_end_of(e.of(Side::originator));

@@ -88,14 +88,14 @@ bool server_closed_by_fin(const tcp::Evidence& evidence);
 /// kNoTime where it sent none.
 flowtable::TimeNs last_words_time(const tcp::Evidence& evidence, tcp::Side side);
 
-/// The client's last payload came behind the server's, in the order of the packets where both bear one stamp.
+/// The client's last payload came after the server's, in the order of the packets where both bear one stamp.
 bool client_had_last_word(const tcp::Evidence& evidence);
 
-/// What a client said last to a server that had not closed yet: what it says behind the close, as one that uses a
+/// What a client said last to a server that had not closed yet: what it says after the close, as one that uses a
 /// session again that is over, is no part of it.
 struct LastHeard {
   flowtable::TimeNs time_ns = 0;  ///< kNoTime: nothing, or the ladder does not go back so far
-  bool unanswered = false;        ///< the server said nothing behind it
+  bool unanswered = false;        ///< the server said nothing after it
 };
 
 LastHeard last_heard(const tcp::Evidence& evidence);
@@ -111,7 +111,7 @@ enum class Cut : std::uint8_t {
   in_midst,       ///< with a request unread or unanswered, or by RST
 };
 
-/// Its close left nothing unanswered that the client had said before it, as far as the capture tells: a FIN, and behind
+/// Its close left nothing unanswered that the client had said before it, as far as the capture tells: a FIN, and after
 /// its own last words.
 bool server_closed_at_rest(const tcp::Evidence& evidence);
 

@@ -54,12 +54,12 @@ const PortClosure* port_closed_soon(const Case& c) {
   if (!c.server_hung_up() || !c.marks) return nullptr;
   const PortClosure* closure = c.marks->closure_between(c.closed_ns - kAtOnceNs, c.closed_ns + kAfterwardsNs);
   if (closure == nullptr || closure->last_accept_ns > c.closed_ns + kAtOnceNs) return nullptr;
-  // Whom it let in behind this end and served, a living process served: what closed the port came later.
+  // Whom it let in after this end and served, a living process served: what closed the port came later.
   const flowtable::TimeNs again_ns = c.contrast.served_again_ns;
   return again_ns != kNoTime && again_ns < closure->first_reset_ns ? nullptr : closure;
 }
 
-/// Nobody is answered on this port, and whoever says something is closed on as long behind its last words: that is the
+/// Nobody is answered on this port, and whoever says something is closed on as long after its last words: that is the
 /// server's way, whatever it is, and nothing befell it.
 bool is_its_way(const Case& c) {
   const Contrast& k = c.contrast;

@@ -14,7 +14,7 @@ class GrowingQueue {
   bool empty() const noexcept { return count_ == 0; }
   std::size_t size() const noexcept { return count_; }
   T& front() noexcept { return slots_[first_]; }
-  /// The nth behind the front; n < size().
+  /// The nth after the front; n < size().
   const T& operator[](std::size_t n) const noexcept { return slots_[(first_ + n) & (slots_.size() - 1)]; }
 
   void push_back(T&& element) {

@@ -48,7 +48,7 @@ class IdIndex {
     return value;
   }
 
-  /// Fetches where the search for the id will begin, and the slots behind it, at which take() looks in any case.
+  /// Fetches where the search for the id will begin, and the slots after it, at which take() looks in any case.
   void prefetch(std::uint64_t id) const noexcept {
     constexpr std::size_t kLookedAt = 3;
     flowtable::prefetch_octets(&slots_[home_of(id)], kLookedAt * sizeof(Slot));

@@ -12,7 +12,7 @@ inline bool was_answered(const tcp::ConnectionSummary& summary) {
   return std::ranges::any_of(summary.history.view(), answers);
 }
 
-/// A bare ACK or FIN out of nowhere that met RST at most: of a scan, or behind the end of a connection. Nothing says
+/// A bare ACK or FIN out of nowhere that met RST at most: of a scan, or after the end of a connection. Nothing says
 /// that anybody serves there. What carries payload may be a session of which the capture has one direction.
 inline bool is_stray(const tcp::ConnectionSummary& summary) {
   const auto originator = tcp::index_of(tcp::Side::originator);

@@ -21,9 +21,9 @@ std::string link_name(const std::filesystem::path& link);
 std::optional<std::uint64_t> number_of(std::string_view text, int base = 10);
 std::vector<std::string> words_of(std::string_view text);
 std::vector<std::string> lines_of(std::string_view text);
-/// The first number behind "NAME:" at a line's beginning, as in /proc/meminfo and /proc/self/status.
+/// The first number after "NAME:" at a line's beginning, as in /proc/meminfo and /proc/self/status.
 std::optional<std::uint64_t> field_of(std::string_view text, std::string_view name);
-/// The text behind "NAME" and a colon at a line's beginning, blanks around it left out.
+/// The text after "NAME" and a colon at a line's beginning, blanks around it left out.
 std::string text_field_of(std::string_view text, std::string_view name);
 
 }  // namespace doorslam::host

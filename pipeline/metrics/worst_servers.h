@@ -24,7 +24,7 @@ struct WorstServer {
   flowtable::TimeNs last_ns = 0;  ///< start of the latest refused connection
 };
 
-/// The servers that refused most of late, in fixed memory.
+/// The servers that refused most recently, in fixed memory.
 ///
 /// Theory of operation. Space saving (Metwally and others, 2005) over weights that grow with time in place of counts
 /// that shrink: a refusal at time t weighs 2^(t / half-life), so that entries keep their order while time passes, and

@@ -84,7 +84,7 @@ inline std::uint64_t word_of_last(ByteView octets, std::size_t left) noexcept {
 /// is below 2^56.
 std::uint64_t checksum_of(ByteView octets) noexcept;
 
-/// Sum of the octets of `octets`, which has 16 or more, behind the first `from`, an even number that is at most their
+/// Sum of the octets of `octets`, which has 16 or more, after the first `from`, an even number that is at most their
 /// size; an odd last octet is padded with zero. For short rests: a few instructions, and no call.
 inline std::uint64_t checksum_of_rest(ByteView octets, std::size_t from) noexcept {
   constexpr std::size_t kLong = 128;

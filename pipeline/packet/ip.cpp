@@ -141,7 +141,7 @@ Verdict parse_quoted_ip(Reader& reader, IpHeader& ip) noexcept {
   ip.destination = header.view<24, 16>();
   ip.protocol = header.u8<6>();
   Verdict verdict = skip_extensions(reader, ip);
-  // A quoted first fragment has what is needed: read on behind its fragment header.
+  // A quoted first fragment has what is needed: read on after its fragment header.
   if (!verdict && ip.fragment && ip.offset == 0) verdict = skip_extensions(reader, ip);
   if (verdict) return DecodeOutcome::icmp_truncated;
   return {};

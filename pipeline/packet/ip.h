@@ -88,7 +88,7 @@ inline std::uint64_t pseudo_header_sum(const IpHeader& ip, std::uint8_t protocol
 bool looks_like_ip(const Reader& reader) noexcept;
 
 /// Reads an IP header of either version, with the extension headers up to a fragment header. The reader is left at
-/// the payload, without the padding behind the datagram.
+/// the payload, without the padding after the datagram.
 Verdict parse_ip(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept;
 
 /// Goes on through extension headers (authentication headers, too) until ip.protocol is an upper layer or a fragment.

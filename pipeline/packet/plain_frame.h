@@ -62,7 +62,7 @@ template <std::size_t kIp>
   read_rare_options<kIp>(datagram.captured(), header_octets, options);
 }
 
-/// Decodes TCP behind an IP header of `kIp` octets that is all right and says that the datagram has `total_octets`, of
+/// Decodes TCP after an IP header of `kIp` octets that is all right and says that the datagram has `total_octets`, of
 /// which the wire had all. `headers` are both headers, and `pseudo_header` is its sum. False: as of
 /// decode_plain_frame().
 template <std::size_t kIp>

@@ -114,7 +114,7 @@ class Reader {
     return true;
   }
 
-  /// Forgets what lies behind the next `octets`: padding and trailers.
+  /// Forgets what lies beyond the next `octets`: padding and trailers.
   void limit(std::size_t octets) noexcept {
     wire_ = std::min(wire_, octets);
     captured_ = std::min(captured_, wire_);

@@ -106,7 +106,7 @@ class Reassembler {
   std::size_t arena_used_ = 0;
   std::size_t block_count_ = 0;
   std::size_t blocks_in_use_ = 0;
-  std::size_t blocks_touched_ = 0;  ///< those behind have never been used
+  std::size_t blocks_touched_ = 0;  ///< those after have never been used
   std::uint16_t first_free_ = kNoBlock;
   std::size_t set_count_ = 0;  ///< a power of two; 0: no reassembly
   std::size_t sweep_ = 0;

@@ -15,7 +15,7 @@ constexpr std::uint8_t kFastOpen = 34;
 constexpr std::uint8_t kExperiment = 254;
 }  // namespace kind
 
-/// Reads one option behind kind and length; false when its length is not one that this kind can have.
+/// Reads one option after kind and length; false when its length is not one that this kind can have.
 bool parse_option(std::uint8_t option, const Reader& body, TcpOptions& out) noexcept {
   const std::size_t octets = body.wire_size();
   switch (option) {

@@ -14,7 +14,7 @@
 
 namespace doorslam::port {
 
-/// The packets of one capture, without those leaps of time that the packets behind them take back.
+/// The packets of one capture, without those leaps of time that the packets after them take back.
 ///
 /// Time never goes backwards in doorslam, so a single packet with a damaged stamp, years ahead, would draw all later
 /// ones to its own time. A packet that is more than a day later than all before it is therefore held until the next
@@ -57,7 +57,7 @@ class CaptureTimeline {
   }
 
   CaptureReader reader_;
-  flowtable::TimeNs horizon_ns_ = flowtable::kNoTime;  ///< kLeapNs behind the latest time; kNoTime: there is none yet
+  flowtable::TimeNs horizon_ns_ = flowtable::kNoTime;  ///< kLeapNs after the latest time; kNoTime: there is none yet
   std::deque<Held> held_;                              ///< read, but not given out
   std::vector<Held> lent_;                             ///< released by the last read()
   std::uint64_t leaps_ = 0;

@@ -36,7 +36,7 @@ class DealRing {
 
   /// Consumer: the next segments, at most `most`.
   std::span<const packet::Segment> segments(std::size_t most) noexcept { return segments_.front(most); }
-  /// Consumer: the next ICMP error that comes before the segment `ahead` places behind the next one, or null. To be
+  /// Consumer: the next ICMP error that comes before the segment `ahead` places after the next one, or null. To be
   /// asked after segments().
   const packet::IcmpError* error_before(std::size_t ahead) noexcept {
     const auto next = interjections_.front(1);

@@ -54,7 +54,7 @@ class SpscRing {
   /// From any thread: all that was ever put in.
   std::uint64_t pushed() const noexcept { return tail_.load(std::memory_order_acquire); }
 
-  /// Consumer: the oldest elements, at most `most`, which lie side by side; there may be more behind them.
+  /// Consumer: the oldest elements, at most `most`, which lie side by side; there may be more after them.
   std::span<const T> front(std::size_t most) noexcept {
     const std::uint64_t head = head_.load(std::memory_order_relaxed);
     if (tail_seen_ == head) tail_seen_ = tail_.load(std::memory_order_acquire);

@@ -8,8 +8,8 @@ namespace doorslam::port {
 struct TakenRecords {
   std::size_t packets = 0;
   std::size_t octets = 0;
-  bool cut =
-      false;  ///< the next record is not in the window whole; otherwise it is none to be read here, or no room is
+  /// True: the next record is not yet whole in the window. False: it is of a kind not read here, or `out` is full.
+  bool cut = false;
 };
 
 }  // namespace doorslam::port

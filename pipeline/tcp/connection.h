@@ -94,11 +94,11 @@ struct ConnectionSummary {
   EndReason end_reason = EndReason::closed;
   std::uint16_t vlan = 0;
   bool mid_stream : 1 = false;  ///< no SYN of the originator seen
-  bool orientation_guessed : 1 =
-      false;                   ///< neither SYN nor SYN-ACK seen; the well-known or lower port is the responder
+  /// Neither SYN nor SYN-ACK seen; the well-known or lower port is the responder.
+  bool orientation_guessed : 1 = false;
   bool one_sided : 1 = false;  ///< packets of one side only although the other must have answered
-  bool plainly_served : 1 =
-      false;  ///< requests and responses went to and fro; its Evidence, if any is left, is of its beginning
+  /// Requests and responses went to and fro; its Evidence, if any is left, is of its beginning.
+  bool plainly_served : 1 = false;
   bool evidence_missing : 1 = false;  ///< there was no room for its Evidence
   bool tunneled : 1 = false;
   std::uint16_t duplicates = 0;  ///< mirror duplicates dropped

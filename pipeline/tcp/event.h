@@ -40,7 +40,7 @@ inline bool happened_before(const ConnectionEvent& a, const ConnectionEvent& b) 
 struct EventBatch {
   std::vector<ConnectionEvent> events;
   std::vector<Evidence> evidence;
-  std::vector<std::uint8_t> frame_octets;  ///< packed frames (frames.h), of one connection behind the other
+  std::vector<std::uint8_t> frame_octets;  ///< packed frames (frames.h), of one connection after the other
   std::vector<std::size_t> frames_end;     ///< by evidence: where its frames end; empty: no frames are kept
 
   void clear() noexcept {

@@ -151,12 +151,12 @@ struct ConnectionFacts {
   flowtable::TimeNs handshake_ns = 0;  ///< the ACK that completed the handshake
   std::uint8_t syns = 0;
   std::uint8_t syn_acks = 0;
-  bool handshake_ack_wrong =
-      false;                     ///< an ACK before the handshake was complete acknowledged another number than ISS + 1
-  bool fast_open = false;        ///< RFC 7413: data in the SYN
-  bool begins_late = false;      ///< what was recorded at first was given back to the pool (evidence_policy.h)
-  std::uint32_t rung_count = 0;  ///< all segments recorded, kept or not
-  std::uint32_t skipped = 0;     ///< segments not recorded, up to the time when recording was last taken up
+  /// An ACK before the handshake was complete acknowledged another number than ISS + 1.
+  bool handshake_ack_wrong = false;
+  bool fast_open = false;             ///< RFC 7413: data in the SYN
+  bool begins_late = false;           ///< what was recorded at first was given back to the pool (evidence_policy.h)
+  std::uint32_t rung_count = 0;       ///< all segments recorded, kept or not
+  std::uint32_t skipped = 0;          ///< segments not recorded, up to the time when recording was last taken up
   std::uint32_t uncounted_rungs = 0;  ///< recorded, but in no SideTotals::packets: their checksum is wrong
   std::uint16_t exchanges = 0;        ///< times that the responder sent payload after originator's payload
 };
@@ -169,7 +169,7 @@ struct Evidence : ConnectionFacts {
 
   std::array<SideEvidence, 2> side;           ///< by index_of(Side)
   std::array<Rung, kFirstRungs> first_rungs;  ///< the first `rung_count` of them are set
-  std::array<Rung, kLastRungs> last_rungs;    ///< ring: rung n, of those behind the first, is at n % kLastRungs
+  std::array<Rung, kLastRungs> last_rungs;    ///< ring: rung n, of those after the first, is at n % kLastRungs
   IcmpNote icmp;
 
   Evidence() noexcept {}

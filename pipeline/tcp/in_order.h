@@ -155,7 +155,7 @@ inline bool continues(const FlowRecord& flow, const FlowDetails& details, Side s
   if (!sends && acknowledged == 0) return false;                                 // a duplicate, or a window update
   if (next < segment.seq || segment.ack < flow.acked[peer]) return false;        // a number wraps: see the details
   if (flow.packets[own] == 0xffff) return false;                                 // as above
-  if (sends && flow.state_of(side) != EndpointState::established) return false;  // behind its own FIN
+  if (sends && flow.state_of(side) != EndpointState::established) return false;  // after its own FIN
   if (flow.has(FlowFlag::open)) return true;
   return side == Side::originator && !sends && segment.ack == details.side[peer].start_seq + 1;
 }

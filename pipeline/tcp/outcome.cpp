@@ -93,7 +93,7 @@ void summarize_beginning(const FlowRecord& flow, const FlowDetails& details, Con
   const bool mid_stream = flow.has(FlowFlag::mid_stream) && !flow.has(FlowFlag::syn_seen);
   const bool guessed = flow.has(FlowFlag::guessed);
   const bool tunneled = flow.has(FlowFlag::tunneled);
-  // One behind the other, as they are bits of one octet: each store would be read back for the next.
+  // One after the other, as they are bits of one octet: each store would be read back for the next.
   summary.mid_stream = mid_stream;
   summary.orientation_guessed = guessed;
   summary.tunneled = tunneled;

@@ -30,7 +30,7 @@ inline flowtable::DurationNs patience_with(const FlowRecord& flow, const Timeout
   if (flow.has(FlowFlag::closing) || flow.has(FlowFlag::unreachable)) return timeouts.linger_ns;
   const EndpointStates states = flow.states();
   const auto is_begun = [&states](Side side) {
-    // Closing would tell of a reset; without, it is in doubt (resets.h) and has changed nothing so far.
+    // A certain reset sets `closing`; without that flag the reset is in doubt (resets.h) and has changed nothing yet.
     const bool in_doubt = states.of(side) == EndpointState::reset;
     const EndpointState state = in_doubt ? states.before_of(side) : states.of(side);
     return state != EndpointState::inactive && state != EndpointState::syn_sent;

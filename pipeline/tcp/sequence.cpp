@@ -59,7 +59,7 @@ void open_hole(SegmentContext& context, std::uint32_t hole_end) {
     context.flow.set(SideFlag::irregular, context.side);
   } else if (sequence_distance(own.delivered, context.next_seq()) >= 0 &&
              sequence_distance(context.segment.seq, own.delivered) > 0) {
-    own.hole_end = context.segment.seq;  // acknowledged ahead so far; now there is a hole behind that
+    own.hole_end = context.segment.seq;  // acknowledged ahead so far; now there is a hole after that
   }
 }
 

@@ -12,7 +12,7 @@ namespace doorslam::evidence {
 /// What goes into an evidence file.
 struct EvidenceFileOptions {
   std::string version = {};       ///< of doorslam
-  bool payload = true;            ///< false: no octet behind the TCP headers, and no word of the server
+  bool payload = true;            ///< false: no octet after the TCP headers, and no word of the server
   std::size_t packets = 24;       ///< of a connection: the first of them, and the last
   std::size_t snap_octets = 256;  ///< what the frames were cut to
 };

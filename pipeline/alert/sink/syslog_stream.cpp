@@ -52,7 +52,7 @@ class SyslogStream final : public Receiver {
 
  private:
   struct Doubtful {
-    std::uint64_t end = 0;  ///< place in the stream behind the frame
+    std::uint64_t end = 0;  ///< place in the stream after the frame
     Sequence sequence = 0;
   };
 

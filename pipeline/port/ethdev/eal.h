@@ -47,8 +47,8 @@ class Eal {
   /// The port of a PCI address. Errors (data): there is none, or no poll-mode driver took it.
   Result<std::uint16_t> port_at(const std::string& pci_address) const;
   /// Makes DPDK's interrupt thread, on which timers and drivers' handlers run, do nothing any more, ever. To be called
-  /// before devices are closed for good: a driver may free memory whose handler it leaves behind (net_memif that of its
-  /// listening socket), and whoever connects then would end the process.
+  /// before devices are closed for good: a driver may free memory whose handler it leaves registered (net_memif that of
+  /// its listening socket), and whoever connects then would end the process.
   void still_interrupts() noexcept;
   /// What was asked for and not granted, a sentence; empty: nothing.
   const std::string& remark() const noexcept { return remark_; }

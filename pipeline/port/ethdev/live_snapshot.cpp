@@ -42,7 +42,7 @@ port::PortSnapshot LiveRun::port_snapshot(const LivePort& live) const {
   // A device whose other end has gone may forget its counters (net_memif); what was taken from it was received.
   const std::uint64_t taken = snapshot.polled + snapshot.left;
   snapshot.received = link.up ? counters.received : std::max(counters.received, taken);
-  // Cards count when a packet arrives: some came behind the last look into the queues, but no more than these hold.
+  // Cards count when a packet arrives: some came after the last look into the queues, but no more than these hold.
   if (closed && snapshot.received > taken) {
     snapshot.left_uncounted = std::min(snapshot.received - taken, live.device->places());
   }
