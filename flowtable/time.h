@@ -16,5 +16,7 @@ inline constexpr DurationNs kSecondNs = 1'000'000'000;
 
 /// "Not seen": no packet is that old.
 inline constexpr TimeNs kNoTime = 0;
+/// The year 2200: a later stamp is damage, and would leave no headroom for deadlines.
+inline constexpr TimeNs kLatestNs = 7'258'118'400 * kSecondNs;
 
 }  // namespace doorslam::flowtable

@@ -24,6 +24,7 @@ struct LaneCounters {
   std::uint64_t linearised = 0;      ///< packets that came in several buffers
   std::uint64_t truncated = 0;       ///< of them, longer than the buffer that takes them whole: decoded as far as that
   std::uint64_t time_reversals = 0;  ///< packets stamped later than their device said, to keep time in order
+  std::uint64_t stamps_refused = 0;  ///< packets without a sensible stamp, taken at the time of the one before
   std::uint64_t busy_rounds = 0;     ///< polls that brought packets
   std::uint64_t idle_rounds = 0;     ///< polls that brought none
   packet::DecodeCounters decode;     ///< of the packets that this thread decoded

@@ -21,14 +21,17 @@ std::int64_t read_ns(clockid_t clock) {
 
 }  // namespace
 
-TickClock::TickClock(Ticks ticks) : ticks_(std::move(ticks)), discipline_({}, {}) {
+TickClock::TickClock(Ticks ticks) : ticks_(std::move(ticks)) { line_.publish(ClockLine{}); }
+
+bool TickClock::begin() {
   ClockSample first;
   ClockSample second;
-  sample(first);
+  if (!sample(first)) return false;
   std::this_thread::sleep_for(kCalibration);
-  sample(second);
-  discipline_ = ClockDiscipline(first, second);
-  line_.publish(discipline_.line());
+  if (!sample(second)) return false;
+  discipline_.emplace(first, second);
+  line_.publish(discipline_->line());
+  return true;
 }
 
 /// The counter and both clocks, as near to one moment as can be: of some attempts the quickest.
@@ -52,10 +55,10 @@ bool TickClock::sample(ClockSample& out) const {
 
 void TickClock::correct() {
   ClockSample now;
-  if (!sample(now)) return;
-  discipline_.update(now);
-  line_.publish(discipline_.line());
-  offset_ns_.store(discipline_.offset_ns(), std::memory_order_relaxed);
+  if (!discipline_ || !sample(now)) return;
+  discipline_->update(now);
+  line_.publish(discipline_->line());
+  offset_ns_.store(discipline_->offset_ns(), std::memory_order_relaxed);
 }
 
 }  // namespace doorslam::port

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "pipeline/port/published.h"
 #include "pipeline/port/tsc_clock.h"
@@ -16,8 +17,12 @@ class TickClock {
   /// Reads the counter. False: it could not be read.
   using Ticks = std::function<bool(std::uint64_t& ticks)>;
 
-  /// Measures the counter's rate, for 20 ms.
+  /// Nothing is measured yet: line() gives kNoTime.
   explicit TickClock(Ticks ticks);
+
+  /// Measures the counter's rate, for 20 ms. False: the counter cannot be read, and the line stays as it is. To be
+  /// called once, when the counter runs.
+  bool begin();
 
   /// To be called several times a second: measures again, and keeps the line near the wall clock. A counter that cannot
   /// be read goes on as it went.
@@ -31,7 +36,7 @@ class TickClock {
   bool sample(ClockSample& out) const;
 
   Ticks ticks_;
-  ClockDiscipline discipline_;
+  std::optional<ClockDiscipline> discipline_;  ///< once it has begun
   Published<ClockLine> line_;
   std::atomic<std::int64_t> offset_ns_{0};
 };

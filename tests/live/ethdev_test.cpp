@@ -14,6 +14,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <string>
 #include <thread>
 #include <vector>
@@ -208,6 +209,7 @@ class HeldBack : public ::testing::Test {
     for (std::uint16_t i = 0; i < 2; ++i) {
       options.inputs.push_back({.queue = {.port = i, .queue = 0}, .stamps = Stamps::microseconds});
     }
+    ASSERT_TRUE(clock_.begin());
     options.clock = &clock_.line();
     options.replay = true;
     options.filter = filter;
@@ -277,6 +279,54 @@ TEST_F(HeldBack, ComeWhereTheFilterMatches) {
   if (ports_ == nullptr) GTEST_SKIP() << "no EAL is to be had here";
   source_->hurry();
   EXPECT_EQ(all_that_comes(), kPackets);
+}
+
+/// A pcapng of frames that are no IP, stamped with these microseconds.
+std::string capture_stamped(const std::filesystem::path& path, const std::vector<std::uint64_t>& stamps) {
+  std::ofstream file(path, std::ios::binary);
+  const auto words = [&file](std::initializer_list<std::uint32_t> all) {
+    for (const std::uint32_t word : all) file.write(reinterpret_cast<const char*>(&word), sizeof(word));
+  };
+  words({0x0a0d0d0aU, 28, 0x1a2b3c4dU, 1, ~0U, ~0U, 28});  // section header
+  words({1, 20, 1, 65535, 20});                            // interface: Ethernet
+  const std::string frame(kFrameOctets, '\x88');
+  for (const std::uint64_t stamp : stamps) {
+    const std::uint32_t block = 32 + kFrameOctets;
+    words({6, block, 0, static_cast<std::uint32_t>(stamp >> 32U), static_cast<std::uint32_t>(stamp), kFrameOctets,
+           kFrameOctets});
+    file << frame;
+    words({block});
+  }
+  return path.string();
+}
+
+/// One of the year 2250 would draw all later packets with it, and leave no room for deadlines.
+TEST(DamagedStamp, IsTakenAtTheTimeOfThePacketBefore) {
+  constexpr std::uint64_t kNow = 1'700'000'000'000'000;
+  constexpr std::uint64_t kIn2250 = 8'835'000'000'000'000;
+  const test::TemporaryFolder folder;
+  const std::string path = capture_stamped(folder.path() / "a.pcapng", {kNow, kIn2250, kNow + 5});
+  OPEN_OR_SKIP(ports, {"net_pcap0,rx_pcap=" + path});
+  port::TickClock clock([](std::uint64_t& ticks) {
+    ticks = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
+    return true;
+  });
+  RxOptions options;
+  options.inputs.push_back({.queue = {.port = 0, .queue = 0}, .stamps = Stamps::microseconds});
+  options.clock = &clock.line();
+  options.replay = true;
+  RxSource source(std::move(options));
+  ASSERT_EQ(source.receive(), 3U);
+  const auto time_of = [&source](std::size_t i) { return source.packets()[i].time_ns; };
+  constexpr auto kNowNs = static_cast<flowtable::TimeNs>(kNow) * flowtable::kMicrosecondNs;
+  EXPECT_EQ(time_of(0), kNowNs);
+  EXPECT_EQ(time_of(1), kNowNs);
+  EXPECT_EQ(time_of(2), kNowNs + 5 * flowtable::kMicrosecondNs);
+  port::LaneCounters counters;
+  source.count_into(counters);
+  EXPECT_EQ(counters.stamps_refused, 1U);
+  EXPECT_EQ(counters.time_reversals, 0U);
+  source.give_back();
 }
 
 /// Takes readings and does nothing with them.

@@ -62,7 +62,18 @@ Result<void> LiveRun::start(diagnose::Analysis& analysis, port::ReadingSink& sin
       return data_error(fmt::format("{} cannot be started on lcore {}", slot.role, slot.lcore.lcore));
     }
   }
+  begin_device_clocks();
   return {};
+}
+
+/// Cards' clocks run from the start of their ports on. Packets are being polled meanwhile, and until a clock is known
+/// bear the time at which they were.
+void LiveRun::begin_device_clocks() {
+  for (LivePort& port : ports_) {
+    if (!port.clock || port.clock->begin()) continue;
+    notes_.push_back(fmt::format("{}: the card's clock cannot be read; packets bear the time at which they are polled",
+                                 port.facts.name));
+  }
 }
 
 void LiveRun::correct_clocks() {
@@ -98,6 +109,7 @@ void LiveRun::note_clock(News& news) {
 }
 
 void LiveRun::note_links(News& news) {
+  const std::lock_guard lock(snapshot_mutex_);
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const LinkState link = ports_[i].device->link();
     LinkHistory& known = links_[i];

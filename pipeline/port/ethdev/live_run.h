@@ -30,7 +30,8 @@ using News = std::vector<std::string>;
 /// A running sensor but for its outputs: ports, polling threads, clock, analysis thread.
 ///
 /// set_up() prepares everything, start() lets packets in, tick() is to be called about ten times a second by the
-/// control thread, stop() drains and ends. snapshot() may be called by any thread between set_up() and the end.
+/// control thread, stop() drains and ends. snapshot() may be called by any thread between start() and stop(), and by
+/// the control thread before and after that.
 class LiveRun {
  public:
   /// Errors (data, usage): what is missing and how to mend it.
@@ -81,6 +82,7 @@ class LiveRun {
   RxOptions rx_options(const std::vector<QueueRef>& queues, std::uint64_t first, std::uint64_t step) const;
   WorkerParts worker_parts(std::size_t worker) const;
   tcp::TrackerOptions share_of_tables() const;
+  void begin_device_clocks();
   void correct_clocks();
   void note_clock(News& news);
   void note_links(News& news);

@@ -261,6 +261,7 @@ void LiveRun::start_clock() {
     ticks = rte_rdtsc();
     return true;
   });
+  clock_->begin();  // this counter can always be read
 }
 
 RxOptions LiveRun::rx_options(const std::vector<QueueRef>& queues, std::uint64_t first, std::uint64_t step) const {

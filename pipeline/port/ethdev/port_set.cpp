@@ -87,9 +87,8 @@ std::size_t buffer_octets(const PortFacts& facts, std::uint32_t frame_octets) {
 
 Stamps stamps_of(const LivePort& port) {
   if (port.facts.driver == "net_pcap") return Stamps::microseconds;
-  std::uint64_t ticks = 0;
   const bool granted = port.facts.stamps_time && port.device->options().stamp_time;
-  return granted && rte_eth_read_clock(port.facts.port, &ticks) == 0 ? Stamps::device_clock : Stamps::none;
+  return granted ? Stamps::device_clock : Stamps::none;
 }
 
 }  // namespace doorslam::ethdev

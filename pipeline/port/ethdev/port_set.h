@@ -56,7 +56,8 @@ Result<std::vector<LivePort>> open_ports(Eal& eal, const std::vector<std::vector
 /// where the device can do that, else a buffer takes one whole.
 std::size_t buffer_octets(const PortFacts& facts, std::uint32_t frame_octets);
 
-/// Where the times of a started port's packets come from.
+/// Where the times of a configured port's packets come from. Whether the device's clock can be read shows only once it
+/// is started.
 Stamps stamps_of(const LivePort& port);
 
 }  // namespace doorslam::ethdev

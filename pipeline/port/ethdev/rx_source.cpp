@@ -6,7 +6,6 @@
 #include <rte_mbuf_dyn.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "pipeline/packet/link_layer.h"
 #include "pipeline/port/wire_length.h"
@@ -63,9 +62,12 @@ std::size_t RxSource::poll(std::size_t input, std::span<rte_mbuf*> out) noexcept
 TimeNs RxSource::time_of(const RxInput& input, const rte_mbuf* buffer) const noexcept {
   if (input.stamps == Stamps::none || stamp_offset_ < 0 || (buffer->ol_flags & stamp_flag_) == 0) return now_ns_;
   const rte_mbuf_timestamp_t stamp = *RTE_MBUF_DYNFIELD(buffer, stamp_offset_, const rte_mbuf_timestamp_t*);
-  if (input.stamps == Stamps::device_clock) return input.device_clock->read().at(stamp);
-  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<TimeNs>::max() / kMicrosecondNs);
-  return static_cast<TimeNs>(std::min(stamp, kMost)) * kMicrosecondNs;
+  if (input.stamps == Stamps::device_clock) {
+    const TimeNs time_ns = input.device_clock->read().at(stamp);
+    return time_ns == flowtable::kNoTime ? now_ns_ : time_ns;  // its clock could not be measured
+  }
+  constexpr auto kLatest = static_cast<std::uint64_t>(flowtable::kLatestNs / kMicrosecondNs);
+  return stamp > kLatest ? flowtable::kNoTime : static_cast<TimeNs>(stamp) * kMicrosecondNs;
 }
 
 packet::ByteView RxSource::whole(const rte_mbuf* buffer) noexcept {
@@ -87,7 +89,7 @@ packet::ByteView RxSource::whole(const rte_mbuf* buffer) noexcept {
 
 void RxSource::add(rte_mbuf* buffer, TimeNs time_ns) noexcept {
   if (time_ns < last_ns_) {
-    ++counters_.time_reversals;
+    ++(time_ns == flowtable::kNoTime ? counters_.stamps_refused : counters_.time_reversals);
     time_ns = last_ns_;
   }
   last_ns_ = time_ns;
@@ -205,6 +207,7 @@ void RxSource::count_into(port::LaneCounters& counters) const noexcept {
   counters.linearised = counters_.linearised;
   counters.truncated = counters_.truncated;
   counters.time_reversals = counters_.time_reversals;
+  counters.stamps_refused = counters_.stamps_refused;
   counters.busy_rounds = counters_.busy_rounds;
   counters.idle_rounds = counters_.idle_rounds;
   counters.packet_time_ns = last_ns_;

@@ -101,6 +101,7 @@ class RxSource {
   };
 
   std::size_t poll(std::size_t input, std::span<rte_mbuf*> out) noexcept;
+  /// kNoTime: the stamp is damaged.
   flowtable::TimeNs time_of(const RxInput& input, const rte_mbuf* buffer) const noexcept;
   void read_clock() noexcept;
   std::size_t receive_one() noexcept;

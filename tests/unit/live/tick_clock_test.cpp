@@ -25,6 +25,7 @@ TEST(TickClock, BringsACardsOwnTicksToTheTimeOfDay) {
     ticks = card_ticks();
     return true;
   });
+  ASSERT_TRUE(clock.begin());
   clock.correct();
   const std::int64_t before = wall_ns();
   const flowtable::TimeNs told = clock.line().read().at(card_ticks());
@@ -40,11 +41,25 @@ TEST(TickClock, GoesOnWhereTheCounterCannotBeRead) {
     ticks = card_ticks();
     return works;
   });
+  ASSERT_TRUE(clock.begin());
   const ClockLine known = clock.line().read();
   works = false;
   clock.correct();
   EXPECT_EQ(clock.line().read().from_ticks, known.from_ticks);
   EXPECT_EQ(clock.line().read().from_ns, known.from_ns);
+}
+
+/// A line that began at nothing would crawl up from 1970.
+TEST(TickClock, TellsNoTimeWhereTheCounterCouldNeverBeRead) {
+  bool works = false;
+  TickClock clock([&works](std::uint64_t& ticks) {
+    ticks = card_ticks();
+    return works;
+  });
+  EXPECT_FALSE(clock.begin());
+  works = true;
+  clock.correct();
+  EXPECT_EQ(clock.line().read().at(card_ticks()), flowtable::kNoTime);
 }
 
 TEST(TickClock, TellsHowFarItIsBehind) {
@@ -53,6 +68,7 @@ TEST(TickClock, TellsHowFarItIsBehind) {
     ticks = stopped_at == 0 ? card_ticks() : stopped_at;
     return true;
   });
+  ASSERT_TRUE(clock.begin());
   EXPECT_EQ(clock.offset_ns(), 0);
   stopped_at = card_ticks();
   constexpr auto kPause = std::chrono::milliseconds(30);
