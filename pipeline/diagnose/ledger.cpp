@@ -40,14 +40,15 @@ Ledger::Ledger(const LedgerOptions& options)
 }
 
 /// The serial number of a new note, which takes the place of the oldest one where they are too many.
-std::uint64_t Ledger::provide_note() {
+std::uint64_t Ledger::provide_note(TimeNs now_ns) {
   constexpr std::uint64_t kFetchedVictims = 8;
   const std::uint64_t serial = next_serial_++;
   if (serial >= options_.capacity_notes) {
-    ++notes_forgotten_;
     const std::uint64_t victim = serial - options_.capacity_notes;
     const Note& oldest = notes_[victim & place_mask_];
-    if (oldest.outcome == Outcome::open) open_notes_.take(oldest.connection_id);
+    const bool is_open = oldest.outcome == Outcome::open;
+    notes_forgotten_ += is_open || oldest.closed_ns + options_.window_ns >= now_ns ? 1 : 0;
+    if (is_open) open_notes_.take(oldest.connection_id);
     const Note& later = notes_[(victim + kFetchedVictims) & place_mask_];
     if (later.outcome == Outcome::open) open_notes_.prefetch(later.connection_id);
   }
@@ -97,7 +98,7 @@ void Ledger::accepted(const tcp::ConnectionSummary& connection, TimeNs now_ns) {
   if (is_stray(connection) && servers_.find(connection.responder) == nullptr) return;
   const bool proven = !connection.mid_stream || was_answered(connection);
   Server& server = proven ? servers_.touch(connection.responder) : servers_.lodge(connection.responder);
-  const std::uint64_t serial = provide_note();
+  const std::uint64_t serial = provide_note(now_ns);
   const bool is_milestone = server.until_milestone == 0;
   Note& note = notes_[serial & place_mask_];
   note = Note{.accepted_ns = now_ns,

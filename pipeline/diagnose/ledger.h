@@ -151,7 +151,9 @@ class Ledger {
   /// 0 where no SYN-ACK of this host was seen.
   std::uint8_t syn_ack_ttl(const flowtable::IpAddress& host) const;
 
+  /// Connections that gave way to newer ones while a judgement would still have looked at them.
   std::uint64_t notes_forgotten() const noexcept { return notes_forgotten_; }
+  /// Servers that gave way to newer ones.
   std::uint64_t servers_forgotten() const noexcept { return servers_.forgotten(); }
   /// Clients whose SYNs a server had reset, and of whom it no longer knows.
   std::uint64_t reset_clients_forgotten() const noexcept { return reset_clients_forgotten_; }
@@ -228,7 +230,7 @@ class Ledger {
     const bool none = older == kNone || serial - older > std::numeric_limits<std::uint32_t>::max();
     return none ? 0 : static_cast<std::uint32_t>(serial - older);
   }
-  std::uint64_t provide_note();
+  std::uint64_t provide_note(flowtable::TimeNs now_ns);
   /// The milestone behind that one, or none.
   std::uint64_t milestone_behind(std::uint64_t milestone) const {
     const std::uint32_t by = milestones_[milestone & place_mask_].behind_by;

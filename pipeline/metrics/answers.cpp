@@ -78,6 +78,7 @@ Json receiving(const port::LaneCounters& c) {
           {"linearised", c.linearised},
           {"truncated", c.truncated},
           {"time_reversals", c.time_reversals},
+          {"stamps_refused", c.stamps_refused},
           {"steered", c.dealt_segments + c.dealt_errors},
           {"steering_lost", c.steering_lost},
           {"steering_waits", c.steering_waits},

@@ -158,6 +158,10 @@ void add_receiving(const Observation& seen, Exposition& out) {
   each_lane(seen, Who::receiving,
             out.counter("time_reversals_total", "Packets stamped later than their device said, to keep time in order."),
             [](const Counters& c) { return c.time_reversals; });
+  each_lane(
+      seen, Who::receiving,
+      out.counter("stamps_refused_total", "Packets without a sensible stamp, taken at the time of the one before."),
+      [](const Counters& c) { return c.stamps_refused; });
   each_lane(seen, Who::receiving, out.counter("tcp_checksum_bad_packets_total", "TCP packets with a wrong checksum."),
             [](const Counters& c) { return c.decode.tcp_checksum_bad; });
   each_lane(seen, Who::receiving, out.counter("tunneled_packets_total", "TCP packets that came in a tunnel."),

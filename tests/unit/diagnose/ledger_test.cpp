@@ -294,6 +294,18 @@ TEST_F(LedgerTest, ForgetsTheOldestNoteAndCountsIt) {
   EXPECT_EQ(k.served, 9U);
 }
 
+/// A sensor that runs for days takes the places of old notes all the time, and misses nothing by it.
+TEST_F(LedgerTest, CountsNoneThatIsForgottenInItsTime) {
+  use({.capacity_notes = 4, .window_ns = 600 * kSecondNs});
+  for (int i = 0; i < 4; ++i) serve(1 + i, 1 + i);
+  for (int i = 0; i < 4; ++i) serve(1 + i, 1000 + i);
+  EXPECT_EQ(ledger_->notes_forgotten(), 0U);
+  for (int i = 0; i < 4; ++i) accept(1 + i, 5000 + i);
+  EXPECT_EQ(ledger_->notes_forgotten(), 0U);
+  for (int i = 0; i < 4; ++i) accept(1 + i, 9000 + i);
+  EXPECT_EQ(ledger_->notes_forgotten(), 4U) << "they were open still";
+}
+
 TEST_F(LedgerTest, TheEndOfAForgottenConnectionChangesNothing) {
   use({.capacity_notes = 4});
   tcp::ConnectionSummary& first = accept(1, 1);
