@@ -180,6 +180,10 @@ void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::Tim
   served_.add(start_ns);
   const auto refused = clients_.find(client);
   if (refused != clients_.end()) ++refused->second.served;
+  add_served_client(client);
+}
+
+void OpenIncident::add_served_client(const flowtable::IpAddress& client) {
   if (served_clients_.size() < exact_) {
     served_clients_.insert(client);
   } else if (!served_clients_.contains(client)) {
@@ -237,8 +241,11 @@ void OpenIncident::absorb(const OpenIncident& other) {
   incident_.contrast.served_before += other.incident_.contrast.served_before;
   served_.absorb(other.served_);
   reach_last_refusal();
-  for (const flowtable::IpAddress& client : in_order(other.served_clients_)) {
-    if (served_clients_.size() < exact_) served_clients_.insert(client);
+  incident_.contrast.served_clients.lower_bound |= other.incident_.contrast.served_clients.lower_bound;
+  for (const flowtable::IpAddress& client : in_order(other.served_clients_)) add_served_client(client);
+  // Who was refused on one port and served on another is both.
+  for (auto& [address, tally] : clients_) {
+    if (tally.served == 0 && served_clients_.contains(address)) tally.served = 1;
   }
   for (const flowtable::IpAddress& client : in_order(other.earlier_clients_)) {
     if (earlier_clients_.size() < exact_) earlier_clients_.insert(client);

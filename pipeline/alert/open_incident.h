@@ -61,6 +61,7 @@ class OpenIncident {
   void reach_last_refusal() noexcept;
   void add_client(const flowtable::IpAddress& client);
   void count_beyond(const flowtable::IpAddress& client);
+  void add_served_client(const flowtable::IpAddress& client);
   void add_port(std::uint16_t port);
   void add_server(const flowtable::IpAddress& server);
   /// The clients in the order in which they are told.

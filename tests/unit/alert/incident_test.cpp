@@ -438,6 +438,46 @@ TEST(Folding, TellsTheSameWhateverTheHash) {
   for (int i = 0; i < 8; ++i) EXPECT_EQ(told_with(flowtable::HashKey::random()), told);
 }
 
+/// Refused on one port and served on another of the same server: it counts as both, once those are one incident.
+TEST(Folding, KnowsWhoWasServedOnAnotherPort) {
+  Feed feed({.fold_ports = 3});
+  const auto scanned = [](std::uint16_t port) { return endpoint("198.51.100.9", port); };
+  feed.put(Cause::silent_drop, endpoint("192.0.2.1", 1), scanned(1), 0);
+  feed.put(Cause::silent_drop, endpoint("192.0.2.2", 1), scanned(2), 100 * kMs);
+  feed.put(Cause::served, endpoint("192.0.2.1", 2), scanned(2), 200 * kMs);
+  for (std::uint16_t port = 3; port <= 4; ++port) {
+    feed.put(Cause::silent_drop, endpoint("192.0.2.2", port), scanned(port), 300 * kMs);
+  }
+  feed.log.finish(feed.events);
+  const Incident& folded = feed.events.back().incident;
+  ASSERT_EQ(folded.scope, IncidentScope::server);
+  ASSERT_EQ(folded.contrast.served_clients.count, 1U);
+  EXPECT_EQ(folded.contrast.served_refused_clients, 1U);
+}
+
+/// More served clients than are told apart: whether one port has them or several, the number is a lower bound.
+TEST(Folding, SaysThatMoreClientsWereServedThanItCounts) {
+  for (const bool on_one_port : {true, false}) {
+    Feed feed({.exact_clients = 2, .fold_ports = 3});
+    const auto scanned = [](std::uint16_t port) { return endpoint("198.51.100.9", port); };
+    const auto refuse = [&](std::uint16_t port, flowtable::DurationNs at) {
+      feed.put(Cause::silent_drop, endpoint("192.0.2.1", port), scanned(port), at);
+    };
+    refuse(1, 0);
+    refuse(2, kMs);
+    for (std::uint16_t i = 0; i < 4; ++i) {
+      const auto port = static_cast<std::uint16_t>(on_one_port ? 1 : 1 + i % 2);
+      feed.put(Cause::served, endpoint(numbered(i), 1), scanned(port), (100 + i) * kMs);
+    }
+    for (std::uint16_t port = 3; port <= 4; ++port) refuse(port, 300 * kMs);
+    feed.log.finish(feed.events);
+    const Incident& folded = feed.events.back().incident;
+    ASSERT_EQ(folded.scope, IncidentScope::server);
+    EXPECT_EQ(folded.contrast.served_clients.count, 2U);
+    EXPECT_TRUE(folded.contrast.served_clients.lower_bound) << on_one_port;
+  }
+}
+
 /// Ports of servers that one client scans and another client meets too must not vanish into the scan.
 TEST(Folding, LeavesOtherClientsTheirIncidents) {
   Feed feed({.fold_servers = 3});
