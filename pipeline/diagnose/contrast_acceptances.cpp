@@ -28,11 +28,15 @@ void ContrastTable::count_acceptances(const Subject& subject, Acceptances& out) 
     if (row.accepted_ns <= subject.accepted_ns) out.before_ns = std::max(out.before_ns, row.accepted_ns);
     if (row.accepted_ns > subject.closed_ns && out.after_ns == kNoTime) out.after_ns = row.accepted_ns;
   }
+  // Attempts that overlap are one time: whoever was served in it counts once.
+  TimeNs covered_ns = kNoTime;
   for (const TableRow& ignored : rows_) {
     if (!is_ignored(ignored)) continue;
     out.served_meanwhile += static_cast<std::uint32_t>(std::ranges::count_if(rows_, [&](const TableRow& row) {
-      return row.served() && is_within(row.accepted_ns, ignored) && !AddressKeys::same(row.client, subject.client);
+      return row.served() && row.accepted_ns > covered_ns && is_within(row.accepted_ns, ignored) &&
+             !AddressKeys::same(row.client, subject.client);
     }));
+    covered_ns = std::max(covered_ns, ignored.closed_ns);
   }
 }
 

@@ -143,6 +143,20 @@ TEST(IgnoredHandshakeStory, OfOneClientAloneIsNoFullQueue) {
   }
 }
 
+/// A browser opens six connections side by side: whoever is served beside them is served once.
+TEST(IgnoredHandshakeStory, CountsWhoIsServedBesideManyAttemptsOnce) {
+  const auto read_beside = [](int served) {
+    Story story;
+    Conversation* last = nullptr;
+    for (int i = 0; i < 6; ++i) last = &be_ignored(story, client(1), 1.0 + 0.01 * i);
+    for (int i = 0; i < served; ++i) story.serve(client(10 + i), 1.5 + 0.5 * i, 0.2);
+    return story.read().of(*last);
+  };
+  EXPECT_FALSE(argues_against(read_beside(2), Cause::accept_queue_overflow, "of other clients were accepted"));
+  EXPECT_TRUE(
+      argues_against(read_beside(4), Cause::accept_queue_overflow, "4 connections of other clients were accepted"));
+}
+
 TEST(IgnoredHandshakeStory, IsNoWitnessOfItself) {
   Story story;
   Conversation& ignored = be_ignored(story, client(1), 1.0);
