@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "pipeline/base/thread.h"
 #include "pipeline/base/thread_rights.h"
 
 namespace doorslam::app {
@@ -22,7 +23,10 @@ constexpr int kFailed = 1;
 }  // namespace
 
 EndGuard::EndGuard(Clock::time_point latest, std::chrono::milliseconds patience, Watch watch)
-    : latest_(latest), patience_(patience), watch_(std::move(watch)), thread_([this] { keep_watch(); }) {}
+    : latest_(latest), patience_(patience), watch_(std::move(watch)) {
+  // Without it the end takes as long as the disk hangs.
+  if (auto thread = start_thread("the guard of the end", [this] { keep_watch(); })) thread_ = std::move(*thread);
+}
 
 EndGuard::~EndGuard() {
   {
@@ -30,7 +34,6 @@ EndGuard::~EndGuard() {
     ended_ = true;
   }
   wake_.notify_one();
-  thread_.join();
 }
 
 void EndGuard::keep_watch() {

@@ -38,7 +38,7 @@ class EndGuard {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;  ///< under mutex_
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace doorslam::app

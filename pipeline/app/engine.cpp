@@ -58,8 +58,8 @@ class InlineEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> Engine::make(const EngineOptions& options) {
-  if (options.workers > 1) return std::make_unique<ShardedEngine>(options);
+Result<std::unique_ptr<Engine>> Engine::make(const EngineOptions& options) {
+  if (options.workers > 1) return ShardedEngine::start(options);
   return std::make_unique<InlineEngine>(options);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "pipeline/base/result.h"
 #include "pipeline/diagnose/analysis.h"
 #include "pipeline/packet/decode.h"
 #include "pipeline/port/capture_source.h"
@@ -22,11 +23,13 @@ struct EngineOptions {
 /// the same either way.
 class Engine {
  public:
-  static std::unique_ptr<Engine> make(const EngineOptions& options);
+  /// Errors (data): a worker has no thread.
+  static Result<std::unique_ptr<Engine>> make(const EngineOptions& options);
 
   virtual ~Engine() = default;
 
-  /// Takes the next packets of the source and appends the readings that are due. False: the source has ended.
+  /// Takes the next packets of the source and appends the readings that are due. False: the source has ended. Throws
+  /// what a worker threw; so finish().
   virtual bool step(port::CaptureSource& source, diagnose::Analysis& analysis,
                     std::vector<diagnose::DiagnosedConnection>& out) = 0;
   /// The source has ended: ends some of the connections, and with the last of them judges what waits. True: there are

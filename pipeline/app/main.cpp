@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <new>
 #include <optional>
 
@@ -87,20 +89,40 @@ void occupy_standard_streams() {
   }
 }
 
+Error no_memory() {
+  return {ErrorKind::data,
+          "not enough memory: most of it is for flows.capacity, flows.capacity_ipv6, evidence.capacity and "
+          "ledger.capacity_connections; lower them, or raise what limits this process (ulimit -v, MemoryMax= "
+          "of its unit)"};
+}
+
+/// What a thread throws that has nobody to hand it to. Threads run still, so nothing is taken apart.
+[[noreturn]] void end_at_once() {
+  int code = 1;
+  try {
+    if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+    std::abort();
+  } catch (const std::bad_alloc&) {
+    code = fail(no_memory());
+  } catch (const std::exception& error) {
+    code = fail(Error{ErrorKind::data, error.what()});
+  } catch (...) {
+    std::abort();
+  }
+  std::_Exit(code);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   occupy_standard_streams();
+  std::set_terminate(end_at_once);
   try {
     const auto line = doorslam::app::parse_command_line(argc, argv);
     if (!line) return fail(line.error());
     return *line ? run(**line) : print("");  // the help has been printed
   } catch (const std::bad_alloc&) {
-    return fail(
-        Error{ErrorKind::data,
-              "not enough memory: most of it is for flows.capacity, flows.capacity_ipv6, evidence.capacity and "
-              "ledger.capacity_connections; lower them, or raise what limits this process (ulimit -v, MemoryMax= "
-              "of its unit)"});
+    return fail(no_memory());
   } catch (const std::exception& error) {
     return fail(Error{ErrorKind::data, error.what()});
   }

@@ -151,17 +151,19 @@ Result<int> read_captures(const CommandLine& line) {
   }
   const std::size_t errors_told = source.errors().size();
 
-  const auto engine = Engine::make(EngineOptions{.workers = config::worker_count(*settings),
-                                                 .decode = config::decode_options(*settings),
-                                                 .tracker = tracker_options(*settings, source.progress())});
+  const auto made = Engine::make(EngineOptions{.workers = config::worker_count(*settings),
+                                               .decode = config::decode_options(*settings),
+                                               .tracker = tracker_options(*settings, source.progress())});
+  if (!made) return tl::unexpected(made.error());
+  Engine& engine = **made;
   diagnose::AnalysisOptions analysis_options = config::analysis_options(*settings);
   analysis_options.tells_served = outputs->wants_served();
   diagnose::Analysis analysis(analysis_options, &*scanner);
   Progress progress(!line.quiet && isatty(STDERR_FILENO) != 0);
   const bool a_pipe_alone = line.captures.size() == 1 && !source.progress().octets_total;
-  read_until_the_end(source, end, a_pipe_alone, *engine, analysis, *outputs, progress);
+  read_until_the_end(source, end, a_pipe_alone, engine, analysis, *outputs, progress);
   progress.clear();
-  alert::CaptureSummary summary = summarize(line, source, *engine, analysis.counters());
+  alert::CaptureSummary summary = summarize(line, source, engine, analysis.counters());
   if (end.signal() != 0) {
     complain(ended_by(end.signal()));
     summary.warnings.push_back(ended_by(end.signal()));

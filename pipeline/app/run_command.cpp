@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -211,6 +212,7 @@ void Sensor::listen(Signals& signals) {
     for (const std::string& piece : live_->tick()) log_->warn("{}", piece);
     // Who waits for a reader of its records is well.
     if (outputs_->wait() || live_->alive()) manager_.alive();
+    if (live_->failed()) stopping_ = true;
     if (has_idled()) {
       log_->info("no packet for {:g} s", *line_.stop_when_idle);
       stopping_ = true;
@@ -310,6 +312,7 @@ Result<int> Sensor::end() {
              std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began).count(),
              port::reconciliation_text(balances));
   log_->info("{}", port::status_line(counters));
+  if (const std::exception_ptr failure = live_->failure()) std::rethrow_exception(failure);
   return complete ? 0 : 1;
 }
 

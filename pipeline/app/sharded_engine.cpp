@@ -1,7 +1,11 @@
 #include "pipeline/app/sharded_engine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
+
+#include "pipeline/base/thread.h"
 
 namespace doorslam::app {
 
@@ -30,10 +34,23 @@ ShardedEngine::ShardedEngine(const EngineOptions& options)
     batch.payloads.reserve(kBatchPayloadOctets);
   }
   for (std::size_t i = 0; i < options.workers; ++i) shards_.push_back(std::make_unique<Shard>(share));
-  for (std::size_t i = 0; i < options.workers; ++i) threads_.emplace_back([this, i] { work(i); });
+  threads_.reserve(options.workers);
+}
+
+Result<std::unique_ptr<Engine>> ShardedEngine::start(const EngineOptions& options) {
+  std::unique_ptr<ShardedEngine> engine(new ShardedEngine(options));
+  for (std::size_t i = 0; i < options.workers; ++i) {
+    auto thread = start_thread(fmt::format("worker {} of {}", i + 1, options.workers),
+                               [engine = engine.get(), i] { engine->work(i); });
+    if (!thread) return data_error(thread.error().message + ", or use fewer --workers");
+    engine->threads_.push_back(std::move(*thread));
+  }
+  return engine;
 }
 
 ShardedEngine::~ShardedEngine() {
+  // Nobody is to wait for those that could not be started.
+  for (std::size_t i = threads_.size(); i < shards_.size(); ++i) meet_.arrive_and_drop();
   if (tracking_now_) meet_.arrive_and_wait();
   stopping_ = true;
   meet_.arrive_and_wait();
@@ -112,33 +129,42 @@ bool ShardedEngine::fill(port::CaptureSource& source, Batch& batch) {
   return taken > 0;
 }
 
-void ShardedEngine::work(std::size_t index) {
+void ShardedEngine::work(std::size_t index) noexcept {
   Shard& shard = *shards_[index];
   while (true) {
     meet_.arrive_and_wait();  // a batch is there
     if (stopping_) return;
-    const Hand& hand = tracking_->hands[index];
-    shard.events.clear();
-    const std::span<const Segment> segments(hand.segments);
-    shard.tracker.make_room(segments.size());
-    const std::span<const tcp::FrameView> frames(hand.frames);
-    std::size_t done = 0;
-    const auto track_until = [&](std::size_t end) {
-      if (frames.empty()) {
-        shard.tracker.process(segments.subspan(done, end - done), shard.events);
-      } else {
-        shard.tracker.process(segments.subspan(done, end - done), frames.subspan(done, end - done), shard.events);
+    if (!shard.failure) {
+      try {
+        track(shard, tracking_->hands[index]);
+      } catch (...) {
+        shard.failure = std::current_exception();
       }
-      done = end;
-    };
-    for (const Hand::Interjection& interjection : hand.errors) {
-      track_until(interjection.before);
-      shard.tracker.process(interjection.error, interjection.frame.view, shard.events);
     }
-    track_until(segments.size());
-    shard.tracker.advance(tracking_->covers_ns, shard.events);
     meet_.arrive_and_wait();  // its events are there
   }
+}
+
+void ShardedEngine::track(Shard& shard, const Hand& hand) const {
+  shard.events.clear();
+  const std::span<const Segment> segments(hand.segments);
+  shard.tracker.make_room(segments.size());
+  const std::span<const tcp::FrameView> frames(hand.frames);
+  std::size_t done = 0;
+  const auto track_until = [&](std::size_t end) {
+    if (frames.empty()) {
+      shard.tracker.process(segments.subspan(done, end - done), shard.events);
+    } else {
+      shard.tracker.process(segments.subspan(done, end - done), frames.subspan(done, end - done), shard.events);
+    }
+    done = end;
+  };
+  for (const Hand::Interjection& interjection : hand.errors) {
+    track_until(interjection.before);
+    shard.tracker.process(interjection.error, interjection.frame.view, shard.events);
+  }
+  track_until(segments.size());
+  shard.tracker.advance(tracking_->covers_ns, shard.events);
 }
 
 void ShardedEngine::start_tracking() {
@@ -151,7 +177,10 @@ void ShardedEngine::end_tracking(diagnose::Analysis& analysis, std::vector<Diagn
   if (!tracking_now_) return;
   meet_.arrive_and_wait();
   tracking_now_ = false;
-  for (const auto& shard : shards_) analysis.collect(shard->events);
+  for (const auto& shard : shards_) {
+    if (shard->failure) std::rethrow_exception(shard->failure);
+    analysis.collect(shard->events);
+  }
   analysis.advance(tracking_->covers_ns, out, tracking_->covers_number);
 }
 

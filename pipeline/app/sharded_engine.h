@@ -1,6 +1,7 @@
 #pragma once
 
 #include <barrier>
+#include <exception>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -17,7 +18,8 @@ namespace doorslam::app {
 /// thread then hands the workers' events to the analysis. Two batches exist, one on each side of the barrier.
 class ShardedEngine final : public Engine {
  public:
-  explicit ShardedEngine(const EngineOptions& options);
+  /// With its threads. Errors (data): not all of them can be had.
+  static Result<std::unique_ptr<Engine>> start(const EngineOptions& options);
   ~ShardedEngine() override;
 
   bool step(port::CaptureSource& source, diagnose::Analysis& analysis,
@@ -58,18 +60,21 @@ class ShardedEngine final : public Engine {
     explicit Shard(const tcp::TrackerOptions& options) : tracker(options) {}
     tcp::Tracker tracker;
     tcp::EventBatch events;
+    std::exception_ptr failure;       ///< what ended its work; it only keeps to the barriers then
     std::uint64_t ended_through = 0;  ///< in finish(): the connections up to this id have been ended
     bool finished = false;
   };
 
+  explicit ShardedEngine(const EngineOptions& options);
   bool fill(port::CaptureSource& source, Batch& batch);
   void deal(const packet::RawPacket& packet, const packet::Segment& segment, Batch& batch);
   void deal(const packet::RawPacket& packet, const packet::IcmpError& error, Batch& batch);
   Hand::KeptFrame keep(tcp::FrameView frame, Batch& batch) const;
   static void fix_views(Batch& batch);
-  void work(std::size_t shard);
+  void work(std::size_t shard) noexcept;
+  void track(Shard& shard, const Hand& hand) const;
   void start_tracking();
-  /// Waits for the workers and hands their events on.
+  /// Waits for the workers and hands their events on. Throws what one of them threw.
   void end_tracking(diagnose::Analysis& analysis, std::vector<diagnose::DiagnosedConnection>& out);
 
   packet::Decoder decoder_;

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "pipeline/base/thread.h"
+
 namespace doorslam::port {
 
 namespace {
@@ -32,8 +34,11 @@ AnalysisThread::AnalysisThread(std::span<EventRings* const> rings, diagnose::Ana
 
 AnalysisThread::~AnalysisThread() { finish(); }
 
-void AnalysisThread::start() {
-  thread_ = std::thread([this] { run(); });
+Result<void> AnalysisThread::start() {
+  auto thread = start_thread("the analysis thread", [this] { run(); });
+  if (!thread) return tl::unexpected(thread.error());
+  thread_ = std::move(*thread);
+  return {};
 }
 
 void AnalysisThread::post(Command command) {
@@ -49,12 +54,32 @@ void AnalysisThread::note_loss(const diagnose::CaptureLoss& loss, std::uint64_t 
   });
 }
 
-void AnalysisThread::finish() {
+void AnalysisThread::finish() noexcept {
   finishing_.store(true, std::memory_order_release);
   if (thread_.joinable()) thread_.join();
 }
 
-void AnalysisThread::run() {
+void AnalysisThread::run() noexcept {
+  try {
+    judge();
+  } catch (...) {
+    failure_ = std::current_exception();
+    failed_.store(true, std::memory_order_release);
+    discard();
+  }
+}
+
+/// Until the workers have ended.
+void AnalysisThread::discard() noexcept {
+  while (true) {
+    const bool last = finishing_.load(std::memory_order_acquire);
+    for (const Source& source : sources_) source.rings->discard();
+    if (last) return;
+    std::this_thread::sleep_for(kNap);
+  }
+}
+
+void AnalysisThread::judge() {
   auto flushed = std::chrono::steady_clock::now();
   unsigned naps = 0;
   while (true) {

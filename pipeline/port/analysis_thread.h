@@ -1,12 +1,14 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <span>
 #include <thread>
 #include <vector>
 
+#include "pipeline/base/result.h"
 #include "pipeline/diagnose/analysis.h"
 #include "pipeline/port/event_rings.h"
 #include "pipeline/port/live_counters.h"
@@ -32,6 +34,9 @@ class ReadingSink {
 ///
 /// Commands (a reload, reopening files) run between two rounds, on the same thread, so that nothing that belongs to
 /// the analysis needs a lock.
+///
+/// What the analysis, the sink or a command throws ends the judging, not the program: from then on failed() is true,
+/// and events are thrown away, so that no worker waits for room for ever.
 class AnalysisThread {
  public:
   using Command = std::function<void(diagnose::Analysis&)>;
@@ -41,7 +46,8 @@ class AnalysisThread {
   /// Stops as finish() does.
   ~AnalysisThread();
 
-  void start();
+  /// Errors (data): there is no thread for it.
+  Result<void> start();
   /// Packets were lost: the analysis and the sink are to know. `at_ports`: all that the ports lost so far. Thread-safe.
   void note_loss(const diagnose::CaptureLoss& loss, std::uint64_t at_ports);
   /// Runs `command` on the analysis thread, soon. Thread-safe.
@@ -51,7 +57,11 @@ class AnalysisThread {
   /// every run.
   void judge_as_they_come(flowtable::TimeNs end_ns) noexcept { end_ns_.store(end_ns, std::memory_order_release); }
   /// All workers have ended: takes what is left in the rings, judges everything that waits, and ends the thread.
-  void finish();
+  void finish() noexcept;
+  /// No more is judged, and none of the commands is run. Thread-safe.
+  bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
+  /// What it failed with; null: it has not. After finish().
+  std::exception_ptr failure() const noexcept { return failure_; }
 
   AnalysisThreadCounters counters() const noexcept { return published_.read(); }
   /// Grows while the thread lives and takes what waits for it: the watchdog asks.
@@ -67,7 +77,9 @@ class AnalysisThread {
     tcp::EventBatch batch;
   };
 
-  void run();
+  void run() noexcept;
+  void judge();
+  void discard() noexcept;
   void take_aim();
   static bool owes(const Source& source) noexcept;
   static bool has_waiting(const Source& source) noexcept;
@@ -93,7 +105,9 @@ class AnalysisThread {
   std::atomic<bool> has_commands_{false};
   std::mutex commands_mutex_;
   std::vector<Command> commands_;
-  std::thread thread_;
+  std::exception_ptr failure_;  ///< set before failed_
+  std::atomic<bool> failed_{false};
+  std::jthread thread_;
 };
 
 }  // namespace doorslam::port

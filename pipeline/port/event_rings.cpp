@@ -57,6 +57,13 @@ void nap() noexcept {
 
 }  // namespace
 
+void EventRings::discard() noexcept {
+  refusals.pop(refusals.size());
+  evidence.pop(evidence.size());
+  served.pop(served.size());
+  if (frames) frames->pop(frames->size());
+}
+
 void Sampling::set_level(unsigned level, flowtable::TimeNs from_ns) noexcept {
   ++newest_;
   changes_[newest_ % kChanges] = {.from_ns = from_ns, .level = level};

@@ -52,6 +52,9 @@ struct EventRings {
     if (options.frames > 0) frames = std::make_unique<SpscRing<FrameChunk>>(options.frames);
   }
 
+  /// The consumer takes out what is in there, and looks at none of it.
+  void discard() noexcept;
+
   SpscRing<tcp::ConnectionEvent> refusals;  ///< worker: produces, analysis: consumes; so the others
   SpscRing<tcp::Evidence> evidence;         ///< of the events in `refusals` whose `evidence` is not negative, in order
   SpscRing<tcp::ConnectionEvent> served;

@@ -110,7 +110,7 @@ std::vector<std::string> records(const std::filesystem::path& path, std::size_t 
   options.tracker.capacity_flows = 1 << 14;
   options.tracker.capacity_flows6 = 1 << 13;
   options.tracker.evidence_capacity = 1 << 14;  // a pool that runs out is the only thing that may make a difference
-  const auto engine = Engine::make(options);
+  const auto engine = std::move(Engine::make(options).value());
   diagnose::Analysis analysis({}, nullptr);
   std::vector<diagnose::DiagnosedConnection> readings;
   while (engine->step(source, analysis, readings)) {

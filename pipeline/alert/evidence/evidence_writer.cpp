@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "pipeline/base/thread.h"
 #include "pipeline/base/thread_rights.h"
 
 namespace doorslam::evidence {
@@ -60,14 +61,16 @@ Result<std::unique_ptr<EvidenceWriter>> EvidenceWriter::open(const EvidenceFolde
   if (!opened) return tl::unexpected(opened.error());
   desk->folder.emplace(std::move(*opened));
   desk->counters = desk->folder->counters();
-  return std::unique_ptr<EvidenceWriter>(new EvidenceWriter(std::move(desk), folder, options));
+  std::unique_ptr<EvidenceWriter> writer(new EvidenceWriter(desk, folder, options));
+  auto thread = start_thread("the thread that writes evidence", [desk = std::move(desk)] { work(*desk); });
+  if (!thread) return tl::unexpected(thread.error());
+  writer->thread_ = std::move(*thread);
+  return writer;
 }
 
 EvidenceWriter::EvidenceWriter(std::shared_ptr<Desk> desk, const EvidenceFolderOptions& folder,
                                const EvidenceWriterOptions& options)
-    : options_(options), folder_(folder.folder), payload_(folder.file.payload), desk_(std::move(desk)) {
-  thread_ = std::thread([desk = desk_] { work(*desk); });
-}
+    : options_(options), folder_(folder.folder), payload_(folder.file.payload), desk_(std::move(desk)) {}
 
 EvidenceWriter::~EvidenceWriter() {
   bool abandoned = false;
@@ -78,7 +81,7 @@ EvidenceWriter::~EvidenceWriter() {
     abandoned = desk_->abandoned;
   }
   desk_->wake.notify_one();
-  abandoned ? thread_.detach() : thread_.join();
+  if (abandoned) thread_.detach();
 }
 
 /// Where they are; empty: there is none.

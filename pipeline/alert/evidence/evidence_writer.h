@@ -81,7 +81,7 @@ class EvidenceWriter {
   std::deque<std::unique_ptr<Job>> jobs_;   ///< alerts that have not left, in order
   std::vector<std::unique_ptr<Job>> late_;  ///< of alerts that have left, and whose files the thread has yet to write
   bool in_trouble_ = false;
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace doorslam::evidence

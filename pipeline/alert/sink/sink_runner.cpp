@@ -7,6 +7,7 @@
 #include <functional>
 #include <future>
 
+#include "pipeline/base/thread.h"
 #include "pipeline/base/thread_rights.h"
 
 namespace doorslam::sink {
@@ -48,7 +49,9 @@ Result<void> SinkRunner::start() {
   if (!reader) return tl::unexpected(reader.error());
   reader_.emplace(std::move(*reader));
   position_ = confirmed_ = counters_.confirmed = store_.enlist(options_.name, options_.filter);
-  thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+  auto thread = start_thread("sink " + options_.name, [this](const std::stop_token& stop) { work(stop); });
+  if (!thread) return tl::unexpected(thread.error());
+  thread_ = std::move(*thread);
   return {};
 }
 

@@ -11,10 +11,10 @@
 #include <cstring>
 #include <future>
 #include <memory>
-#include <thread>
 
 #include "pipeline/alert/sink/nap.h"
 #include "pipeline/base/printable.h"
+#include "pipeline/base/thread.h"
 
 namespace doorslam::sink {
 
@@ -55,7 +55,10 @@ Resolved resolve_now(const HostPort& target, Transport transport) {
 Resolved resolve(const HostPort& target, Transport transport, Clock::time_point deadline, const std::stop_token& stop) {
   auto promise = std::make_shared<std::promise<Resolved>>();
   std::future<Resolved> answer = promise->get_future();
-  std::thread([promise, target, transport] { promise->set_value(resolve_now(target, transport)); }).detach();
+  auto asking = start_thread("the thread that asks the name service",
+                             [promise, target, transport] { promise->set_value(resolve_now(target, transport)); });
+  if (!asking) return {{}, asking.error().message};
+  asking->detach();
   while (answer.wait_for(std::chrono::milliseconds(kNapMs)) != std::future_status::ready) {
     if (stop.stop_requested() || Clock::now() >= deadline) return {{}, "the name service did not answer in time"};
   }

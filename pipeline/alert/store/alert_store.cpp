@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "pipeline/base/thread.h"
 #include "pipeline/base/thread_rights.h"
 
 namespace doorslam::store {
@@ -32,6 +33,10 @@ Result<std::unique_ptr<AlertStore>> AlertStore::open(const StoreOptions& options
   auto writer = RecordWriter::open(options.path, options.most_octets);
   if (!writer) return tl::unexpected(writer.error());
   std::unique_ptr<AlertStore> store(new AlertStore(options, std::move(notice), std::move(*lock), std::move(*writer)));
+  auto thread =
+      start_thread("the thread that writes " + options.path.native(), [store = store.get()] { store->work(); });
+  if (!thread) return tl::unexpected(thread.error());
+  store->thread_ = std::move(*thread);
   if (auto recalled = store->recall_sinks(); !recalled) return tl::unexpected(recalled.error());
   return store;
 }
@@ -40,7 +45,6 @@ AlertStore::AlertStore(StoreOptions options, Notice notice, StoreLock lock, Reco
     : options_(std::move(options)), notice_(std::move(notice)), lock_(std::move(lock)), writer_(std::move(writer)) {
   counters_.through = writer_.through();
   counters_.octets = writer_.octets().value_or(0);
-  thread_ = std::thread([this] { work(); });
 }
 
 AlertStore::~AlertStore() {

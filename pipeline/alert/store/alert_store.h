@@ -154,7 +154,7 @@ class AlertStore {
   Clock::time_point give_up_ = Clock::time_point::max();
 
   std::atomic<Clock::rep> busy_since_{0};  ///< ticks of Clock; 0: nothing is being written
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace doorslam::store

@@ -36,7 +36,7 @@ Result<void> LiveRun::start(diagnose::Analysis& analysis, port::ReadingSink& sin
   std::vector<port::EventRings*> rings;
   for (const auto& of_worker : rings_) rings.push_back(of_worker.get());
   analysis_thread_ = std::make_unique<port::AnalysisThread>(rings, analysis, sink);
-  analysis_thread_->start();
+  if (auto started = analysis_thread_->start(); !started) return started;
   for (LivePort& port : ports_) {
     if (auto started = port.device->start(); !started) return started;
     links_.push_back({.state = port.device->link()});

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -44,6 +45,10 @@ class LiveRun {
   News tick();
   /// Takes what is in the queues, ends all connections, judges everything. To be called once.
   void stop();
+  /// The analysis thread has failed: nothing is judged any more, and the run is to be stopped.
+  bool failed() const noexcept { return analysis_thread_->failed(); }
+  /// What it failed with; null: it has not. After stop().
+  std::exception_ptr failure() const noexcept { return analysis_thread_->failure(); }
 
   port::LiveCounters snapshot() const;
   /// Packets processed so far; for whoever waits for them to cease.

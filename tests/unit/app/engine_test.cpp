@@ -27,7 +27,7 @@ ReadOut read(const std::string& path, std::size_t workers) {
   EngineOptions options{.workers = workers, .decode = {}, .tracker = {}};
   options.tracker.capacity_flows = 1 << 16;
   options.tracker.capacity_flows6 = 1 << 12;
-  const auto engine = Engine::make(options);
+  const std::unique_ptr<Engine> engine = std::move(Engine::make(options).value());
   diagnose::Analysis analysis({}, nullptr);
   std::vector<diagnose::DiagnosedConnection> readings;
   while (engine->step(source, analysis, readings)) {
@@ -124,7 +124,7 @@ TEST_F(EngineTest, CanBeGivenUpInTheMiddle) {
   for (std::size_t i = 0; i < 3000; ++i) connect(i, 0).handshake();
   const std::vector<std::string> paths{write()};
   port::CaptureSource source = port::CaptureSource::open(paths);
-  const auto engine = Engine::make({.workers = 4, .decode = {}, .tracker = {}});
+  const auto engine = std::move(Engine::make({.workers = 4, .decode = {}, .tracker = {}}).value());
   diagnose::Analysis analysis({}, nullptr);
   std::vector<diagnose::DiagnosedConnection> readings;
   EXPECT_TRUE(engine->step(source, analysis, readings));

@@ -45,10 +45,11 @@ class Program : public testing::Test {
   void SetUp() override { ASSERT_TRUE(std::filesystem::exists(DOORSLAM_PROGRAM)) << "build " DOORSLAM_PROGRAM; }
 
   /// `arguments` as one would type them; may redirect, after the program's own redirections.
-  Finished run(const std::string& arguments) const {
-    const std::string command = "cd '" + folder_.path().string() + "' && XDG_CACHE_HOME='" +
-                                (folder_ / "cache").string() + "' '" DOORSLAM_PROGRAM "' >out 2>err </dev/null " +
-                                arguments;
+  /// `before`: shell words that go before the program.
+  Finished run(const std::string& arguments, const std::string& before = {}) const {
+    const std::string command = "cd '" + folder_.path().string() + "' && export XDG_CACHE_HOME='" +
+                                (folder_ / "cache").string() + "' && " + before +
+                                "'" DOORSLAM_PROGRAM "' >out 2>err </dev/null " + arguments;
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content_of(folder_ / "out"), content_of(folder_ / "err")};
   }

@@ -165,5 +165,24 @@ TEST_F(Program, ChecksTheHostForItsPorts) {
   EXPECT_EQ(null.out.find("there is no such"), std::string::npos) << null.out;
 }
 
+// --- threads --------------------------------------------------------------------------------------------------------
+
+/// Each thread takes a gibibyte of addresses, and there are two and a half: some workers start, and not all.
+TEST_F(Program, EndsWhereNotAllOfItsWorkersCanBeStarted) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer needs more addresses than that";
+#endif
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  GTEST_SKIP() << "the sanitizer needs more addresses than that";
+#endif
+#endif
+  const std::string limits = "ulimit -s 1048576 && ulimit -v 2621440 && ";
+  if (std::system((limits + "true").c_str()) != 0) GTEST_SKIP() << "these limits are not to be had here";
+  const Finished done = run("read --quiet --workers 4 " + kFull, limits + "timeout -s KILL 60 ");
+  EXPECT_EQ(done.exit_code, 1);
+  EXPECT_TRUE(is_one_line_with(done.err, {"cannot start worker ", " of 4 (", "fewer --workers"}));
+}
+
 }  // namespace
 }  // namespace doorslam

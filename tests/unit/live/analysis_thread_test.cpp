@@ -7,6 +7,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <new>
 #include <thread>
 
 namespace doorslam::port {
@@ -91,7 +92,7 @@ struct TwoWorkers {
 TEST(AnalysisThread, JudgesAMillionEndsOfOneTimeAsTheyCome) {
   TwoWorkers run;
   run.thread.judge_as_they_come(kEnd);
-  run.thread.start();
+  ASSERT_TRUE(run.thread.start());
   for (EventRings* rings : run.rings) rings->covered_ns = kEnd;
   // More ends of that time follow, and none of these waits for them.
   end_connections(run.first, 10'000, 1);
@@ -104,7 +105,7 @@ TEST(AnalysisThread, JudgesAMillionEndsOfOneTimeAsTheyCome) {
 
 TEST(AnalysisThread, KeepsTheOrderOfAReplayToItsEnd) {
   TwoWorkers run;
-  run.thread.start();
+  ASSERT_TRUE(run.thread.start());
   for (EventRings* rings : run.rings) rings->covered_ns = kEnd;
   end_connections(run.first, 100, 1);
   run.finish();
@@ -127,7 +128,7 @@ TEST(AnalysisThread, TakesABacklogOfAllRingsThatIsMoreThanMayBeHeld) {
   const std::size_t backlog = fill(run.first, 1) + fill(run.second, 1'000'000);
   run.first.covered_ns = kEnd + flowtable::kSecondNs;
   run.second.covered_ns = kEnd + 2 * flowtable::kSecondNs;
-  run.thread.start();
+  ASSERT_TRUE(run.thread.start());
   EXPECT_TRUE(run.sink.comes_to(backlog));
   run.finish();
   EXPECT_EQ(run.sink.readings(), backlog);
@@ -140,7 +141,7 @@ TEST(AnalysisThread, LeavesInTheRingsWhatAWorkerThatLagsDoesNotLetItJudge) {
   TwoWorkers run;
   run.first.covered_ns = kEnd - flowtable::kSecondNs;
   run.second.covered_ns = kEnd + flowtable::kSecondNs;
-  run.thread.start();
+  ASSERT_TRUE(run.thread.start());
   const auto taken = [&run] { return run.second.served.popped() + run.second.refusals.popped(); };
   std::size_t pushed = 0;
   for (bool takes = true; takes && pushed < kFarMoreThanIsHeld;) {
@@ -157,6 +158,40 @@ TEST(AnalysisThread, LeavesInTheRingsWhatAWorkerThatLagsDoesNotLetItJudge) {
   run.first.covered_ns = kEnd + flowtable::kSecondNs;
   EXPECT_TRUE(run.sink.comes_to(pushed));
   run.finish();
+}
+
+/// It has no memory for what it is given.
+class FullSink final : public ReadingSink {
+ public:
+  void take(const std::vector<diagnose::DiagnosedConnection>& readings) override {
+    if (!readings.empty()) throw std::bad_alloc();
+  }
+  void advance(flowtable::TimeNs) override {}
+  void note_port_losses(std::uint64_t) override {}
+  void flush() override {}
+};
+
+TEST(AnalysisThread, ThatFailsSaysSoAndHoldsNoWorkerUp) {
+  EventRings rings{EventRingOptions{.refusals = 64, .evidence = 64, .served = 64}};
+  std::array<EventRings*, 1> workers{&rings};
+  diagnose::Analysis analysis(telling_all(), nullptr);
+  FullSink sink;
+  AnalysisThread thread(workers, analysis, sink);
+  thread.judge_as_they_come(kEnd);
+  ASSERT_TRUE(thread.start());
+  rings.covered_ns = kEnd;
+  EventOutlet outlet(rings, true);
+  tcp::EventBatch batch;
+  for (std::uint64_t id = 1; id <= 10'000; ++id) batch.events.push_back(ended_connection(id));
+  outlet.hand_over(batch);  // waits for room
+  rings.covered_ns = kAllCovered;
+  const std::uint64_t rounds = thread.rounds();
+  thread.finish();
+  EXPECT_TRUE(thread.failed());
+  EXPECT_EQ(thread.rounds(), rounds) << "for the watchdog";
+  EXPECT_EQ(rings.served.size(), 0U);
+  ASSERT_TRUE(thread.failure());
+  EXPECT_THROW(std::rethrow_exception(thread.failure()), std::bad_alloc);
 }
 
 }  // namespace
