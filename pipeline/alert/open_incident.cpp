@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "pipeline/alert/ecs_record.h"
+#include "pipeline/base/add_words.h"
 #include "pipeline/diagnose/ending.h"
 
 namespace doorslam::alert {
@@ -204,17 +205,7 @@ void OpenIncident::absorb(const OpenIncident& other) {
   confidence_sum_ += other.confidence_sum_;
   last_judged_ns = std::max(last_judged_ns, other.last_judged_ns);
 
-  CaptureQuality& mine = incident_.quality;
-  const CaptureQuality& theirs = other.incident_.quality;
-  mine.connections += theirs.connections;
-  mine.one_sided += theirs.one_sided;
-  mine.mid_stream += theirs.mid_stream;
-  mine.with_gaps += theirs.with_gaps;
-  mine.gap_bytes += theirs.gap_bytes;
-  mine.payload_bytes += theirs.payload_bytes;
-  mine.duplicates += theirs.duplicates;
-  mine.evidence_missing += theirs.evidence_missing;
-
+  add_words(incident_.quality, other.incident_.quality);
   for (const std::uint16_t port : other.incident_.sample_ports) add_port(port);
   for (std::size_t port = 0; port < other.ports_.size(); ++port) {
     if (other.ports_[port]) add_port(static_cast<std::uint16_t>(port));

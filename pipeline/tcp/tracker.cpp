@@ -75,24 +75,6 @@ void Tracker::make_room(std::size_t connections) {
   make_room(flows6_, capacity_flows6_, connections);
 }
 
-TrackerCounters& TrackerCounters::operator+=(const TrackerCounters& more) noexcept {
-  segments += more.segments;
-  duplicates += more.duplicates;
-  bad_checksums += more.bad_checksums;
-  connections += more.connections;
-  for (std::size_t i = 0; i < ended.size(); ++i) ended[i] += more.ended[i];
-  histories_full += more.histories_full;
-  icmp_joined += more.icmp_joined;
-  icmp_unmatched += more.icmp_unmatched;
-  icmp_out_of_window += more.icmp_out_of_window;
-  evidence.acquired += more.evidence.acquired;
-  evidence.returned += more.evidence.returned;
-  evidence.exhausted += more.evidence.exhausted;
-  evidence.frames += more.evidence.frames;
-  evidence.frameless += more.evidence.frameless;
-  return *this;
-}
-
 /// Not initialised, as each burst would pay for it.
 template <class Key>
 union Tracker::LookupMemory {
