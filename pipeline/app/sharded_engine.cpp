@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "pipeline/base/add_words.h"
 #include "pipeline/base/thread.h"
 
 namespace doorslam::app {
@@ -24,11 +25,7 @@ ShardedEngine::ShardedEngine(const EngineOptions& options)
       shard_of_(flowtable::HashKey::fixed(), options.tracker.vlan_aware, options.workers),
       frame_octets_(options.tracker.frame_octets),
       meet_(static_cast<std::ptrdiff_t>(options.workers) + 1) {
-  tcp::TrackerOptions share = options.tracker;
-  share.capacity_flows = std::max<std::size_t>(share.capacity_flows / options.workers, 1024);
-  share.capacity_flows6 = std::max<std::size_t>(share.capacity_flows6 / options.workers, 1024);
-  share.evidence_capacity =
-      std::max(share.evidence_capacity / static_cast<std::uint32_t>(options.workers), std::uint32_t{64});
+  const tcp::TrackerOptions share = options.tracker.share_of(options.workers);
   for (Batch& batch : batches_) {
     batch.hands.resize(options.workers);
     batch.payloads.reserve(kBatchPayloadOctets);
@@ -217,7 +214,7 @@ bool ShardedEngine::finish(diagnose::Analysis& analysis, std::vector<DiagnosedCo
 
 tcp::TrackerCounters ShardedEngine::tracker_counters() const {
   tcp::TrackerCounters sum;
-  for (const auto& shard : shards_) sum += shard->tracker.counters();
+  for (const auto& shard : shards_) add_words(sum, shard->tracker.counters());
   return sum;
 }
 

@@ -23,20 +23,18 @@
 /// The TCP tracker: segments go in, connections come out.
 namespace doorslam::tcp {
 
-/// worker-bound; another thread reads a copy.
+/// worker-bound; another thread reads a copy. Of 64-bit words only (add_words()).
 struct TrackerCounters {
-  std::uint64_t segments = 0;            ///< all that came in
-  std::uint64_t duplicates = 0;          ///< of them: mirror duplicates, dropped
-  std::uint64_t bad_checksums = 0;       ///< of them: noted in the history, otherwise ignored
-  std::uint64_t connections = 0;         ///< begun
-  std::array<std::uint64_t, 5> ended{};  ///< by EndReason
-  std::uint64_t histories_full = 0;      ///< connections whose history string may lack letters
-  std::uint64_t icmp_joined = 0;         ///< ICMP errors about a connection that is tracked
-  std::uint64_t icmp_unmatched = 0;      ///< about none
+  std::uint64_t segments = 0;                                 ///< all that came in
+  std::uint64_t duplicates = 0;                               ///< of them: mirror duplicates, dropped
+  std::uint64_t bad_checksums = 0;                            ///< of them: noted in the history, otherwise ignored
+  std::uint64_t connections = 0;                              ///< begun
+  std::array<std::uint64_t, kEndReasonNames.size()> ended{};  ///< by EndReason
+  std::uint64_t histories_full = 0;                           ///< connections whose history string may lack letters
+  std::uint64_t icmp_joined = 0;                              ///< ICMP errors about a connection that is tracked
+  std::uint64_t icmp_unmatched = 0;                           ///< about none
   std::uint64_t icmp_out_of_window = 0;  ///< about one that has not sent what they quote (RFC 5927, 4.1); not believed
   EvidenceCounters evidence;
-
-  TrackerCounters& operator+=(const TrackerCounters& more) noexcept;
 };
 
 /// Follows all connections of one worker. worker-bound.

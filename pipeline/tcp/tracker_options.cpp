@@ -1,5 +1,7 @@
 #include "pipeline/tcp/tracker_options.h"
 
+#include <algorithm>
+
 namespace doorslam::tcp {
 
 std::vector<std::uint16_t> common_server_ports() {
@@ -17,6 +19,16 @@ std::vector<std::uint16_t> common_server_ports() {
       9100,  9160,  9200,  9300,  9418,  9999,  10000, 10050, 10051, 11211, 15672, 16379, 20000, 25565, 26379, 27017,
       27018, 27019, 30303, 44818, 50000, 50070, 61613, 61616,
   };
+}
+
+TrackerOptions TrackerOptions::share_of(std::size_t workers) const {
+  constexpr std::size_t kLeastFlows = 1024;
+  constexpr std::size_t kLeastEvidence = 64;
+  TrackerOptions share = *this;
+  share.capacity_flows = std::max(capacity_flows / workers, kLeastFlows);
+  share.capacity_flows6 = std::max(capacity_flows6 / workers, kLeastFlows);
+  share.evidence_capacity = static_cast<std::uint32_t>(std::max(evidence_capacity / workers, kLeastEvidence));
+  return share;
 }
 
 }  // namespace doorslam::tcp

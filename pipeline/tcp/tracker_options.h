@@ -43,6 +43,9 @@ struct TrackerOptions {
   /// once. A sensor takes small steps, so that no burst has to wait for a hundred thousand others to be ended.
   std::size_t expiry_step = 0;
   static constexpr std::size_t kSensorStep = 8;
+  /// Those of one of so many workers that share the connections and the evidence.
+  TrackerOptions share_of(std::size_t workers) const;
+
   bool short_paths = true;  ///< false: every segment takes all stages. The events are the same, as tests show
 };
 

@@ -22,7 +22,6 @@ namespace doorslam::ethdev {
 
 namespace {
 
-constexpr std::size_t kMinimumShare = 1024;
 /// Of a redirection table that no card has.
 constexpr std::size_t kSoftwareEntries = 128;
 /// Of a ring between two workers.
@@ -282,11 +281,7 @@ RxOptions LiveRun::rx_options(const std::vector<QueueRef>& queues, std::uint64_t
 }
 
 tcp::TrackerOptions LiveRun::share_of_tables() const {
-  tcp::TrackerOptions share = options_.tracker;
-  share.capacity_flows = std::max(share.capacity_flows / options_.workers, kMinimumShare);
-  share.capacity_flows6 = std::max(share.capacity_flows6 / options_.workers, kMinimumShare);
-  share.evidence_capacity =
-      std::max(share.evidence_capacity / static_cast<std::uint32_t>(options_.workers), std::uint32_t{64});
+  tcp::TrackerOptions share = options_.tracker.share_of(options_.workers);
   share.expiry_step = tcp::TrackerOptions::kSensorStep;
   return share;
 }

@@ -324,5 +324,19 @@ TEST(Lifetime, StepsGrowWhenTheyFallBehind) {
   EXPECT_LT(calls, kConnections / 10);
 }
 
+TEST(TrackerOptions, OfAllWorkersTogetherAreThoseOfOne) {
+  TrackerOptions whole;
+  whole.capacity_flows = 80'000;
+  whole.capacity_flows6 = 40'000;
+  whole.evidence_capacity = 800;
+  const TrackerOptions share = whole.share_of(8);
+  EXPECT_EQ(share.capacity_flows, 10'000U);
+  EXPECT_EQ(share.capacity_flows6, 5'000U);
+  EXPECT_EQ(share.evidence_capacity, 100U);
+  EXPECT_EQ(share.server_ports, whole.server_ports);
+  EXPECT_GT(whole.share_of(1'000'000).capacity_flows6, 0U) << "none goes without";
+  EXPECT_GT(whole.share_of(1'000'000).evidence_capacity, 0U);
+}
+
 }  // namespace
 }  // namespace doorslam::tcp
