@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,12 @@
 #include "pipeline/tcp/evidence.h"
 
 namespace doorslam::diagnose {
+
+/// A client that sends less than both asks for something; with more it hands something over.
+inline constexpr std::uint16_t kTransferSegments = 4;
+inline constexpr std::uint64_t kTransferOctets = 4096;
+/// Fewer arrivals in a second, or in a minute, are a coincidence and no rate.
+inline constexpr std::uint32_t kLeastRate = 3;
 
 /// Everything on the analyst's desk when one connection is judged. Borrowed for the length of the judgement.
 struct Case {

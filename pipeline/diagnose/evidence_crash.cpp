@@ -98,8 +98,6 @@ bool hung_up_over_a_request(const Case& c) { return hung_up_in_time(c) && !is_it
 
 /// Printers, log receivers and the like: they read what comes, all of it, and close when they have done with it.
 std::optional<Finding> read_it_all_and_closed(const Case& c) {
-  constexpr std::uint16_t kTransferSegments = 4;
-  constexpr std::uint64_t kTransferOctets = 4096;
   constexpr double kLittle = 0.7;
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
   if (!hung_up_in_time(c) || !is_its_way(c)) return std::nullopt;

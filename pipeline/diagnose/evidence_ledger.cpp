@@ -54,9 +54,6 @@ constexpr double kLeastFitToTell = 0.5;
 /// One that was refused stands above any line that is drawn below it.
 constexpr std::uint32_t kLeastRefusedToTell = 2;
 
-/// Two in a second or a minute are a coincidence.
-constexpr std::uint32_t kLeastRate = 3;
-
 std::string step_in_words(const LoadFigure& figure) {
   return fmt::format("{} of {} served came below {}, {} of {} refused at {} or more", figure.served_below,
                      figure.served_below + figure.served_from, figure.ceiling, figure.refused_from,

@@ -23,9 +23,6 @@ using tcp::Rung;
 using tcp::Side;
 using tcp::SideEvidence;
 
-/// Less than both is a request, not a transfer.
-constexpr std::uint16_t kTransferSegments = 4;
-constexpr std::uint64_t kTransferOctets = 4096;
 /// More than a login by SSH takes, with the longest list of keys.
 constexpr std::uint64_t kLongestLoginOctets = 16'384;
 /// Servers give a login two minutes (OpenSSH's LoginGraceTime).

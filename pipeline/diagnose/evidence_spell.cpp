@@ -18,9 +18,8 @@ constexpr double kLeastFit = 0.9;
 constexpr std::uint32_t kLeastServed = 4;
 constexpr std::uint32_t kLeastRefused = 3;
 
-/// How well the load parts the served from the refused, by whichever figure. Two in a second or a minute are no rate.
+/// How well the load parts the served from the refused, by whichever figure.
 double fit_of_load(const Contrast& k) {
-  constexpr std::uint32_t kLeastRate = 3;
   double best = std::max(k.open_total.fit(), k.open_client.fit());
   for (const LoadFigure* rate : {&k.arrivals_total, &k.arrivals_client}) {
     if (rate->ceiling >= kLeastRate) best = std::max(best, rate->fit());
