@@ -28,7 +28,7 @@ class SignatureDatabase {
   /// The signatures of the files or directories, from a cache where one holds them compiled (the one in
   /// `cache_directory`, else the one that the build made of the project's own), else parsed, compiled and stored in
   /// `cache_directory`. A missing, stale, damaged or unwritable cache costs time, nothing else. `cache_directory`
-  /// empty: nothing is stored. Errors as load_signatures and compile.
+  /// empty: nothing is stored. Errors as read_signature_texts, parse_signatures and compile.
   static Result<SignatureDatabase> load(std::span<const std::filesystem::path> files_or_directories,
                                         const std::filesystem::path& cache_directory);
 

@@ -463,12 +463,6 @@ Result<std::vector<Signature>> parse_signatures(std::span<const SignatureText> t
   return all;
 }
 
-Result<std::vector<Signature>> load_signatures(std::span<const fs::path> files_or_directories) {
-  auto texts = read_signature_texts(files_or_directories);
-  if (!texts) return tl::unexpected(std::move(texts.error()));
-  return parse_signatures(*texts);
-}
-
 fs::path default_signature_directory() { return data_places().signatures; }
 
 }  // namespace doorslam::diagnose

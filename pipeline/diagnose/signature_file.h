@@ -35,9 +35,6 @@ Result<std::vector<Signature>> parse_signatures(std::span<const SignatureText> t
 /// mistake comes with what is right in it.
 std::vector<Signature> parse_signatures(std::span<const SignatureText> texts, std::vector<Error>& mistakes);
 
-/// read_signature_texts and parse_signatures.
-Result<std::vector<Signature>> load_signatures(std::span<const std::filesystem::path> files_or_directories);
-
 /// Where the project's own signatures are (data_directory.h).
 std::filesystem::path default_signature_directory();
 

@@ -21,17 +21,14 @@ class Idler {
 
   void busy() noexcept { rounds_ = 0; }
   void idle() noexcept;
-  /// Whether the CPU itself waits for the queue, rests for a time, or neither.
-  bool monitors() const noexcept { return monitors_; }
-  bool times_pauses() const noexcept { return times_pauses_; }
 
  private:
   void rest() noexcept;
 
   IdleMode mode_;
   QueueRef queue_;
-  bool monitors_ = false;
-  bool times_pauses_ = false;
+  bool monitors_ = false;      ///< the CPU itself can wait for the queue
+  bool times_pauses_ = false;  ///< it can rest for a time
   std::uint32_t rounds_ = 0;
 };
 

@@ -178,6 +178,12 @@ class SignatureDirectory : public testing::Test {
                         ("doorslam-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
 };
 
+Result<std::vector<Signature>> load_signatures(std::span<const fs::path> files_or_directories) {
+  auto texts = read_signature_texts(files_or_directories);
+  if (!texts) return tl::unexpected(std::move(texts.error()));
+  return parse_signatures(*texts);
+}
+
 TEST_F(SignatureDirectory, IsReadInOrderOfNames) {
   write("b.yaml", "signatures:\n" + yaml_of("a", "second", "served: 1", "exact"));
   write("a.yaml", "signatures:\n" + yaml_of("a", "first", "served: 1", "exact"));
