@@ -40,8 +40,13 @@ concept FlowState = std::is_trivially_copyable_v<State> && std::default_initiali
   static_cast<TimeNs>(state.last_seen());
 };
 
-/// How an insertion found its place.
-enum class Inserted : std::uint8_t { fresh, evicted_embryonic, evicted_closed, evicted_established };
+/// How an insertion found its place: in an empty slot, or in that of a connection of some class.
+enum class Inserted : std::uint8_t {
+  fresh = 0,
+  evicted_embryonic = 1 + static_cast<int>(EvictionClass::embryonic),
+  evicted_closed = 1 + static_cast<int>(EvictionClass::closed),
+  evicted_established = 1 + static_cast<int>(EvictionClass::established),
+};
 
 /// All connections of one worker: fixed memory, a bounded amount of work for every call.
 ///

@@ -12,31 +12,33 @@
 
 namespace doorslam::tcp {
 
+/// In place of an entry of a pool.
+inline constexpr std::uint32_t kNoEntry = std::numeric_limits<std::uint32_t>::max();
+
 /// A fixed number of T, handed out and taken back in constant time.
 ///
 /// The memory is reserved at construction and not touched before it is used: entries are handed out from the front,
 /// and those that were given back first. What is in use thus lies together, so huge pages cost next to nothing and
-/// spare most of the misses of the TLB. worker-bound. Full: acquire() gives kNone.
+/// spare most of the misses of the TLB. worker-bound. Full: acquire() gives kNoEntry.
 template <class T>
 class BoundedPool {
  public:
-  static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
   static_assert(std::is_trivially_destructible_v<T> && sizeof(T) >= sizeof(std::uint32_t));
 
   /// Throws std::bad_alloc.
   explicit BoundedPool(std::uint32_t capacity)
       : memory_(std::size_t{capacity} * kStride, flowtable::Pages::huge), capacity_(capacity) {}
 
-  /// A default-initialised entry, or kNone.
+  /// A default-initialised entry, or kNoEntry.
   std::uint32_t acquire() noexcept {
     std::uint32_t index = free_;
-    if (index != kNone) {
+    if (index != kNoEntry) {
       std::memcpy(&free_, address(index), sizeof(free_));
-      if (free_ != kNone) flowtable::prefetch_line(address(free_));  // the next one, which may have lain for long
+      if (free_ != kNoEntry) flowtable::prefetch_line(address(free_));  // the next one, which may have lain for long
     } else if (untouched_ < capacity_) {
       index = untouched_++;
     } else {
-      return kNone;
+      return kNoEntry;
     }
     ++used_;
     ::new (address(index)) T;
@@ -71,8 +73,8 @@ class BoundedPool {
   flowtable::PageMemory memory_;
   std::uint32_t capacity_ = 0;
   std::uint32_t used_ = 0;
-  std::uint32_t untouched_ = 0;  ///< entries from here on were never handed out
-  std::uint32_t free_ = kNone;   ///< head of the list of returned entries; the next index stands in the entry
+  std::uint32_t untouched_ = 0;    ///< entries from here on were never handed out
+  std::uint32_t free_ = kNoEntry;  ///< head of the list of returned entries; the next index stands in the entry
 };
 
 }  // namespace doorslam::tcp

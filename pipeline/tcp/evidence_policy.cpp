@@ -47,7 +47,7 @@ std::uint64_t packets_of(const FlowRecord& flow, const Irregularities& irregular
 void acquire(FlowRecord& flow, FlowDetails& details, const IrregularityPool& irregularities, EvidencePool& pool,
              EvidenceCounters& counters, unsigned to_record = 1) {
   const std::uint32_t index = pool.acquire();
-  if (index == EvidencePool::kNone) {
+  if (index == kNoEntry) {
     if (!flow.has(FlowFlag::evidence_missing)) ++counters.exhausted;
     flow.set(FlowFlag::evidence_missing);
     return;
@@ -161,7 +161,7 @@ void reclaim_evidence_in_order(FlowRecord& flow, FlowDetails& details, Side side
 void release_evidence(FlowRecord& flow, FlowDetails& details, EvidencePool& pool) noexcept {
   if (!flow.has(FlowFlag::evidence)) return;
   pool.release(details.evidence);
-  details.evidence = EvidencePool::kNone;
+  details.evidence = kNoEntry;
   flow.clear(FlowFlag::evidence);
   flow.clear(FlowFlag::recording);
 }

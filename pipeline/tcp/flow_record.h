@@ -63,7 +63,7 @@ class FlowRecord {
   std::array<std::uint32_t, 2> next_seq{};  ///< by side: one past the highest octet seen
   std::array<std::uint32_t, 2> acked{};     ///< by side: highest number by which the other side acknowledged it
   std::array<std::uint16_t, 2> packets{};   ///< by side; SideIrregularities::packet_carries counts the overflows
-  std::uint32_t details = BoundedPool<int>::kNone;
+  std::uint32_t details = kNoEntry;
   std::array<std::uint16_t, 5> recent{};  ///< hashes of the latest segments, newest first (duplicates.h)
 
   flowtable::TimeNs last_seen() const noexcept { return std::bit_cast<flowtable::TimeNs>(last_ns_); }
@@ -79,7 +79,6 @@ class FlowRecord {
   bool has(SideFlag flag, Side side) const noexcept { return (flags_ >> bit(flag, side) & 1U) != 0; }
   void set(SideFlag flag, Side side) noexcept { flags_ |= 1U << bit(flag, side); }
   void clear(SideFlag flag, Side side) noexcept { flags_ &= ~(1U << bit(flag, side)); }
-  bool has_both(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) == 3; }
   bool has_any(SideFlag flag) const noexcept { return (flags_ >> static_cast<unsigned>(flag) & 3U) != 0; }
   void put(SideFlag flag, Side side, bool value) noexcept { value ? set(flag, side) : clear(flag, side); }
 
@@ -160,8 +159,8 @@ struct SideDetails {
 
 /// The cold part.
 struct FlowDetails {
-  std::uint32_t evidence = BoundedPool<int>::kNone;
-  std::uint32_t irregularities = BoundedPool<int>::kNone;  ///< of IrregularityPool
+  std::uint32_t evidence = kNoEntry;
+  std::uint32_t irregularities = kNoEntry;  ///< of IrregularityPool
   std::array<SideDetails, 2> side{};
   flowtable::TimeNs start_ns = 0;  ///< first packet
   std::uint64_t id = 0;            ///< number of the first packet

@@ -66,9 +66,7 @@ class IrregularityPool {
 
   std::uint32_t used() const noexcept { return pool_.used(); }
 
-  static bool has(const FlowDetails& details) noexcept {
-    return details.irregularities != BoundedPool<Irregularities>::kNone;
-  }
+  static bool has(const FlowDetails& details) noexcept { return details.irregularities != kNoEntry; }
 
  private:
   static constexpr Irregularities kNothing{};

@@ -10,6 +10,9 @@ using namespace packet::tcp_flag;
 
 /// A SYN or RST that jumps farther than this is a forger's or another connection's; its number is not believed.
 constexpr std::int32_t kImplausibleJump = 1 << 20;
+/// An acknowledgement of more than this that no packet shows is damaged: sixteen of the widest windows in one hole of
+/// the capture.
+constexpr std::int32_t kLargestHole = kWidestWindow << 4;
 /// A RST within this distance may follow octets that the capture lacks; a farther one is a guess or a forgery.
 constexpr std::int32_t kLargestUnscaledWindow = 65535;
 
@@ -297,7 +300,7 @@ void find_gap(SegmentContext& context) noexcept {
   const bool irregular = context.flow.has(SideFlag::irregular, side);
   const std::uint32_t delivered = irregular ? before.delivered : next;
   const std::int32_t missing = sequence_distance(segment.ack, delivered);
-  if (missing <= 0 || missing > kImplausibleJump << 8) return;
+  if (missing <= 0 || missing > kLargestHole) return;
 
   const EndpointStates states = context.flow.states();
   const auto clean = [&states](Side end) {

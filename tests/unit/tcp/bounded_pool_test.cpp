@@ -18,8 +18,8 @@ TEST(BoundedPool, GivesEachEntryOnceAndNoMoreThanItHas) {
   std::set<std::uint32_t> given;
   for (int i = 0; i < 3; ++i) given.insert(pool.acquire());
   EXPECT_EQ(given.size(), 3U);
-  EXPECT_FALSE(given.contains(BoundedPool<Item>::kNone));
-  EXPECT_EQ(pool.acquire(), BoundedPool<Item>::kNone);
+  EXPECT_FALSE(given.contains(kNoEntry));
+  EXPECT_EQ(pool.acquire(), kNoEntry);
   EXPECT_EQ(pool.used(), 3U);
 }
 
@@ -35,7 +35,7 @@ TEST(BoundedPool, ReturnedEntriesComeAgainAsNew) {
   EXPECT_EQ(again, first);
   EXPECT_EQ(pool[again].value, 7);
   EXPECT_EQ(pool[second].value, 2);
-  EXPECT_EQ(pool.acquire(), BoundedPool<Item>::kNone);
+  EXPECT_EQ(pool.acquire(), kNoEntry);
 }
 
 TEST(BoundedPool, UsesReturnedMemoryBeforeUntouched) {
