@@ -67,7 +67,7 @@ Balance analysed(const LiveCounters& counters) {
 }
 
 /// The last words of the status line.
-std::string verdict(const LiveCounters& counters) {
+std::string balance_remark(const LiveCounters& counters) {
   const auto balances = reconcile(counters);
   if (std::all_of(balances.begin(), balances.end(), [](const Balance& b) { return b.holds(); })) {
     const bool all_told = std::all_of(counters.ports.begin(), counters.ports.end(),
@@ -163,7 +163,7 @@ std::string status_line(const LiveCounters& counters) {
   add(events.served_lost, "events of served connections lost");
   add(wrong_worker, "packets reached the wrong worker");
   add(truncated, "packets truncated");
-  return text + verdict(counters);
+  return text + balance_remark(counters);
 }
 
 }  // namespace doorslam::port
