@@ -51,7 +51,7 @@ Decoder::Decoder(const DecodeOptions& options)
 
 inline DecodeOutcome Decoder::decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around,
                                          const RawPacket& packet, Segment& segment) noexcept {
-  if (const Verdict verdict = parse_tcp(reader, ip, verify_checksums_, segment)) return *verdict;
+  if (const StopReason stop = parse_tcp(reader, ip, verify_checksums_, segment)) return *stop;
   segment.time_ns = packet.time_ns;
   segment.number = packet.number;
   assign(segment.source.address, ip.source);
@@ -78,7 +78,7 @@ DecodeOutcome Decoder::decode_link(const RawPacket& packet, Segment& segment, Ic
   Reader reader(packet.captured, packet.wire_length);
   std::uint16_t vlan = 0;
   if (packet.link_type != link_type::kEthernet || !strip_plain_ethernet(reader, vlan)) {
-    if (const Verdict verdict = reach_ip(start_of_frame(packet.link_type, reader), reader, vlan)) return *verdict;
+    if (const StopReason stop = reach_ip(start_of_frame(packet.link_type, reader), reader, vlan)) return *stop;
   }
   return decode_ip(reader, vlan, packet, segment, error);
 }
@@ -88,9 +88,9 @@ DecodeOutcome Decoder::decode_ip(Reader reader, std::uint16_t vlan, const RawPac
                                  IcmpError& error) noexcept {
   for (int depth = 0; depth <= kMaxTunnels; ++depth) {
     IpHeader ip;
-    if (const Verdict verdict = parse_ip(reader, verify_checksums_, ip)) return *verdict;
+    if (const StopReason stop = parse_ip(reader, verify_checksums_, ip)) return *stop;
     if (ip.fragment) [[unlikely]] {
-      if (const Verdict verdict = reassemble(reader, ip, packet.time_ns)) return *verdict;
+      if (const StopReason stop = reassemble(reader, ip, packet.time_ns)) return *stop;
     }
     if (ip.protocol == ip_protocol::kTcp) {
       return decode_tcp(reader, ip, {.vlan = vlan, .tunneled = depth > 0}, packet, segment);
@@ -104,14 +104,14 @@ DecodeOutcome Decoder::decode_ip(Reader reader, std::uint16_t vlan, const RawPac
       assign(error.reporter, ip.source);
       return parse_icmp(reader, ip, verify_checksums_, error);
     }
-    if (const Verdict verdict = enter_tunnel(ip, udp_tunnels_, reader, vlan)) return *verdict;
+    if (const StopReason stop = enter_tunnel(ip, udp_tunnels_, reader, vlan)) return *stop;
   }
   return DecodeOutcome::nested_too_deep;
 }
 
 /// Makes of the fragment `ip` the whole datagram, or of a first fragment whose datagram cannot be had, a packet of its
 /// own. Afterwards ip.protocol is an upper layer again.
-Verdict Decoder::reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept {
+StopReason Decoder::reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept {
   if (!is_wanted(ip, reader, udp_tunnels_)) {
     const DecodeOutcome outcome = outcome_of_unwanted(ip.protocol);
     if (ip.offset == 0) reassembler_.give_up(ip, now_ns, outcome);

@@ -64,7 +64,7 @@ class Decoder {
                           IcmpError& error) noexcept;
   DecodeOutcome decode_tcp(const Reader& reader, const IpHeader& ip, Surroundings around, const RawPacket& packet,
                            Segment& segment) noexcept;
-  Verdict reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept;
+  StopReason reassemble(Reader& reader, IpHeader& ip, flowtable::TimeNs now_ns) noexcept;
 
   bool verify_checksums_;
   UdpTunnels udp_tunnels_;

@@ -30,7 +30,7 @@ DecodeOutcome parse_icmp(Reader reader, const IpHeader& ip, bool verify_checksum
   if (!is_error) return DecodeOutcome::icmp_other;
   if (verify_checksums && checksum_bad(message, ip)) return DecodeOutcome::icmp_checksum_bad;
   IpHeader quoted;
-  if (const Verdict verdict = parse_quoted_ip(reader, quoted)) return *verdict;
+  if (const StopReason stop = parse_quoted_ip(reader, quoted)) return *stop;
   if (quoted.protocol != ip_protocol::kTcp || quoted.offset != 0) return DecodeOutcome::icmp_other;
   const auto tcp = reader.take<8>();
   if (!tcp) return DecodeOutcome::icmp_truncated;

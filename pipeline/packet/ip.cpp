@@ -40,7 +40,7 @@ void follow_home_address(ByteView header, IpHeader& ip) noexcept {
   }
 }
 
-Verdict read_fragment_header(Reader& reader, IpHeader& ip) noexcept {
+StopReason read_fragment_header(Reader& reader, IpHeader& ip) noexcept {
   const auto header = reader.take<8>();
   if (!header) return DecodeOutcome::ip_truncated;
   const std::uint16_t field = header.be16<2>();
@@ -66,32 +66,32 @@ bool looks_like_ip(const Reader& reader) noexcept {
   return version == 6 && start.be16<4>() + std::size_t{40} <= reader.wire_size();
 }
 
-Verdict parse_ip(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept {
+StopReason parse_ip(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept {
   const auto first = reader.peek<1>();
   if (!first) return DecodeOutcome::ip_truncated;
   switch (first.u8<0>() >> 4U) {
     case 4: {
-      const Verdict verdict = parse_ipv4(reader, verify_checksums, ip);
-      if (verdict || ip.fragment || ip.protocol != ip_protocol::kAh) return verdict;
+      const StopReason stop = parse_ipv4(reader, verify_checksums, ip);
+      if (stop || ip.fragment || ip.protocol != ip_protocol::kAh) return stop;
       return skip_extensions(reader, ip);
     }
     case 6: {
-      const Verdict verdict = parse_ipv6_header(reader, ip);
-      return verdict ? verdict : skip_extensions(reader, ip);
+      const StopReason stop = parse_ipv6_header(reader, ip);
+      return stop ? stop : skip_extensions(reader, ip);
     }
     default:
       return DecodeOutcome::ip_header_bad;
   }
 }
 
-Verdict skip_extensions(Reader& reader, IpHeader& ip) noexcept {
+StopReason skip_extensions(Reader& reader, IpHeader& ip) noexcept {
   for (int i = 0; i < kMaxExtensions; ++i) {
     const std::uint8_t type = ip.protocol;
     switch (type) {
       case ip_protocol::kFragment:
         // The fragmentable part of a datagram cannot hold another fragment header.
         if (ip.fragment || ip.is_v4()) return DecodeOutcome::ip_header_bad;
-        if (const Verdict verdict = read_fragment_header(reader, ip)) return verdict;
+        if (const StopReason stop = read_fragment_header(reader, ip)) return stop;
         if (ip.fragment) return {};
         continue;
       case ip_protocol::kHopByHop:
@@ -121,7 +121,7 @@ Verdict skip_extensions(Reader& reader, IpHeader& ip) noexcept {
   return DecodeOutcome::ip_header_bad;
 }
 
-Verdict parse_quoted_ip(Reader& reader, IpHeader& ip) noexcept {
+StopReason parse_quoted_ip(Reader& reader, IpHeader& ip) noexcept {
   const auto first = reader.peek<1>();
   if (!first) return DecodeOutcome::icmp_truncated;
   if (first.u8<0>() >> 4U == 4) {
@@ -140,10 +140,10 @@ Verdict parse_quoted_ip(Reader& reader, IpHeader& ip) noexcept {
   ip.source = header.view<8, 16>();
   ip.destination = header.view<24, 16>();
   ip.protocol = header.u8<6>();
-  Verdict verdict = skip_extensions(reader, ip);
+  StopReason stop = skip_extensions(reader, ip);
   // A quoted first fragment has what is needed: read on after its fragment header.
-  if (!verdict && ip.fragment && ip.offset == 0) verdict = skip_extensions(reader, ip);
-  if (verdict) return DecodeOutcome::icmp_truncated;
+  if (!stop && ip.fragment && ip.offset == 0) stop = skip_extensions(reader, ip);
+  if (stop) return DecodeOutcome::icmp_truncated;
   return {};
 }
 

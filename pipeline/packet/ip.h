@@ -14,7 +14,7 @@
 namespace doorslam::packet {
 
 /// Empty: go on. Otherwise the reason why the packet ends here.
-using Verdict = std::optional<DecodeOutcome>;
+using StopReason = std::optional<DecodeOutcome>;
 
 namespace ip_protocol {
 inline constexpr std::uint8_t kHopByHop = 0;
@@ -89,16 +89,16 @@ bool looks_like_ip(const Reader& reader) noexcept;
 
 /// Reads an IP header of either version, with the extension headers up to a fragment header. The reader is left at
 /// the payload, without the padding after the datagram.
-Verdict parse_ip(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept;
+StopReason parse_ip(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept;
 
 /// Goes on through extension headers (authentication headers, too) until ip.protocol is an upper layer or a fragment.
-Verdict skip_extensions(Reader& reader, IpHeader& ip) noexcept;
+StopReason skip_extensions(Reader& reader, IpHeader& ip) noexcept;
 
 /// Reads the header that an ICMP error quotes. Its lengths and checksum are not to be relied upon.
-Verdict parse_quoted_ip(Reader& reader, IpHeader& ip) noexcept;
+StopReason parse_quoted_ip(Reader& reader, IpHeader& ip) noexcept;
 
 /// parse_ip() for IPv4; `reader` must be at a version nibble of 4. Inline: it lies on the plain path.
-inline Verdict parse_ipv4(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept {
+inline StopReason parse_ipv4(Reader& reader, bool verify_checksums, IpHeader& ip) noexcept {
   const auto header = reader.peek<20>();
   if (!header) [[unlikely]]
     return DecodeOutcome::ip_truncated;
@@ -138,7 +138,7 @@ inline Verdict parse_ipv4(Reader& reader, bool verify_checksums, IpHeader& ip) n
 }
 
 /// The fixed IPv6 header alone; `reader` must be at a version nibble of 6. Inline as parse_ipv4() is.
-inline Verdict parse_ipv6_header(Reader& reader, IpHeader& ip) noexcept {
+inline StopReason parse_ipv6_header(Reader& reader, IpHeader& ip) noexcept {
   const auto header = reader.take<40>();
   if (!header) [[unlikely]]
     return DecodeOutcome::ip_truncated;

@@ -228,7 +228,7 @@ bool reads_link_type(std::uint32_t link_type) noexcept {
   return start_of_frame(link_type, nothing).reason != DecodeOutcome::link_type_unknown;
 }
 
-Verdict reach_ip(Position position, Reader& reader, std::uint16_t& vlan) noexcept {
+StopReason reach_ip(Position position, Reader& reader, std::uint16_t& vlan) noexcept {
   for (int i = 0; i < kMaxLinkHeaders; ++i) {
     switch (position.layer) {
       case Layer::ethernet:

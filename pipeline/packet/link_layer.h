@@ -69,7 +69,7 @@ Position start_of_frame(std::uint32_t link_type, Reader& reader) noexcept;
 
 /// Strips headers from `position` on until the reader is at an IP header. Sets `vlan` to the innermost 802.1Q VLAN ID;
 /// leaves it where there is none.
-Verdict reach_ip(Position position, Reader& reader, std::uint16_t& vlan) noexcept;
+StopReason reach_ip(Position position, Reader& reader, std::uint16_t& vlan) noexcept;
 
 /// The usual frame, Ethernet with at most one 802.1Q tag: true, and at the IP header. Otherwise nothing has changed.
 inline bool strip_plain_ethernet(Reader& reader, std::uint16_t& vlan) noexcept {

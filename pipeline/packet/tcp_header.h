@@ -15,7 +15,7 @@ void parse_tcp_options(Reader options, TcpOptions& out) noexcept;
 
 /// Fills everything of `segment` that the TCP header says, the payload, and checksum_bad. `reader` is at the payload
 /// of `ip`.
-inline Verdict parse_tcp(Reader reader, const IpHeader& ip, bool verify_checksums, Segment& segment) noexcept {
+inline StopReason parse_tcp(Reader reader, const IpHeader& ip, bool verify_checksums, Segment& segment) noexcept {
   const Reader whole = reader;
   const auto header = reader.peek<20>();
   if (!header) [[unlikely]] {

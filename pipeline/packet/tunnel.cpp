@@ -201,7 +201,8 @@ UdpTunnel UdpTunnels::between(std::uint16_t port_a, std::uint16_t port_b) const 
   return UdpTunnel::none;
 }
 
-Verdict enter_tunnel(const IpHeader& ip, const UdpTunnels& udp_tunnels, Reader& reader, std::uint16_t& vlan) noexcept {
+StopReason enter_tunnel(const IpHeader& ip, const UdpTunnels& udp_tunnels, Reader& reader,
+                        std::uint16_t& vlan) noexcept {
   switch (ip.protocol) {
     case ip_protocol::kIpv4:
     case ip_protocol::kIpv6:

@@ -42,9 +42,10 @@ class UdpTunnels {
   std::size_t count_ = 0;
 };
 
-/// Enters the tunnel that the payload of `ip` may be: then the verdict is empty and the reader at the inner IP header.
-/// Otherwise the verdict is what the packet is (udp, encrypted, not_tcp, tunnel_other, ...). What looks like a tunnel
-/// by its UDP port alone is udp unless a plausible IP packet is in it. A VLAN tag inside replaces `vlan`.
-Verdict enter_tunnel(const IpHeader& ip, const UdpTunnels& udp_tunnels, Reader& reader, std::uint16_t& vlan) noexcept;
+/// Enters the tunnel that the payload of `ip` may be: then there is no reason to stop, and the reader at the inner IP
+/// header. Otherwise it is what the packet is (udp, encrypted, not_tcp, tunnel_other, ...). What looks like a tunnel by
+/// its UDP port alone is udp unless a plausible IP packet is in it. A VLAN tag inside replaces `vlan`.
+StopReason enter_tunnel(const IpHeader& ip, const UdpTunnels& udp_tunnels, Reader& reader,
+                        std::uint16_t& vlan) noexcept;
 
 }  // namespace doorslam::packet

@@ -13,7 +13,7 @@
 #include "pipeline/packet/ip.h"
 #include "pipeline/packet/link_layer.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 using alert::LadderLine;
@@ -32,7 +32,7 @@ std::size_t icmp_header_octets(const PackedFrame& frame) {
   std::uint16_t vlan = 0;
   packet::IpHeader ip;
   packet::IpHeader quoted;
-  const auto cut_off = [](const packet::Verdict& verdict) { return verdict.has_value(); };
+  const auto cut_off = [](const packet::StopReason& stop) { return stop.has_value(); };
   if (cut_off(packet::reach_ip(packet::start_of_frame(frame.link_type, reader), reader, vlan))) return 0;
   if (cut_off(packet::parse_ip(reader, false, ip)) || ip.fragment) return 0;
   const auto wanted = ip.is_v4() ? packet::ip_protocol::kIcmp : packet::ip_protocol::kIcmpv6;
@@ -130,4 +130,4 @@ std::vector<std::uint8_t> evidence_file(const alert::Incident& incident, const E
   return {writer.octets().begin(), writer.octets().end()};
 }
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files
