@@ -128,8 +128,8 @@ alert::EncoderOptions encoder_options(const Settings& settings, std::string vers
   return options;
 }
 
-evidence::EvidenceFolderOptions evidence_options(const Settings& settings, std::string version) {
-  evidence::EvidenceFolderOptions options;
+trace_files::EvidenceFolderOptions evidence_options(const Settings& settings, std::string version) {
+  trace_files::EvidenceFolderOptions options;
   options.folder = settings.text("evidence.folder");
   options.max_bytes = static_cast<std::uint64_t>(settings.number("evidence.max_bytes"));
   options.file.version = std::move(version);

@@ -29,7 +29,7 @@ alert::IncidentOptions incident_options(const Settings& settings);
 alert::EncoderOptions encoder_options(const Settings& settings, std::string version);
 
 /// Its folder is empty where no evidence files are wanted. `version` is the program's own.
-evidence::EvidenceFolderOptions evidence_options(const Settings& settings, std::string version);
+trace_files::EvidenceFolderOptions evidence_options(const Settings& settings, std::string version);
 
 /// The live sensor, its decoder and tracker included. Ports given on the command line are put in by the caller.
 /// `settings` have passed check_together().

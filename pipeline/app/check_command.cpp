@@ -64,7 +64,7 @@ void check_signatures(const config::Settings& settings, Findings& out) {
 void check_evidence(const config::Settings& settings, Findings& out) {
   const std::filesystem::path folder = config::evidence_options(settings, DOORSLAM_VERSION).folder;
   if (folder.empty()) return;
-  if (const auto usable = evidence::check_folder(folder); !usable) {
+  if (const auto usable = trace_files::check_folder(folder); !usable) {
     return out.must("evidence", usable.error().message,
                     fmt::format("install -d -o doorslam -g doorslam -m 750 {}", folder.string()));
   }

@@ -71,10 +71,10 @@ Result<Outputs> Outputs::open(const CommandLine& line, const config::Settings& s
     outputs.alerts_.emplace(std::move(*file));
   }
   if (const auto options = config::evidence_options(settings, DOORSLAM_VERSION); !options.folder.empty()) {
-    evidence::EvidenceWriterOptions how;
+    trace_files::EvidenceWriterOptions how;
     if (line.command == CommandLine::Command::run) how.patience = kLivePatience;
     how.most_waiting = std::max(how.most_waiting, 4 * static_cast<std::size_t>(settings.number("alerts.max_open")));
-    auto writer = evidence::EvidenceWriter::open(options, how, outputs.notice_);
+    auto writer = trace_files::EvidenceWriter::open(options, how, outputs.notice_);
     if (!writer) return tl::unexpected(writer.error());
     outputs.evidence_ = std::move(*writer);
   }
@@ -230,7 +230,7 @@ void Outputs::finish(const alert::CaptureSummary& summary, std::chrono::steady_c
 bool Outputs::close(std::chrono::steady_clock::time_point latest) {
   bool complete = true;
   if (evidence_) {
-    const evidence::EvidenceFileCounters evidence = evidence_->counters();
+    const trace_files::EvidenceFileCounters evidence = evidence_->counters();
     if (evidence.failed > 0) {
       notice_(NoticeLevel::error, fmt::format("evidence: {} could not be written",
                                               counted(evidence.failed, "time a file", "times a file")));

@@ -86,7 +86,7 @@ class Outputs {
   std::optional<OutputFile> alerts_;
   std::unique_ptr<AlertFeed> feed_;  ///< null: there is no store
   flowtable::DurationNs drain_ns_ = 0;
-  std::unique_ptr<evidence::EvidenceWriter> evidence_;  ///< null: there are no evidence files
+  std::unique_ptr<trace_files::EvidenceWriter> evidence_;  ///< null: there are no evidence files
   std::optional<alert::Report> report_;
 };
 

@@ -38,8 +38,8 @@ struct Observation {
   port::LiveCounters live;
   AlertFigures alerts;
   std::vector<OutputFigures> outputs;
-  std::optional<evidence::EvidenceFileCounters> evidence;  ///< empty: no evidence files are written
-  std::optional<store::StoreCounters> store;               ///< empty: there is no store
+  std::optional<trace_files::EvidenceFileCounters> evidence;  ///< empty: no evidence files are written
+  std::optional<store::StoreCounters> store;                  ///< empty: there is no store
   std::vector<sink::SinkCounters> sinks;
   std::vector<WorstServer> worst_servers;  ///< worst first
   std::uint64_t reloads = 0;

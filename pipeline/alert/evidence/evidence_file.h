@@ -7,7 +7,7 @@
 
 #include "pipeline/alert/incident.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 
 /// What goes into an evidence file.
 struct EvidenceFileOptions {
@@ -21,4 +21,4 @@ struct EvidenceFileOptions {
 /// that says what it shows, and a comment on the whole with what the alert says. The same incident gives the same file.
 std::vector<std::uint8_t> evidence_file(const alert::Incident& incident, const EvidenceFileOptions& options);
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

@@ -17,7 +17,7 @@
 #include "pipeline/base/file_mode.h"
 #include "pipeline/base/text.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 namespace fs = std::filesystem;
@@ -243,4 +243,4 @@ void EvidenceFolder::tell(bool failed, const std::string& why) {
   }
 }
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

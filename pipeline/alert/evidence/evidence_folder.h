@@ -12,7 +12,7 @@
 #include "pipeline/base/notice.h"
 #include "pipeline/base/result.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 
 struct EvidenceFolderOptions {
   std::filesystem::path folder = {};
@@ -90,4 +90,4 @@ class EvidenceFolder {
   bool in_trouble_ = false;
 };
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

@@ -13,7 +13,7 @@
 #include "pipeline/base/thread.h"
 #include "pipeline/base/thread_rights.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 
 using alert::AlertEvent;
 
@@ -217,4 +217,4 @@ void EvidenceWriter::tell(bool late) {
   }
 }
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

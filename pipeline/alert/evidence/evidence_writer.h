@@ -13,7 +13,7 @@
 #include "pipeline/base/notice.h"
 #include "pipeline/base/result.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 
 struct EvidenceWriterOptions {
   using Milliseconds = std::chrono::milliseconds;
@@ -84,4 +84,4 @@ class EvidenceWriter {
   std::jthread thread_;
 };
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 // draft-ietf-opsawg-pcapng, sections 3.5, 4.1, 4.2 and 4.3.
@@ -118,4 +118,4 @@ void PcapngWriter::end_options() {
   put16(0);
 }
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

@@ -10,7 +10,7 @@
 #include "flowtable/time.h"
 #include "pipeline/packet/raw_packet.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 
 /// A frame for a capture file.
 struct CapturedFrame {
@@ -49,4 +49,4 @@ class PcapngWriter {
   std::map<std::uint16_t, std::uint32_t> interfaces_;  ///< number by link type
 };
 
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

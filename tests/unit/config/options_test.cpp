@@ -171,7 +171,7 @@ TEST(Options, EveryKeyReachesItsModule) {
   EXPECT_EQ(incidents.expected[1].port, 22U);
   EXPECT_EQ(incidents.frame_samples, 7U);
 
-  const evidence::EvidenceFolderOptions folder = evidence_options(settings, "1.2");
+  const trace_files::EvidenceFolderOptions folder = evidence_options(settings, "1.2");
   EXPECT_EQ(folder.folder, "kept");
   EXPECT_EQ(folder.max_bytes, std::uint64_t{2} << 20U);
   EXPECT_EQ(folder.file.version, "1.2");
@@ -189,8 +189,8 @@ TEST(Options, EveryKeyReachesItsModule) {
 }
 
 TEST(Options, EvidenceDefaultsAreTheModulesOwn) {
-  const evidence::EvidenceFolderOptions own;
-  const evidence::EvidenceFolderOptions made = evidence_options(Settings(), "");
+  const trace_files::EvidenceFolderOptions own;
+  const trace_files::EvidenceFolderOptions made = evidence_options(Settings(), "");
   EXPECT_EQ(made.folder, own.folder);
   EXPECT_EQ(made.max_bytes, own.max_bytes);
   EXPECT_EQ(made.file.payload, own.file.payload);

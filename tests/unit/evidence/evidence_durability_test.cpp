@@ -48,7 +48,7 @@ int rename(const char* from, const char* to) noexcept {
   return static_cast<int>(::syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
 }
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 class EvidenceDurability : public testing::Test {
@@ -104,4 +104,4 @@ TEST_F(EvidenceDurability, ManyFilesGoToTheDiskTogether) {
 }
 
 }  // namespace
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

@@ -8,7 +8,7 @@
 #include "tests/unit/evidence/sample_incident.h"
 
 /// What an analyst finds in an evidence file.
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 using namespace test;
@@ -155,4 +155,4 @@ TEST(EvidenceFile, HoldsTheIcmpError) {
 }
 
 }  // namespace
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

@@ -14,7 +14,7 @@
 #include "tests/unit/evidence/sample_incident.h"
 
 /// When files are written, named, removed; and what happens when they cannot be.
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 using namespace test;
@@ -204,4 +204,4 @@ TEST_F(FullDisk, LeavesNoTornFileAndGoesOn) {
 }
 
 }  // namespace
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

@@ -12,7 +12,7 @@
 
 /// What becomes of alerts while their files are written, also on a disk that hangs: a FIFO stands where a file is to be
 /// written, which keeps the writing thread in open(2) until somebody reads it.
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 using namespace test;
@@ -215,4 +215,4 @@ TEST_F(Writer, IsNotOpenedWhereFilesCannotBeWritten) {
 }
 
 }  // namespace
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files

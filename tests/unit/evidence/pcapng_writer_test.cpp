@@ -4,7 +4,7 @@
 
 #include "tests/unit/evidence/pcapng_blocks.h"
 
-namespace doorslam::evidence {
+namespace doorslam::trace_files {
 namespace {
 
 using test::PcapngFile;
@@ -74,4 +74,4 @@ TEST(PcapngWriter, CutsACommentThatNoOptionCanHold) {
 }
 
 }  // namespace
-}  // namespace doorslam::evidence
+}  // namespace doorslam::trace_files
