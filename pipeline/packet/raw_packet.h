@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -8,6 +9,9 @@
 namespace doorslam::packet {
 
 using ByteView = std::span<const std::uint8_t>;
+
+/// Packets that are taken, decoded and tracked together, at most.
+inline constexpr std::size_t kBurst = 64;
 
 /// A frame as its source delivered it. The bytes are borrowed until the source is asked for the next burst.
 struct RawPacket {

@@ -39,7 +39,7 @@ struct CaptureProgress {
 /// thread uses a source.
 class CaptureSource {
  public:
-  static constexpr std::size_t kBurst = 64;
+  static constexpr std::size_t kBurst = packet::kBurst;
 
   /// Opens all of `paths`; "-" is standard input. Look at errors() for those that could not be opened. Pipes are at
   /// their end at `give_up_ns` (null: never), which is borrowed.

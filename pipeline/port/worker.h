@@ -15,7 +15,7 @@ namespace doorslam::port {
 /// One core's share of the work, run to completion: decode, look up, advance the TCP state. worker-bound.
 class Worker {
  public:
-  static constexpr std::size_t kBurst = 64;
+  static constexpr std::size_t kBurst = packet::kBurst;
 
   Worker(const packet::DecodeOptions& decode, const tcp::TrackerOptions& tracker);
 

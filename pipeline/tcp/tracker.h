@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "flowtable/flow_table.h"
+#include "pipeline/packet/raw_packet.h"
 #include "pipeline/packet/segment.h"
 #include "pipeline/tcp/event.h"
 #include "pipeline/tcp/evidence_policy.h"
@@ -116,7 +117,7 @@ class Tracker {
   union LookupMemory;
   template <class Key>
   union EvictedMemory;
-  static constexpr std::size_t kBurst = 64;
+  static constexpr std::size_t kBurst = packet::kBurst;
   static constexpr std::size_t kMostStep = 256;  ///< connections whose deadlines have come, dealt with at a time
   struct OpenFlow {
     std::uint64_t id;

@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "pipeline/packet/raw_packet.h"
+
 namespace doorslam::ethdev {
 
 namespace {
 
-constexpr std::size_t kBurst = 64;
 constexpr std::size_t kPoolCache = 256;
 /// Of a buffer beside its data: mbuf, headroom, mempool object.
 constexpr std::size_t kBufferOverhead = 128 + 128 + 64;
@@ -84,7 +85,7 @@ PoolPlan plan_pool(const PoolNeeds& needs) {
   plan.cache = kPoolCache;
   // DPDK fills a cache to one and a half times its size before it gives back.
   const std::size_t in_caches = (needs.users + needs.pollers) * (plan.cache + plan.cache / 2);
-  const std::size_t in_bursts = needs.pollers * (kBurst + needs.held) + needs.users * kBurst;
+  const std::size_t in_bursts = needs.pollers * (packet::kBurst + needs.held) + needs.users * packet::kBurst;
   const std::size_t least = needs.queues * needs.descriptors + in_caches + in_bursts + needs.in_rings;
   plan.buffers = std::bit_ceil(least + 1) - 1;
   plan.octets = plan.buffers * (needs.data_octets + kBufferOverhead);

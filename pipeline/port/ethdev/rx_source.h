@@ -51,7 +51,7 @@ struct RxOptions {
 /// one time, and the queues' packets follow one another. What a filter does not let through is counted and freed.
 class RxSource {
  public:
-  static constexpr std::size_t kBurst = 64;
+  static constexpr std::size_t kBurst = packet::kBurst;
 
   explicit RxSource(RxOptions options);
 
