@@ -17,8 +17,7 @@ namespace {
 
 /// Room for 64 full Ethernet frames. A burst ends early when larger ones fill it.
 constexpr std::size_t kArenaOctets = std::size_t{64} * 1536;
-/// A time beyond the year 2200 is damage; in nanoseconds it would leave no headroom for deadlines.
-constexpr std::int64_t kLatestSecond = 7'258'118'400;
+constexpr std::int64_t kLatestSecond = flowtable::kLatestNs / flowtable::kSecondNs;
 
 std::string_view decompressor_of(std::string_view compression) {
   if (compression == "gzip") return "zcat";

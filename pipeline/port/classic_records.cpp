@@ -16,13 +16,6 @@ constexpr std::size_t kFileHeader = 24;
 constexpr std::size_t kRecordHeader = 16;
 /// Where the next record begins is told by this one only, so the processor does not look far ahead by itself.
 constexpr std::size_t kAhead = 512;
-/// libpcap's limit of a packet's length (MAXIMUM_SNAPLEN) for the link types that doorslam reads; beyond it is damage.
-constexpr std::uint32_t kMaxCaptured = 262'144;
-
-template <bool kSwapped>
-std::uint32_t in_host_order(std::uint32_t value) noexcept {
-  return kSwapped ? __builtin_bswap32(value) : value;
-}
 
 }  // namespace
 

@@ -7,7 +7,7 @@
 
 #include "flowtable/time.h"
 #include "pipeline/packet/raw_packet.h"
-#include "pipeline/port/taken_records.h"
+#include "pipeline/port/record_limits.h"
 
 namespace doorslam::port {
 

@@ -28,19 +28,11 @@ constexpr std::uint32_t kByteOrderMagic = 0x1a2b3c4d;
 constexpr std::size_t kLeastBlock = 12;  ///< type, length, length again
 constexpr std::size_t kPacketHeader = 28;
 constexpr std::size_t kTrailer = 4;
-/// A time beyond the year 2200 is damage.
-constexpr std::uint64_t kLatestSecond = 7'258'118'400;
-constexpr std::uint64_t kLatestNs = kLatestSecond * flowtable::kSecondNs;
-/// libpcap's limit of a packet's length (MAXIMUM_SNAPLEN) for the link types that doorslam reads.
-constexpr std::uint32_t kMaxCaptured = 262'144;
+constexpr auto kLatestNs = static_cast<std::uint64_t>(flowtable::kLatestNs);
+constexpr std::uint64_t kLatestSecond = kLatestNs / flowtable::kSecondNs;
 
 bool is_packet(std::uint32_t type) noexcept {
   return type == block::kEnhancedPacket || type == block::kSimplePacket || type == block::kObsoletePacket;
-}
-
-template <bool kSwapped>
-std::uint32_t in_host_order(std::uint32_t value) noexcept {
-  return kSwapped ? __builtin_bswap32(value) : value;
 }
 
 }  // namespace

@@ -26,8 +26,6 @@ namespace {
 constexpr std::size_t kSoftwareEntries = 128;
 /// Of a ring between two workers.
 constexpr std::size_t kLeastPassingRing = 64;
-/// Of an RSS key, where the driver does not say.
-constexpr std::size_t kUsualKeyOctets = 40;
 
 std::vector<unsigned> allowed_cpus() {
   cpu_set_t set;

@@ -21,8 +21,6 @@ constexpr std::uint64_t kTcpOverIpv4 = RTE_ETH_RSS_NONFRAG_IPV4_TCP;
 constexpr std::uint64_t kTcpOverIpv6 = RTE_ETH_RSS_NONFRAG_IPV6_TCP;
 constexpr std::uint64_t kWanted = kTcpOverIpv4 | kTcpOverIpv6 | RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6 |
                                   RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_IPV6_TCP_EX;
-/// What cards that do not say take.
-constexpr std::size_t kUsualKeyOctets = 40;
 constexpr unsigned kProbes = 256;
 
 tl::unexpected<Error> not_spread(const PortFacts& facts, const std::string& what) {

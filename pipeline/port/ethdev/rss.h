@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,6 +10,9 @@
 
 /// Receive-side scaling: which queue a card puts a packet into.
 namespace doorslam::ethdev {
+
+/// Of an RSS key, where the driver does not say.
+inline constexpr std::size_t kUsualKeyOctets = 40;
 
 /// Whether the driver offers what symmetric spreading needs: a key to set, a redirection table, TCP over both IP
 /// versions. Empty: it does. Otherwise what is missing.
