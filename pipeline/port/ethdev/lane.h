@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "flowtable/time.h"
+#include "pipeline/port/ethdev/idler.h"
 #include "pipeline/port/live_counters.h"
 #include "pipeline/port/published.h"
 
@@ -25,6 +26,9 @@ struct RunOrders {
 /// One polling thread: a worker, a receiver. run() is its lcore's whole life.
 class Lane {
  public:
+  /// `only_queue`: see Idler.
+  Lane(const RunOrders& orders, IdleMode idle, const QueueRef* only_queue)
+      : orders_(orders), idler_(idle, only_queue) {}
   virtual ~Lane() = default;
 
   /// On its own lcore. Returns when the run has ended.
@@ -42,6 +46,16 @@ class Lane {
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
 
  protected:
+  /// Takes turns until the run is told to drain. `turn` says whether something came.
+  template <class Turn>
+  void poll_until_draining(const Turn& turn) noexcept {
+    while (orders_.phase.load(std::memory_order_relaxed) == RunOrders::Phase::polling) {
+      turn() ? idler_.busy() : idler_.idle();
+    }
+  }
+
+  const RunOrders& orders_;
+  Idler idler_;
   port::Published<port::LaneCounters> published_;
   std::atomic<bool> drained_{false};  ///< lane: rw, control: ro
   std::atomic<bool> done_{false};

@@ -44,6 +44,11 @@ struct RxOptions {
   std::uint64_t first_number = 1;
 };
 
+/// The queue that a thread polls, where it is the only one; else null.
+inline const QueueRef* only_queue(const RxOptions& queues) {
+  return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
+}
+
 /// One polling thread's packets, in order of time. worker-bound; allocates nothing after construction.
 ///
 /// Where the devices stamp packets and several are polled, their packets are merged by time: a packet is held back

@@ -113,15 +113,12 @@ bool SpreadWorker::turn() noexcept {
 }
 
 void SpreadWorker::hand_over() noexcept {
-  outlet_.hand_over(batch_);
-  outlet_.cover(tracker_.covered(covered_ns_));
+  give_out(tracker_, covered_ns_);
   publish();
 }
 
 void SpreadWorker::run() noexcept {
-  while (orders_.phase.load(std::memory_order_relaxed) == Phase::polling) {
-    turn() ? idler_.busy() : idler_.idle();
-  }
+  poll_until_draining([this] { return turn(); });
   outlet_.wait_from_now_on();
   drain(source_, [this] { return turn(); });
   own_.ended.store(true, std::memory_order_release);
@@ -142,10 +139,7 @@ void SpreadWorker::run() noexcept {
 void SpreadWorker::publish() noexcept {
   source_.count_into(counters_);
   counters_.decode = decoder_.counters();
-  counters_.tracker = tracker_.counters();
-  counters_.open_connections = tracker_.open_connections();
-  counters_.evidence_in_use = tracker_.evidence_in_use();
-  counters_.events = outlet_.counters();
+  count_tracking(tracker_, tracker_.counters(), counters_);
   published_.publish(counters_);
 }
 

@@ -19,14 +19,13 @@ using packet::Segment;
 
 SteeringReceiver::SteeringReceiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues,
                                    Steering& steering, bool vlan_aware, bool wait_for_workers, IdleMode idle)
-    : orders_(orders),
+    : Lane(orders, idle, only_queue(queues)),
       source_(queues),
       decoder_(decode),
       steering_(steering),
       owner_of_(queues.replay ? flowtable::HashKey::fixed() : flowtable::HashKey::random(), vlan_aware,
                 steering.rings.size()),
-      dealer_(steering, wait_for_workers, counters_),
-      idler_(idle, queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr) {}
+      dealer_(steering, wait_for_workers, counters_) {}
 
 bool SteeringReceiver::turn() noexcept {
   const std::size_t count = source_.receive();
@@ -55,9 +54,7 @@ bool SteeringReceiver::turn() noexcept {
 }
 
 void SteeringReceiver::run() noexcept {
-  while (orders_.phase.load(std::memory_order_relaxed) == RunOrders::Phase::polling) {
-    turn() ? idler_.busy() : idler_.idle();
-  }
+  poll_until_draining([this] { return turn(); });
   dealer_.wait_from_now_on();
   drain(source_, [this] { return turn(); });
   publish();

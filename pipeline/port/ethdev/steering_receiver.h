@@ -2,7 +2,6 @@
 
 #include "pipeline/packet/decode.h"
 #include "pipeline/port/ethdev/dealer.h"
-#include "pipeline/port/ethdev/idler.h"
 #include "pipeline/port/ethdev/lane.h"
 #include "pipeline/port/ethdev/rx_source.h"
 #include "pipeline/port/worker_of_ends.h"
@@ -25,14 +24,12 @@ class SteeringReceiver final : public Lane {
   bool turn() noexcept;
   void publish() noexcept;
 
-  const RunOrders& orders_;
   RxSource source_;
   packet::Decoder decoder_;
   Steering& steering_;
   port::WorkerOfEnds owner_of_;
   port::LaneCounters counters_;
   Dealer dealer_;
-  Idler idler_;
 };
 
 }  // namespace doorslam::ethdev

@@ -23,12 +23,8 @@ void wait_for_finish(const RunOrders& orders, Idler& idler) noexcept {
 
 }  // namespace
 
-const QueueRef* only_queue(const RxOptions& queues) {
-  return queues.inputs.size() == 1 ? &queues.inputs.front().queue : nullptr;
-}
-
 WorkerLane::WorkerLane(const WorkerParts& parts, const QueueRef* only_queue)
-    : orders_(*parts.orders), outlet_(*parts.rings, parts.wait_for_analysis), idler_(parts.idle, only_queue) {
+    : Lane(*parts.orders, parts.idle, only_queue), outlet_(*parts.rings, parts.wait_for_analysis) {
   batch_.events.reserve(kEventsReserved);
   batch_.evidence.reserve(kEventsReserved / 4);
 }
@@ -37,8 +33,7 @@ PollingWorker::PollingWorker(const WorkerParts& parts, const packet::DecodeOptio
     : WorkerLane(parts, only_queue(queues)), source_(queues), worker_(decode, parts.tracker) {}
 
 void PollingWorker::hand_over(TimeNs covered_ns) noexcept {
-  outlet_.hand_over(batch_);
-  outlet_.cover(worker_.covered(covered_ns));
+  give_out(worker_, covered_ns);
   publish();
 }
 
@@ -56,9 +51,7 @@ bool PollingWorker::turn() noexcept {
 }
 
 void PollingWorker::run() noexcept {
-  while (orders_.phase.load(std::memory_order_relaxed) == Phase::polling) {
-    turn() ? idler_.busy() : idler_.idle();
-  }
+  poll_until_draining([this] { return turn(); });
   outlet_.wait_from_now_on();
   drain(source_, [this] { return turn(); });
   drained_.store(true, std::memory_order_release);
@@ -71,13 +64,10 @@ void PollingWorker::publish() noexcept {
   port::LaneCounters counters;
   source_.count_into(counters);
   counters.decode = worker_.decode_counters();
-  counters.tracker = worker_.tracker_counters();
+  count_tracking(worker_, worker_.tracker_counters(), counters);
   counters.taken_segments = counters.tracker.segments;
   counters.taken_errors =
       counters.tracker.icmp_joined + counters.tracker.icmp_unmatched + counters.tracker.icmp_out_of_window;
-  counters.open_connections = worker_.open_connections();
-  counters.evidence_in_use = worker_.evidence_in_use();
-  counters.events = outlet_.counters();
   published_.publish(counters);
 }
 
@@ -103,8 +93,7 @@ bool SteeredWorker::turn() noexcept {
 }
 
 void SteeredWorker::hand_over(TimeNs covered_ns) noexcept {
-  outlet_.hand_over(batch_);
-  outlet_.cover(tracker_.covered(covered_ns));
+  give_out(tracker_, covered_ns);
   publish();
 }
 
@@ -125,10 +114,7 @@ void SteeredWorker::run() noexcept {
 }
 
 void SteeredWorker::publish() noexcept {
-  counters_.tracker = tracker_.counters();
-  counters_.open_connections = tracker_.open_connections();
-  counters_.evidence_in_use = tracker_.evidence_in_use();
-  counters_.events = outlet_.counters();
+  count_tracking(tracker_, tracker_.counters(), counters_);
   counters_.packet_time_ns = covered_ns_;
   published_.publish(counters_);
 }

@@ -41,14 +41,23 @@ class WorkerLane : public Lane {
     done_.store(true, std::memory_order_release);
   }
 
-  const RunOrders& orders_;
+  /// Hands over the events so far; all before `covered_ns` are among them. `tracker` is a Tracker or a Worker; so
+  /// below.
+  void give_out(const auto& tracker, flowtable::TimeNs covered_ns) noexcept {
+    outlet_.hand_over(batch_);
+    outlet_.cover(tracker.covered(covered_ns));
+  }
+  void count_tracking(const auto& tracker, const tcp::TrackerCounters& counted,
+                      port::LaneCounters& counters) const noexcept {
+    counters.tracker = counted;
+    counters.open_connections = tracker.open_connections();
+    counters.evidence_in_use = tracker.evidence_in_use();
+    counters.events = outlet_.counters();
+  }
+
   port::EventOutlet outlet_;
-  Idler idler_;
   tcp::EventBatch batch_;
 };
-
-/// The queue that a thread polls, where it is the only one; else null.
-const QueueRef* only_queue(const RxOptions& queues);
 
 /// Polls its own queues and does all the work: decode, look up, track. Run to completion, shares nothing.
 class PollingWorker final : public WorkerLane {
