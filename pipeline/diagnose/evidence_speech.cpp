@@ -45,18 +45,21 @@ DurationNs waited(const Case& c) {
   return end - since;
 }
 
-/// Payload octets of the server from the client's second flight on (TLS: its Finished).
-std::uint32_t server_octets_after_second_flight(const tcp::Evidence& e) {
+/// Payload octets of the server behind the client's Finished (TLS): from its second flight on, or from its third where
+/// the second was another ClientHello.
+std::uint32_t server_octets_after_finished(const tcp::Evidence& e) {
+  const unsigned answers_before = is_hello_retry_request(e.of(Side::responder).head) ? 2 : 1;
   std::uint32_t octets = 0;
+  unsigned answers = 0;  // flights of the client behind words of the server
   bool server_spoke = false;
-  bool second_flight = false;
   e.for_each_rung([&](const Rung& rung, std::uint32_t) {
     if (rung.length == 0 || rung.note == tcp::RungNote::retransmission) return;
     if (rung.side == Side::originator) {
-      second_flight |= server_spoke;
+      answers += server_spoke ? 1U : 0U;
+      server_spoke = false;
     } else {
       server_spoke = true;
-      octets += second_flight ? rung.length : 0;
+      octets += answers >= answers_before ? rung.length : 0;
     }
   });
   return octets;
@@ -176,8 +179,12 @@ std::optional<Finding> words_usual_here(const Case& c) {
   if (ended_with_it(c) > 0 || hung_up_over_a_request(c) || idle_sessions_ended_together(c)) return std::nullopt;
   // Nor do others on whom it hung up so, where yet others were let go on.
   if (c.hung_up_soon && c.contrast.usual_words == 0 && c.contrast.went_further > 0) return std::nullopt;
+  // Where nobody got beyond these words, each of them is called served for the sake of the others.
+  const bool of_one_another = c.hung_up_soon && c.contrast.went_further == 0;
+  if (of_one_another && c.packets != nullptr && !server_closed_by_fin(*c.packets)) return std::nullopt;
   return Finding{fmt::format("the server began with the same words as to {}",
-                             counted(c.contrast.served_same_words, "served connection", "served connections"))};
+                             counted(c.contrast.served_same_words, "served connection", "served connections")),
+                 of_one_another ? 0.5 : 1.0};
 }
 
 /// Where those who go on are all greeted alike, another first word and a close is a no in a language that no signature
@@ -198,6 +205,19 @@ std::optional<Finding> others_went_on(const Case& c) {
   if (!c.hung_up_soon || c.outcome != Outcome::served || k.usual_words > 0 || k.went_further == 0) return std::nullopt;
   return Finding{fmt::format("the server hung up on its first words, and said more in {}",
                              counted(k.went_further, "other session", "other sessions"))};
+}
+
+/// A server that has done its work closes in good order: its RST takes away what is on its way to the client, or leaves
+/// unread what the client has said.
+std::optional<Finding> reset_behind_first_words(const Case& c) {
+  if (!c.hung_up_soon || c.outcome != Outcome::served || c.packets == nullptr || c.summary.one_sided) {
+    return std::nullopt;
+  }
+  if (c.contrast.went_further > 0 || !c.server_words.empty() || server_closed_by_fin(*c.packets)) return std::nullopt;
+  const DurationNs pause = c.closed_ns - last_words_time(*c.packets, Side::responder);
+  if (pause > kSameBreathNs) return std::nullopt;
+  return Finding{fmt::format("the server reset the connection {} after its first words, and goes on with nobody",
+                             in_words(pause))};
 }
 
 /// Answer and close in one breath, after a request: a server that has done its work.
@@ -261,7 +281,7 @@ std::optional<Finding> tls_alert_in_cipher(const Case& c) {
   const SideEvidence& server = *c.server();
   const packet::ByteView words = server.latest_words();
   const bool lone_alert = words.size() == 24 && words[0] == 23 && words[3] == 0 && words[4] == 19;
-  if (!lone_alert || server_octets_after_second_flight(*c.packets) != 24) return std::nullopt;
+  if (!lone_alert || server_octets_after_finished(*c.packets) != 24) return std::nullopt;
   return Finding{"the server's whole answer to the client's Finished is one encrypted record of an alert's size"};
 }
 

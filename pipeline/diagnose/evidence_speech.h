@@ -16,6 +16,7 @@ std::optional<Finding> words_not_captured(const Case& c);
 std::optional<Finding> words_usual_here(const Case& c);
 std::optional<Finding> words_unusual_here(const Case& c);
 std::optional<Finding> others_went_on(const Case& c);
+std::optional<Finding> reset_behind_first_words(const Case& c);
 std::optional<Finding> ordinary_close_after_answer(const Case& c);
 std::optional<Finding> ended_on_last_words(const Case& c);
 std::optional<Finding> refusal_was_all_it_said(const Case& c);

@@ -63,9 +63,13 @@ bool may_be_no_more_than_a_login(const tcp::ConnectionSummary& summary) {
 /// FNV-1a; digits are taken as one, so that times and counters do not make words new.
 std::uint32_t digest_of_words(const PayloadHead& head) {
   if (head.length == 0 || head.incomplete || goes_on_encrypted(head)) return 0;
+  const packet::ByteView words = behind_senders_name(head.view());
+  const bool has_name = words.size() < head.length;
   std::uint32_t digest = 2166136261U;
-  for (std::size_t i = 0; i < std::min<std::size_t>(head.length, kDigestedWords); ++i) {
-    const std::uint8_t octet = head.bytes[i];
+  for (std::size_t i = 0; i < std::min(words.size(), kDigestedWords); ++i) {
+    const std::uint8_t octet = words[i];
+    // Behind a command stands the name of the client.
+    if (has_name && octet == ' ') break;
     // The first three may be a reply code, where each digit counts.
     digest = (digest ^ (i >= 3 && octet >= '0' && octet <= '9' ? std::uint8_t{'0'} : octet)) * 16777619U;
   }

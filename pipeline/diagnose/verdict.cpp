@@ -113,7 +113,10 @@ void weigh_evidence(const Case& c, const Take& take) {
       take(name, cause, log_odds, 1.0, sentence);
     };
   };
-  weigh_words(c, c.server_words, take_words_as("server-words"));
+  // What is said to a client that has left without a request answers nothing.
+  const bool speaks_to_nobody = c.ending == Ending::left_without_a_word && c.packets != nullptr &&
+                                c.packets->of(tcp::Side::originator).payload_segments == 0;
+  if (!speaks_to_nobody) weigh_words(c, c.server_words, take_words_as("server-words"));
   weigh_words(c, c.client_words, take_words_as("client-words"));
 }
 

@@ -12,6 +12,7 @@
 #include "pipeline/diagnose/evidence_servers.h"
 #include "pipeline/diagnose/evidence_speech.h"
 #include "pipeline/diagnose/evidence_spell.h"
+#include "pipeline/diagnose/evidence_ssh.h"
 
 /// One row each, with the reason above it. That a weight is not larger has a reason as well: overlapping evidence is
 /// added up, and tests/crossvalidation says what a change is worth on programs that nobody has looked at.
@@ -370,6 +371,8 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
      {{served, -3.0}, {acl_denied, 0.8}, {connection_limit, 0.8}, {rate_limit, 0.4}}},
     // The same without the words, so half as strong.
     {"others-went-on", evidence::others_went_on, {{served, -1.5}, {acl_denied, 0.4}, {connection_limit, 0.4}}},
+    // That it was no good service is likely; what it was does not show.
+    {"reset-behind-first-words", evidence::reset_behind_first_words, {{served, -4.0}}},
     // An answer, then the close: the work is done.
     {"ordinary-close-after-answer", evidence::ordinary_close_after_answer, {{served, 1.5}, {app_crash, -3.0}}},
     // Clients say farewell; a crash has no such timing, but for chance.
@@ -404,6 +407,19 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"http-error-not-for-all", evidence::http_error_not_for_all, {{http_refused, 1.5}, {maintenance, -2.5}}},
     // Within the size of a login nothing else makes an SSH server leave.
     {"ssh-server-left-first", evidence::ssh_server_left_first, {{auth_failed, 5.0}, {served, -1.0}}},
+    // Nobody was served; whether the two have no algorithm in common or one of them only looked does not show. Lists,
+    // limits and passwords have their turn before it or behind it.
+    {"ssh-without-keys",
+     evidence::ssh_without_keys,
+     {{served, -8.0},
+      {acl_denied, -2.0},
+      {connection_limit, -2.0},
+      {rate_limit, -1.5},
+      {maintenance, -1.0},
+      {auth_failed, -3.0},
+      {http_refused, -3.0},
+      {tls_refused, -3.0},
+      {app_crash, -1.0}}},
     // The answer is the same for addresses, but whoever sends a password is told of it.
     {"credentials-refused", evidence::credentials_refused, {{auth_failed, 3.0}, {acl_denied, -1.0}}},
     // Where it says more than one thing, it says the other.

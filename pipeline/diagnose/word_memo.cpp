@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "flowtable/mix.h"
+#include "pipeline/diagnose/protocol_marks.h"
 
 namespace doorslam::diagnose {
 
@@ -14,6 +15,9 @@ std::uint64_t mix(std::uint64_t digest, std::uint64_t word) { return flowtable::
 }  // namespace
 
 std::uint64_t WordMemo::digest_of(packet::ByteView words) noexcept {
+  const std::size_t all = words.size();
+  words = behind_senders_name(words);
+  const std::uint64_t name = all - words.size();
   std::uint64_t halves[2] = {0, 0};
   const std::size_t count = std::min(words.size(), kTellingOctets);
   if (count == kTellingOctets) {
@@ -21,7 +25,7 @@ std::uint64_t WordMemo::digest_of(packet::ByteView words) noexcept {
   } else {
     for (std::size_t i = 0; i < count; ++i) halves[i / 8] |= std::uint64_t{words[i]} << (i % 8 * 8);
   }
-  return mix(mix(count, halves[0]), halves[1]);
+  return mix(mix(name << 8U | count, halves[0]), halves[1]);
 }
 
 std::uint64_t WordMemo::key_of(std::uint64_t own, std::uint64_t next, tcp::Side side, std::uint16_t port) noexcept {

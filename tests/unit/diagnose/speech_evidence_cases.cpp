@@ -5,6 +5,7 @@
 namespace doorslam::diagnose::test {
 namespace {
 
+using namespace std::string_literals;
 using namespace std::string_view_literals;
 
 constexpr auto kHello = "\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03"sv;
@@ -385,6 +386,28 @@ Conversation& capture_no_reset(Scene& scene, bool there) {
   return talk;
 }
 
+/// Everybody meets the same.
+Conversation& reset_behind_an_answer(Scene& scene, bool there) {
+  Conversation* last = nullptr;
+  for (int i = 0; i < 4; ++i) {
+    last = &ask(scene, client(10 + i), 1.0 + i, "HELLO\r\n");
+    last->server(kPsh | kAck, "XYZZY\r\n");
+    last->after(seconds(there ? 0.001 : 0.1)).server(kRst | kAck);
+  }
+  return *last;
+}
+
+/// What a server would send of its keys is the answer to the client's.
+Conversation& name_ssh_algorithms(Scene& scene, bool there) {
+  const std::string packet = "\0\0\0\x52\4\x14"s + std::string(80, 'k');
+  Conversation& talk = shake_hands(scene, client(1), 2.0);
+  talk.exchange("SSH-2.0-client\r\n", "SSH-2.0-server\r\n");
+  talk.exchange(packet, packet);
+  if (!there) talk.exchange(packet, packet);
+  talk.close();
+  return talk;
+}
+
 constexpr EvidenceCase kCases[] = {
     {"closed-without-payload", "the server closed 1.0 ms after the handshake without sending a byte",
      close_without_a_word},
@@ -401,6 +424,7 @@ constexpr EvidenceCase kCases[] = {
     {"words-unusual-here", "the server said something else than to the 3 sessions that went on",
      reverse_of<begin_as_usual>},
     {"others-went-on", "hung up on its first words, and said more in 3 other sessions", go_on_with_others},
+    {"reset-behind-first-words", "after its first words, and goes on with nobody", reset_behind_an_answer},
     {"ordinary-close-after-answer", "answered the last request and closed in one breath", answer_and_close},
     {"ended-on-last-words", "after the client's last words, which it had read", say_farewell},
     {"refusal-was-all-it-said", "a refusal is all that the server said, and the client left on it",
@@ -418,6 +442,7 @@ constexpr EvidenceCase kCases[] = {
     {"went-on-after-the-refusal", "after these words the two went on for at least", go_on_after_the_refusal, 25},
     {"http-error-not-for-all", "and none met such an error, so it is not the whole service's", meet_an_http_error, 80},
     {"ssh-server-left-first", "the SSH server hung up after 6 exchanges", leave_in_the_login, 22},
+    {"ssh-without-keys", "both sides named their SSH algorithms", name_ssh_algorithms, 22},
     {"credentials-refused", "the client's CONNECT carries a user name and a password", refuse_the_password, 1883},
     {"nothing-was-tried", "the client had not said a word, and so tried no password", refuse_no_password, 6697},
     {"answered-too-late", "its patience is shorter than the server's work", leave_before_the_answer},
