@@ -80,6 +80,15 @@ bool fins_crossed(const tcp::Evidence& e) {
   return crossed;
 }
 
+/// The server's FIN acknowledges payload of the client.
+bool fin_acknowledges_words(const tcp::Evidence& e) {
+  bool acknowledges = false;
+  e.for_each_rung([&](const Rung& rung, std::uint32_t) {
+    acknowledges |= rung.side == Side::responder && (rung.flags & packet::tcp_flag::kFin) != 0 && rung.ack > 1;
+  });
+  return acknowledges;
+}
+
 }  // namespace
 
 /// An application learns of a client only when the kernel has finished the handshake; so a refusal by address is a
@@ -108,6 +117,27 @@ std::optional<Finding> closed_with_request_unread(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
   if (c.server()->rst_ns == kNoTime || c.client()->payload_segments == 0) return std::nullopt;
   return Finding{"the close became a RST because the client's data was unread; a RST alone is no sign of a crash"};
+}
+
+/// A list, or a limit, needs no words of the client, and what a program has not read its kernel answers by RST. So a
+/// FIN that acknowledges them says that the program let the client speak, and read it: what it read may be the reason.
+std::optional<Finding> closed_on_words_it_had_read(const Case& c) {
+  constexpr DurationNs kOwnTime = 100 * flowtable::kMillisecondNs;
+  constexpr double kSpokeAtOnce = 0.5;  // then the close may have been on its way already
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return std::nullopt;
+  if (!server_closed_by_fin(*c.packets) || c.server()->rst_ns != kNoTime) return std::nullopt;
+  const LastHeard heard = last_heard(*c.packets);
+  const DurationNs pause = c.closed_ns - heard.time_ns;
+  if (!heard.unanswered || pause > kSameBreathNs + server_round_trip(*c.packets)) return std::nullopt;
+  if (!fin_acknowledges_words(*c.packets)) return std::nullopt;
+  const DurationNs own_time = c.client()->first_payload_ns - c.accepted_ns;
+  if (own_time < kOwnTime) {
+    return Finding{fmt::format("the server read what the client said before it closed, {} later: by FIN, not by RST",
+                               in_words(pause)),
+                   kSpokeAtOnce};
+  }
+  return Finding{fmt::format("the server waited {} for the client's words, read them, and closed {} later",
+                             in_words(own_time), in_words(pause))};
 }
 
 /// Print jobs, log streams and uploads on a connection of their own: the server acknowledges and has nothing to say.
@@ -301,15 +331,22 @@ std::optional<Finding> tls_alert_of_client(const Case& c) {
 
 namespace {
 
-/// The first words of the client tell another protocol than those of all whom the server served.
+/// The first words of the client tell another protocol than those of all whom the server served. One of the two is to
+/// be a protocol that is known here: most are not, and then their beginnings tell little.
 std::optional<Finding> compare_openings(const Case& c, bool by_tls) {
   constexpr std::uint32_t kFew = 2;
+  constexpr std::uint32_t kFewUnknown = 3;
   if (c.packets == nullptr || (c.ending != Ending::closed_without_a_word && !c.looks_refused())) return std::nullopt;
   const Contrast& k = c.contrast;
   const Opening own = opening_of(c.client()->head);
-  if (own == Opening::none || !tells_protocol(k.other_opening)) return std::nullopt;
-  if (k.served_same_opening > 0 || k.served_other_opening < kFew) return std::nullopt;
-  if (by_tls != (own == Opening::tls || k.other_opening == Opening::tls)) return std::nullopt;
+  const bool others_tell = tells_protocol(k.other_opening);
+  if (own == Opening::none || (!others_tell && !tells_protocol(own))) return std::nullopt;
+  if (k.served_same_opening > 0 || k.served_other_opening < (others_tell ? kFew : kFewUnknown)) return std::nullopt;
+  if (by_tls != (others_tell && (own == Opening::tls || k.other_opening == Opening::tls))) return std::nullopt;
+  if (!others_tell) {
+    return Finding{
+        fmt::format("the client began with {}, none of the {} served did", words_of(own), k.served_other_opening)};
+  }
   return Finding{fmt::format("the client began with {}, the {} served with {}", words_of(own), k.served_other_opening,
                              words_of(k.other_opening))};
 }

@@ -10,6 +10,7 @@ namespace doorslam::diagnose::evidence {
 std::optional<Finding> closed_without_payload(const Case& c);
 std::optional<Finding> closed_with_request_unread(const Case& c);
 std::optional<Finding> no_word_of_a_limit(const Case& c);
+std::optional<Finding> closed_on_words_it_had_read(const Case& c);
 std::optional<Finding> one_way_transfer(const Case& c);
 std::optional<Finding> one_way_port(const Case& c);
 std::optional<Finding> words_not_captured(const Case& c);

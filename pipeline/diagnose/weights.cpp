@@ -193,6 +193,10 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"closed-without-payload", evidence::closed_without_payload, {{acl_denied, 0.2}}},
     // Almost nothing: it only says who spoke first.
     {"closed-with-request-unread", evidence::closed_with_request_unread, {{app_crash, -0.2}}},
+    // What it said may be the reason; but some ask their lists as late as that.
+    {"closed-on-words-it-had-read",
+     evidence::closed_on_words_it_had_read,
+     {{acl_denied, -3.5}, {connection_limit, -2.5}, {rate_limit, -1.5}}},
     // The server waited for it as for those that it serves.
     {"unused-where-clients-speak-first",
      evidence::unused_where_clients_speak_first,

@@ -255,8 +255,35 @@ TEST_F(DialogueStory, WhoSpeaksAnotherProtocolIsRefusedByNoList) {
   EXPECT_TRUE(argues_against(unannounced, Cause::acl_denied, "the 5 served with a PROXY header"));
   const auto old = reading(std::string_view("\0\0\0\x68\xfeSMB", 8), std::string_view("\0\0\0\x2f\xffSMBr", 9));
   EXPECT_TRUE(is_read_as(old, Cause::unknown));
+  // What the others speak need not be known for that.
+  const auto foreign = reading(std::string_view("\x30\x0c\x02\x01\x01", 5), kHttp);
+  EXPECT_TRUE(is_read_as(foreign, Cause::unknown));
+  EXPECT_TRUE(
+      argues_against(foreign, Cause::acl_denied, "the client began with an HTTP request, none of the 5 served"));
   // Who speaks as all the others do may well be on a list.
   EXPECT_TRUE(is_read_as(reading(kHttp, kHttp), Cause::acl_denied));
+}
+
+/// A list is asked before the client has said anything. What a program does not read its kernel answers by RST; so a
+/// FIN behind the client's words, which it lets wait for, is about them.
+TEST_F(DialogueStory, ACloseOnWordsThatWereReadIsNotForTheAddress) {
+  const auto reading = [&](double own_time, std::uint8_t close) {
+    Story story;
+    for (int i = 0; i < 5; ++i) {
+      hold(story, client(10 + i), 1.0 + 2.0 * i, {">\x01\x02", "<\x02", ">\x01\x03", "<\x03"}, Closer::client);
+    }
+    Conversation& talk = story.connect(client(1), 4.0);
+    talk.handshake();
+    talk.after(seconds(own_time)).client(kPsh | kAck, "\x01\x09");
+    talk.server(kAck);
+    talk.server(close | kAck);
+    return read(story).of(talk);
+  };
+  const auto on_words = reading(3.0, kFin);
+  EXPECT_TRUE(is_read_as(on_words, Cause::unknown));
+  EXPECT_TRUE(argues_against(on_words, Cause::acl_denied, "the server waited 3.0 s for the client's words, read them"));
+  EXPECT_TRUE(argues_against(reading(0.0, kFin), Cause::acl_denied, "read what the client said before it closed"));
+  EXPECT_TRUE(is_read_as(reading(0.0, kRst), Cause::acl_denied));
 }
 
 /// Where nobody else is served, the two sides themselves show it.

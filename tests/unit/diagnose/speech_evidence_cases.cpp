@@ -38,6 +38,14 @@ Conversation& leave_the_request_unread(Scene& scene, bool there) {
   return talk;
 }
 
+/// By FIN, so that they were read; or by RST.
+Conversation& close_on_words(Scene& scene, bool there) {
+  Conversation& talk = shake_hands(scene, client(1), 2.0);
+  talk.after(3 * kSecondNs).client(kPsh | kAck, "HELLO\r\n");
+  talk.server((there ? kFin : kRst) | kAck);
+  return talk;
+}
+
 /// A connection in reserve, of a client that is served, or of one that is not.
 Conversation& close_the_unused(Scene& scene, bool there) {
   for (int i = 0; i < (there ? 4 : 2); ++i) {
@@ -412,6 +420,7 @@ constexpr EvidenceCase kCases[] = {
     {"closed-without-payload", "the server closed 1.0 ms after the handshake without sending a byte",
      close_without_a_word},
     {"closed-with-request-unread", "a RST alone is no sign of a crash", leave_the_request_unread},
+    {"closed-on-words-it-had-read", "for the client's words, read them, and closed", close_on_words},
     {"unused-where-clients-speak-first", "then the server closed; 4 clients that were served spoke first",
      close_the_unused},
     {"unused-and-timed-out", "the client said nothing for 20.0 s, then the server closed", close_the_silent},
