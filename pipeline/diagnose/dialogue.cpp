@@ -103,6 +103,14 @@ bool may_be_content(std::string_view protocol) noexcept {
   return is_one_of(protocol, {"ftp", "imap", "nntp", "pop3", "redis", "smtp", Signature::kAnyProtocol});
 }
 
+bool begins_mail(const tcp::SideEvidence& client) noexcept {
+  // The head keeps one segment behind another, with the end of a line between them.
+  const auto begun_in = [](std::string_view words) {
+    return begins(words, "MAIL FROM:") || has(words, "\nMAIL FROM:");
+  };
+  return begun_in(text_of(client.head.view())) || begun_in(text_of(client.latest_words()));
+}
+
 bool is_content(packet::ByteView beginning, packet::ByteView passage, std::size_t at, std::string_view protocol) {
   if (!may_be_content(protocol)) return false;
   const std::string_view first = text_of(beginning);

@@ -51,6 +51,7 @@ struct Signature {
   bool first_words = false;        ///< counts only in the first segment that the side sends, as a greeting does
   bool success = false;            ///< the server does what was asked of it: whatever it refused before is overcome
   bool needs_credentials = false;  ///< counts only where the client has sent credentials: else it asks for them
+  bool before_mail = false;        ///< counts only where the client has begun no message: afterwards that is refused
   bool enabled = true;
   std::string source;                   ///< repository and file, or RFC and section
   std::string sample;                   ///< octets that the expression matches

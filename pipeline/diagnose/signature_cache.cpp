@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 using Digest = SignatureCache::Digest;
 
 /// Changes whenever the layout of the file or the meaning of a signature does.
-constexpr std::string_view kMagic = "doorslam signatures 4\n";
+constexpr std::string_view kMagic = "doorslam signatures 5\n";
 constexpr std::size_t kMaxFileSize = 64u << 20;
 
 /// Against accidents, not against forgers: whoever may write the file could change the digest in it as well.
@@ -113,6 +113,7 @@ void write_signature(Writer& out, const Signature& s) {
   out.value(s.first_words);
   out.value(s.success);
   out.value(s.needs_credentials);
+  out.value(s.before_mail);
   out.value(s.enabled);
   out.value(s.line);
   out.value(s.expression_line);
@@ -136,6 +137,7 @@ Signature read_signature(Reader& in) {
   s.first_words = in.value<bool>();
   s.success = in.value<bool>();
   s.needs_credentials = in.value<bool>();
+  s.before_mail = in.value<bool>();
   s.enabled = in.value<bool>();
   s.line = in.value<std::uint32_t>();
   s.expression_line = in.value<std::uint32_t>();

@@ -200,6 +200,7 @@ std::span<const SignatureHit> SignatureScanner::look_at(const tcp::PayloadHead& 
   if (!hits_.empty()) {
     drop_hits_out_of_context();
     drop_requests_for_credentials(speaker);
+    drop_refusals_of_messages(speaker);
     drop_refusals_overcome();
   }
   if (hits_.size() > 1) sort_hits();
@@ -291,6 +292,18 @@ void SignatureScanner::drop_requests_for_credentials(const Speaker& speaker) {
   const auto needs_them = [](const SignatureHit& hit) { return hit.signature->needs_credentials; };
   if (speaker.other == nullptr || std::ranges::none_of(hits_, needs_them)) return;
   if (!sends_credentials(*speaker.other)) std::erase_if(hits_, needs_them);
+}
+
+/// Who may hand in a message is not refused itself when that is.
+void SignatureScanner::drop_refusals_of_messages(const Speaker& speaker) {
+  const auto is_before = [](const SignatureHit& hit) {
+    const Signature& signature = *hit.signature;
+    const bool is_any_denial =
+        signature.protocol == Signature::kAnyProtocol && signature.main_cause() == Cause::acl_denied;
+    return signature.before_mail || is_any_denial;
+  };
+  if (speaker.other == nullptr || std::ranges::none_of(hits_, is_before)) return;
+  if (begins_mail(*speaker.other)) std::erase_if(hits_, is_before);
 }
 
 /// A login that was refused at first and accepted then is a login.

@@ -104,6 +104,7 @@ class SignatureScanner {
   void note_hits(std::span<const WordMemo::Match> matches, packet::ByteView words, SignatureHit where,
                  const Speaker& speaker);
   void drop_requests_for_credentials(const Speaker& speaker);
+  void drop_refusals_of_messages(const Speaker& speaker);
   void drop_refusals_overcome();
   void drop_hits_out_of_context();
   void sort_hits();

@@ -245,7 +245,7 @@ struct Key {
   void (*read)(const YAML::Node& value, Signature& into);
 };
 
-constexpr std::array<Key, 16> kKeys = {{
+constexpr std::array<Key, 17> kKeys = {{
     {"name", true, false, [](const YAML::Node& v, Signature& s) { s.name = name_from(v); }},
     {"program", true, true, [](const YAML::Node& v, Signature& s) { s.program = scalar_of(v, "program"); }},
     {"protocol", true, true, [](const YAML::Node& v, Signature& s) { s.protocol = scalar_of(v, "protocol"); }},
@@ -260,6 +260,7 @@ constexpr std::array<Key, 16> kKeys = {{
     {"success", false, true, [](const YAML::Node& v, Signature& s) { s.success = bool_of(v, "success"); }},
     {"needs_credentials", false, true,
      [](const YAML::Node& v, Signature& s) { s.needs_credentials = bool_of(v, "needs_credentials"); }},
+    {"before_mail", false, true, [](const YAML::Node& v, Signature& s) { s.before_mail = bool_of(v, "before_mail"); }},
     {"enabled", false, true, [](const YAML::Node& v, Signature& s) { s.enabled = bool_of(v, "enabled"); }},
     {"source", true, true, [](const YAML::Node& v, Signature& s) { s.source = scalar_of(v, "source"); }},
     {"sample", true, false, [](const YAML::Node& v, Signature& s) { s.sample = sample_of(v); }},

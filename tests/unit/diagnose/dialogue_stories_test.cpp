@@ -120,8 +120,8 @@ TEST_F(DialogueStory, AnUnknownRecipientIsNoRefusalOfTheClient) {
         "550 No such user here", "450 4.2.0 <c@d>: Recipient address rejected: Greylisted, see http://x/"}) {
     EXPECT_TRUE(is_read_as(answered(answer), Cause::served)) << answer;
   }
-  for (const std::string_view answer : {"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied",
-                                        "550 5.7.1 Connection not allowed", "550 Access denied"}) {
+  for (const std::string_view answer :
+       {"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied", "550 5.7.1 Connection not allowed"}) {
     EXPECT_TRUE(is_read_as(answered(answer), Cause::acl_denied)) << answer;
   }
   Lines one_of_two = begin;
@@ -129,6 +129,34 @@ TEST_F(DialogueStory, AnUnknownRecipientIsNoRefusalOfTheClient) {
                                        ">RCPT TO:<e@d>\r\n", "<250 ok\r\n", ">DATA\r\n", "<354 go\r\n", ">x\r\n.\r\n",
                                        "<250 2.0.0 Ok: queued as 1\r\n", ">QUIT\r\n", "<221 bye\r\n"});
   EXPECT_TRUE(is_read_as(reading_of(25, one_of_two), Cause::served));
+}
+
+/// What is refused behind MAIL is the message, for whom it is from, where it is to go or what it says: the client's
+/// address is on no list for that. The same words before it are about the client.
+TEST_F(DialogueStory, ARefusedMessageIsNoRefusalOfTheClient) {
+  const Lines greeted = {"<220 mx ESMTP\r\n", ">EHLO a\r\n"};
+  const Lines begun = {"<250 mx\r\n", ">MAIL FROM:<a@b>\r\n", "<250 ok\r\n", ">RCPT TO:<c@d>\r\n"};
+  const auto reading_of_answer = [&](bool behind_mail, std::string_view answer) {
+    Lines lines = greeted;
+    if (behind_mail) lines.insert(lines.end(), begun.begin(), begun.end());
+    lines.insert(lines.end(), {"<" + std::string(answer) + "\r\n", ">QUIT\r\n", "<221 bye\r\n"});
+    return reading_of(25, lines);
+  };
+  for (const std::string_view answer :
+       {"554 5.7.1 <c@d>: Relay access denied", "550 5.7.1 <c@d>... Relaying denied", "550 5.7.1 Unable to relay",
+        "554 5.7.1 <c@d>: Recipient address rejected: Access denied", "550 relay not permitted",
+        "554 5.7.1 Message rejected due to content restrictions", "550 5.7.1 Access denied", "550 Access denied",
+        "550 Administrative prohibition", "554 5.7.1 Spam message rejected"}) {
+    EXPECT_TRUE(is_read_as(reading_of_answer(true, answer), Cause::served)) << answer;
+  }
+  for (const std::string_view answer :
+       {"550 5.7.1 Access denied", "550 Administrative prohibition", "554 5.7.1 Your address is not allowed here"}) {
+    EXPECT_TRUE(is_read_as(reading_of_answer(false, answer), Cause::acl_denied)) << answer;
+  }
+  EXPECT_TRUE(is_read_as(reading_of_answer(true,
+                                           "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using "
+                                           "bl.example.test"),
+                         Cause::acl_denied));
 }
 
 /// RFC 9110, section 11.6: without credentials a 401 asks for them.
