@@ -99,6 +99,21 @@ void add_parties(EcsRecord& record, const Incident& incident) {
   record.close();
 }
 
+/// How its connections were read; left out in an incident without any.
+void add_reasons(EcsRecord& record, const Incident& incident) {
+  if (incident.reasons.empty()) return;
+  record.open_list("reasons");
+  for (const ReasonTally& reason : incident.reasons) {
+    record.open();
+    record.word("cause", name_of(reason.cause));
+    if (!reason.signature.empty()) record.word("signature", reason.signature);
+    record.number("refused", reason.refused);
+    record.close();
+  }
+  record.close_list();
+  if (incident.reasons_left_out != 0) record.number("reasons_left_out", incident.reasons_left_out);
+}
+
 void add_incident(EcsRecord& record, const Incident& incident) {
   record.open("incident");
   record.word("id", StableId().mix(incident.id).text());
@@ -107,6 +122,7 @@ void add_incident(EcsRecord& record, const Incident& incident) {
   if (incident.reopened != 0) record.number("reopened", incident.reopened);
   record.number("refused", incident.refused);
   record.number("refused_since_update", incident.refused_since_update);
+  add_reasons(record, incident);
   record.time("first_seen", incident.first_ns);
   record.time("last_seen", incident.last_ns);
   record.time("first_ended", incident.first_end_ns);
@@ -310,7 +326,9 @@ int severity_of(const Incident& incident) noexcept {
                       incident.distinct_clients.count >= kManyClients;
   if (outage) ++level;
   const bool poorly_seen = 2 * incident.quality.one_sided > incident.quality.connections;
-  if ((incident.mean_confidence < kDoubtful || poorly_seen) && level > 0) --level;
+  // Where no cause is named, there is none to be in doubt of.
+  const bool doubtful = incident.mean_confidence < kDoubtful && incident.cause != Cause::unknown;
+  if ((doubtful || poorly_seen) && level > 0) --level;
   return kSeverities[std::min(level, kSeverities.size() - 1)];
 }
 

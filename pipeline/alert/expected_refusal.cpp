@@ -43,7 +43,7 @@ Result<void> take(ExpectedRefusal& rule, const std::string& name, const std::str
         fmt::format("\"{}\" is not known; allowed are client, server, port and cause", printable(name, 60)));
   }
   auto cause = diagnose::cause_named(value);
-  if (cause && !diagnose::is_refusal(*cause)) cause.reset();
+  if (cause && !diagnose::is_refusal(*cause) && *cause != diagnose::Cause::unknown) cause.reset();
   return set(rule.cause, cause, "the cause of a refusal; \"doorslam explain\" lists them");
 }
 

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "pipeline/alert/bounded_map.h"
+#include "pipeline/alert/incident_memory.h"
 #include "pipeline/alert/open_incident.h"
+#include "pipeline/alert/turned_away.h"
 
 namespace doorslam::alert {
 
@@ -19,9 +21,6 @@ using flowtable::Endpoint;
 using flowtable::IpAddress;
 using flowtable::TimeNs;
 
-/// Number of an open incident within its log, in order of opening; 0: none.
-using Slot = std::uint64_t;
-
 /// Refusals below the application, which a scan makes by the thousand.
 bool is_foldable(const DiagnosedConnection& connection) {
   const diagnose::Scanned scanned = diagnose::traits_of(connection.diagnosis.cause).scanned;
@@ -29,81 +28,14 @@ bool is_foldable(const DiagnosedConnection& connection) {
          (scanned == diagnose::Scanned::at_syn && connection.summary.stage == tcp::Stage::syn);
 }
 
-/// The endpoint incidents of one (server, cause), and the incident that took over from them.
-struct ServerFan {
-  std::vector<Slot> endpoints;
-  Slot folded = 0;
-};
-
-/// Things met lately, each with the time of the last meeting.
-template <class Thing>
-class Recent {
- public:
-  void meet(const Thing& thing, TimeNs now) {
-    const auto known = std::find_if(met_.begin(), met_.end(), [&](const auto& one) { return one.first == thing; });
-    if (known == met_.end()) {
-      met_.emplace_back(thing, now);
-    } else {
-      known->second = now;
-    }
-  }
-  void forget_before(TimeNs time_ns) {
-    std::erase_if(met_, [time_ns](const auto& one) { return one.second < time_ns; });
-  }
-  template <class Predicate>
-  void erase_if(Predicate&& is_out) {
-    std::erase_if(met_, [&](const auto& one) { return is_out(one.first); });
-  }
-  std::size_t size() const noexcept { return met_.size(); }
-  /// In the order of their first meeting.
-  std::vector<Thing> things() const {
-    std::vector<Thing> things;
-    for (const auto& [thing, time_ns] : met_) things.push_back(thing);
-    return things;
-  }
-
- private:
-  std::vector<std::pair<Thing, TimeNs>> met_;
-};
-
-/// What one client met with one cause lately, until it is a sweep.
-struct ClientFan {
-  Recent<IpAddress> servers;
-  Recent<Slot> incidents;
-};
-
-/// What was served on an endpoint lately. Refusals are judged after a settle time, served connections at once: those
-/// that belong beside an incident have been seen before it opens.
-struct ServedHistory {
-  static constexpr std::size_t kRemembered = 32;
-
-  struct Visit {
-    TimeNs start_ns = 0;
-    IpAddress client;
-  };
-
-  void add(const tcp::ConnectionSummary& summary) {
-    const Visit visit{summary.start_ns, summary.originator.address};
-    if (visits.size() < kRemembered) {
-      visits.push_back(visit);
-    } else {
-      visits[count % kRemembered] = visit;
-    }
-    ++count;
-  }
-
-  std::uint64_t count = 0;
-  std::vector<Visit> visits;  ///< the latest; a ring once full
-};
-
-/// When an incident closed last, and how often it had come back by then.
-struct Flap {
-  TimeNs closed_ns = 0;
-  std::uint32_t reopened = 0;
-};
-
 void erase_value(std::vector<Slot>& slots, Slot slot) {
   slots.erase(std::remove(slots.begin(), slots.end(), slot), slots.end());
+}
+
+/// The connection as one of an incident of this cause.
+DiagnosedConnection read_as(Cause cause, DiagnosedConnection connection) {
+  connection.diagnosis.cause = cause;
+  return connection;
 }
 
 }  // namespace
@@ -140,6 +72,7 @@ class IncidentLog::Impl {
         served_(options.max_endpoints, hash_),
         times_(options.max_open, hash_),
         flaps_(options.max_open, hash_),
+        turned_away_(options.max_open, hash_),
         client_fans_(options.max_clients, hash_) {
     reconfigure(options);
   }
@@ -156,14 +89,15 @@ class IncidentLog::Impl {
     add_quality(capture_, connection.summary);
     const Cause cause = connection.diagnosis.cause;
     if (cause == Cause::served) return observe_served(connection.summary);
-    if (!diagnose::is_refusal(cause)) return;
+    const bool in_doubt = is_turned_away(connection);
+    if (!diagnose::is_refusal(cause) && !in_doubt) return;
     if (std::ranges::any_of(options_.expected, [&](const ExpectedRefusal& one) { return one.covers(connection); })) {
       ++capture_.expected;
       return;
     }
+    if (in_doubt && joins_outage(connection, out)) return;
     const Slot slot = route(connection);
-    open_.at(slot).add(connection);
-    open_.at(slot).keep_frames(connection, options_.frame_samples);
+    add_to(slot, connection);
     if (is_foldable(connection)) {
       fold(connection, slot, out);
     } else {
@@ -232,6 +166,91 @@ class IncidentLog::Impl {
     return out;
   }
 
+  void add_to(Slot slot, const DiagnosedConnection& connection) {
+    open_.at(slot).add(connection);
+    open_.at(slot).keep_frames(connection, options_.frame_samples);
+  }
+
+  /// Whether somebody was served is known by then: refusals are judged later than what is served. True: it is in the
+  /// incident of an outage, or held back until there is one.
+  bool joins_outage(const DiagnosedConnection& connection, std::vector<AlertEvent>& out) {
+    const tcp::ConnectionSummary& summary = connection.summary;
+    const bool is_unknown = connection.diagnosis.cause == Cause::unknown;
+    const ServedHistory* const served = served_.find(summary.responder);
+    const TimeNs served_ns = served == nullptr ? flowtable::kNoTime : served->latest_ns;
+    if (served_ns >= summary.start_ns) return is_unknown;
+    TurnedAway& away = turned_away_.touch(summary.responder);
+    const bool is_over = away.told() != 0 && !open_.contains(away.told());
+    if (is_over || !away.includes(summary.start_ns, served_ns)) away = TurnedAway();
+    away.count(connection);
+    if (away.told() == 0 && is_unknown) {
+      away.hold(connection, options_.exact_clients, options_.frame_samples, hash_);
+    } else if (away.told() != 0) {
+      add_to(away.told(), connection);
+      name_cause(away, connection, out);
+    }
+    const bool joins = away.told() != 0 || (away.is_outage() && tell_outage(away, connection, out));
+    if (joins || is_unknown) note_time(summary);
+    return joins || is_unknown;
+  }
+
+  /// One incident of all that the endpoint turned away since it serves nobody, `latest` included. False: not yet, as
+  /// most of them belong to incidents that began earlier.
+  bool tell_outage(TurnedAway& away, const DiagnosedConnection& latest, std::vector<AlertEvent>& out) {
+    const Endpoint& server = latest.summary.responder;
+    std::vector<Slot> guessed;
+    std::vector<const OpenIncident*> parts;
+    if (away.held() != nullptr) parts.push_back(away.held());
+    for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
+      const auto cause = static_cast<Cause>(i);
+      const auto known = away.has_met(cause) ? endpoints_.find({server, cause}) : endpoints_.end();
+      if (known == endpoints_.end()) continue;
+      const OpenIncident& part = open_.at(known->second);
+      if (part.first_ns() < away.first_ns() || part.mean_confidence() >= kSureOfCause) continue;
+      guessed.push_back(known->second);
+      parts.push_back(&part);
+    }
+    const bool is_held = latest.diagnosis.cause == Cause::unknown;
+    if (!are_enough(parts, is_held ? 0 : 1)) return false;
+    const Slot slot = route(read_as(likeliest_cause(parts), latest));
+    OpenIncident& whole = open_.at(slot);
+    if (away.held() != nullptr) whole.absorb(*away.held());
+    std::erase(guessed, slot);
+    for (const Slot part : guessed) whole.absorb(open_.at(part));
+    if (!is_held) add_to(slot, latest);
+    away.tell_by(slot);
+    if (!whole.announced) announce(whole, latest.judged_ns, out);
+    retire(guessed, whole.id(), latest.judged_ns, out);
+    return true;
+  }
+
+  /// What was told without a cause may come to show one: then it is told anew, with it.
+  void name_cause(TurnedAway& away, const DiagnosedConnection& latest, std::vector<AlertEvent>& out) {
+    constexpr std::uint64_t kLeastToName = 10;
+    const OpenIncident& nameless = open_.at(away.told());
+    if (nameless.cause() != Cause::unknown || nameless.refused() < kLeastToName) return;
+    if (nameless.scope() != IncidentScope::endpoint) return;
+    const Cause cause = likeliest_cause(std::array{&nameless});
+    if (cause == Cause::unknown) return;
+    const Slot slot = route(read_as(cause, latest));
+    OpenIncident& whole = open_.at(slot);
+    whole.absorb(nameless);
+    if (!whole.announced) announce(whole, latest.judged_ns, out);
+    retire({away.told()}, whole.id(), latest.judged_ns, out);
+    away.tell_by(slot);
+  }
+
+  /// Ends incidents that another has taken over; nobody hears of those that were not told yet.
+  void retire(const std::vector<Slot>& parts, std::uint64_t heir, TimeNs at_ns, std::vector<AlertEvent>& out) {
+    for (const Slot part : parts) {
+      if (open_.at(part).announced) {
+        close(part, at_ns, heir, out);
+      } else {
+        remove(part);
+      }
+    }
+  }
+
   template <class Watchers, class Key>
   void tell_watchers(const Watchers& watchers, const Key& key, const tcp::ConnectionSummary& summary) {
     if (watchers.empty()) return;
@@ -247,8 +266,7 @@ class IncidentLog::Impl {
     if (is_foldable(connection)) {
       const auto sweep = client_folds_.find({summary.originator.address, cause});
       if (sweep != client_folds_.end()) return sweep->second;
-      const auto fan = server_fans_.find({summary.responder.address, cause});
-      if (fan != server_fans_.end() && fan->second.folded != 0) return fan->second.folded;
+      if (const Slot folded = folded_on(summary, cause); folded != 0) return folded;
     }
     const auto known = endpoints_.find({summary.responder, cause});
     if (known != endpoints_.end()) return known->second;
@@ -260,6 +278,18 @@ class IncidentLog::Impl {
     const Slot slot = create(IncidentScope::endpoint, connection);
     if (const ServedHistory* served = served_.find(summary.responder)) recall(*served, open_.at(slot));
     return slot;
+  }
+
+  /// The incident of many ports of this server that it belongs to: of its cause, or the scan of its client, whatever
+  /// each port answered; 0: none.
+  Slot folded_on(const tcp::ConnectionSummary& summary, Cause cause) const {
+    const auto fan = server_fans_.find(summary.responder.address);
+    if (fan == server_fans_.end()) return 0;
+    if (const Slot folded = fan->second.folded_by(cause); folded != 0) return folded;
+    const auto scan = std::ranges::find_if(fan->second.folded, [&](const FanPart& part) {
+      return open_.at(part.slot).concerns_only(summary.originator.address);
+    });
+    return scan == fan->second.folded.end() ? 0 : scan->slot;
   }
 
   static void recall(const ServedHistory& served, OpenIncident& incident) {
@@ -296,11 +326,11 @@ class IncidentLog::Impl {
         endpoints_[{incident.server(), incident.cause()}] = slot;
         endpoint_watchers_[incident.server()].push_back(slot);
         if (incident.foldable) {
-          server_fans_[{incident.server().address, incident.cause()}].endpoints.push_back(slot);
+          server_fans_[incident.server().address].endpoints.push_back({incident.cause(), slot});
         }
         break;
       case IncidentScope::server:
-        server_fans_[{incident.server().address, incident.cause()}].folded = slot;
+        server_fans_[incident.server().address].folded.push_back({incident.cause(), slot});
         server_watchers_[incident.server().address].push_back(slot);
         break;
       case IncidentScope::client:
@@ -321,11 +351,10 @@ class IncidentLog::Impl {
   }
 
   void leave_fan(Slot slot, const OpenIncident& incident) {
-    const auto fan = server_fans_.find({incident.server().address, incident.cause()});
+    const auto fan = server_fans_.find(incident.server().address);
     if (fan == server_fans_.end()) return;
-    erase_value(fan->second.endpoints, slot);
-    if (fan->second.folded == slot) fan->second.folded = 0;
-    if (fan->second.endpoints.empty() && fan->second.folded == 0) server_fans_.erase(fan);
+    fan->second.erase(slot);
+    if (fan->second.endpoints.empty() && fan->second.folded.empty()) server_fans_.erase(fan);
   }
 
   void delist(Slot slot, const OpenIncident& incident) {
@@ -354,10 +383,8 @@ class IncidentLog::Impl {
     const Cause cause = connection.diagnosis.cause;
     const IpAddress server = connection.summary.responder.address;
     const IpAddress client = connection.summary.originator.address;
-    const auto fan = server_fans_.find({server, cause});
-    if (fan != server_fans_.end() && fan->second.endpoints.size() > options_.fold_ports) {
-      const std::vector<Slot> parts = fan->second.endpoints;
-      slot = merge(IncidentScope::server, connection, parts, out);
+    if (const std::vector<Slot> parts = ports_to_fold(server, client, cause); !parts.empty()) {
+      slot = merge(IncidentScope::server, read_as(commonest_cause(parts), connection), parts, out);
     }
     if (open_.at(slot).scope() == IncidentScope::client) return;
     ClientFan& sweep = client_fans_.touch({client, cause});
@@ -379,6 +406,33 @@ class IncidentLog::Impl {
     if (!parts.empty()) merge(IncidentScope::client, connection, parts, out);
   }
 
+  /// What is to become one incident of many ports: too many of one cause, whoever met them, with what their only client
+  /// met of other causes; or too many that one client met, of whatever causes. Empty: nothing.
+  std::vector<Slot> ports_to_fold(const IpAddress& server, const IpAddress& client, Cause cause) const {
+    const auto fan = server_fans_.find(server);
+    if (fan == server_fans_.end() || fan->second.endpoints.size() <= options_.fold_ports) return {};
+    std::vector<Slot> of_cause;
+    std::vector<Slot> of_client;
+    bool of_others = false;
+    for (const FanPart& part : fan->second.endpoints) {
+      const bool is_clients = open_.at(part.slot).concerns_only(client);
+      if (part.cause == cause) of_cause.push_back(part.slot);
+      if (is_clients) of_client.push_back(part.slot);
+      of_others |= part.cause == cause && !is_clients;
+    }
+    if (of_cause.size() > options_.fold_ports && of_others) return of_cause;
+    if (of_client.size() > options_.fold_ports) return of_client;
+    return {};
+  }
+
+  Cause commonest_cause(const std::vector<Slot>& parts) const {
+    std::array<std::uint64_t, diagnose::kCauseCount> refused{};
+    for (const Slot part : parts) {
+      refused[static_cast<std::size_t>(open_.at(part).cause())] += open_.at(part).refused();
+    }
+    return static_cast<Cause>(std::ranges::max_element(refused) - refused.begin());
+  }
+
   /// One incident in place of `parts`. Told at once where one of them has been told already.
   Slot merge(IncidentScope scope, const DiagnosedConnection& latest, const std::vector<Slot>& parts,
              std::vector<AlertEvent>& out) {
@@ -390,13 +444,7 @@ class IncidentLog::Impl {
       told |= open_.at(part).announced;
     }
     if (told) announce(whole, latest.judged_ns, out);
-    for (const Slot part : parts) {
-      if (open_.at(part).announced) {
-        close(part, latest.judged_ns, whole.id(), out);
-      } else {
-        remove(part);
-      }
-    }
+    retire(parts, whole.id(), latest.judged_ns, out);
     return slot;
   }
 
@@ -459,7 +507,7 @@ class IncidentLog::Impl {
   CaptureQuality capture_;
   std::unordered_map<Slot, OpenIncident> open_;
   std::unordered_map<EndpointCause, Slot, KeyHash> endpoints_;
-  std::unordered_map<AddressCause, ServerFan, KeyHash> server_fans_;
+  std::unordered_map<IpAddress, ServerFan, KeyHash> server_fans_;
   std::unordered_map<AddressCause, Slot, KeyHash> client_folds_;
   std::array<Slot, diagnose::kCauseCount> everywhere_{};
   std::unordered_map<Endpoint, std::vector<Slot>, KeyHash> endpoint_watchers_;
@@ -468,6 +516,7 @@ class IncidentLog::Impl {
   BoundedMap<Endpoint, ServedHistory> served_;
   BoundedMap<Endpoint, ConnectionTimes> times_;  ///< of endpoints that have refused
   BoundedMap<EndpointCause, Flap> flaps_;
+  BoundedMap<Endpoint, TurnedAway> turned_away_;
   BoundedMap<AddressCause, ClientFan> client_fans_;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };

@@ -18,7 +18,9 @@
 /// What the incident log makes of many refused connections: few things to tell a person.
 namespace doorslam::alert {
 
-/// What one incident covers. Only causes below the application fold: a scan is one incident, not one a port.
+/// What one incident covers. Only causes below the application fold: a scan is one incident, not one a port. Beside
+/// them, whom an endpoint turns away in silence while it serves nobody is one incident, whatever each was taken for; of
+/// unknown cause where no cause is likely enough.
 enum class IncidentScope : std::uint8_t {
   endpoint,    ///< one (server address, port, cause)
   server,      ///< one (server address, cause), many ports: a port scan, or a host that is down
@@ -33,6 +35,13 @@ struct ClientTally {
   flowtable::IpAddress address;
   std::uint64_t refused = 0;
   std::uint64_t served = 0;  ///< connections of this client served by the same endpoint meanwhile
+};
+
+/// Connections of an incident that were read alike.
+struct ReasonTally {
+  diagnose::Cause cause = diagnose::Cause::unknown;
+  std::string signature;  ///< whose words were said; empty: none that a signature knows
+  std::uint64_t refused = 0;
 };
 
 /// A number of distinct things, counted exactly up to a bound.
@@ -100,7 +109,11 @@ struct Incident {
   DistinctCount distinct_ports;
   std::vector<flowtable::IpAddress> sample_servers;  ///< in order of appearance
   DistinctCount distinct_servers;
-  double mean_confidence = 0.0;            ///< of the refused connections' diagnoses
+  double mean_confidence = 0.0;  ///< in the cause, over the refused connections' diagnoses
+  /// How its connections were read one by one, most frequent first. Several where they said different things, and where
+  /// causes fold: in an outage in silence, and in a port scan.
+  std::vector<ReasonTally> reasons;
+  std::uint64_t reasons_left_out = 0;      ///< connections of further reasons than are told apart
   diagnose::DiagnosedConnection sample;    ///< the refused connection with the most evidence
   std::vector<FrameSample> frame_samples;  ///< the first refused, of several clients where there were several
   std::string evidence_file;               ///< with the packets of those; empty: there is none

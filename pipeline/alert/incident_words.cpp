@@ -110,9 +110,65 @@ std::vector<std::string> steps_about_client(const Incident& incident) {
   return out;
 }
 
+/// Told without a cause: only what an endpoint turns away while it serves nobody is.
+bool is_outage(const Incident& incident) { return incident.cause == diagnose::Cause::unknown; }
+
+/// An outage in silence: what was seen, that it is not certain why, and what is in question.
+std::string outage_words(const Incident& incident) {
+  constexpr std::size_t kShown = 3;
+  constexpr double kWorthNaming = 0.05;
+  std::string candidates;
+  std::size_t shown = 0;
+  for (const diagnose::Hypothesis& hypothesis : incident.sample.diagnosis.hypotheses) {
+    if (!diagnose::is_refusal(hypothesis.cause) || hypothesis.probability < kWorthNaming || shown == kShown) continue;
+    candidates += fmt::format("{}{} ({:.0f} %)", shown++ == 0 ? ": in question are " : ", ", name_of(hypothesis.cause),
+                              hypothesis.probability * 100.0);
+  }
+  return fmt::format(
+      "The server accepted {} of {} within {} and closed each of them without a word, and was not seen to serve "
+      "anybody. Why is not certain{}.",
+      counted(incident.refused, "connection"), counted_distinct(incident.distinct_clients, "client"),
+      person_duration(incident.last_ns - incident.first_ns), candidates);
+}
+
+/// What would tell the causes apart that are in question where a server turns everybody away in silence.
+std::vector<std::string> steps_of_outage(const Incident& incident) {
+  struct Question {
+    diagnose::Cause cause;
+    std::string_view step;
+  };
+  constexpr auto kQuestions = std::to_array<Question>({
+      {diagnose::Cause::maintenance,
+       "Is what stands behind it up? A proxy or balancer whose backends are gone accepts and closes: its log and "
+       "status "
+       "page on SERVER, then the backends themselves."},
+      {diagnose::Cause::acl_denied,
+       "A list of addresses? Connect from SERVER itself and from another network: whoever gets in is not on it. Which "
+       "addresses may come was perhaps changed shortly before."},
+      {diagnose::Cause::connection_limit,
+       "A limit? `ss -Htn state established '( sport = :PORT )' | wc -l` on the server: does the number stand at a "
+       "round "
+       "figure, and does the next one get in when a session ends?"},
+      {diagnose::Cause::app_crash,
+       "Does the program live? `systemctl status`, its number of restarts, `journalctl -k | grep -i -e segfault -e "
+       "oom` "
+       "on the server."},
+      {diagnose::Cause::rate_limit,
+       "A limit on arrivals? One attempt after some minutes of silence gets in, a second one at once does not."},
+  });
+  std::vector<std::string> out;
+  constexpr double kWorthAsking = 0.05;
+  for (const diagnose::Hypothesis& hypothesis : incident.sample.diagnosis.hypotheses) {
+    const auto question = std::ranges::find(kQuestions, hypothesis.cause, &Question::cause);
+    if (question == kQuestions.end() || hypothesis.probability < kWorthAsking) continue;
+    out.emplace_back(question->step);
+  }
+  return out;
+}
+
 /// What to do about what was found of these refusals themselves: comes before what holds for their cause.
 std::vector<std::string> steps_by_findings(const Incident& incident) {
-  std::vector<std::string> out;
+  std::vector<std::string> out = is_outage(incident) ? steps_of_outage(incident) : std::vector<std::string>();
   if (const auto& one = incident.sample.diagnosis.one_server) {
     std::string step = fmt::format(
         "Of the {} behind SERVER only one refuses: compare its address lists, version and load with those of the "
@@ -243,13 +299,15 @@ std::string scale_words(const Incident& incident) {
 }
 
 std::string headline(const Incident& incident) {
-  return fmt::format("{}: {}, {}", diagnose::guide_entry(incident.cause).title, place_words(incident),
-                     scale_words(incident));
+  const std::string_view title =
+      is_outage(incident) ? "Nobody served, cause unknown" : diagnose::guide_entry(incident.cause).title;
+  return fmt::format("{}: {}, {}", title, place_words(incident), scale_words(incident));
 }
 
 std::string pattern_words(const Incident& incident) {
   switch (incident.scope) {
     case IncidentScope::endpoint:
+      if (is_outage(incident)) return outage_words(incident);
       return is_flood(incident) ? flood_words(incident) : std::string();
     case IncidentScope::server:
       if (is_of_one_client(incident)) {
@@ -266,6 +324,25 @@ std::string pattern_words(const Incident& incident) {
       return "More servers at a time than are kept apart: a flood or wide scan, or trouble in the network itself.";
   }
   return {};
+}
+
+std::string reason_words(const Incident& incident) {
+  constexpr std::size_t kShown = 6;
+  const std::vector<ReasonTally>& reasons = incident.reasons;
+  if (reasons.size() < 2) return {};
+  std::string out;
+  std::uint64_t others = incident.reasons_left_out;
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    const ReasonTally& reason = reasons[i];
+    if (i >= kShown) {
+      others += reason.refused;
+      continue;
+    }
+    out += fmt::format("{}{} {}", i == 0 ? "" : ", ", grouped(reason.refused), name_of(reason.cause));
+    if (!reason.signature.empty()) out += fmt::format(" ({})", reason.signature);
+  }
+  if (others != 0) out += fmt::format(", {} otherwise", grouped(others));
+  return out;
 }
 
 IncidentTimes times_of(const Incident& incident) noexcept {
@@ -408,6 +485,7 @@ std::string copy_words(const CaptureQuality& quality) {
 
 std::string whom_to_ask(const Incident& incident) {
   if (is_scan(incident)) return "the owner of " + text_of(incident.client);
+  if (is_outage(incident)) return std::string(diagnose::guide_entry(diagnose::Cause::maintenance).ask);
   return std::string(diagnose::guide_entry(incident.cause).ask);
 }
 

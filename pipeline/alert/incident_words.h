@@ -29,6 +29,8 @@ std::string scale_words(const Incident& incident);
 std::string headline(const Incident& incident);
 /// What many refusals together look like ("a port scan", "a SYN flood"), in a sentence; empty where like nothing.
 std::string pattern_words(const Incident& incident);
+/// "24 maintenance, 3 acl_denied (postfix-relay-denied)": how its connections were read; empty where all were alike.
+std::string reason_words(const Incident& incident);
 /// What was served meanwhile (which the reader is told), in a sentence; empty where the scope knows no contrast.
 std::string contrast_words(const Incident& incident);
 /// Which of several servers behind the address refuses; empty where that is not known.

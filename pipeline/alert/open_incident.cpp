@@ -17,13 +17,17 @@ namespace {
 constexpr std::size_t kSamplePorts = 16;
 constexpr std::size_t kSampleServers = 16;
 constexpr std::size_t kPorts = 65'536;
+/// Told apart in one incident.
+constexpr std::size_t kReasons = 16;
 
-/// How much a connection has to show by itself: a whole view before a partial one, then known words.
-auto worth_showing(const diagnose::DiagnosedConnection& connection) {
+/// How much a connection has to show of the incident's cause by itself: a whole view before a partial one, then known
+/// words.
+auto worth_showing(const diagnose::DiagnosedConnection& connection, diagnose::Cause cause) {
   const tcp::ConnectionSummary& summary = connection.summary;
   const bool whole =
       !summary.one_sided && !summary.mid_stream && summary.side[0].gap_bytes == 0 && summary.side[1].gap_bytes == 0;
-  return std::tuple(connection.evidence != nullptr, whole, connection.diagnosis.signature.has_value());
+  return std::tuple(connection.diagnosis.cause == cause, connection.evidence != nullptr, whole,
+                    connection.diagnosis.signature.has_value());
 }
 
 /// What was argued of it.
@@ -111,7 +115,9 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   incident_.first_end_ns = std::min(incident_.first_end_ns, end_ns);
   incident_.last_end_ns = std::max(incident_.last_end_ns, end_ns);
   reach_last_refusal();
-  confidence_sum_ += refused.diagnosis.confidence;
+  add_probabilities(refused.diagnosis);
+  add_reason(refused.diagnosis.cause, refused.diagnosis.signature ? refused.diagnosis.signature->name : std::string(),
+             1);
   last_judged_ns = std::max(last_judged_ns, refused.judged_ns);
   add_quality(incident_.quality, summary);
   add_port(summary.responder.port);
@@ -202,7 +208,9 @@ void OpenIncident::absorb(const OpenIncident& other) {
   incident_.last_ns = std::max(incident_.last_ns, other.incident_.last_ns);
   incident_.first_end_ns = std::min(incident_.first_end_ns, other.incident_.first_end_ns);
   incident_.last_end_ns = std::max(incident_.last_end_ns, other.incident_.last_end_ns);
-  confidence_sum_ += other.confidence_sum_;
+  for (std::size_t i = 0; i < probabilities_.size(); ++i) probabilities_[i] += other.probabilities_[i];
+  for (const ReasonTally& reason : other.incident_.reasons) add_reason(reason.cause, reason.signature, reason.refused);
+  incident_.reasons_left_out += other.incident_.reasons_left_out;
   last_judged_ns = std::max(last_judged_ns, other.last_judged_ns);
 
   add_words(incident_.quality, other.incident_.quality);
@@ -229,6 +237,8 @@ void OpenIncident::absorb(const OpenIncident& other) {
     sketch_of(all_servers_, servers_, std::identity()).merge(*other.all_servers_);
     incident_.distinct_servers.lower_bound = true;
   }
+  const bool has_seen_the_same = scope() == IncidentScope::endpoint && other.incident_.server == server();
+  if (has_seen_the_same) return reach_last_refusal();
   incident_.contrast.served_before += other.incident_.contrast.served_before;
   served_.absorb(other.served_);
   reach_last_refusal();
@@ -264,7 +274,10 @@ std::vector<ClientTally> OpenIncident::tallies() const {
 
 Incident OpenIncident::snapshot(std::size_t samples) const {
   Incident out = incident_;
-  out.mean_confidence = out.refused == 0 ? 0.0 : confidence_sum_ / static_cast<double>(out.refused);
+  out.mean_confidence = mean_confidence();
+  std::ranges::sort(out.reasons, [](const ReasonTally& a, const ReasonTally& b) {
+    return std::tuple(b.refused, a.cause, a.signature) < std::tuple(a.refused, b.cause, b.signature);
+  });
   out.distinct_clients.count = clients_.size();
   if (all_clients_) out.distinct_clients.estimate = std::max<std::uint64_t>(all_clients_->estimate(), clients_.size());
   out.distinct_servers.count = std::max<std::uint64_t>(servers_.size(), 1);
@@ -281,6 +294,38 @@ Incident OpenIncident::snapshot(std::size_t samples) const {
   out.refused_prefixes = refused_prefixes();
   if (clients_.size() == 1) out.client = clients_.begin()->first;
   return out;
+}
+
+double OpenIncident::mean_confidence() const noexcept {
+  return refused() == 0 ? 0.0 : probability_sum(cause()) / static_cast<double>(refused());
+}
+
+std::uint64_t OpenIncident::read_as(diagnose::Cause cause) const noexcept {
+  std::uint64_t connections = 0;
+  for (const ReasonTally& reason : incident_.reasons) connections += reason.cause == cause ? reason.refused : 0;
+  return connections;
+}
+
+/// A reading speaks of its own cause by its confidence, and of the others where it has weighed them.
+void OpenIncident::add_probabilities(const diagnose::Diagnosis& diagnosis) {
+  probabilities_[static_cast<std::size_t>(diagnosis.cause)] += diagnosis.confidence;
+  for (const diagnose::Hypothesis& hypothesis : diagnosis.hypotheses) {
+    if (hypothesis.cause == diagnosis.cause) continue;
+    probabilities_[static_cast<std::size_t>(hypothesis.cause)] += hypothesis.probability;
+  }
+}
+
+void OpenIncident::add_reason(diagnose::Cause cause, const std::string& signature, std::uint64_t refused) {
+  std::vector<ReasonTally>& reasons = incident_.reasons;
+  const auto known = std::ranges::find_if(
+      reasons, [&](const ReasonTally& one) { return one.cause == cause && one.signature == signature; });
+  if (known != reasons.end()) {
+    known->refused += refused;
+  } else if (reasons.size() < kReasons) {
+    reasons.push_back({cause, signature, refused});
+  } else {
+    incident_.reasons_left_out += refused;
+  }
 }
 
 bool OpenIncident::concerns_only(const flowtable::IpAddress& client) const noexcept {
@@ -313,8 +358,8 @@ void OpenIncident::add_server(const flowtable::IpAddress& server) {
 /// incident's own figures, unless it argues much less than others did. Copying only so many keeps a flood cheap.
 void OpenIncident::consider_sample(const diagnose::DiagnosedConnection& candidate) {
   constexpr std::uint64_t kEachOne = 64;
-  const auto candidate_worth = worth_showing(candidate);
-  const auto sample_worth = worth_showing(incident_.sample);
+  const auto candidate_worth = worth_showing(candidate, cause());
+  const auto sample_worth = worth_showing(incident_.sample, cause());
   const std::size_t sentences = sentences_of(candidate);
   const bool better = incident_.refused == 0 || candidate_worth > sample_worth;
   const bool as_good = candidate_worth == sample_worth && 4 * sentences >= 3 * most_sentences_;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -28,7 +30,7 @@ class OpenIncident {
   /// A served connection: meanwhile, or before where it started earlier than the first refused one.
   void add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns);
   void add_served_before(std::uint64_t connections) noexcept { incident_.contrast.served_before += connections; }
-  /// Takes over all that `other` has counted.
+  /// Takes over all that `other` has counted; of the same endpoint, not what was served there, which both have seen.
   void absorb(const OpenIncident& other);
 
   /// The incident as it stands, with the `samples` most refused clients.
@@ -42,6 +44,15 @@ class OpenIncident {
   diagnose::Cause cause() const noexcept { return incident_.cause; }
   const flowtable::Endpoint& server() const noexcept { return incident_.server; }
   const flowtable::IpAddress& client() const noexcept { return incident_.client; }
+  flowtable::TimeNs first_ns() const noexcept { return incident_.first_ns; }
+  std::uint64_t refused() const noexcept { return incident_.refused; }
+  /// Over its connections, how probable their readings call this cause.
+  double probability_sum(diagnose::Cause cause) const noexcept {
+    return probabilities_[static_cast<std::size_t>(cause)];
+  }
+  double mean_confidence() const noexcept;
+  /// Its connections that were read as of this cause, as far as they are told apart.
+  std::uint64_t read_as(diagnose::Cause cause) const noexcept;
   /// No other client than `client` was refused.
   bool concerns_only(const flowtable::IpAddress& client) const noexcept;
 
@@ -69,12 +80,14 @@ class OpenIncident {
   std::vector<RefusedPrefix> refused_prefixes() const;
   void keep_frames(const FrameSample& sample);
   void consider_sample(const diagnose::DiagnosedConnection& candidate);
+  void add_probabilities(const diagnose::Diagnosis& diagnosis);
+  void add_reason(diagnose::Cause cause, const std::string& signature, std::uint64_t refused);
 
   std::size_t exact_;
   Incident incident_;
   std::size_t most_sentences_ = 0;  ///< argued of a sample so far
   std::size_t most_frame_samples_ = 0;
-  double confidence_sum_ = 0.0;
+  std::array<double, diagnose::kCauseCount> probabilities_{};  ///< summed over the connections
   ServedMeanwhile served_;
   std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;
   std::unique_ptr<DistinctSketch> all_clients_;  ///< once there are more than `exact_`

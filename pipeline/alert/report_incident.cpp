@@ -124,6 +124,9 @@ std::string facts(const Incident& incident, const IncidentStyle& style) {
   out += labelled("when", when_of(incident), style);
   if (const std::string begun = begun_of(incident); !begun.empty()) out += labelled("begun", begun, style);
   out += labelled("severity", severity_word(severity_of(incident)), style);
+  if (const std::string reasons = reason_words(incident); !reasons.empty()) {
+    out += labelled("readings", for_terminal(reasons), style);
+  }
   if (const std::string contrast = contrast_words(incident); !contrast.empty()) {
     out += labelled("meanwhile", contrast, style);
   }

@@ -106,6 +106,10 @@ LadderLine ladder_line(const json& rung) {
   return line;
 }
 
+diagnose::Cause cause_of(const json& object) {
+  return diagnose::cause_named(text(object, "cause")).value_or(diagnose::Cause::unknown);
+}
+
 void take_clients(const json& clients, Incident& incident) {
   incident.distinct_clients = distinct(clients);
   for_each(clients, "sample", [&](const json& client) {
@@ -127,6 +131,11 @@ void take_counts(const json& record, Incident& incident) {
   incident.first_end_ns = time(own, "first_ended");
   incident.last_end_ns = time(own, "last_ended");
   incident.reopened = number<std::uint32_t>(own, "reopened");
+  for_each(own, "reasons", [&](const json& reason) {
+    incident.reasons.push_back(
+        {cause_of(reason), for_terminal(text(reason, "signature")), number<std::uint64_t>(reason, "refused")});
+  });
+  incident.reasons_left_out = number<std::uint64_t>(own, "reasons_left_out");
   take_clients(value_at(own, "clients"), incident);
   incident.distinct_servers = distinct(value_at(own, "servers"));
   for_each(own, "servers/sample", [&](const json& server) {
@@ -218,10 +227,6 @@ std::optional<alert::RefusedTimes> times_of(const json& times) {
                              .served_within = number<std::uint32_t>(times, "served_within"),
                              .served = number<std::uint32_t>(times, "served"),
                              .chance = ratio(times, "chance")};
-}
-
-diagnose::Cause cause_of(const json& object) {
-  return diagnose::cause_named(text(object, "cause")).value_or(diagnose::Cause::unknown);
 }
 
 }  // namespace

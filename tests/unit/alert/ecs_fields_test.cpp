@@ -138,6 +138,8 @@ std::vector<json> richest_records() {
   event.incident.distinct_clients = event.incident.distinct_servers = event.incident.distinct_ports = {600, true, 700};
   event.incident.evidence_file = "/evidence/incident.pcapng";
   event.incident.reopened = 1;
+  event.incident.reasons = {{connection.diagnosis.cause, "signature", 2}};
+  event.incident.reasons_left_out = 1;
   event.incident.folded_into = 1;
   AlertEncoder alerts({.version = "1", .observer_name = "sensor"});
   FlowEncoder flows({.version = "1", .observer_name = "sensor"});

@@ -50,6 +50,8 @@ TEST(ExpectedRefusal, SaysWhichWordIsWrong) {
   EXPECT_EQ(message_of("cause served"),
             "cause \"served\" is not the cause of a refusal; \"doorslam explain\" lists them");
   EXPECT_EQ(message_of("port 1 port 2"), "port stands there twice");
+  EXPECT_TRUE(parse_expected_refusal("port 8080 cause unknown"))
+      << "an outage without a known cause is an alert as well";
   EXPECT_EQ(message_of("host 10.0.0.1"), "\"host\" is not known; allowed are client, server, port and cause");
   EXPECT_EQ(message_of("client"), "\"client\" has no value");
   EXPECT_NE(message_of(" "), "no error");

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "pipeline/alert/bounded_map.h"
@@ -8,7 +9,7 @@
 #include "pipeline/alert/incident.h"
 #include "pipeline/alert/open_incident.h"
 #include "tests/support/segment_scenario.h"
-#include "tests/unit/alert/sample.h"
+#include "tests/unit/alert/feed.h"
 
 namespace doorslam::alert {
 namespace {
@@ -18,32 +19,6 @@ using sample::endpoint;
 using sample::kEpoch;
 using sample::kMs;
 using sample::kS;
-
-std::string numbered(std::uint32_t i) {
-  return "10." + std::to_string(i >> 16 & 255) + '.' + std::to_string(i >> 8 & 255) + '.' + std::to_string(i & 255);
-}
-
-/// Feeds a log and keeps what comes out.
-class Feed {
- public:
-  explicit Feed(IncidentOptions options = {}) : log(options) {}
-
-  void put(Cause cause, const flowtable::Endpoint& client, const flowtable::Endpoint& server,
-           flowtable::DurationNs at) {
-    auto connection = sample::connection(cause, client, server, kEpoch + at);
-    connection.judged_ns = connection.summary.start_ns;
-    log.observe(connection, events);
-  }
-  std::size_t count(AlertAction action) const {
-    return static_cast<std::size_t>(
-        std::count_if(events.begin(), events.end(), [&](const AlertEvent& event) { return event.action == action; }));
-  }
-
-  IncidentLog log;
-  std::vector<AlertEvent> events;
-};
-
-const auto kServer = endpoint("198.51.100.5", 21);
 
 TEST(IncidentLog, MakesOneIncidentOfManyRefusals) {
   Feed feed;
@@ -108,6 +83,22 @@ TEST(IncidentLog, SeparatesByServerPortAndCause) {
   feed.put(Cause::acl_denied, endpoint("192.0.2.2", 1), endpoint("198.51.100.6", 22), 4);
   feed.log.finish(feed.events);
   EXPECT_EQ(feed.count(AlertAction::closed), 4U);
+}
+
+TEST(IncidentLog, CountsTheReasonsOfItsConnectionsUpToABound) {
+  Feed feed;
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    auto connection = sample::classic();
+    connection.judged_ns = kEpoch + i * kMs;
+    connection.diagnosis.signature = {"words-" + std::to_string(i < 60 ? 0 : i), "program", "protocol"};
+    feed.log.observe(connection, feed.events);
+  }
+  feed.log.finish(feed.events);
+  const Incident& incident = feed.events.back().incident;
+  ASSERT_EQ(incident.reasons.size(), 16U);
+  EXPECT_EQ(incident.reasons.front().signature, "words-0");
+  EXPECT_EQ(incident.reasons.front().refused, 60U);
+  EXPECT_EQ(incident.reasons_left_out, 100U - 60U - 15U);
 }
 
 /// Served connections, clients that went away and connections that nobody can explain are no alerts.
@@ -351,6 +342,57 @@ TEST(Folding, MakesOneAlertOfAScanOf65536Ports) {
   EXPECT_EQ(incident.distinct_ports.count, 65'536U);
   EXPECT_EQ(incident.distinct_clients.count, 1U);
   EXPECT_EQ(incident.first_ns, kEpoch);
+}
+
+/// What each port answered (a RST, nothing, an ICMP error) is a matter of the ports; the scan is one.
+TEST(Folding, MakesOneAlertOfAScanWhateverItsPortsAnswered) {
+  constexpr std::array kAnswers = {Cause::port_closed, Cause::silent_drop, Cause::icmp_admin_prohibited};
+  Feed few;
+  for (std::uint16_t port = 1; port <= 15; ++port) {
+    few.put(kAnswers[port % 3U], endpoint("192.0.2.66", 50000), endpoint("198.51.100.9", port), port * kMs);
+  }
+  few.log.finish(few.events);
+  ASSERT_EQ(few.count(AlertAction::opened), 1U) << "five of each";
+  EXPECT_EQ(few.events.back().incident.refused, 15U);
+  EXPECT_EQ(few.events.back().incident.distinct_ports.count, 15U);
+  ASSERT_EQ(few.events.back().incident.reasons.size(), 3U);
+  EXPECT_EQ(few.events.back().incident.reasons.front().refused, 5U);
+
+  // Silence is judged later than a RST, and the first silent ports may have been told.
+  Feed many;
+  for (std::uint16_t port = 1; port <= 3; ++port) {
+    many.put(Cause::silent_drop, endpoint("192.0.2.66", 50000), endpoint("198.51.100.9", port), port * kMs);
+  }
+  many.log.advance(kEpoch + 5 * kS, many.events);
+  for (std::uint16_t port = 10; port < 500; ++port) {
+    many.put(Cause::port_closed, endpoint("192.0.2.66", 50000), endpoint("198.51.100.9", port), 6 * kS + port * kMs);
+  }
+  for (std::uint16_t port = 4; port <= 8; ++port) {
+    many.put(Cause::silent_drop, endpoint("192.0.2.66", 50000), endpoint("198.51.100.9", port), 20 * kS + port * kMs);
+  }
+  many.log.finish(many.events);
+  const Incident& scan = many.events.back().incident;
+  EXPECT_EQ(scan.scope, IncidentScope::server);
+  EXPECT_EQ(scan.cause, Cause::port_closed);
+  EXPECT_EQ(scan.refused, 498U);
+  EXPECT_EQ(many.count(AlertAction::opened), 4U);
+  EXPECT_EQ(std::ranges::count_if(many.events,
+                                  [&](const AlertEvent& event) {
+                                    return event.action == AlertAction::closed && event.incident.folded_into == scan.id;
+                                  }),
+            3);
+}
+
+/// A service that is down for everybody must not vanish into the scan of somebody who met it, too.
+TEST(Folding, LeavesAPortThatOthersMetOutOfAScan) {
+  Feed feed;
+  feed.put(Cause::silent_drop, endpoint("192.0.2.7", 1), endpoint("198.51.100.9", 443), 0);
+  for (std::uint16_t port = 1; port <= 40; ++port) {
+    feed.put(Cause::port_closed, endpoint("192.0.2.66", 1), endpoint("198.51.100.9", port), port * kMs);
+  }
+  feed.put(Cause::silent_drop, endpoint("192.0.2.7", 1), endpoint("198.51.100.9", 443), kS);
+  feed.log.finish(feed.events);
+  EXPECT_EQ(feed.count(AlertAction::opened), 2U);
 }
 
 TEST(Folding, KeepsFewPortsApart) {

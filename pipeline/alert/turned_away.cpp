@@ -1,0 +1,107 @@
+#include "pipeline/alert/turned_away.h"
+
+#include <algorithm>
+
+#include "pipeline/diagnose/ending.h"
+#include "pipeline/diagnose/verdict.h"
+
+namespace doorslam::alert {
+
+namespace {
+
+using diagnose::Cause;
+
+/// Fewer may be chance, and what is spread over a longer time need not be one event.
+constexpr std::uint64_t kLeastTurnedAway = 5;
+/// Where somebody has been told already what the first were taken for, it waits until more agree on something.
+constexpr std::uint64_t kLeastToTakeOver = 10;
+constexpr flowtable::DurationNs kLongestHeldNs = 300 * flowtable::kSecondNs;
+
+/// Told apart by what becomes of other connections, and by nothing that the connection itself shows.
+constexpr bool is_told_by_others(Cause cause) {
+  switch (cause) {
+    case Cause::acl_denied:
+    case Cause::connection_limit:
+    case Cause::rate_limit:
+    case Cause::app_crash:
+    case Cause::maintenance:
+    case Cause::unknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool was_seen_whole(const tcp::ConnectionSummary& summary) {
+  return !summary.one_sided && !summary.mid_stream && !summary.orientation_guessed && summary.side[0].gap_bytes == 0 &&
+         summary.side[1].gap_bytes == 0;
+}
+
+}  // namespace
+
+bool is_turned_away(const diagnose::DiagnosedConnection& connection) {
+  const diagnose::Diagnosis& diagnosis = connection.diagnosis;
+  if (!is_told_by_others(diagnosis.cause) || diagnosis.signature) return false;
+  if (diagnosis.cause != Cause::unknown && diagnosis.confidence >= kSureOfCause) return false;
+  if (!was_seen_whole(connection.summary)) return false;
+  const diagnose::Ending ending = diagnose::ending_of(connection.summary, connection.evidence.get());
+  return ending == diagnose::Ending::closed_without_a_word || ending == diagnose::Ending::handshake_reset;
+}
+
+bool TurnedAway::includes(flowtable::TimeNs start_ns, flowtable::TimeNs served_ns) const noexcept {
+  if (count_ == 0 || served_ns >= first_ns_) return false;
+  return told_ != 0 || start_ns - first_ns_ <= kLongestHeldNs;
+}
+
+void TurnedAway::count(const diagnose::DiagnosedConnection& connection) noexcept {
+  const tcp::ConnectionSummary& summary = connection.summary;
+  if (count_ == 0) {
+    first_client_ = summary.originator.address;
+    first_ns_ = summary.start_ns;
+  }
+  ++count_;
+  first_ns_ = std::min(first_ns_, summary.start_ns);
+  several_clients_ = several_clients_ || first_client_ != summary.originator.address;
+  causes_ |= 1U << static_cast<unsigned>(connection.diagnosis.cause);
+}
+
+void TurnedAway::hold(const diagnose::DiagnosedConnection& connection, std::size_t exact, std::size_t most_frames,
+                      const KeyHash& hash) {
+  if (!held_) held_ = std::make_unique<OpenIncident>(IncidentScope::endpoint, connection, exact, hash);
+  held_->add(connection);
+  held_->keep_frames(connection, most_frames);
+}
+
+bool TurnedAway::is_outage() const noexcept {
+  const bool is_one_cause = (causes_ & (causes_ - 1)) == 0;
+  if (!several_clients_ || (is_one_cause && !has_met(Cause::unknown))) return false;
+  return count_ >= (is_one_cause ? kLeastTurnedAway : kLeastToTakeOver);
+}
+
+bool are_enough(std::span<const OpenIncident* const> parts, std::uint64_t more) {
+  std::uint64_t connections = more;
+  for (const OpenIncident* const part : parts) connections += part->refused();
+  return connections >= kLeastTurnedAway;
+}
+
+Cause likeliest_cause(std::span<const OpenIncident* const> parts) {
+  std::uint64_t connections = 0;
+  for (const OpenIncident* const part : parts) connections += part->refused();
+  Cause best = Cause::unknown;
+  double most = 0.0;
+  for (const diagnose::CauseTraits& traits : diagnose::kCauses) {
+    double probability = 0.0;
+    std::uint64_t read_so = 0;
+    for (const OpenIncident* const part : parts) {
+      probability += part->probability_sum(traits.cause);
+      read_so += part->read_as(traits.cause);
+    }
+    const bool is_likely = probability >= diagnose::kLeastConfidence * static_cast<double>(connections);
+    if (!traits.refusal || probability <= most || (!is_likely && 2 * read_so < connections)) continue;
+    most = probability;
+    best = traits.cause;
+  }
+  return best;
+}
+
+}  // namespace doorslam::alert

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "pipeline/alert/bounded_map.h"
+#include "pipeline/alert/incident_memory.h"
+#include "pipeline/alert/open_incident.h"
+#include "pipeline/diagnose/diagnosis.h"
+
+/// Whom an endpoint turned away while it served nobody.
+///
+/// Theory of operation. Where a server hangs up on everybody without a word, nothing tells the reasons apart: each
+/// reading is `unknown`, or a guess that the next one does not share. One such connection is no news. Several, of more
+/// than one client and with nobody served since the first, are an outage, and one story. So what is not known is held
+/// back until there are enough, and what was guessed of the others is taken into the same incident. Packet time alone
+/// decides. Owned by the incident log.
+namespace doorslam::alert {
+
+/// A refusal that is surer than this has a story of its own.
+inline constexpr double kSureOfCause = 0.85;
+
+/// The server hung up on it without a word, which was captured from beginning to end, and its reading is none, or in
+/// doubt between causes that only the fate of other connections tells apart.
+bool is_turned_away(const diagnose::DiagnosedConnection& connection);
+
+class TurnedAway {
+ public:
+  /// It belongs to the same time without service, so that it counts with those before. `served_ns`: when the connection
+  /// began that was served last, before this one.
+  bool includes(flowtable::TimeNs start_ns, flowtable::TimeNs served_ns) const noexcept;
+
+  /// Counts one; the first begins.
+  void count(const diagnose::DiagnosedConnection& connection) noexcept;
+  /// Keeps it until it is told; `most_frames` connections keep their frames.
+  void hold(const diagnose::DiagnosedConnection& connection, std::size_t exact, std::size_t most_frames,
+            const KeyHash& hash);
+
+  /// They are many, of several clients, and not all of one cause that is told of them anyway.
+  bool is_outage() const noexcept;
+  bool has_met(diagnose::Cause cause) const noexcept { return (causes_ >> static_cast<unsigned>(cause) & 1U) != 0; }
+  flowtable::TimeNs first_ns() const noexcept { return first_ns_; }
+  const OpenIncident* held() const noexcept { return held_.get(); }
+
+  /// It is told by this incident, and holds nothing any more.
+  void tell_by(Slot slot) noexcept {
+    told_ = slot;
+    held_.reset();
+  }
+  Slot told() const noexcept { return told_; }
+
+ private:
+  flowtable::TimeNs first_ns_ = flowtable::kNoTime;
+  std::uint64_t count_ = 0;
+  flowtable::IpAddress first_client_;
+  bool several_clients_ = false;
+  std::uint32_t causes_ = 0;            ///< a bit each
+  std::unique_ptr<OpenIncident> held_;  ///< those of unknown cause; null: none
+  Slot told_ = 0;
+};
+
+/// They are enough connections to tell of, with `more` that are in none of them.
+bool are_enough(std::span<const OpenIncident* const> parts, std::uint64_t more);
+
+/// What all of them are most likely of: the cause that their readings agree on best, or `unknown` where that is neither
+/// likely enough to be named nor what half of them were read as.
+diagnose::Cause likeliest_cause(std::span<const OpenIncident* const> parts);
+
+}  // namespace doorslam::alert
