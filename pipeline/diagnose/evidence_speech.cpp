@@ -37,6 +37,13 @@ bool server_greets_first(std::uint16_t port) {
   return std::ranges::find(kGreeters, usual_protocol(port)) != kGreeters.end();
 }
 
+/// The server speaks first to everybody whom it serves.
+bool is_to_greet(const Case& c) {
+  constexpr std::uint32_t kUsual = 3;
+  if (server_greets_first(c.summary.responder.port)) return true;
+  return c.contrast.served_unasked >= kUsual && c.contrast.served_on_asking == 0;
+}
+
 DurationNs waited(const Case& c) {
   const SideEvidence& client = c.packets->of(Side::originator);
   const auto end =
@@ -466,7 +473,7 @@ std::optional<Finding> client_waited_in_vain(const Case& c) {
   if (c.packets->of(Side::originator).payload_segments == 0) {
     // Where the client is to speak first, an idle connection is the client's own affair (browsers keep some in
     // reserve).
-    if (!server_greets_first(c.summary.responder.port)) return std::nullopt;
+    if (!is_to_greet(c)) return std::nullopt;
     return Finding{fmt::format("the client waited {} for a greeting and left", in_words(waited(c))), 0.6};
   }
   const DurationNs late = answered_after_leave(c);

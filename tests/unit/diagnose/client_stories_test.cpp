@@ -76,6 +76,31 @@ TEST(ServerStory, ThatNeverAnswersOwesAReply) {
   EXPECT_TRUE(argues_for(reading, Cause::server_no_reply, "after 30.0 s without an answer it left"));
 }
 
+/// Where the server greets everybody first, on whatever port, a client that waits for it in silence is owed a word;
+/// where clients speak first it may keep a connection in reserve.
+TEST(ServerStory, ThatGreetsOwesAGreetingToAClientThatWaits) {
+  const auto reading_of_waiting = [](bool greets) {
+    Story story;
+    for (int i = 0; i < 5; ++i) {
+      if (greets) {
+        story.serve(client(10 + i), 1.0 + 2.0 * i);
+        continue;
+      }
+      Conversation& asks = story.connect(client(10 + i), 1.0 + 2.0 * i);
+      asks.handshake();
+      asks.client(kPsh | kAck, "GET x\r\n");
+      asks.server(kPsh | kAck, "OK x\r\n");
+      asks.close();
+    }
+    Conversation& waits = story.connect(client(1), 20.0);
+    waits.handshake();
+    waits.after(seconds(30.0)).close();
+    return story.read().of(waits);
+  };
+  EXPECT_TRUE(is_read_as(reading_of_waiting(true), Cause::server_no_reply));
+  EXPECT_TRUE(is_read_as(reading_of_waiting(false), Cause::client_abort));
+}
+
 TEST(ServerStory, ThatNeverAnswersAClientThatWaitsStill) {
   Story story;
   Conversation& talk = story.connect(client(1), 1.0);
