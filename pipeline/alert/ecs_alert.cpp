@@ -120,6 +120,12 @@ void add_incident(EcsRecord& record, const Incident& incident) {
   record.word("scope", name_of(incident.scope));
   if (incident.folded_into != 0) record.word("folded_into", StableId().mix(incident.folded_into).text());
   if (incident.reopened != 0) record.number("reopened", incident.reopened);
+  if (incident.ftp_control) {
+    record.open("ftp_control");
+    record.address("ip", incident.ftp_control->address);
+    record.number("port", incident.ftp_control->port);
+    record.close();
+  }
   record.number("refused", incident.refused);
   record.number("refused_since_update", incident.refused_since_update);
   add_reasons(record, incident);

@@ -65,6 +65,7 @@ class IncidentLog::Impl {
         hash_(options.hash_key),
         endpoints_(0, hash_),
         server_fans_(0, hash_),
+        ftp_data_(0, hash_),
         client_folds_(0, hash_),
         endpoint_watchers_(0, hash_),
         server_watchers_(0, hash_),
@@ -89,7 +90,7 @@ class IncidentLog::Impl {
     add_quality(capture_, connection.summary);
     const Cause cause = connection.diagnosis.cause;
     if (cause == Cause::served) return observe_served(connection.summary);
-    const bool in_doubt = is_turned_away(connection);
+    const bool in_doubt = !connection.diagnosis.ftp_control && is_turned_away(connection);
     if (!diagnose::is_refusal(cause) && !in_doubt) return;
     if (std::ranges::any_of(options_.expected, [&](const ExpectedRefusal& one) { return one.covers(connection); })) {
       ++capture_.expected;
@@ -98,6 +99,7 @@ class IncidentLog::Impl {
     if (in_doubt && joins_outage(connection, out)) return;
     const Slot slot = route(connection);
     add_to(slot, connection);
+    if (connection.diagnosis.ftp_control) return;
     if (is_foldable(connection)) {
       fold(connection, slot, out);
     } else {
@@ -263,6 +265,12 @@ class IncidentLog::Impl {
   Slot route(const DiagnosedConnection& connection) {
     const Cause cause = connection.diagnosis.cause;
     const tcp::ConnectionSummary& summary = connection.summary;
+    // Its port was drawn for this one transfer, and says nothing.
+    if (connection.diagnosis.ftp_control) {
+      const auto known = ftp_data_.find({summary.responder.address, cause});
+      if (known != ftp_data_.end()) return known->second;
+      if (open_.size() < options_.max_open) return create(IncidentScope::server, connection);
+    }
     if (is_foldable(connection)) {
       const auto sweep = client_folds_.find({summary.originator.address, cause});
       if (sweep != client_folds_.end()) return sweep->second;
@@ -330,8 +338,12 @@ class IncidentLog::Impl {
         }
         break;
       case IncidentScope::server:
-        server_fans_[incident.server().address].folded.push_back({incident.cause(), slot});
         server_watchers_[incident.server().address].push_back(slot);
+        if (incident.is_of_ftp_data()) {
+          ftp_data_[{incident.server().address, incident.cause()}] = slot;
+          break;
+        }
+        server_fans_[incident.server().address].folded.push_back({incident.cause(), slot});
         break;
       case IncidentScope::client:
         client_folds_[{incident.client(), incident.cause()}] = slot;
@@ -366,6 +378,7 @@ class IncidentLog::Impl {
         break;
       case IncidentScope::server:
         unwatch(server_watchers_, incident.server().address, slot);
+        if (incident.is_of_ftp_data()) ftp_data_.erase({incident.server().address, incident.cause()});
         leave_fan(slot, incident);
         break;
       case IncidentScope::client:
@@ -508,6 +521,7 @@ class IncidentLog::Impl {
   std::unordered_map<Slot, OpenIncident> open_;
   std::unordered_map<EndpointCause, Slot, KeyHash> endpoints_;
   std::unordered_map<IpAddress, ServerFan, KeyHash> server_fans_;
+  std::unordered_map<AddressCause, Slot, KeyHash> ftp_data_;
   std::unordered_map<AddressCause, Slot, KeyHash> client_folds_;
   std::array<Slot, diagnose::kCauseCount> everywhere_{};
   std::unordered_map<Endpoint, std::vector<Slot>, KeyHash> endpoint_watchers_;

@@ -22,8 +22,9 @@ namespace doorslam::alert {
 /// them, whom an endpoint turns away in silence while it serves nobody is one incident, whatever each was taken for; of
 /// unknown cause where no cause is likely enough.
 enum class IncidentScope : std::uint8_t {
-  endpoint,    ///< one (server address, port, cause)
-  server,      ///< one (server address, cause), many ports: a port scan, or a host that is down
+  endpoint,  ///< one (server address, port, cause)
+  /// One (server address, cause), many ports: a port scan, a host that is down, or data connections of FTP.
+  server,
   client,      ///< one (client address, cause), many servers: a sweep, or a client cut off from the network
   everywhere,  ///< one cause, more servers than the log has room for
 };
@@ -113,6 +114,9 @@ struct Incident {
   /// How its connections were read one by one, most frequent first. Several where they said different things, and where
   /// causes fold: in an outage in silence, and in a port scan.
   std::vector<ReasonTally> reasons;
+  /// Of scope `server`: the connections are data connections of FTP sessions with this server, whose own they are or,
+  /// from port 20, their clients'.
+  std::optional<flowtable::Endpoint> ftp_control;
   std::uint64_t reasons_left_out = 0;      ///< connections of further reasons than are told apart
   diagnose::DiagnosedConnection sample;    ///< the refused connection with the most evidence
   std::vector<FrameSample> frame_samples;  ///< the first refused, of several clients where there were several

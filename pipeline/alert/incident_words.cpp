@@ -65,6 +65,7 @@ bool is_of_one_client(const Incident& incident) {
 
 /// One client that met the same on many ports or servers.
 bool is_scan(const Incident& incident) {
+  if (incident.ftp_control) return false;
   return incident.scope == IncidentScope::client ||
          (incident.scope == IncidentScope::server && is_of_one_client(incident));
 }
@@ -109,6 +110,37 @@ std::vector<std::string> steps_about_client(const Incident& incident) {
   }
   return out;
 }
+
+/// The server opens them from its port 20, to its clients (RFC 959, section 3.2).
+bool is_active_ftp(const Incident& incident) {
+  return incident.ftp_control && incident.ftp_control->address != incident.server.address;
+}
+
+/// What the failed data connections are part of.
+std::string ftp_words(const Incident& incident) {
+  const std::string control = text_of(*incident.ftp_control);
+  if (is_active_ftp(incident)) {
+    return fmt::format(
+        "The FTP server on {} opened these from its port 20 (active mode) to a client with a session "
+        "there: logging in works, listings and transfers do not.",
+        control);
+  }
+  return fmt::format(
+      "Data connections of FTP sessions on {} (passive mode): logging in works, listings and transfers "
+      "do not.",
+      control);
+}
+
+constexpr std::string_view kPassiveFtpStep =
+    "Are the ports that the FTP server offers for data open, in every packet filter on the way and on the server? "
+    "vsftpd: "
+    "pasv_min_port and pasv_max_port; proftpd: PassivePorts; pure-ftpd: -p. A filter that reads along "
+    "(nf_conntrack_ftp) "
+    "cannot where the session is encrypted.";
+constexpr std::string_view kActiveFtpStep =
+    "The client asked for active mode (PORT, EPRT) and its own packet filter or NAT does not let the server in: let it "
+    "use "
+    "passive mode.";
 
 /// Told without a cause: only what an endpoint turns away while it serves nobody is.
 bool is_outage(const Incident& incident) { return incident.cause == diagnose::Cause::unknown; }
@@ -182,6 +214,7 @@ std::vector<std::string> steps_by_findings(const Incident& incident) {
     }
     out.push_back(std::move(step));
   }
+  if (incident.ftp_control) out.push_back(std::string(is_active_ftp(incident) ? kActiveFtpStep : kPassiveFtpStep));
   if (incident.times && !incident.sample.diagnosis.limit) {
     out.push_back(
         "The refusals come at times of their own: look for what runs then, on the server (`systemctl list-timers "
@@ -264,6 +297,7 @@ std::string program_of(const Incident& incident) {
 std::string protocol_of(const Incident& incident) {
   const auto& signature = incident.sample.diagnosis.signature;
   if (signature && !signature->protocol.empty()) return signature->protocol;
+  if (incident.ftp_control) return "ftp-data";
   if (incident.scope != IncidentScope::endpoint) return {};
   return std::string(diagnose::usual_protocol(incident.server.port));
 }
@@ -284,7 +318,8 @@ std::string place_words(const Incident& incident) {
       return text_of(incident.server) + (service.empty() ? std::string{} : fmt::format(" ({})", service));
     }
     case IncidentScope::server:
-      return fmt::format("{}, {}", text_of(incident.server.address), port_words(incident));
+      return fmt::format("{}, {}{}", text_of(incident.server.address), port_words(incident),
+                         incident.ftp_control ? " (data connections of FTP)" : "");
     case IncidentScope::client:
     case IncidentScope::everywhere:
       return fmt::format("{}, {}", counted_distinct(incident.distinct_servers, "server"), port_words(incident));
@@ -310,6 +345,7 @@ std::string pattern_words(const Incident& incident) {
       if (is_outage(incident)) return outage_words(incident);
       return is_flood(incident) ? flood_words(incident) : std::string();
     case IncidentScope::server:
+      if (incident.ftp_control) return ftp_words(incident);
       if (is_of_one_client(incident)) {
         return fmt::format("One client tried {} of this server: a port scan.",
                            counted_distinct(incident.distinct_ports, "port"));

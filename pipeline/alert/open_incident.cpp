@@ -93,6 +93,7 @@ OpenIncident::OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnect
   incident_.cause = first.diagnosis.cause;
   incident_.server = first.summary.responder;
   if (scope == IncidentScope::server) incident_.server.port = 0;
+  if (scope == IncidentScope::server) incident_.ftp_control = first.diagnosis.ftp_control;
   incident_.client = first.summary.originator.address;
   incident_.first_ns = first.summary.start_ns;
   incident_.last_ns = first.summary.start_ns;

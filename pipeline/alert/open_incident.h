@@ -56,6 +56,8 @@ class OpenIncident {
   /// No other client than `client` was refused.
   bool concerns_only(const flowtable::IpAddress& client) const noexcept;
 
+  bool is_of_ftp_data() const noexcept { return incident_.ftp_control.has_value(); }
+
   void set_reopened(std::uint32_t times) noexcept { incident_.reopened = times; }
   std::uint32_t reopened() const noexcept { return incident_.reopened; }
 

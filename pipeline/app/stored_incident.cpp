@@ -135,6 +135,9 @@ void take_counts(const json& record, Incident& incident) {
     incident.reasons.push_back(
         {cause_of(reason), for_terminal(text(reason, "signature")), number<std::uint64_t>(reason, "refused")});
   });
+  if (const json& control = value_at(own, "ftp_control"); control.is_object()) {
+    incident.ftp_control = {address_of(text(control, "ip")), number<std::uint16_t>(control, "port")};
+  }
   incident.reasons_left_out = number<std::uint64_t>(own, "reasons_left_out");
   take_clients(value_at(own, "clients"), incident);
   incident.distinct_servers = distinct(value_at(own, "servers"));

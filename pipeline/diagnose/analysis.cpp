@@ -47,7 +47,7 @@ bool was_accepted(const tcp::ConnectionSummary& summary, Ending ending) {
 }  // namespace
 
 Analysis::Analysis(const AnalysisOptions& options, SignatureScanner* scanner)
-    : options_(options), scanner_(scanner), ledger_(options.ledger) {}
+    : options_(options), scanner_(scanner), ledger_(options.ledger), ftp_sessions_(options.ledger.hash_key) {}
 
 void Analysis::reconfigure(const AnalysisOptions& options, std::shared_ptr<SignatureScanner> scanner) {
   AnalysisOptions now = options;
@@ -230,6 +230,7 @@ void Analysis::finish(std::vector<DiagnosedConnection>& out) {
 void Analysis::follow(const Arrival& arrival, std::vector<DiagnosedConnection>& out) {
   if (arrival.event->kind == tcp::EventKind::established) {
     ledger_.accepted(arrival.event->summary, arrival.time_ns);
+    ftp_sessions_.accepted(arrival.event->summary, arrival.time_ns);
   } else {
     follow_end(arrival, out);
   }
@@ -249,6 +250,7 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
     words = words_of(*evidence, summary.responder.port, ending);
     mark_server(summary, *evidence, ending);
   }
+  ftp_sessions_.ended(summary, arrival.time_ns);
   const Outcome outcome = outcome_of(ending, words.server.view(), lost_first_words(summary, evidence));
   const bool soon = hung_up_soon(evidence, ending, words.server.view());
   ledger_.ended(summary,
@@ -408,6 +410,7 @@ void Analysis::judge_one(Pending& pending, TimeNs now_ns, std::vector<DiagnosedC
   c.holes_among = holes_.connections();
   c.host_ttl = ledger_.syn_ack_ttl(pending.summary.responder.address);
   c.quote_length = options_.banner_length;
+  c.ftp_control = ftp_sessions_.control_of(pending.summary);
   c.server_words = pending.words.server.view();
   c.client_words = pending.words.client.view();
   if (const ServerMarks* marks = ledger_.marks_of(pending.summary.responder)) c.marks = *marks;

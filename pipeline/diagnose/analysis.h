@@ -10,6 +10,7 @@
 
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
+#include "pipeline/diagnose/ftp_sessions.h"
 #include "pipeline/diagnose/growing_queue.h"
 #include "pipeline/diagnose/hole_count.h"
 #include "pipeline/diagnose/ledger.h"
@@ -194,6 +195,7 @@ class Analysis {
   std::shared_ptr<SignatureScanner> own_scanner_;  ///< scanner_, once it has been replaced
   std::deque<Replaced> replaced_;
   Ledger ledger_;
+  FtpSessions ftp_sessions_;
   LossLog losses_;
   HoleCount holes_;
   AnalysisCounters counters_;

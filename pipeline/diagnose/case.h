@@ -31,16 +31,17 @@ struct Case {
   flowtable::TimeNs accepted_ns = 0;  ///< handshake complete, else first packet
   flowtable::TimeNs closed_ns = 0;    ///< server's FIN or RST, else the last packet
   Contrast contrast;
-  std::optional<ServerMarks> marks;            ///< absent where the server endpoint is unknown
-  std::uint8_t host_ttl = 0;                   ///< TTL of the server host's SYN-ACKs, 0: unknown
-  std::uint32_t holes = 0;                     ///< of the last connections, those with octets that no packet shows
-  std::uint32_t holes_among = 0;               ///< so many connections
-  std::uint64_t packets_lost = 0;              ///< by the sensor, while the connection was under way
-  Outcome outcome = Outcome::served;           ///< by its own packets
-  bool hung_up_soon = false;                   ///< as in EndedNote
-  bool first_words_known = false;              ///< the server's, as far as they are compared with those to others
-  std::size_t quote_length = 0;                ///< characters of what was said that may be told
-  std::span<const SignatureHit> server_words;  ///< most telling first
+  std::optional<ServerMarks> marks;                ///< absent where the server endpoint is unknown
+  std::uint8_t host_ttl = 0;                       ///< TTL of the server host's SYN-ACKs, 0: unknown
+  std::uint32_t holes = 0;                         ///< of the last connections, those with octets that no packet shows
+  std::uint32_t holes_among = 0;                   ///< so many connections
+  std::uint64_t packets_lost = 0;                  ///< by the sensor, while the connection was under way
+  Outcome outcome = Outcome::served;               ///< by its own packets
+  bool hung_up_soon = false;                       ///< as in EndedNote
+  bool first_words_known = false;                  ///< the server's, as far as they are compared with those to others
+  std::optional<flowtable::Endpoint> ftp_control;  ///< as in Diagnosis
+  std::size_t quote_length = 0;                    ///< characters of what was said that may be told
+  std::span<const SignatureHit> server_words;      ///< most telling first
   std::span<const SignatureHit> client_words;
 
   const tcp::SideEvidence* client() const { return packets ? &packets->of(tcp::Side::originator) : nullptr; }

@@ -80,8 +80,10 @@ struct Diagnosis {
                             ///< `unknown`: that it was none of the causes that doorslam knows
   std::vector<Hypothesis> hypotheses;  ///< most probable first; empty for plainly served connections
   std::optional<SignatureMatch> signature;
-  std::optional<OneOfServers> one_server;   ///< where the ledger shows that only one of several servers refuses
-  std::optional<LearnedLimit> limit;        ///< for connection_limit and rate_limit, where the ledger shows one
+  std::optional<OneOfServers> one_server;  ///< where the ledger shows that only one of several servers refuses
+  std::optional<LearnedLimit> limit;       ///< for connection_limit and rate_limit, where the ledger shows one
+  /// Where the FTP session has its server whose data connection this one is.
+  std::optional<flowtable::Endpoint> ftp_control;
   std::string banner;                       ///< the server's first octets, escaped, <= 200 characters
   std::vector<std::string> caveats;         ///< what the capture lacks: one-sided, gaps, late start
   std::vector<Contribution> contributions;  ///< only where AnalysisOptions asks for them

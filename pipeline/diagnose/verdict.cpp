@@ -172,6 +172,7 @@ Diagnosis judge(const Case& c) {
   const bool is_guess = best.cause == Cause::served && c.outcome == Outcome::unseen;
   out.cause = best.probability >= (is_guess ? kLeastToCallServed : kLeastConfidence) ? best.cause : Cause::unknown;
   out.confidence = std::ranges::find(out.hypotheses, out.cause, &Hypothesis::cause)->probability;
+  out.ftp_control = c.ftp_control;
   out.limit = evidence::learned_limit(c, out.cause);
   if (is_refusal(out.cause)) out.one_server = evidence::one_of_servers(c);
   if (!c.server_words.empty()) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "pipeline/diagnose/evidence_crash.h"
+#include "pipeline/diagnose/evidence_data.h"
 #include "pipeline/diagnose/evidence_handshake.h"
 #include "pipeline/diagnose/evidence_idle.h"
 #include "pipeline/diagnose/evidence_ledger.h"
@@ -231,6 +232,15 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"one-way-transfer", evidence::one_way_transfer, {{served, 8.0}, {server_no_reply, -3.0}, {client_abort, -1.0}}},
     // The same; a client that wanted an answer would have waited for it.
     {"one-way-port", evidence::one_way_port, {{served, 8.0}, {server_no_reply, -3.0}, {client_abort, -2.0}}},
+    // The client is served in the session; a list or a limit would have met that.
+    {"nothing-to-transfer",
+     evidence::nothing_to_transfer,
+     {{served, 8.0},
+      {acl_denied, -3.0},
+      {connection_limit, -3.0},
+      {rate_limit, -3.0},
+      {app_crash, -2.0},
+      {maintenance, -2.0}}},
     // Usual is not always: many sites turn the words off.
     {"no-word-of-a-limit", evidence::no_word_of_a_limit, {{connection_limit, -0.7}}},
 

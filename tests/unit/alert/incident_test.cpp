@@ -383,6 +383,28 @@ TEST(Folding, MakesOneAlertOfAScanWhateverItsPortsAnswered) {
             3);
 }
 
+/// Each transfer of FTP has a port of its own: the refused ones are one story, and no scan of the server.
+TEST(Folding, MakesOneAlertOfTheDataConnectionsOfFtp) {
+  Feed feed;
+  const auto refuse = [&feed](std::uint16_t port, std::uint32_t client, flowtable::DurationNs at) {
+    auto data = sample::connection(Cause::silent_drop, endpoint(numbered(client), 40'000),
+                                   endpoint("198.51.100.9", port), kEpoch + at);
+    data.diagnosis.ftp_control = endpoint("198.51.100.9", 21);
+    feed.log.observe(data, feed.events);
+  };
+  for (std::uint16_t i = 0; i < 30; ++i) refuse(static_cast<std::uint16_t>(50'000 + i), i % 2, i * 20 * kS);
+  feed.put(Cause::silent_drop, endpoint(numbered(0), 1), endpoint("198.51.100.9", 443), 600 * kS);
+  feed.log.finish(feed.events);
+  ASSERT_EQ(feed.count(AlertAction::opened), 2U) << "the service on port 443 is none of these";
+  const auto of_data = std::ranges::find_if(feed.events, [](const AlertEvent& event) {
+    return event.action == AlertAction::closed && event.incident.ftp_control.has_value();
+  });
+  ASSERT_NE(of_data, feed.events.end());
+  EXPECT_EQ(of_data->incident.refused, 30U);
+  EXPECT_EQ(of_data->incident.distinct_ports.count, 30U);
+  EXPECT_EQ(*of_data->incident.ftp_control, endpoint("198.51.100.9", 21));
+}
+
 /// A service that is down for everybody must not vanish into the scan of somebody who met it, too.
 TEST(Folding, LeavesAPortThatOthersMetOutOfAScan) {
   Feed feed;

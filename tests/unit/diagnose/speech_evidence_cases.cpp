@@ -102,6 +102,15 @@ Conversation& be_refused_by_ftp(Scene& scene, bool there) {
   return talk;
 }
 
+/// A connection of a client that has an FTP session with the server, or of another one.
+Conversation& list_an_empty_folder(Scene& scene, bool there) {
+  Story::open_session(scene.story.connect(client(there ? 1 : 2), 1.0, {address4(200), 21}));
+  Conversation& listing = scene.story.connect(client(1), 2.0, {address4(200), 50000});
+  listing.handshake();
+  Story::hang_up(listing);
+  return listing;
+}
+
 // --- first and last words -------------------------------------------------------------------------------------------
 
 Conversation& lose_the_answer(Scene& scene, bool there) {
@@ -427,6 +436,7 @@ constexpr EvidenceCase kCases[] = {
     {"request-unfinished", "had not come to its end: the server waited 3.0 s for the rest", close_the_unfinished},
     {"one-way-transfer", "in 6 segments, all acknowledged: a transfer in one direction", send_pages_to_print},
     {"one-way-port", "nobody is answered on this port: so it was with 5 other connections", send_figures},
+    {"nothing-to-transfer", "closed in good order, there was nothing to transfer", list_an_empty_folder},
     {"no-word-of-a-limit", "no 421, which a full ftp server usually sends", be_refused_by_ftp},
     {"words-not-captured", "what it said is missing from the capture", lose_the_answer},
     {"words-usual-here", "the server began with the same words as to 3 served connections", begin_as_usual},
