@@ -181,6 +181,7 @@ class IncidentLog::Impl {
     const ServedHistory* const served = served_.find(summary.responder);
     const TimeNs served_ns = served == nullptr ? flowtable::kNoTime : served->latest_ns;
     if (served_ns >= summary.start_ns) return is_unknown;
+    if (served == nullptr && may_only_take(connection)) return is_unknown;
     TurnedAway& away = turned_away_.touch(summary.responder);
     const bool is_over = away.told() != 0 && !open_.contains(away.told());
     if (is_over || !away.includes(summary.start_ns, served_ns)) away = TurnedAway();

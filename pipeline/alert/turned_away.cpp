@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "pipeline/diagnose/ending.h"
+#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/opening.h"
 #include "pipeline/diagnose/verdict.h"
 
 namespace doorslam::alert {
@@ -46,6 +48,14 @@ bool is_turned_away(const diagnose::DiagnosedConnection& connection) {
   if (!was_seen_whole(connection.summary)) return false;
   const diagnose::Ending ending = diagnose::ending_of(connection.summary, connection.evidence.get());
   return ending == diagnose::Ending::closed_without_a_word || ending == diagnose::Ending::handshake_reset;
+}
+
+bool may_only_take(const diagnose::DiagnosedConnection& connection) {
+  const tcp::ConnectionSummary& summary = connection.summary;
+  if (summary.side[0].payload_bytes == 0 || !diagnose::usual_protocol(summary.responder.port).empty()) return false;
+  if (!connection.evidence) return true;
+  const tcp::PayloadHead& words = connection.evidence->of(tcp::Side::originator).head;
+  return !tells_protocol(diagnose::opening_of(words)) && diagnose::server_closed_by_fin(*connection.evidence);
 }
 
 bool TurnedAway::includes(flowtable::TimeNs start_ns, flowtable::TimeNs served_ns) const noexcept {

@@ -26,6 +26,10 @@ inline constexpr double kSureOfCause = 0.85;
 /// doubt between causes that only the fate of other connections tells apart.
 bool is_turned_away(const diagnose::DiagnosedConnection& connection);
 
+/// The server read what the client said and closed in good order, and nothing tells that an answer was due: printers,
+/// log receivers and others that only take do so. (Not where it has served somebody otherwise; that is not seen here.)
+bool may_only_take(const diagnose::DiagnosedConnection& connection);
+
 class TurnedAway {
  public:
   /// It belongs to the same time without service, so that it counts with those before. `served_ns`: when the connection

@@ -104,6 +104,36 @@ TEST(Outage, IsNoneOfConnectionsThatTheCaptureHasNotWhole) {
   EXPECT_TRUE(feed.events.empty());
 }
 
+/// Printers, log receivers and the like read what comes, have nothing to say and close. Whoever was asked in a protocol
+/// that has answers, or has answered before, owes one.
+TEST(Outage, IsNoneOfAServiceThatOnlyTakes) {
+  const auto alerts_of = [](std::uint16_t port, std::string_view words, bool served_before) {
+    Feed feed;
+    if (served_before) {
+      auto served =
+          sample::connection(Cause::served, endpoint("192.0.2.200", 1), endpoint("198.51.100.5", port), kEpoch);
+      served.judged_ns = kEpoch + kMs;
+      feed.log.observe(served, feed.events);
+    }
+    for (std::uint32_t i = 0; i < 20; ++i) {
+      auto connection = turned_away(i % 5, (10 + i) * kS);
+      connection.summary.responder.port = port;
+      connection.summary.side[0].payload_bytes = static_cast<std::uint32_t>(words.size());
+      auto evidence = *connection.evidence;
+      tcp::PayloadHead& head = evidence.of(tcp::Side::originator).head;
+      head.length = static_cast<std::uint16_t>(words.size());
+      std::ranges::copy(words, head.bytes.begin());
+      connection.evidence = std::make_shared<const tcp::Evidence>(evidence);
+      feed.log.observe(connection, feed.events);
+    }
+    return feed.count(AlertAction::opened);
+  };
+  EXPECT_EQ(alerts_of(9100, "a page", false), 0U);
+  EXPECT_EQ(alerts_of(9100, "a page", true), 1U) << "it has answered before";
+  EXPECT_EQ(alerts_of(9100, "GET / HTTP/1.1\r\n", false), 1U);
+  EXPECT_EQ(alerts_of(5432, "a query", false), 1U) << "PostgreSQL's port";
+}
+
 /// The first are taken for this and that until the ledger has seen enough; that is one story all the same.
 TEST(Outage, TakesOverWhatItsConnectionsWereTakenFor) {
   Feed feed;
