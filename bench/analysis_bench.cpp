@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "pipeline/diagnose/analysis.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "pipeline/tcp/tracker.h"
 #include "tests/support/segment_scenario.h"
 

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/diagnose/signature_database.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_database.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 
 namespace doorslam::bench {
 namespace {

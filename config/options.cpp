@@ -15,7 +15,7 @@
 
 #include "config/sink_options.h"
 #include "pipeline/base/printable.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "pipeline/host/cpu_list.h"
 #include "pipeline/metrics/listen_address.h"
 #include "pipeline/packet/link_layer.h"

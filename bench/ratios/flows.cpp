@@ -17,7 +17,7 @@
 #include "pipeline/alert/ecs_record.h"
 #include "pipeline/alert/time_text.h"
 #include "pipeline/base/text.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 
 namespace doorslam::bench {
 namespace {

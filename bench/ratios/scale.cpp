@@ -22,7 +22,7 @@
 #include "bench/support/findings.h"
 #include "bench/support/path.h"
 #include "pipeline/diagnose/analysis.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 
 namespace doorslam::bench {
 namespace {

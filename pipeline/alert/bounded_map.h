@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "flowtable/address_hash.h"
+#include "pipeline/base/recency_map.h"
 #include "pipeline/diagnose/cause.h"
-#include "pipeline/diagnose/recency_map.h"
 
 /// Keys and containers of the incident log.
 namespace doorslam::alert {
@@ -40,10 +40,10 @@ struct Keys {
 
 /// A hash map of at most `capacity` entries; a new one beyond that takes the place of the entry longest untouched.
 template <class Key, class Value>
-class BoundedMap : public diagnose::RecencyMap<Key, Value, Keys<Key>> {
+class BoundedMap : public RecencyMap<Key, Value, Keys<Key>> {
  public:
   BoundedMap(std::size_t capacity, const KeyHash& hash)
-      : diagnose::RecencyMap<Key, Value, Keys<Key>>(capacity, Keys<Key>{hash}) {}
+      : RecencyMap<Key, Value, Keys<Key>>(capacity, Keys<Key>{hash}) {}
 };
 
 }  // namespace doorslam::alert

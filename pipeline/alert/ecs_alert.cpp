@@ -6,7 +6,7 @@
 #include "pipeline/alert/ecs_record.h"
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/ladder.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 
 namespace doorslam::alert {
 

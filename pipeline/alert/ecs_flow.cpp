@@ -1,7 +1,7 @@
 #include "pipeline/alert/ecs_flow.h"
 
 #include "pipeline/alert/ecs_record.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 
 namespace doorslam::alert {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "pipeline/base/text.h"
-#include "pipeline/diagnose/evidence_servers.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/evidence/servers.h"
+#include "pipeline/diagnose/guide/guide.h"
 
 namespace doorslam::alert {
 

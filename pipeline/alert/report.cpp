@@ -19,7 +19,7 @@
 #include "pipeline/base/text.h"
 #include "pipeline/base/utf8.h"
 #include "pipeline/base/wrap.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 
 namespace doorslam::alert {
 

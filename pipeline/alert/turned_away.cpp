@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/diagnose/ending.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 #include "pipeline/diagnose/opening.h"
 #include "pipeline/diagnose/verdict.h"
 

@@ -15,7 +15,7 @@
 #include "pipeline/app/check_report.h"
 #include "pipeline/app/host_needs.h"
 #include "pipeline/app/output_file.h"
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/signature/signature_database.h"
 #include "pipeline/host/judge.h"
 
 namespace doorslam::app {

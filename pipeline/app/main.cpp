@@ -18,7 +18,7 @@
 #include "pipeline/app/run_command.h"
 #include "pipeline/app/top_command.h"
 #include "pipeline/base/descriptor.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "config/settings.h"
 #include "pipeline/app/command_line.h"
 #include "pipeline/base/result.h"
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/signature/signature_database.h"
 
 namespace doorslam::app {
 

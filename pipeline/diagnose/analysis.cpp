@@ -7,7 +7,7 @@
 
 #include "flowtable/prefetch.h"
 #include "pipeline/diagnose/capture_quality.h"
-#include "pipeline/diagnose/evidence_loss.h"
+#include "pipeline/diagnose/evidence/loss.h"
 #include "pipeline/diagnose/first_reading.h"
 #include "pipeline/diagnose/stray.h"
 #include "pipeline/diagnose/verdict.h"

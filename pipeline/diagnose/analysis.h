@@ -8,15 +8,15 @@
 #include <span>
 #include <vector>
 
+#include "pipeline/base/growing_queue.h"
+#include "pipeline/base/recycler.h"
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
-#include "pipeline/diagnose/ftp_sessions.h"
-#include "pipeline/diagnose/growing_queue.h"
+#include "pipeline/diagnose/ledger/ftp_sessions.h"
 #include "pipeline/diagnose/hole_count.h"
-#include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/ledger/ledger.h"
 #include "pipeline/diagnose/loss_log.h"
-#include "pipeline/diagnose/recycler.h"
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/signature/signature_database.h"
 #include "pipeline/tcp/event.h"
 
 /// From events to readings.

@@ -5,11 +5,11 @@
 #include <span>
 #include <string>
 
-#include "pipeline/diagnose/contrast.h"
 #include "pipeline/diagnose/ending.h"
-#include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/ledger/contrast.h"
+#include "pipeline/diagnose/ledger/ledger.h"
 #include "pipeline/diagnose/outcome.h"
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/signature/signature_database.h"
 #include "pipeline/tcp/connection.h"
 #include "pipeline/tcp/evidence.h"
 

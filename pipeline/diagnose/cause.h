@@ -7,7 +7,7 @@
 
 namespace doorslam::diagnose {
 
-/// Why a connection ended as it did. `doorslam explain` says what each means (guide_entries.cpp).
+/// Why a connection ended as it did. `doorslam explain` says what each means (guide/entries.cpp).
 enum class Cause : std::uint8_t {
   served,
   acl_denied,

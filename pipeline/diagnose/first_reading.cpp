@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 #include "pipeline/diagnose/protocol_marks.h"
 
 namespace doorslam::diagnose {

@@ -6,7 +6,7 @@
 #include "pipeline/diagnose/diagnosis.h"
 #include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/outcome.h"
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/signature/signature_database.h"
 #include "pipeline/tcp/event.h"
 
 /// What a connection's own packets and words tell of it when it has ended, before anybody looks at what else its server

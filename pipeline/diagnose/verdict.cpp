@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "pipeline/base/text.h"
-#include "pipeline/diagnose/evidence_ledger.h"
-#include "pipeline/diagnose/evidence_servers.h"
+#include "pipeline/diagnose/evidence/ledger.h"
+#include "pipeline/diagnose/evidence/servers.h"
 #include "pipeline/diagnose/weights.h"
 
 namespace doorslam::diagnose {

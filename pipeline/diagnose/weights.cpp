@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <array>
 
-#include "pipeline/diagnose/evidence_crash.h"
-#include "pipeline/diagnose/evidence_data.h"
-#include "pipeline/diagnose/evidence_handshake.h"
-#include "pipeline/diagnose/evidence_idle.h"
-#include "pipeline/diagnose/evidence_ledger.h"
-#include "pipeline/diagnose/evidence_loss.h"
-#include "pipeline/diagnose/evidence_path.h"
-#include "pipeline/diagnose/evidence_servers.h"
-#include "pipeline/diagnose/evidence_speech.h"
-#include "pipeline/diagnose/evidence_spell.h"
-#include "pipeline/diagnose/evidence_ssh.h"
+#include "pipeline/diagnose/evidence/crash.h"
+#include "pipeline/diagnose/evidence/data.h"
+#include "pipeline/diagnose/evidence/handshake.h"
+#include "pipeline/diagnose/evidence/idle.h"
+#include "pipeline/diagnose/evidence/ledger.h"
+#include "pipeline/diagnose/evidence/loss.h"
+#include "pipeline/diagnose/evidence/path.h"
+#include "pipeline/diagnose/evidence/servers.h"
+#include "pipeline/diagnose/evidence/speech.h"
+#include "pipeline/diagnose/evidence/spell.h"
+#include "pipeline/diagnose/evidence/ssh.h"
 
 /// One row each, with the reason above it. That a weight is not larger has a reason as well: overlapping evidence is
 /// added up, and tests/crossvalidation says what a change is worth on programs that nobody has looked at.
@@ -111,7 +111,7 @@ constexpr auto kPriors = std::to_array<EndingPrior>({
 });
 
 constexpr auto kEvidence = std::to_array<EvidenceRow>({
-    // --- Handshake (evidence_handshake) ---
+    // --- Handshake (evidence/handshake) ---
 
     // A kernel answers such an ACK with a RST, whatever the application wants.
     {"handshake-ack-wrong",
@@ -188,7 +188,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // Super-servers do this, and crashes under load as well.
     {"port-closed-after-a-burst", evidence::port_closed_after_a_burst, {{rate_limit, 1.5}}},
 
-    // --- How it ended, and without which words (evidence_speech, evidence_idle) ---
+    // --- How it ended, and without which words (evidence/speech, evidence/idle) ---
 
     // Little, as a silent limit looks the same.
     {"closed-without-payload", evidence::closed_without_payload, {{acl_denied, 0.2}}},
@@ -244,7 +244,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // Usual is not always: many sites turn the words off.
     {"no-word-of-a-limit", evidence::no_word_of_a_limit, {{connection_limit, -0.7}}},
 
-    // --- What did not get through (evidence_path) ---
+    // --- What did not get through (evidence/path) ---
 
     // Whoever cut it, the client did not get what it came for; the server did not answer because it did not hear.
     {"client-data-in-vain",
@@ -275,7 +275,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
      evidence::bare_reset_in_session,
      {{served, -5.0}, {middlebox_reset, 3.0}, {acl_denied, -1.0}, {connection_limit, -1.0}, {app_crash, -3.5}}},
 
-    // --- What else the server did (evidence_ledger, evidence_servers) ---
+    // --- What else the server did (evidence/ledger, evidence/servers) ---
 
     // An address does not change; the load does. Strong only with other clients served, which it asks for.
     {"client-always-refused",
@@ -312,7 +312,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // A rate limit needs a rate.
     {"arrivals-slow", evidence::arrivals_slow, {{rate_limit, -3.0}}},
 
-    // --- Since when (evidence_spell) ---
+    // --- Since when (evidence/spell) ---
 
     // What befell the service, or what is behind it, is not seen from here. A rate lets some through.
     {"nobody-served-any-more",
@@ -323,7 +323,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
      evidence::some_served_no_more,
      {{acl_denied, 1.5}, {rate_limit, -2.0}, {connection_limit, -2.0}, {app_crash, -1.0}}},
 
-    // --- Who else ended (evidence_crash) ---
+    // --- Who else ended (evidence/crash) ---
 
     // One kernel, one instant; a planned stop looks much the same.
     {"sessions-ended-together",
@@ -373,7 +373,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // The same; a session that was served is refused by no list, which needs no weight here.
     {"died-over-a-later-request", evidence::died_over_a_later_request, {{app_crash, 3.0}, {served, -1.0}}},
 
-    // --- What was said (evidence_speech) ---
+    // --- What was said (evidence/speech) ---
 
     // Of those who leave after words that were only counted, one in five was refused.
     {"words-not-captured", evidence::words_not_captured, {{served, -2.5}}},
@@ -451,7 +451,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // The client said so itself.
     {"client-window-closed", evidence::client_window_closed, {{client_zero_window, 2.0}}},
 
-    // --- Capture (evidence_loss) ---
+    // --- Capture (evidence/loss) ---
 
     // Causes that are read from something not being there.
     {"packets-lost-meanwhile",

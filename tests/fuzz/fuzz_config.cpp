@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "config/loader.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 
 namespace {
 

@@ -12,8 +12,8 @@
 #include "pipeline/alert/ecs_flow.h"
 #include "pipeline/alert/incident.h"
 #include "pipeline/diagnose/analysis.h"
-#include "pipeline/diagnose/signature_database.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_database.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "pipeline/port/worker.h"
 #include "tests/fuzz/frame_stream.h"
 

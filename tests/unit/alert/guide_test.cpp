@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "pipeline/base/wrap.h"
-#include "pipeline/diagnose/guide.h"
+#include "pipeline/diagnose/guide/guide.h"
 
 namespace doorslam::diagnose {
 namespace {

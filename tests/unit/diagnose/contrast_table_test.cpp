@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/contrast_table.h"
+#include "pipeline/diagnose/ledger/contrast_table.h"
 
 #include <gtest/gtest.h>
 

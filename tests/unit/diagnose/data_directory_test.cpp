@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/data_directory.h"
+#include "pipeline/diagnose/signature/data_directory.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/ftp_sessions.h"
+#include "pipeline/diagnose/ledger/ftp_sessions.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 #include "tests/unit/diagnose/evidence_case.h"
 
 /// Cases of what the packets themselves say: of the handshake, of its answers, of what did not get through
-/// (evidence_handshake, evidence_path).
+/// (evidence/handshake, evidence/path).
 namespace doorslam::diagnose::test {
 namespace {
 

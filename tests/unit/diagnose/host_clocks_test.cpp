@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/host_clocks.h"
+#include "pipeline/diagnose/ledger/host_clocks.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/id_index.h"
+#include "pipeline/diagnose/ledger/id_index.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>

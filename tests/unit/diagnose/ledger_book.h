@@ -5,7 +5,7 @@
 #include <deque>
 #include <memory>
 
-#include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/ledger/ledger.h"
 #include "tests/support/segment_scenario.h"
 
 /// For the tests of the ledger and of what it says beside a refusal.

@@ -1,7 +1,7 @@
 #include "tests/unit/diagnose/evidence_case.h"
 
-/// Cases of what else the server did, since when, and who else ended (evidence_ledger, evidence_servers,
-/// evidence_spell, evidence_crash).
+/// Cases of what else the server did, since when, and who else ended (evidence/ledger, evidence/servers,
+/// evidence/spell, evidence/crash).
 namespace doorslam::diagnose::test {
 namespace {
 

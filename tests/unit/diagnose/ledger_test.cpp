@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/ledger.h"
+#include "pipeline/diagnose/ledger/ledger.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "pipeline/diagnose/evidence_servers.h"
+#include "pipeline/diagnose/evidence/servers.h"
 #include "tests/unit/diagnose/story.h"
 
 /// Several servers behind one address, of which one refuses.

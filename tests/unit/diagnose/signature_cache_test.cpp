@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/signature_cache.h"
+#include "pipeline/diagnose/signature/signature_cache.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/signature/signature_database.h"
 #include "tests/unit/diagnose/signature_text.h"
 
 namespace doorslam::diagnose {

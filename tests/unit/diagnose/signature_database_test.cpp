@@ -1,4 +1,4 @@
-#include "pipeline/diagnose/signature_database.h"
+#include "pipeline/diagnose/signature/signature_database.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

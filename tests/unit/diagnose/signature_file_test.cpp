@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "tests/unit/diagnose/signature_text.h"
 
 namespace doorslam::diagnose {

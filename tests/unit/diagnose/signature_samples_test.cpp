@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <set>
 
-#include "pipeline/diagnose/signature_database.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_database.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "tests/unit/diagnose/signature_text.h"
 
 /// The project's own signatures, each held against its own sample.

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "pipeline/tcp/evidence.h"
 
 /// Builders for the tests of signatures.

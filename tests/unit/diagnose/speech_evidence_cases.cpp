@@ -1,7 +1,7 @@
 #include "tests/unit/diagnose/evidence_case.h"
 
-/// Cases of how a connection ended, of what was said on it, and of what the capture lacks (evidence_speech,
-/// evidence_loss).
+/// Cases of how a connection ended, of what was said on it, and of what the capture lacks (evidence/speech,
+/// evidence/loss).
 namespace doorslam::diagnose::test {
 namespace {
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <utility>
 
-#include "pipeline/diagnose/signature_database.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_database.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "tests/unit/diagnose/story.h"
 
 namespace doorslam::diagnose::test {

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-#include "pipeline/diagnose/signature_database.h"
-#include "pipeline/diagnose/signature_file.h"
+#include "pipeline/diagnose/signature/signature_database.h"
+#include "pipeline/diagnose/signature/signature_file.h"
 #include "tests/unit/diagnose/spoken_story.h"
 
 /// Refusals in words that the project's own signatures know.

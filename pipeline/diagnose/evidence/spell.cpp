@@ -1,0 +1,81 @@
+#include "pipeline/diagnose/evidence/spell.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/base/text.h"
+
+namespace doorslam::diagnose::evidence {
+
+namespace {
+
+using flowtable::kSecondNs;
+
+/// So much of the refusals must be in one spell: whoever counts arrivals or sessions lets some through in between.
+constexpr double kLeastFit = 0.9;
+/// Fewer may be a coincidence.
+constexpr std::uint32_t kLeastServed = 4;
+constexpr std::uint32_t kLeastRefused = 3;
+
+/// How well the load parts the served from the refused, by whichever figure.
+double fit_of_load(const Contrast& k) {
+  double best = std::max(k.open_total.fit(), k.open_client.fit());
+  for (const LoadFigure* rate : {&k.arrivals_total, &k.arrivals_client}) {
+    if (rate->ceiling >= kLeastRate) best = std::max(best, rate->fit());
+  }
+  return best;
+}
+
+/// A spell that is shorter than what a rate is counted over may be one burst. What a server says of itself tells more.
+bool is_told_by_time(const Case& c, const Spell& spell) {
+  if (c.outcome != Outcome::refused_silently || !c.contrast.subject_accepted) return false;
+  if (spell.refused < kLeastRefused || spell.served_before < kLeastServed || spell.lasting_ns < kSecondNs) return false;
+  return spell.fit() >= kLeastFit && 4 * spell.open <= spell.refused;
+}
+
+/// 0 to 1: by how much time parts them better than the load does, `whole` being as much as can be asked for. Those who
+/// are refused come again sooner than others, so that the load follows the refusals, and parts them nearly as well.
+double beyond_load(const Case& c, const Spell& spell, double whole) {
+  return std::clamp((spell.fit() - fit_of_load(c.contrast)) / whole, 0.0, 1.0);
+}
+
+std::string since_in_words(const Spell& spell) {
+  return spell.since_ns < flowtable::kMillisecondNs ? "from this connection on"
+                                                    : "from " + in_words(spell.since_ns) + " before this one on";
+}
+
+}  // namespace
+
+std::optional<Finding> nobody_served_any_more(const Case& c) {
+  constexpr std::uint32_t kSeveral = 2;
+  constexpr double kWhole = 0.02;
+  const Spell& spell = c.contrast.spell;
+  if (!is_told_by_time(c, spell) || spell.clients_served_before < kSeveral) return std::nullopt;
+  const double strength = beyond_load(c, spell, kWhole);
+  if (strength == 0.0) return std::nullopt;
+  return Finding{
+      fmt::format("{} all {} of {} were refused for {}, whatever the load; before it, {} served", since_in_words(spell),
+                  counted(spell.refused, "connection", "connections"), counted(spell.clients, "client", "clients"),
+                  in_words(spell.lasting_ns), counted(spell.served_before, "was", "were")),
+      strength};
+}
+
+std::optional<Finding> some_served_no_more(const Case& c) {
+  constexpr std::uint32_t kSeveral = 2;
+  constexpr double kWhole = 0.3;
+  const Spell& spell = c.contrast.spell_of_some;
+  if (!is_told_by_time(c, spell) || spell.clients_served_before == 0) return std::nullopt;
+  if (spell.other_clients < kSeveral || spell.others_served < kLeastServed) return std::nullopt;
+  const double strength = beyond_load(c, spell, kWhole);
+  if (strength == 0.0) return std::nullopt;
+  return Finding{fmt::format("{} {} refused every time ({} in {}), after {} had been served; {} served {} meanwhile",
+                             since_in_words(spell), counted(spell.clients, "client was", "clients were"),
+                             counted(spell.refused, "connection", "connections"), in_words(spell.lasting_ns),
+                             counted(spell.served_before, "connection of theirs", "connections of theirs"),
+                             counted(spell.other_clients, "other client was", "other clients were"),
+                             counted(spell.others_served, "time", "times")),
+                 strength};
+}
+
+}  // namespace doorslam::diagnose::evidence

@@ -1,0 +1,201 @@
+#include "pipeline/diagnose/ledger/contrast_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+
+namespace doorslam::diagnose {
+
+namespace {
+
+using flowtable::kMillisecondNs;
+using flowtable::kNoTime;
+using flowtable::kSecondNs;
+using flowtable::TimeNs;
+
+/// Two sessions that were idle equally long have met the server's idle timer, not its death.
+bool is_same_timer(flowtable::DurationNs a, flowtable::DurationNs b) {
+  if (std::min(a, b) < kSecondNs) return false;
+  return std::abs(a - b) <= std::max<flowtable::DurationNs>(20 * kMillisecondNs, a / 50);
+}
+
+/// A server that does its work, and no other for each client, takes as long over the last words of one as of another.
+bool is_same_pause(flowtable::DurationNs a, flowtable::DurationNs b) {
+  return std::abs(a - b) <= std::max<flowtable::DurationNs>(20 * kMillisecondNs, a / 20);
+}
+
+/// Connections that begin within this of each other may meet one event rather than one timer.
+constexpr flowtable::DurationNs kApartNs = 100 * kMillisecondNs;
+
+/// It was open then, and for longer than anybody is refused or looked at in passing.
+bool is_idle_at(const TableRow& row, TimeNs time_ns) {
+  return row.accepted_ns < time_ns && row.closed_ns > time_ns && row.closed_ns - row.accepted_ns >= kSecondNs;
+}
+
+/// Whether the served began to speak as the subject's client did.
+void count_opening(Opening served, Opening subject, Contrast& out) {
+  if (served == Opening::none || subject == Opening::none) return;
+  if (served == subject) {
+    ++out.served_same_opening;
+    return;
+  }
+  const bool alike = out.served_other_opening++ == 0 || out.other_opening == served;
+  out.other_opening = alike ? served : Opening::none;
+}
+
+}  // namespace
+
+ContrastTable::ContrastTable(std::size_t rows, const flowtable::HashKey& hash_key) : addresses_{hash_key} {
+  rows_.reserve(rows);
+  closed_by_.reserve(rows);
+  usual_words_.reserve(rows);
+}
+
+Contrast ContrastTable::contrast(const Subject& subject, const AnsweringStacks& stacks) {
+  Contrast out;
+  number_clients();
+  find_unusual_words(out);
+  count_endings(subject, out);
+  count_speech(subject, out);
+  count_clients(subject, out);
+  count_servers_by_habits(stacks, out);
+  count_servers_by_clocks(out);
+  measure_client_load();
+  measure_total_load();
+  count_load(out);
+  find_spells(out);
+  return out;
+}
+
+/// Gives each client of the table a number, and chains its rows.
+void ContrastTable::number_clients() {
+  clients_.clear();
+  client_slots_.assign(std::bit_ceil(2 * rows_.size() + 1), 0);
+  const std::size_t mask = client_slots_.size() - 1;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    TableRow& row = rows_[i];
+    std::size_t slot = addresses_.hash(row.client) & mask;
+    while (client_slots_[slot] != 0) {
+      const Client& other = clients_[client_slots_[slot] - 1];
+      if (AddressKeys::same(rows_[other.latest_row - 1].client, row.client)) break;
+      slot = (slot + 1) & mask;
+    }
+    if (client_slots_[slot] == 0) {
+      clients_.emplace_back();
+      client_slots_[slot] = static_cast<std::uint32_t>(clients_.size());
+    }
+    row.client_number = client_slots_[slot] - 1;
+    Client& client = clients_[row.client_number];
+    row.client_before = client.latest_row;
+    client.latest_row = static_cast<std::uint32_t>(i + 1);
+  }
+}
+
+/// First words that were the last ones, on a server that begins the sessions that go on otherwise, were a refusal.
+/// Where nobody gets beyond them (daytime, whois) they are the service.
+void ContrastTable::find_unusual_words(Contrast& out) {
+  usual_words_.clear();
+  if (std::ranges::none_of(rows_, &TableRow::hung_up_soon)) return;
+  for (const TableRow& row : rows_) {
+    if (!row.served() || row.hung_up_soon || row.unproven || row.is_subject) continue;
+    ++out.went_further;
+    if (row.words != 0) usual_words_.push_back(row.words);
+  }
+  if (usual_words_.empty()) return;
+  std::sort(usual_words_.begin(), usual_words_.end());
+  out.usual_words = static_cast<std::uint32_t>(usual_words_.size());
+  out.usual_kinds = 1;
+  for (std::size_t i = 1; i < usual_words_.size(); ++i) out.usual_kinds += usual_words_[i] != usual_words_[i - 1];
+  for (TableRow& row : rows_) {
+    if (!row.served() || !row.hung_up_soon || row.words == 0) continue;
+    if (!std::binary_search(usual_words_.begin(), usual_words_.end(), row.words)) {
+      row.outcome = Outcome::refused_in_words;
+      row.by_unusual_words = true;
+    }
+  }
+}
+
+void ContrastTable::count_endings(const Subject& subject, Contrast& out) const {
+  for (const TableRow& row : rows_) {
+    if (row.is_subject) {
+      out.subject_accepted = true;
+      continue;
+    }
+    if (row.served() && row.words != 0 && subject.words != 0) {
+      ++(row.words == subject.words ? out.served_same_words : out.served_other_words);
+    }
+    if (row.served()) count_opening(row.opening, subject.opening, out);
+    if (row.accepted_ns > subject.closed_ns) {
+      if (row.served() && (out.served_again_ns == kNoTime || row.accepted_ns < out.served_again_ns)) {
+        out.served_again_ns = row.accepted_ns;
+      }
+      continue;
+    }
+    if (row.closed_ns < subject.closed_ns - kTogetherNs) continue;
+    const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
+    out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
+    out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
+    // A process that dies with it accepts nobody afterwards.
+    if (subject.beginning_seen && row.closed_ns < subject.accepted_ns) continue;
+    // Whom it had refused in known words was no session to be cut short, unless they were that it ended itself.
+    const bool was_refused = row.outcome == Outcome::refused_in_words && !row.by_unusual_words && row.hung_up_soon &&
+                             row.own_end == OwnEnd::untold;
+    const Cut cut = was_refused ? Cut::none : row.cut;
+    out.stopped_together += together && cut != Cut::none ? 1 : 0;
+    if (together && row.beginning_unseen) {
+      ++out.unseen_together;
+    } else if (together && (cut == Cut::in_midst || cut == Cut::at_rest) &&
+               !is_same_timer(row.idle_ns, subject.idle_ns)) {
+      ++(cut == Cut::in_midst ? out.ended_together : out.rested_together);
+    } else if (!together && row.is_session()) {
+      ++out.went_on;
+    }
+  }
+  // Whom a death meets at rest is its witness only where it meets somebody at work as well.
+  if (out.ended_together == 0 && subject.closed_at_rest) return;
+  out.ended_together += out.rested_together;
+  out.rested_together = 0;
+}
+
+/// How those to whom the server spoke came to it, and whom it never spoke to.
+void ContrastTable::count_speech(const Subject& subject, Contrast& out) const {
+  const flowtable::DurationNs age = subject.closed_ns - subject.accepted_ns;
+  for (const TableRow& row : rows_) {
+    if (row.is_subject) continue;
+    out.served_on_asking += row.served() && row.client_spoke_first ? 1 : 0;
+    out.served_unasked += row.served() && !row.client_spoke_first && row.words != 0 ? 1 : 0;
+    const bool got_nothing = row.outcome == Outcome::unanswered || row.outcome == Outcome::left;
+    const bool unspoken_to = row.outcome == Outcome::refused_silently || row.outcome == Outcome::left;
+    out.idle_beside += unspoken_to && is_idle_at(row, subject.accepted_ns) ? 1 : 0;
+    out.never_answered += got_nothing && row.client_spoke_first ? 1 : 0;
+    const bool began_apart = std::abs(row.accepted_ns - subject.accepted_ns) > kApartNs;
+    if (unspoken_to && began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.same_age;
+    if (unspoken_to && row.client_spoke_first) {
+      ++(is_same_pause(row.idle_ns, subject.idle_ns) ? out.same_pause : out.other_pause);
+    }
+  }
+}
+
+void ContrastTable::count_clients(const Subject& subject, Contrast& out) {
+  for (const TableRow& row : rows_) {
+    Client& client = clients_[row.client_number];
+    client.is_subject = client.is_subject || row.is_subject;
+    if (row.is_subject) continue;
+    client.served += row.served() ? 1 : 0;
+    client.refused += row.refused() ? 1 : 0;
+  }
+  for (const Client& client : clients_) {
+    out.served += client.served;
+    out.refused += client.refused;
+    out.clients_both += (client.served > 0 && client.refused + (client.is_subject ? 1 : 0) > 0) ? 1 : 0;
+    if (AddressKeys::same(rows_[client.latest_row - 1].client, subject.client)) {
+      out.same_client_served = client.served;
+      out.same_client_refused = client.refused;
+    } else {
+      out.clients_served += client.served > 0 ? 1 : 0;
+      out.clients_refused += client.refused > 0 ? 1 : 0;
+    }
+  }
+}
+
+}  // namespace doorslam::diagnose

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "flowtable/address_hash.h"
+#include "flowtable/hash_key.h"
+#include "flowtable/time.h"
+#include "pipeline/base/recency_map.h"
+#include "pipeline/tcp/connection.h"
+
+/// Which connections belong to an FTP session as its data connections.
+///
+/// Theory of operation. Listings and files travel on connections of their own (RFC 959, section 3.2), to a port that is
+/// agreed on in the session: of the server's, which the client opens (PASV, EPSV), or of the client's, which the server
+/// opens from port 20 (PORT, EPRT). The agreement lies in the midst of the session, often behind TLS, and is not kept.
+/// So it is told by the time and the two ends: while both have a session on port 21, a connection of the same client to
+/// a port above those of services, or one the other way from port 20, is the session's. Memory is bounded: of
+/// more pairs than fit, those without news longest are forgotten. Owned by the analysis.
+namespace doorslam::diagnose {
+
+class FtpSessions {
+ public:
+  explicit FtpSessions(const flowtable::HashKey& hash_key);
+
+  /// A server has accepted a connection then. All but those to FTP's port are passed over.
+  void accepted(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns) {
+    if (summary.responder.port == kControlPort) begin(summary, at_ns);
+  }
+  /// What nobody has closed lasted until it was let go of, `at_ns`.
+  void ended(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns) {
+    if (summary.responder.port != kControlPort) return;
+    end(summary, summary.end_reason == tcp::EndReason::closed ? summary.end_ns : at_ns);
+  }
+
+  /// Where the server's end is of the session whose data connection this one is; nothing where it is none.
+  std::optional<flowtable::Endpoint> control_of(const tcp::ConnectionSummary& summary) const;
+
+ private:
+  static constexpr std::uint16_t kControlPort = 21;
+  static constexpr std::uint16_t kDataPort = 20;
+
+  struct Pair {
+    flowtable::IpAddress server;
+    flowtable::IpAddress client;
+  };
+  struct PairKeys {
+    flowtable::HashKey hash_key;
+    std::uint64_t hash(const Pair& pair) const noexcept;
+    static bool same(const Pair& a, const Pair& b) noexcept { return a.server == b.server && a.client == b.client; }
+  };
+  struct Span {
+    flowtable::TimeNs begin_ns = flowtable::kNoTime;
+    flowtable::TimeNs end_ns = flowtable::kNoTime;  ///< of the latest that has ended
+    std::uint32_t open = 0;
+  };
+
+  void begin(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns);
+  void end(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns);
+  bool was_in_session(const Pair& pair, flowtable::TimeNs at_ns) const;
+
+  RecencyMap<Pair, Span, PairKeys> sessions_;
+};
+
+}  // namespace doorslam::diagnose
