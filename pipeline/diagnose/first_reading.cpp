@@ -58,13 +58,27 @@ bool may_be_no_more_than_a_login(const tcp::ConnectionSummary& summary) {
          usual_protocol(summary.responder.port) == "ssh";
 }
 
+/// Where the server's first reply ends: with its line, or with its segment. What comes after it answers later words of
+/// the client, which one that stays silent never hears.
+std::size_t end_of_first_reply(const PayloadHead& head) {
+  constexpr std::size_t kLeast = 4;  // less tells nothing
+  const packet::ByteView words = head.view();
+  std::size_t end = words.size();
+  if (head.segments > 1 && head.segment_start[1] >= kLeast) end = head.segment_start[1];
+  for (std::size_t i = kLeast - 1; i < end; ++i) {
+    if (words[i] == '\n') return i + 1;
+  }
+  return end;
+}
+
 }  // namespace
 
 /// FNV-1a; digits are taken as one, so that times and counters do not make words new.
 std::uint32_t digest_of_words(const PayloadHead& head) {
   if (head.length == 0 || head.incomplete || goes_on_encrypted(head)) return 0;
-  const packet::ByteView words = behind_senders_name(head.view());
-  const bool has_name = words.size() < head.length;
+  const packet::ByteView reply = head.view().first(end_of_first_reply(head));
+  const packet::ByteView words = behind_senders_name(reply);
+  const bool has_name = words.size() < reply.size();
   std::uint32_t digest = 2166136261U;
   for (std::size_t i = 0; i < std::min(words.size(), kDigestedWords); ++i) {
     const std::uint8_t octet = words[i];

@@ -132,12 +132,12 @@ std::optional<Finding> closed_on_words_it_had_read(const Case& c) {
   constexpr DurationNs kOwnTime = 100 * flowtable::kMillisecondNs;
   constexpr double kSpokeAtOnce = 0.5;  // then the close may have been on its way already
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return std::nullopt;
-  if (!server_closed_by_fin(*c.packets) || c.server()->rst_ns != kNoTime) return std::nullopt;
+  if (!server_closed_by_fin(*c.packets) || c.packets->of(Side::responder).rst_ns != kNoTime) return std::nullopt;
   const LastHeard heard = last_heard(*c.packets);
   const DurationNs pause = c.closed_ns - heard.time_ns;
   if (!heard.unanswered || pause > kSameBreathNs + server_round_trip(*c.packets)) return std::nullopt;
   if (!fin_acknowledges_words(*c.packets)) return std::nullopt;
-  const DurationNs own_time = c.client()->first_payload_ns - c.accepted_ns;
+  const DurationNs own_time = c.packets->of(Side::originator).first_payload_ns - c.accepted_ns;
   if (own_time < kOwnTime) {
     return Finding{fmt::format("the server read what the client said before it closed, {} later: by FIN, not by RST",
                                in_words(pause)),

@@ -24,6 +24,20 @@ class BehindTheGreeting : public SpokenStory {
   }
 };
 
+/// The greeting is shorter than what is compared of first words, and behind it stand the answers to what others asked.
+TEST_F(BehindTheGreeting, AShortGreetingIsTheSameToWhoeverStaysSilent) {
+  Story story;
+  for (int i = 0; i < 3; ++i) story.serve(client(10 + i), 1.0 + 2.0 * i);
+  Conversation& silent = open(story, client(36), 8.0);
+  silent.server(kPsh | kAck, kGreeting);
+  silent.client(kAck);
+  silent.after(seconds(5.0));
+  Story::hang_up(silent);
+  const DiagnosedConnection reading = read(story).of(silent);
+  EXPECT_NE(reading.diagnosis.cause, Cause::acl_denied) << in_full(reading.diagnosis);
+  EXPECT_FALSE(says(reading, "said something else"));
+}
+
 // --- The sender's name stands before everything ----------------------------------------------------------------------
 
 class BehindTheName : public BehindTheGreeting {
