@@ -333,13 +333,19 @@ TEST(OneWayStory, IsNoneWhereOthersAreAnswered) {
 
 /// nginx's 444: the request decides, at once, and for the same clients every time.
 TEST(CrashStory, AHangUpInOneBreathWithTheRequestIsNone) {
+  constexpr std::string_view kRequest = "GET / HTTP/1.1\r\n\r\n";
   Story story;
-  for (int i = 0; i < 6; ++i) story.serve(client(20 + i), 1.0 + i, 1.0);
+  for (int i = 0; i < 6; ++i) {
+    Conversation& page = story.connect(client(20 + i), 1.0 + i);
+    page.handshake();
+    page.exchange(kRequest, "HTTP/1.1 200 OK\r\n\r\n");
+    page.after(kSecondNs).close();
+  }
   Conversation* refused = nullptr;
   for (int i = 0; i < 3; ++i) {
     refused = &story.connect(client(9), 2.5 + i);
     refused->handshake();
-    refused->client(kPsh | kAck, "GET / HTTP/1.1\r\n\r\n");
+    refused->client(kPsh | kAck, kRequest);
     Story::hang_up(*refused);
   }
   const Readings readings = story.read();
