@@ -90,6 +90,7 @@ union Tracker::EvictedMemory {
 };
 
 void Tracker::process(std::span<const Segment> burst, EventBatch& out) noexcept {
+  if (burst.empty()) return;  // it has no time
   for (; burst.size() > kBurst; burst = burst.subspan(kBurst)) process_part(burst.first(kBurst), out);
   process_part(burst, out);
 }

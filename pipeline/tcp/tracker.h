@@ -52,7 +52,8 @@ struct TrackerCounters {
 /// A segment takes the first of three ways that will have it. They give the same result, and the two short ones
 /// (TrackerOptions::short_paths) refuse before they change anything:
 ///  - in mid-flow: the next in order of a healthy open connection (FlowFlag::quick; advance_quickly() and
-///    note_ordinary()). Of a settled one (FlowRecord::is_settled()) nothing but its record is touched;
+///    note_ordinary()). Of a settled one (FlowRecord::is_settled()) nothing but its record is touched, except by
+///    the first segment to leave its letter in the history;
 ///  - in order: the next of a connection that opens or closes as it should (FlowFlag::orderly; in_order.h);
 ///  - with care: everything else, through all stages (advance_with_care(), advance_segment()).
 ///

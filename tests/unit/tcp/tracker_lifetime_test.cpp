@@ -61,6 +61,24 @@ TEST(Lifetime, EachStateHasItsPatience) {
   expect_ended_after(reset, timeouts.linger_ns, EndReason::closed);
 }
 
+/// As a worker has it that is idle, or whose packets were none of TCP.
+TEST(Lifetime, NothingHappensInABurstOfNoSegments) {
+  Conversation talk;
+  talk.handshake();
+  Tracker tracker(small_options());
+  EventBatch batch;
+  for (const Segment& segment : talk.segments()) {
+    tracker.process(std::span<const Segment>(), batch);
+    tracker.process({&segment, 1}, batch);
+  }
+  batch.clear();
+  tracker.process(std::span<const Segment>(), batch);
+  EXPECT_TRUE(batch.events.empty());
+  EXPECT_EQ(tracker.open_connections(), 1u);
+  tracker.advance(talk.now() + Timeouts{}.established_ns + 2 * kTick, batch);
+  EXPECT_EQ(tracker.open_connections(), 0u);
+}
+
 TEST(Lifetime, TheTickOfACloseIsToldFromHalfOfItsNumber) {
   // Of a close shortly before its number's lower half wraps, and seen from either side of it.
   constexpr TimeNs kWrap = TimeNs{1} << (32 + flowtable::Deadlines::kTickShift);
