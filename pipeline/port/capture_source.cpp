@@ -14,6 +14,7 @@ constexpr std::size_t kLeastReadAhead = std::size_t{16} * 1024;
 
 CaptureSource CaptureSource::open(std::span<const std::string> paths, const GiveUpTime* give_up_ns) {
   CaptureSource source;
+  source.give_up_ns_ = give_up_ns;
   const std::size_t share = kReadAheadOctets / std::max<std::size_t>(paths.size(), 1);
   const std::size_t buffer = std::clamp(share, kLeastReadAhead, CaptureReader::kDefaultWindowOctets);
   bool stdin_taken = false;
@@ -100,7 +101,8 @@ void CaptureSource::refill() {
 
 void CaptureSource::retire(const CaptureTimeline& timeline) {
   const CaptureReader& reader = timeline.reader();
-  if (reader.cut_short() && !reader.octets_total()) cut_pipes_.push_back(errors_.size());
+  const bool is_to_end = give_up_ns_ != nullptr && give_up_ns_->load(std::memory_order_relaxed) != kNeverGiveUp;
+  if (is_to_end && reader.cut_short() && !reader.octets_total()) cut_pipes_.push_back(errors_.size());
   if (reader.error()) errors_.push_back(*reader.error());
   octets_of_closed_ += reader.octets_read();
   statistics_.filtered_out += reader.filtered_out();

@@ -55,7 +55,8 @@ class CaptureSource {
 
   /// One for each file that could not be opened or not be read to its end, in the order in which that was found.
   const std::vector<Error>& errors() const noexcept { return errors_; }
-  /// Takes back, of errors(), that pipes ended inside a record: whoever reads has ended them there.
+  /// Takes back, of errors(), that pipes ended inside a record after `give_up_ns` was set: whoever reads has ended them
+  /// there.
   void forgive_cut_input();
   /// Files that could be opened.
   std::size_t files_opened() const noexcept { return files_opened_; }
@@ -88,7 +89,8 @@ class CaptureSource {
   std::vector<std::unique_ptr<Input>> waiting_;  ///< a heap by comes_later(), each with packets
   std::vector<std::unique_ptr<Input>> dry_;      ///< to be refilled before the next burst
   std::vector<Error> errors_;
-  std::vector<std::size_t> cut_pipes_;  ///< places in errors_, in order: a pipe ended inside a record
+  std::vector<std::size_t> cut_pipes_;  ///< places in errors_, in order: a pipe that was to end did inside a record
+  const GiveUpTime* give_up_ns_ = nullptr;
   CaptureStatistics statistics_;
   flowtable::TimeNs latest_ns_ = 1;  ///< kNoTime is no packet's time
   std::size_t files_opened_ = 0;

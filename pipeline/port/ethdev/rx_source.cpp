@@ -191,7 +191,8 @@ void RxSource::give_back() noexcept {
 }
 
 TimeNs RxSource::passed() noexcept {
-  if (options_.replay || counters_.held > 0) return last_ns_;
+  // What the filter left out says nothing of how old the packets after it are.
+  if (options_.replay || has_taken_ || counters_.held > 0) return last_ns_;
   // A stamped packet may have been on its way here since its stamp.
   const bool stamped = options_.inputs.size() == 1 && options_.inputs[0].stamps != Stamps::none;
   const TimeNs passed = now_ns_ - (stamped || merges_by_time_ ? flowtable::kMillisecondNs : 0);

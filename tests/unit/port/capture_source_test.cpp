@@ -190,6 +190,8 @@ TEST_F(CaptureSourceTest, ReadsAPipe) {
             std::string::npos)
       << source.errors()[0].message;
   EXPECT_EQ(source.progress().octets_read, whole.size() - 3);
+  source.forgive_cut_input();
+  EXPECT_EQ(source.errors().size(), 1U) << "nobody had told it to end when it was cut";
 }
 
 TEST_F(CaptureSourceTest, ReadsARedirectedFileAndKnowsItsSize) {
