@@ -145,8 +145,9 @@ TEST_F(DialogueStory, ARefusedMessageIsNoRefusalOfTheClient) {
   for (const std::string_view answer :
        {"554 5.7.1 <c@d>: Relay access denied", "550 5.7.1 <c@d>... Relaying denied", "550 5.7.1 Unable to relay",
         "554 5.7.1 <c@d>: Recipient address rejected: Access denied", "550 relay not permitted",
-        "554 5.7.1 Message rejected due to content restrictions", "550 5.7.1 Access denied", "550 Access denied",
-        "550 Administrative prohibition", "554 5.7.1 Spam message rejected"}) {
+        "554 5.7.1 Message rejected due to content restrictions", "554 5.7.1 Your email was rejected as spam",
+        "550 5.7.1 Access denied", "550 Access denied", "550 Administrative prohibition",
+        "554 5.7.1 Spam message rejected"}) {
     EXPECT_TRUE(is_read_as(reading_of_answer(true, answer), Cause::served)) << answer;
   }
   for (const std::string_view answer :
