@@ -145,6 +145,8 @@ constexpr std::string_view kActiveFtpStep =
 /// Told without a cause: only what an endpoint turns away while it serves nobody is.
 bool is_outage(const Incident& incident) { return incident.cause == diagnose::Cause::unknown; }
 
+bool serves_nobody(const Incident& incident) { return incident.contrast.served == 0; }
+
 /// An outage in silence: what was seen, that it is not certain why, and what is in question.
 std::string outage_words(const Incident& incident) {
   constexpr std::size_t kShown = 3;
@@ -157,10 +159,10 @@ std::string outage_words(const Incident& incident) {
                               hypothesis.probability * 100.0);
   }
   return fmt::format(
-      "The server accepted {} of {} within {} and closed each of them without a word, and was not seen to serve "
-      "anybody. Why is not certain{}.",
+      "The server accepted {} of {} within {} and closed each of them without a word, {}. Why is not certain{}.",
       counted(incident.refused, "connection"), counted_distinct(incident.distinct_clients, "client"),
-      person_duration(incident.last_ns - incident.first_ns), candidates);
+      person_duration(incident.last_ns - incident.first_ns),
+      serves_nobody(incident) ? "and was not seen to serve anybody" : "while it served others", candidates);
 }
 
 /// What would tell the causes apart that are in question where a server turns everybody away in silence.
@@ -335,7 +337,9 @@ std::string scale_words(const Incident& incident) {
 
 std::string headline(const Incident& incident) {
   const std::string_view title =
-      is_outage(incident) ? "Nobody served, cause unknown" : diagnose::guide_entry(incident.cause).title;
+      is_outage(incident)
+          ? (serves_nobody(incident) ? "Nobody served, cause unknown" : "Turned away in silence, cause unknown")
+          : diagnose::guide_entry(incident.cause).title;
   return fmt::format("{}: {}, {}", title, place_words(incident), scale_words(incident));
 }
 

@@ -47,7 +47,7 @@ bool is_turned_away(const diagnose::DiagnosedConnection& connection) {
   if (diagnosis.cause != Cause::unknown && diagnosis.confidence >= kSureOfCause) return false;
   if (!was_seen_whole(connection.summary)) return false;
   const diagnose::Ending ending = diagnose::ending_of(connection.summary, connection.evidence.get());
-  return ending == diagnose::Ending::closed_without_a_word || ending == diagnose::Ending::handshake_reset;
+  return ending == diagnose::Ending::closed_without_a_word;
 }
 
 bool may_only_take(const diagnose::DiagnosedConnection& connection) {

@@ -65,8 +65,10 @@ std::size_t end_of_first_reply(const PayloadHead& head) {
   const packet::ByteView words = head.view();
   std::size_t end = words.size();
   if (head.segments > 1 && head.segment_start[1] >= kLeast) end = head.segment_start[1];
-  for (std::size_t i = kLeast - 1; i < end; ++i) {
-    if (words[i] == '\n') return i + 1;
+  for (std::size_t i = 0; i < end; ++i) {
+    const bool is_text = words[i] >= ' ' || words[i] == '\r' || words[i] == '\t';
+    if (words[i] == '\n' && i + 1 >= kLeast) return i + 1;
+    if (!is_text && words[i] != '\n') break;
   }
   return end;
 }

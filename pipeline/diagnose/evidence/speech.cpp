@@ -130,7 +130,7 @@ std::optional<Finding> closed_with_request_unread(const Case& c) {
 /// FIN that acknowledges them says that the program let the client speak, and read it: what it read may be the reason.
 std::optional<Finding> closed_on_words_it_had_read(const Case& c) {
   constexpr DurationNs kOwnTime = 100 * flowtable::kMillisecondNs;
-  constexpr double kSpokeAtOnce = 0.5;  // then the close may have been on its way already
+  constexpr double kHalf = 0.5;
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return std::nullopt;
   if (!server_closed_by_fin(*c.packets) || c.packets->of(Side::responder).rst_ns != kNoTime) return std::nullopt;
   const LastHeard heard = last_heard(*c.packets);
@@ -138,13 +138,17 @@ std::optional<Finding> closed_on_words_it_had_read(const Case& c) {
   if (!heard.unanswered || pause > kSameBreathNs + server_round_trip(*c.packets)) return std::nullopt;
   if (!fin_acknowledges_words(*c.packets)) return std::nullopt;
   const DurationNs own_time = c.packets->of(Side::originator).first_payload_ns - c.accepted_ns;
-  if (own_time < kOwnTime) {
+  if (own_time < kOwnTime) {  // then the close may have been on its way already
     return Finding{fmt::format("the server read what the client said before it closed, {} later: by FIN, not by RST",
                                in_words(pause)),
-                   kSpokeAtOnce};
+                   kHalf};
   }
+  // Web servers ask their lists once they have a request (nginx's 444), which the served began alike.
+  const Opening opening = opening_of(c.packets->of(Side::originator).head);
+  const bool as_the_served = tells_protocol(opening) && c.contrast.served_same_opening > 0;
   return Finding{fmt::format("the server waited {} for the client's words, read them, and closed {} later",
-                             in_words(own_time), in_words(pause))};
+                             in_words(own_time), in_words(pause)),
+                 as_the_served ? kHalf : 1.0};
 }
 
 /// Print jobs, log streams and uploads on a connection of their own: the server acknowledges and has nothing to say.

@@ -39,7 +39,7 @@ std::optional<Finding> ssh_without_keys(const Case& c) {
   const std::uint64_t of_client = octets_to_end_of_kexinit(c.client()->head);
   const std::uint64_t of_server = octets_to_end_of_kexinit(c.server()->head);
   if (of_client == 0 || of_server == 0) return std::nullopt;
-  if (client.payload_bytes < of_client || server.payload_bytes != of_server) return std::nullopt;
+  if (client.payload_bytes != of_client || server.payload_bytes != of_server) return std::nullopt;
   return Finding{
       "both sides named their SSH algorithms, and no keys were exchanged: they have none in common, or the client only "
       "looked"};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pipeline/diagnose/guide/guide.h"
+
 namespace doorslam::diagnose {
 
 namespace {
@@ -9,8 +11,9 @@ namespace {
 constexpr std::size_t kPairs = 4096;
 /// Sessions that follow each other as soon as this are one: a client that logs in for each transfer.
 constexpr flowtable::DurationNs kSameVisitNs = 30 * flowtable::kSecondNs;
-/// Below it are the ports of services (RFC 6335, section 6), which no server offers for data.
-constexpr std::uint16_t kFirstUserPort = 1024;
+/// Below 1024 are the ports of services (RFC 6335, section 6), which no server offers for data; nor does it those above
+/// that are known for something else.
+bool may_be_for_data(std::uint16_t port) { return port >= 1024 && usual_protocol(port).empty(); }
 
 }  // namespace
 
@@ -44,7 +47,7 @@ std::optional<flowtable::Endpoint> FtpSessions::control_of(const tcp::Connection
   if (summary.originator.port == kDataPort && was_in_session({from, to}, summary.start_ns)) {
     return flowtable::Endpoint{from, kControlPort};
   }
-  if (summary.responder.port >= kFirstUserPort && was_in_session({to, from}, summary.start_ns)) {
+  if (may_be_for_data(summary.responder.port) && was_in_session({to, from}, summary.start_ns)) {
     return flowtable::Endpoint{to, kControlPort};
   }
   return std::nullopt;

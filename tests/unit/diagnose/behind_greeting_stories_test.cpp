@@ -38,6 +38,23 @@ TEST_F(BehindTheGreeting, AShortGreetingIsTheSameToWhoeverStaysSilent) {
   EXPECT_FALSE(says(reading, "said something else"));
 }
 
+/// Binary protocols have octets of 10 anywhere: an LDAP result has one right before its code (RFC 4511, section 4.1.9).
+TEST_F(BehindTheGreeting, ALineEndsTextAlone) {
+  const auto result = [](char code) { return "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01"s + code + "\x04\0\x04\0"s; };
+  constexpr auto kBind = "\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0"sv;
+  Story story({address4(200), 5389});
+  for (int i = 0; i < 6; ++i) {
+    Conversation& talk = open(story, client(10 + i), 1.0 + 2.0 * i);
+    talk.exchange(kBind, result('\0'));
+    talk.exchange("\x30\x05\x02\x01\x02\x63\x09"sv, "\x30\x05\x02\x01\x02\x65\x07"sv);
+    talk.close();
+  }
+  Conversation& refused = open(story, client(36), 8.0);
+  refused.exchange(kBind, result('\x50'));
+  Story::hang_up(refused);
+  EXPECT_TRUE(says(read(story).of(refused), "said something else than to the 6 sessions that went on"));
+}
+
 // --- The sender's name stands before everything ----------------------------------------------------------------------
 
 class BehindTheName : public BehindTheGreeting {

@@ -65,6 +65,11 @@ TEST_F(FtpSession, LastsUntilItIsLetGoOfWhereNobodyHasClosedIt) {
   EXPECT_FALSE(is_data({client(1), 40001}, {kServer, 50000}, 301.0));
 }
 
+TEST_F(FtpSession, HasNoDataOnAPortThatIsKnownForSomethingElse) {
+  EXPECT_FALSE(is_data({client(1), 40001}, {kServer, 27017}, 11.0));
+  EXPECT_FALSE(is_data({client(1), 40001}, {kServer, 8080}, 11.0));
+}
+
 /// A client that logs in: the session stays open.
 Conversation& log_in(Story& story, IpAddress who, double at) {
   Conversation& control = story.connect(who, at, {kServer, 21});
