@@ -10,7 +10,7 @@
 namespace doorslam::app {
 
 /// Sees to it that a program that is ending does end. A thread that writes to a disk which hangs (a file server that is
-/// gone, a file system that is frozen) can be neither interrupted nor joined; so once the time for the end is over and
+/// gone) can be neither interrupted nor joined; so once the time for the end is over and
 /// a file operation has stood still for long, the guard says what is not saved, and ends the process by exit code 1.
 class EndGuard {
  public:

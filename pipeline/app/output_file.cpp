@@ -125,8 +125,8 @@ void OutputFile::push_out() noexcept {
   counters_.in_hand = buffer_.size();
   published_->publish(counters_);  // should it hang, others are to know with how much
   const std::size_t written = write_out();
-  busy_since_->store(0, std::memory_order_relaxed);
   if (error_ == 0) {
+    mark_idle();
     buffer_.clear();
     torn_ = false;
     return;
@@ -134,13 +134,14 @@ void OutputFile::push_out() noexcept {
   if (first_error_ == 0) first_error_ = error_;
   gave_up_ = mode_ == Mode::overwrite || (error_ == EPIPE && !is_fifo_) || error_ == ETIMEDOUT;
   gave_up_ ? lose_the_rest(written) : keep_the_rest(written);
+  mark_idle();
 }
 
 /// Returns the octets of the buffer that were written: all, or error_ tells why not.
 std::size_t OutputFile::write_out() noexcept {
   std::string_view rest = buffer_;
   while (!rest.empty() && error_ == 0) {
-    busy_since_->store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    mark_busy();
     waits_->store(may_block_, std::memory_order_relaxed);
     const bool has_room = !may_block_ || wait_for_room();
     waits_->store(false, std::memory_order_relaxed);
@@ -211,7 +212,9 @@ void OutputFile::tell() {
 
 Result<void> OutputFile::reopen() {
   if (path_ == "-") return {};
+  mark_busy();
   Descriptor file(open_file(path_, mode_));
+  mark_idle();
   if (!file) return data_error(path_ + ": cannot be opened anew: " + std::strerror(errno));
   flush();
   if (torn_) {  // the rest of a line is of no use in another file
@@ -219,7 +222,9 @@ Result<void> OutputFile::reopen() {
     ++counters_.missing;
     torn_ = false;
   }
+  mark_busy();
   if (!file_.close() && first_error_ == 0) first_error_ = errno;
+  mark_idle();
   file_ = std::move(file);
   may_block_ = may_block(file_.get());
   is_fifo_ = is_fifo(file_.get());
@@ -245,6 +250,12 @@ std::string OutputFile::trouble() const {
   return fmt::format("cannot be written: {}{}", std::strerror(static_cast<int>(now.error)), lost);
 }
 
+void OutputFile::mark_busy() noexcept {
+  busy_since_->store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+void OutputFile::mark_idle() noexcept { busy_since_->store(0, std::memory_order_relaxed); }
+
 OutputFile::Clock::duration OutputFile::busy_for() const noexcept {
   const Clock::rep since = busy_since_->load(std::memory_order_relaxed);
   return since == 0 ? Clock::duration::zero() : Clock::now().time_since_epoch() - Clock::duration(since);
@@ -254,9 +265,9 @@ Result<void> OutputFile::close() {
   flush();
   if (!buffer_.empty()) lose_the_rest(0);
   published_->publish(counters_);
-  busy_since_->store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  mark_busy();
   const bool closed = file_.close();
-  busy_since_->store(0, std::memory_order_relaxed);
+  mark_idle();
   if (!closed && first_error_ == 0) first_error_ = errno;
   if (closed && counters_.missing == 0) return {};
   const std::string why =

@@ -65,6 +65,9 @@ class OutputFile {
   Result<void> close();
 
  private:
+  /// Around whatever a disk that hangs may hold up.
+  void mark_busy() noexcept;
+  void mark_idle() noexcept;
   OutputFile(std::string path, Mode mode, Descriptor file, Notice notice);
   void push_out() noexcept;
   std::size_t write_out() noexcept;

@@ -131,6 +131,7 @@ void Outputs::observe(metrics::Observation& seen) const {
   if (!feed_) return;
   AlertFeedCounters counters = feed_->counters();
   seen.store = counters.store;
+  seen.store->failing |= feed_->hangs_for() >= kLongCommit;
   seen.sinks = std::move(counters.sinks);
 }
 

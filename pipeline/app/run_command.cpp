@@ -39,6 +39,9 @@ constexpr auto kOutputPatience = 4s;
 constexpr auto kEndPatience = 4500ms;
 /// Of a write that is worth a word.
 constexpr auto kStandstill = 1s;
+constexpr auto kTellAgain = 60s;
+/// A reader that takes some records now and then is one standstill, not many.
+constexpr auto kSurelyOver = 5s;
 /// Then, a disk that has stood still for so long is not waited for any more.
 constexpr auto kHangPatience = 3s;
 
@@ -151,6 +154,8 @@ class Sensor {
   Clock::time_point last_status_;
   bool in_trouble_ = false;   ///< of the outputs, as the service manager was told
   bool stood_still_ = false;  ///< an output did, as was told
+  Clock::time_point last_standstill_;
+  Clock::time_point standstill_told_ = Clock::now() - kTellAgain;
 };
 
 Result<void> Sensor::set_up() {
@@ -258,7 +263,7 @@ void Sensor::reload() {
       log_->warn("these have changed and take effect with the next start: {}", fmt::join(keys, ", "));
     }
   }
-  manager_.ready("listening");
+  manager_.ready(in_trouble_ ? outputs_->trouble() : "listening");
 }
 
 bool Sensor::has_idled() {
@@ -288,10 +293,17 @@ void Sensor::tell_of_trouble() {
     in_trouble_ = !trouble.empty();
     manager_.status(in_trouble_ ? trouble : "listening");
   }
-  const bool stands_still = in_trouble_ && (outputs_->wait() || outputs_->hangs_for() > kStandstill);
-  if (stands_still && !stood_still_) log_->error("{}", trouble);
-  if (stood_still_ && !in_trouble_) log_->info("records are taken again");
-  stood_still_ = in_trouble_ && (stood_still_ || stands_still);
+  const auto now = Clock::now();
+  if (in_trouble_ && (outputs_->wait() || outputs_->hangs_for() > kStandstill)) {
+    last_standstill_ = now;
+    if (now - standstill_told_ < kTellAgain) return;
+    standstill_told_ = now;
+    stood_still_ = true;
+    log_->error("{}", trouble);
+  } else if (stood_still_ && !in_trouble_ && now - last_standstill_ >= kSurelyOver) {
+    stood_still_ = false;
+    log_->info("records are taken again");
+  }
 }
 
 Result<int> Sensor::end() {

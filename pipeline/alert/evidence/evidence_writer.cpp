@@ -183,7 +183,11 @@ void EvidenceWriter::drain(std::vector<AlertEvent>& alerts, Clock::time_point de
   const bool endless = deadline > Clock::time_point::max() - options_.last_patience;
   const Clock::time_point latest = endless ? deadline : deadline + options_.last_patience;
   std::unique_lock lock(desk_->mutex);
-  while (!all_written() && !desk_->abandoned) {
+  // Alerts that did not wait for their file have one under way all the same.
+  const auto are_late_written = [this] {
+    return std::ranges::all_of(late_, [](const auto& job) { return job->written; });
+  };
+  while ((!all_written() || !are_late_written()) && !desk_->abandoned) {
     const std::uint64_t done = desk_->done;
     const auto until = std::min(latest, std::max(deadline, Clock::now() + options_.last_patience));
     desk_->abandoned = !desk_->changed.wait_until(lock, until, [&] { return desk_->done != done; });
