@@ -221,6 +221,15 @@ void OpenIncident::absorb(const OpenIncident& other) {
   }
   for (const flowtable::IpAddress& server : other.incident_.sample_servers) add_server(server);
   for (const flowtable::IpAddress& server : in_order(other.servers_)) add_server(server);
+  if (other.all_servers_) {
+    sketch_of(all_servers_, servers_, std::identity()).merge(*other.all_servers_);
+    incident_.distinct_servers.lower_bound = true;
+  }
+  absorb_clients(other);
+  absorb_served(other);
+}
+
+void OpenIncident::absorb_clients(const OpenIncident& other) {
   for (const ClientTally& tally : other.tallies()) {
     if (clients_.size() >= exact_ && !clients_.contains(tally.address)) {
       count_beyond(tally.address);
@@ -234,10 +243,10 @@ void OpenIncident::absorb(const OpenIncident& other) {
     sketch_of(all_clients_, clients_, address_of_tally).merge(*other.all_clients_);
     incident_.distinct_clients.lower_bound = true;
   }
-  if (other.all_servers_) {
-    sketch_of(all_servers_, servers_, std::identity()).merge(*other.all_servers_);
-    incident_.distinct_servers.lower_bound = true;
-  }
+}
+
+/// After absorb_clients().
+void OpenIncident::absorb_served(const OpenIncident& other) {
   const bool has_seen_the_same = scope() == IncidentScope::endpoint && other.incident_.server == server();
   if (has_seen_the_same) return reach_last_refusal();
   incident_.contrast.served_before += other.incident_.contrast.served_before;

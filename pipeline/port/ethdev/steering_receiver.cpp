@@ -17,8 +17,9 @@ using packet::Segment;
 
 }  // namespace
 
-SteeringReceiver::SteeringReceiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues,
-                                   Steering& steering, bool vlan_aware, bool wait_for_workers, IdleMode idle)
+SteeringReceiver::SteeringReceiver(const RunOrders& orders, const packet::DecodeOptions& decode,
+                                   const RxOptions& queues, Steering& steering, bool vlan_aware, bool wait_for_workers,
+                                   IdleMode idle)
     : Lane(orders, idle, only_queue(queues)),
       source_(queues),
       decoder_(decode),

@@ -14,8 +14,8 @@ namespace doorslam::ethdev {
 /// of their connection, in order. What is no TCP ends here.
 class SteeringReceiver final : public Lane {
  public:
-  SteeringReceiver(const RunOrders& orders, const packet::DecodeOptions& decode, RxOptions queues, Steering& steering,
-                   bool vlan_aware, bool wait_for_workers, IdleMode idle);
+  SteeringReceiver(const RunOrders& orders, const packet::DecodeOptions& decode, const RxOptions& queues,
+                   Steering& steering, bool vlan_aware, bool wait_for_workers, IdleMode idle);
 
   void run() noexcept override;
   std::uint64_t polled_from(std::size_t queue) const noexcept override { return source_.polled_from(queue); }
