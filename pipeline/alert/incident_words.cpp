@@ -174,19 +174,16 @@ std::vector<std::string> steps_of_outage(const Incident& incident) {
   constexpr auto kQuestions = std::to_array<Question>({
       {diagnose::Cause::maintenance,
        "Is what stands behind it up? A proxy or balancer whose backends are gone accepts and closes: its log and "
-       "status "
-       "page on SERVER, then the backends themselves."},
+       "status page on SERVER, then the backends themselves."},
       {diagnose::Cause::acl_denied,
        "A list of addresses? Connect from SERVER itself and from another network: whoever gets in is not on it. Which "
        "addresses may come was perhaps changed shortly before."},
       {diagnose::Cause::connection_limit,
        "A limit? `ss -Htn state established '( sport = :PORT )' | wc -l` on the server: does the number stand at a "
-       "round "
-       "figure, and does the next one get in when a session ends?"},
+       "round figure, and does the next one get in when a session ends?"},
       {diagnose::Cause::app_crash,
        "Does the program live? `systemctl status`, its number of restarts, `journalctl -k | grep -i -e segfault -e "
-       "oom` "
-       "on the server."},
+       "oom` on the server."},
       {diagnose::Cause::rate_limit,
        "A limit on arrivals? One attempt after some minutes of silence gets in, a second one at once does not."},
   });

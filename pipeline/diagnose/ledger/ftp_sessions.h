@@ -15,7 +15,7 @@
 /// agreed on in the session: of the server's, which the client opens (PASV, EPSV), or of the client's, which the server
 /// opens from port 20 (PORT, EPRT). The agreement lies in the midst of the session, often behind TLS, and is not kept.
 /// So it is told by the time and the two ends: while both have a session on port 21, a connection of the same client to
-/// a port above those of services, or one the other way from port 20, is the session's. Memory is bounded: of
+/// a port that no service is known for, or one the other way from port 20, is the session's. Memory is bounded: of
 /// more pairs than fit, those without news longest are forgotten. Owned by the analysis.
 namespace doorslam::diagnose {
 
