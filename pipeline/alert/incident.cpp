@@ -2,43 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <queue>
-#include <unordered_map>
-#include <utility>
 
-#include "pipeline/alert/bounded_map.h"
-#include "pipeline/alert/incident_memory.h"
+#include "pipeline/alert/incident_routes.h"
 #include "pipeline/alert/open_incident.h"
+#include "pipeline/alert/silent_outage.h"
 #include "pipeline/alert/turned_away.h"
 
 namespace doorslam::alert {
 
-namespace {
-
 using diagnose::Cause;
 using diagnose::DiagnosedConnection;
-using flowtable::Endpoint;
-using flowtable::IpAddress;
 using flowtable::TimeNs;
-
-/// Refusals below the application, which a scan makes by the thousand.
-bool is_foldable(const DiagnosedConnection& connection) {
-  const diagnose::Scanned scanned = diagnose::traits_of(connection.diagnosis.cause).scanned;
-  return scanned == diagnose::Scanned::always ||
-         (scanned == diagnose::Scanned::at_syn && connection.summary.stage == tcp::Stage::syn);
-}
-
-void erase_value(std::vector<Slot>& slots, Slot slot) {
-  slots.erase(std::remove(slots.begin(), slots.end(), slot), slots.end());
-}
-
-/// The connection as one of an incident of this cause.
-DiagnosedConnection read_as(Cause cause, DiagnosedConnection connection) {
-  connection.diagnosis.cause = cause;
-  return connection;
-}
-
-}  // namespace
 
 double CaptureQuality::loss_ratio() const noexcept {
   if (gap_bytes == 0) return 0.0;
@@ -56,484 +30,50 @@ std::string_view name_of(IncidentScope scope) noexcept {
   return kNames[static_cast<std::size_t>(scope)];
 }
 
-/// Incidents live in `open_` by slot; the other maps find slots by what a connection is about. Each open incident has
-/// exactly one entry in `deadlines_`: when it is due for a look.
+/// What is served stands beside incidents; what is refused goes to one of them, unless it is expected, or held back.
 class IncidentLog::Impl {
  public:
-  explicit Impl(const IncidentOptions& options)
-      : options_(options),
-        hash_(options.hash_key),
-        endpoints_(0, hash_),
-        server_fans_(0, hash_),
-        ftp_data_(0, hash_),
-        client_folds_(0, hash_),
-        endpoint_watchers_(0, hash_),
-        server_watchers_(0, hash_),
-        client_watchers_(0, hash_),
-        served_(options.max_endpoints, hash_),
-        times_(options.max_open, hash_),
-        flaps_(options.max_open, hash_),
-        turned_away_(options.max_open, hash_),
-        client_fans_(options.max_clients, hash_) {
-    reconfigure(options);
-  }
+  explicit Impl(const IncidentOptions& options) : routes_(options, capture_), outages_(options, routes_) {}
 
-  void reconfigure(const IncidentOptions& options) {
-    options_ = options;
-    // A look at an incident must set the next one later than itself.
-    options_.update_interval_ns = std::max(options_.update_interval_ns, flowtable::kMillisecondNs);
-    options_.quiet_ns = std::max(options_.quiet_ns, flowtable::kMillisecondNs);
-  }
+  void reconfigure(const IncidentOptions& options) { routes_.reconfigure(options); }
 
   void observe(const DiagnosedConnection& connection, std::vector<AlertEvent>& out) {
     advance(connection.judged_ns, out);
     add_quality(capture_, connection.summary);
     const Cause cause = connection.diagnosis.cause;
-    if (cause == Cause::served) return observe_served(connection.summary);
+    if (cause == Cause::served) return routes_.observe_served(connection.summary);
     const bool in_doubt = !connection.diagnosis.ftp_control && is_turned_away(connection);
     if (!diagnose::is_refusal(cause) && !in_doubt) return;
-    if (std::ranges::any_of(options_.expected, [&](const ExpectedRefusal& one) { return one.covers(connection); })) {
+    if (is_expected(connection)) {
       ++capture_.expected;
       return;
     }
-    if (in_doubt && joins_outage(connection, out)) return;
-    const Slot slot = route(connection);
-    add_to(slot, connection);
+    if (in_doubt && outages_.joins(connection, out)) return;
+    const Slot slot = routes_.route(connection);
+    routes_.add_to(slot, connection);
     if (connection.diagnosis.ftp_control) return;
     if (is_foldable(connection)) {
-      fold(connection, slot, out);
+      routes_.fold(connection, slot, out);
     } else {
-      note_time(connection.summary);
+      routes_.note_time(connection.summary);
     }
   }
 
-  void advance(TimeNs now, std::vector<AlertEvent>& out) {
-    while (!deadlines_.empty() && deadlines_.top().first <= now) {
-      const auto [due_ns, slot] = deadlines_.top();
-      deadlines_.pop();
-      if (open_.contains(slot)) look_at(slot, due_ns, out);
-    }
-    now_ = std::max(now_, now);
-  }
-
-  void finish(std::vector<AlertEvent>& out) {
-    std::vector<Slot> slots;
-    slots.reserve(open_.size());
-    for (const auto& [slot, incident] : open_) slots.push_back(slot);
-    std::sort(slots.begin(), slots.end());
-    for (const Slot slot : slots) close(slot, now_, 0, out);
-  }
-
+  void advance(TimeNs now, std::vector<AlertEvent>& out) { routes_.advance(now, out); }
+  void finish(std::vector<AlertEvent>& out) { routes_.finish(out); }
   void note_port_drops(std::uint64_t total) noexcept { capture_.port_drops = total; }
   std::uint64_t expected_refusals() const noexcept { return capture_.expected; }
-  std::size_t open_count() const noexcept { return open_.size(); }
+  std::size_t open_count() const noexcept { return routes_.size(); }
 
  private:
-  void observe_served(const tcp::ConnectionSummary& summary) {
-    served_.touch(summary.responder).add(summary);
-    if (times_.size() > 0) {
-      if (ConnectionTimes* const times = times_.find(summary.responder)) times->add_served(summary.start_ns);
-    }
-    tell_watchers(endpoint_watchers_, summary.responder, summary);
-    tell_watchers(server_watchers_, summary.responder.address, summary);
-    tell_watchers(client_watchers_, summary.originator.address, summary);
+  bool is_expected(const DiagnosedConnection& connection) const {
+    return std::ranges::any_of(routes_.options().expected,
+                               [&](const ExpectedRefusal& one) { return one.covers(connection); });
   }
 
-  /// Remembers when the endpoint refused, from the served ones before its first refusal on.
-  void note_time(const tcp::ConnectionSummary& refused) {
-    ConnectionTimes* times = times_.find(refused.responder);
-    const bool is_news = times == nullptr || refused.start_ns - times->last_refused_ns() > kTimesForgottenNs;
-    times = &times_.touch(refused.responder);
-    if (is_news) *times = times_of(served_.find(refused.responder), refused.start_ns);
-    times->add_refused(refused.start_ns);
-  }
-
-  static ConnectionTimes times_of(const ServedHistory* served, TimeNs refused_ns) {
-    TimeNs begin_ns = refused_ns;
-    if (served != nullptr) {
-      for (const ServedHistory::Visit& visit : served->visits) begin_ns = std::min(begin_ns, visit.start_ns);
-    }
-    ConnectionTimes times(begin_ns);
-    if (served != nullptr) {
-      for (const ServedHistory::Visit& visit : served->visits) times.add_served(visit.start_ns);
-    }
-    return times;
-  }
-
-  /// The incident as it is to be told.
-  Incident told(const OpenIncident& incident) {
-    Incident out = incident.snapshot(options_.sample_clients);
-    if (incident.scope() != IncidentScope::endpoint) return out;
-    if (const ConnectionTimes* const times = times_.find(incident.server())) out.times = times->pattern();
-    return out;
-  }
-
-  void add_to(Slot slot, const DiagnosedConnection& connection) {
-    open_.at(slot).add(connection);
-    open_.at(slot).keep_frames(connection, options_.frame_samples);
-  }
-
-  /// Whether somebody was served is known by then: refusals are judged later than what is served. True: it is in the
-  /// incident of an outage, or held back until there is one.
-  bool joins_outage(const DiagnosedConnection& connection, std::vector<AlertEvent>& out) {
-    const tcp::ConnectionSummary& summary = connection.summary;
-    const bool is_unknown = connection.diagnosis.cause == Cause::unknown;
-    const ServedHistory* const served = served_.find(summary.responder);
-    const TimeNs served_ns = served == nullptr ? flowtable::kNoTime : served->latest_ns;
-    if (served_ns >= summary.start_ns) return is_unknown;
-    if (served == nullptr && may_only_take(connection)) return is_unknown;
-    TurnedAway& away = turned_away_.touch(summary.responder);
-    const bool is_over = away.told() != 0 && !open_.contains(away.told());
-    if (is_over || !away.includes(summary.start_ns, served_ns)) away = TurnedAway();
-    away.count(connection);
-    if (away.told() == 0 && is_unknown) {
-      away.hold(connection, options_.exact_clients, options_.frame_samples, hash_);
-    } else if (away.told() != 0) {
-      add_to(away.told(), connection);
-      name_cause(away, connection, out);
-    }
-    const bool joins = away.told() != 0 || (away.is_outage() && tell_outage(away, connection, out));
-    if (joins || is_unknown) note_time(summary);
-    return joins || is_unknown;
-  }
-
-  /// One incident of all that the endpoint turned away since it serves nobody, `latest` included. False: not yet, as
-  /// most of them belong to incidents that began earlier.
-  bool tell_outage(TurnedAway& away, const DiagnosedConnection& latest, std::vector<AlertEvent>& out) {
-    const Endpoint& server = latest.summary.responder;
-    std::vector<Slot> guessed;
-    std::vector<const OpenIncident*> parts;
-    if (away.held() != nullptr) parts.push_back(away.held());
-    for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {
-      const auto cause = static_cast<Cause>(i);
-      const auto known = away.has_met(cause) ? endpoints_.find({server, cause}) : endpoints_.end();
-      if (known == endpoints_.end()) continue;
-      const OpenIncident& part = open_.at(known->second);
-      if (part.first_ns() < away.first_ns() || part.mean_confidence() >= kSureOfCause) continue;
-      guessed.push_back(known->second);
-      parts.push_back(&part);
-    }
-    const bool is_held = latest.diagnosis.cause == Cause::unknown;
-    if (!are_enough(parts, is_held ? 0 : 1)) return false;
-    const Slot slot = route(read_as(likeliest_cause(parts), latest));
-    OpenIncident& whole = open_.at(slot);
-    if (away.held() != nullptr) whole.absorb(*away.held());
-    std::erase(guessed, slot);
-    for (const Slot part : guessed) whole.absorb(open_.at(part));
-    if (!is_held) add_to(slot, latest);
-    away.tell_by(slot);
-    if (!whole.announced) announce(whole, latest.judged_ns, out);
-    retire(guessed, whole.id(), latest.judged_ns, out);
-    return true;
-  }
-
-  /// What was told without a cause may come to show one: then it is told anew, with it.
-  void name_cause(TurnedAway& away, const DiagnosedConnection& latest, std::vector<AlertEvent>& out) {
-    constexpr std::uint64_t kLeastToName = 10;
-    const OpenIncident& nameless = open_.at(away.told());
-    if (nameless.cause() != Cause::unknown || nameless.refused() < kLeastToName) return;
-    if (nameless.scope() != IncidentScope::endpoint) return;
-    const Cause cause = likeliest_cause(std::array{&nameless});
-    if (cause == Cause::unknown) return;
-    const Slot slot = route(read_as(cause, latest));
-    OpenIncident& whole = open_.at(slot);
-    whole.absorb(nameless);
-    if (!whole.announced) announce(whole, latest.judged_ns, out);
-    retire({away.told()}, whole.id(), latest.judged_ns, out);
-    away.tell_by(slot);
-  }
-
-  /// Ends incidents that another has taken over; nobody hears of those that were not told yet.
-  void retire(const std::vector<Slot>& parts, std::uint64_t heir, TimeNs at_ns, std::vector<AlertEvent>& out) {
-    for (const Slot part : parts) {
-      if (open_.at(part).announced) {
-        close(part, at_ns, heir, out);
-      } else {
-        remove(part);
-      }
-    }
-  }
-
-  template <class Watchers, class Key>
-  void tell_watchers(const Watchers& watchers, const Key& key, const tcp::ConnectionSummary& summary) {
-    if (watchers.empty()) return;
-    const auto found = watchers.find(key);
-    if (found == watchers.end()) return;
-    for (const Slot slot : found->second) open_.at(slot).add_served(summary.originator.address, summary.start_ns);
-  }
-
-  /// The incident that a refused connection belongs to, opened where there is none.
-  Slot route(const DiagnosedConnection& connection) {
-    const Cause cause = connection.diagnosis.cause;
-    const tcp::ConnectionSummary& summary = connection.summary;
-    // Its port was drawn for this one transfer, and says nothing.
-    if (connection.diagnosis.ftp_control) {
-      const auto known = ftp_data_.find({summary.responder.address, cause});
-      if (known != ftp_data_.end()) return known->second;
-      if (open_.size() < options_.max_open) return create(IncidentScope::server, connection);
-    }
-    if (is_foldable(connection)) {
-      const auto sweep = client_folds_.find({summary.originator.address, cause});
-      if (sweep != client_folds_.end()) return sweep->second;
-      if (const Slot folded = folded_on(summary, cause); folded != 0) return folded;
-    }
-    const auto known = endpoints_.find({summary.responder, cause});
-    if (known != endpoints_.end()) return known->second;
-    if (open_.size() >= options_.max_open) {
-      Slot& everywhere = everywhere_[static_cast<std::size_t>(cause)];
-      if (everywhere == 0) everywhere = create(IncidentScope::everywhere, connection);
-      return everywhere;
-    }
-    const Slot slot = create(IncidentScope::endpoint, connection);
-    if (const ServedHistory* served = served_.find(summary.responder)) recall(*served, open_.at(slot));
-    return slot;
-  }
-
-  /// The incident of many ports of this server that it belongs to: of its cause, or the scan of its client, whatever
-  /// each port answered; 0: none.
-  Slot folded_on(const tcp::ConnectionSummary& summary, Cause cause) const {
-    const auto fan = server_fans_.find(summary.responder.address);
-    if (fan == server_fans_.end()) return 0;
-    if (const Slot folded = fan->second.folded_by(cause); folded != 0) return folded;
-    const auto scan = std::ranges::find_if(fan->second.folded, [&](const FanPart& part) {
-      return open_.at(part.slot).concerns_only(summary.originator.address);
-    });
-    return scan == fan->second.folded.end() ? 0 : scan->slot;
-  }
-
-  static void recall(const ServedHistory& served, OpenIncident& incident) {
-    incident.add_served_before(served.count - served.visits.size());
-    for (const ServedHistory::Visit& visit : served.visits) incident.add_served(visit.client, visit.start_ns);
-  }
-
-  /// Opens an incident that has counted nothing yet. It is announced when the log next looks at it: at once, or after
-  /// the time in which it may fold.
-  Slot create(IncidentScope scope, const DiagnosedConnection& first) {
-    const Slot slot = ++last_slot_;
-    OpenIncident& incident =
-        open_.emplace(slot, OpenIncident(scope, first, options_.exact_clients, hash_)).first->second;
-    incident.last_judged_ns = first.judged_ns;
-    incident.foldable = is_foldable(first);
-    if (scope == IncidentScope::endpoint) damp(incident, first.judged_ns);
-    enlist(slot, incident);
-    deadlines_.emplace(first.judged_ns + (incident.foldable ? options_.fold_wait_ns : 0), slot);
-    return slot;
-  }
-
-  /// What comes and goes stays open longer each time.
-  void damp(OpenIncident& incident, TimeNs now_ns) {
-    constexpr std::uint32_t kMostDoublings = 4;
-    const Flap* const flap = flaps_.find({incident.server(), incident.cause()});
-    if (flap == nullptr || now_ns - flap->closed_ns > options_.flap_ns) return;
-    incident.set_reopened(flap->reopened + 1);
-    incident.quiet_doublings = std::min(incident.reopened(), kMostDoublings);
-  }
-
-  void enlist(Slot slot, const OpenIncident& incident) {
-    switch (incident.scope()) {
-      case IncidentScope::endpoint:
-        endpoints_[{incident.server(), incident.cause()}] = slot;
-        endpoint_watchers_[incident.server()].push_back(slot);
-        if (incident.foldable) {
-          server_fans_[incident.server().address].endpoints.push_back({incident.cause(), slot});
-        }
-        break;
-      case IncidentScope::server:
-        server_watchers_[incident.server().address].push_back(slot);
-        if (incident.is_of_ftp_data()) {
-          ftp_data_[{incident.server().address, incident.cause()}] = slot;
-          break;
-        }
-        server_fans_[incident.server().address].folded.push_back({incident.cause(), slot});
-        break;
-      case IncidentScope::client:
-        client_folds_[{incident.client(), incident.cause()}] = slot;
-        client_watchers_[incident.client()].push_back(slot);
-        break;
-      case IncidentScope::everywhere:
-        break;
-    }
-  }
-
-  template <class Watchers, class Key>
-  static void unwatch(Watchers& watchers, const Key& key, Slot slot) {
-    const auto found = watchers.find(key);
-    if (found == watchers.end()) return;
-    erase_value(found->second, slot);
-    if (found->second.empty()) watchers.erase(found);
-  }
-
-  void leave_fan(Slot slot, const OpenIncident& incident) {
-    const auto fan = server_fans_.find(incident.server().address);
-    if (fan == server_fans_.end()) return;
-    fan->second.erase(slot);
-    if (fan->second.endpoints.empty() && fan->second.folded.empty()) server_fans_.erase(fan);
-  }
-
-  void delist(Slot slot, const OpenIncident& incident) {
-    switch (incident.scope()) {
-      case IncidentScope::endpoint:
-        endpoints_.erase({incident.server(), incident.cause()});
-        unwatch(endpoint_watchers_, incident.server(), slot);
-        leave_fan(slot, incident);
-        break;
-      case IncidentScope::server:
-        unwatch(server_watchers_, incident.server().address, slot);
-        if (incident.is_of_ftp_data()) ftp_data_.erase({incident.server().address, incident.cause()});
-        leave_fan(slot, incident);
-        break;
-      case IncidentScope::client:
-        client_folds_.erase({incident.client(), incident.cause()});
-        unwatch(client_watchers_, incident.client(), slot);
-        break;
-      case IncidentScope::everywhere:
-        everywhere_[static_cast<std::size_t>(incident.cause())] = 0;
-        break;
-    }
-  }
-
-  /// Widens the incident when one server's ports, or one client's servers, have become too many to tell one by one.
-  void fold(const DiagnosedConnection& connection, Slot slot, std::vector<AlertEvent>& out) {
-    const Cause cause = connection.diagnosis.cause;
-    const IpAddress server = connection.summary.responder.address;
-    const IpAddress client = connection.summary.originator.address;
-    if (const std::vector<Slot> parts = ports_to_fold(server, client, cause); !parts.empty()) {
-      slot = merge(IncidentScope::server, read_as(commonest_cause(parts), connection), parts, out);
-    }
-    if (open_.at(slot).scope() == IncidentScope::client) return;
-    ClientFan& sweep = client_fans_.touch({client, cause});
-    sweep.servers.meet(server, connection.judged_ns);
-    sweep.incidents.meet(slot, connection.judged_ns);
-    // Incidents that closed or folded meanwhile would make the list grow with every new port.
-    if (sweep.incidents.size() > kSweepIncidents) sweep.incidents.erase_if([&](Slot s) { return !open_.contains(s); });
-    if (sweep.servers.size() <= options_.fold_servers) return;
-    // One server a day is no sweep.
-    sweep.servers.forget_before(connection.judged_ns - options_.quiet_ns);
-    if (sweep.servers.size() <= options_.fold_servers) return;
-    sweep.incidents.forget_before(connection.judged_ns - options_.quiet_ns);
-    sweep.incidents.erase_if([&](Slot part) {
-      const auto found = open_.find(part);
-      return found == open_.end() || !found->second.concerns_only(client);
-    });
-    const std::vector<Slot> parts = sweep.incidents.things();
-    client_fans_.erase({client, cause});
-    if (!parts.empty()) merge(IncidentScope::client, connection, parts, out);
-  }
-
-  /// What is to become one incident of many ports: too many of one cause, whoever met them, with what their only client
-  /// met of other causes; or too many that one client met, of whatever causes. Empty: nothing.
-  std::vector<Slot> ports_to_fold(const IpAddress& server, const IpAddress& client, Cause cause) const {
-    const auto fan = server_fans_.find(server);
-    if (fan == server_fans_.end() || fan->second.endpoints.size() <= options_.fold_ports) return {};
-    std::vector<Slot> of_cause;
-    std::vector<Slot> of_client;
-    bool of_others = false;
-    for (const FanPart& part : fan->second.endpoints) {
-      const bool is_clients = open_.at(part.slot).concerns_only(client);
-      if (part.cause == cause) of_cause.push_back(part.slot);
-      if (is_clients) of_client.push_back(part.slot);
-      of_others |= part.cause == cause && !is_clients;
-    }
-    if (of_cause.size() > options_.fold_ports && of_others) return of_cause;
-    if (of_client.size() > options_.fold_ports) return of_client;
-    return {};
-  }
-
-  Cause commonest_cause(const std::vector<Slot>& parts) const {
-    std::array<std::uint64_t, diagnose::kCauseCount> refused{};
-    for (const Slot part : parts) {
-      refused[static_cast<std::size_t>(open_.at(part).cause())] += open_.at(part).refused();
-    }
-    return static_cast<Cause>(std::ranges::max_element(refused) - refused.begin());
-  }
-
-  /// One incident in place of `parts`. Told at once where one of them has been told already.
-  Slot merge(IncidentScope scope, const DiagnosedConnection& latest, const std::vector<Slot>& parts,
-             std::vector<AlertEvent>& out) {
-    const Slot slot = create(scope, latest);
-    OpenIncident& whole = open_.at(slot);
-    bool told = false;
-    for (const Slot part : parts) {
-      whole.absorb(open_.at(part));
-      told |= open_.at(part).announced;
-    }
-    if (told) announce(whole, latest.judged_ns, out);
-    retire(parts, whole.id(), latest.judged_ns, out);
-    return slot;
-  }
-
-  void announce(OpenIncident& incident, TimeNs at_ns, std::vector<AlertEvent>& out) {
-    incident.announced = true;
-    incident.next_update_ns = at_ns + options_.update_interval_ns;
-    out.push_back({AlertAction::opened, at_ns, told(incident), capture_});
-    incident.mark_told();
-  }
-
-  /// When it closes unless there is another refusal.
-  TimeNs quiet_at(const OpenIncident& incident) const {
-    return incident.last_judged_ns + (options_.quiet_ns << incident.quiet_doublings);
-  }
-
-  TimeNs next_look(const OpenIncident& incident) const { return std::min(incident.next_update_ns, quiet_at(incident)); }
-
-  void look_at(Slot slot, TimeNs due_ns, std::vector<AlertEvent>& out) {
-    OpenIncident& incident = open_.at(slot);
-    if (!incident.announced) {
-      announce(incident, due_ns, out);
-    } else if (due_ns >= quiet_at(incident)) {
-      return close(slot, due_ns, 0, out);
-    } else if (due_ns >= incident.next_update_ns) {
-      incident.next_update_ns = due_ns + options_.update_interval_ns;
-      if (incident.has_news()) {
-        out.push_back({AlertAction::updated, due_ns, told(incident), capture_});
-        incident.mark_told();
-      }
-    }
-    deadlines_.emplace(next_look(incident), slot);
-  }
-
-  void close(Slot slot, TimeNs at_ns, std::uint64_t folded_into, std::vector<AlertEvent>& out) {
-    OpenIncident& incident = open_.at(slot);
-    if (!incident.announced) announce(incident, at_ns, out);
-    AlertEvent event{AlertAction::closed, at_ns, told(incident), capture_};
-    event.incident.folded_into = folded_into;
-    if (incident.scope() == IncidentScope::endpoint && options_.flap_ns > 0) {
-      flaps_.touch({incident.server(), incident.cause()}) = Flap{at_ns, incident.reopened()};
-    }
-    out.push_back(std::move(event));
-    remove(slot);
-  }
-
-  void remove(Slot slot) {
-    delist(slot, open_.at(slot));
-    open_.erase(slot);
-  }
-
-  static constexpr std::size_t kSweepIncidents = 256;
-  /// An endpoint that has refused nobody for so long begins anew: more than a week, for what happens on one day of it.
-  static constexpr flowtable::DurationNs kTimesForgottenNs = 8LL * 24 * 3600 * flowtable::kSecondNs;
-  using Deadline = std::pair<TimeNs, Slot>;
-
-  IncidentOptions options_;
-  KeyHash hash_;
-  TimeNs now_ = 0;
-  Slot last_slot_ = 0;
   CaptureQuality capture_;
-  std::unordered_map<Slot, OpenIncident> open_;
-  std::unordered_map<EndpointCause, Slot, KeyHash> endpoints_;
-  std::unordered_map<IpAddress, ServerFan, KeyHash> server_fans_;
-  std::unordered_map<AddressCause, Slot, KeyHash> ftp_data_;
-  std::unordered_map<AddressCause, Slot, KeyHash> client_folds_;
-  std::array<Slot, diagnose::kCauseCount> everywhere_{};
-  std::unordered_map<Endpoint, std::vector<Slot>, KeyHash> endpoint_watchers_;
-  std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> server_watchers_;
-  std::unordered_map<IpAddress, std::vector<Slot>, KeyHash> client_watchers_;
-  BoundedMap<Endpoint, ServedHistory> served_;
-  BoundedMap<Endpoint, ConnectionTimes> times_;  ///< of endpoints that have refused
-  BoundedMap<EndpointCause, Flap> flaps_;
-  BoundedMap<Endpoint, TurnedAway> turned_away_;
-  BoundedMap<AddressCause, ClientFan> client_fans_;
-  std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+  IncidentRoutes routes_;
+  SilentOutages outages_;
 };
 
 IncidentLog::IncidentLog(const IncidentOptions& options) : impl_(std::make_unique<Impl>(options)) {}
