@@ -55,6 +55,21 @@ int open_file(const std::string& path, OutputFile::Mode mode) {
 
 }  // namespace
 
+/// Around whatever a disk that hangs may hold up: busy as long as it lives.
+class OutputFile::BusyMark {
+ public:
+  explicit BusyMark(std::atomic<Clock::rep>& since) noexcept : since_(since) { begin_anew(); }
+  ~BusyMark() { since_.store(0, std::memory_order_relaxed); }
+  BusyMark(const BusyMark&) = delete;
+  BusyMark& operator=(const BusyMark&) = delete;
+
+  /// What was under way has come on.
+  void begin_anew() noexcept { since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed); }
+
+ private:
+  std::atomic<Clock::rep>& since_;
+};
+
 Result<void> flush_standard_output() {
   const bool failed_before = std::ferror(stdout) != 0;
   const bool flushed = std::fflush(stdout) == 0;
@@ -124,9 +139,9 @@ void OutputFile::push_out() noexcept {
   error_ = 0;
   counters_.in_hand = buffer_.size();
   published_->publish(counters_);  // should it hang, others are to know with how much
-  const std::size_t written = write_out();
+  BusyMark busy(*busy_since_);
+  const std::size_t written = write_out(busy);
   if (error_ == 0) {
-    mark_idle();
     buffer_.clear();
     torn_ = false;
     return;
@@ -134,14 +149,13 @@ void OutputFile::push_out() noexcept {
   if (first_error_ == 0) first_error_ = error_;
   gave_up_ = mode_ == Mode::overwrite || (error_ == EPIPE && !is_fifo_) || error_ == ETIMEDOUT;
   gave_up_ ? lose_the_rest(written) : keep_the_rest(written);
-  mark_idle();
 }
 
 /// Returns the octets of the buffer that were written: all, or error_ tells why not.
-std::size_t OutputFile::write_out() noexcept {
+std::size_t OutputFile::write_out(BusyMark& busy) noexcept {
   std::string_view rest = buffer_;
   while (!rest.empty() && error_ == 0) {
-    mark_busy();
+    busy.begin_anew();
     waits_->store(may_block_, std::memory_order_relaxed);
     const bool has_room = !may_block_ || wait_for_room();
     waits_->store(false, std::memory_order_relaxed);
@@ -212,9 +226,11 @@ void OutputFile::tell() {
 
 Result<void> OutputFile::reopen() {
   if (path_ == "-") return {};
-  mark_busy();
-  Descriptor file(open_file(path_, mode_));
-  mark_idle();
+  Descriptor file;
+  {
+    const BusyMark busy(*busy_since_);
+    file = Descriptor(open_file(path_, mode_));
+  }
   if (!file) return data_error(path_ + ": cannot be opened anew: " + std::strerror(errno));
   flush();
   if (torn_) {  // the rest of a line is of no use in another file
@@ -222,9 +238,7 @@ Result<void> OutputFile::reopen() {
     ++counters_.missing;
     torn_ = false;
   }
-  mark_busy();
-  if (!file_.close() && first_error_ == 0) first_error_ = errno;
-  mark_idle();
+  close_file();
   file_ = std::move(file);
   may_block_ = may_block(file_.get());
   is_fifo_ = is_fifo(file_.get());
@@ -250,25 +264,23 @@ std::string OutputFile::trouble() const {
   return fmt::format("cannot be written: {}{}", std::strerror(static_cast<int>(now.error)), lost);
 }
 
-void OutputFile::mark_busy() noexcept {
-  busy_since_->store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
-}
-
-void OutputFile::mark_idle() noexcept { busy_since_->store(0, std::memory_order_relaxed); }
-
 OutputFile::Clock::duration OutputFile::busy_for() const noexcept {
   const Clock::rep since = busy_since_->load(std::memory_order_relaxed);
   return since == 0 ? Clock::duration::zero() : Clock::now().time_since_epoch() - Clock::duration(since);
+}
+
+bool OutputFile::close_file() noexcept {
+  const BusyMark busy(*busy_since_);
+  const bool closed = file_.close();
+  if (!closed && first_error_ == 0) first_error_ = errno;
+  return closed;
 }
 
 Result<void> OutputFile::close() {
   flush();
   if (!buffer_.empty()) lose_the_rest(0);
   published_->publish(counters_);
-  mark_busy();
-  const bool closed = file_.close();
-  mark_idle();
-  if (!closed && first_error_ == 0) first_error_ = errno;
+  const bool closed = close_file();
   if (closed && counters_.missing == 0) return {};
   const std::string why =
       first_error_ == ETIMEDOUT ? "nobody took them, and the program had to end" : std::strerror(first_error_);

@@ -65,15 +65,14 @@ class OutputFile {
   Result<void> close();
 
  private:
-  /// Around whatever a disk that hangs may hold up.
-  void mark_busy() noexcept;
-  void mark_idle() noexcept;
+  class BusyMark;
   OutputFile(std::string path, Mode mode, Descriptor file, Notice notice);
   void push_out() noexcept;
-  std::size_t write_out() noexcept;
+  std::size_t write_out(BusyMark& busy) noexcept;
   bool wait_for_room() const noexcept;
   void keep_the_rest(std::size_t written) noexcept;
   void lose_the_rest(std::size_t written) noexcept;
+  bool close_file() noexcept;
   void tell();
   std::string name() const { return path_ == "-" ? "standard output" : path_; }
 
@@ -85,7 +84,7 @@ class OutputFile {
   std::string buffer_;
   std::unique_ptr<std::atomic<Clock::rep>> give_up_at_;  ///< ticks of Clock; the latest: never
   std::unique_ptr<std::atomic<bool>> waits_;
-  std::unique_ptr<std::atomic<Clock::rep>> busy_since_;  ///< ticks of Clock; 0: no write is under way
+  std::unique_ptr<std::atomic<Clock::rep>> busy_since_;  ///< ticks of Clock; 0: idle
   std::unique_ptr<port::Published<OutputCounters>> published_;
   Notice notice_;
   int error_ = 0;         ///< errno of the last write, if it failed
