@@ -96,6 +96,13 @@ std::uint32_t ended_with_it(const Case& c) {
 
 bool hung_up_over_a_request(const Case& c) { return hung_up_in_time(c) && !is_its_way(c); }
 
+bool are_idle_sessions_ended_together(const Case& c) {
+  const Contrast& k = c.contrast;
+  if (!c.server_hung_up() || k.rested_together == 0 || k.rested_together < k.went_on) return false;
+  if (c.ending == Ending::closed_unseen || port_closed_soon(c) != nullptr) return false;
+  return k.served_again_ns == kNoTime || k.served_again_ns - c.closed_ns > kServedAgainNs;
+}
+
 /// Printers, log receivers and the like: they read what comes, all of it, and close when they have done with it.
 std::optional<Finding> read_it_all_and_closed(const Case& c) {
   constexpr double kLittle = 0.7;
@@ -127,18 +134,13 @@ std::optional<Finding> sessions_ended_together(const Case& c) {
       witnesses >= 3 ? 1.0 : (witnesses == 2 ? 0.75 : 0.4)};
 }
 
-/// Sessions that are closed at rest, and by FIN: a process that is replaced by the next, or sweeps up what is idle,
-/// does that, and harms nobody. One that dies where nobody waits for it looks alike.
 std::optional<Finding> idle_sessions_ended_together(const Case& c) {
-  const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.rested_together == 0 || k.rested_together < k.went_on) return std::nullopt;
-  if (c.ending == Ending::closed_unseen || port_closed_soon(c) != nullptr) return std::nullopt;
-  if (k.served_again_ns != kNoTime && k.served_again_ns - c.closed_ns <= kServedAgainNs) return std::nullopt;
+  if (!are_idle_sessions_ended_together(c)) return std::nullopt;
   return Finding{
       fmt::format("{} closed within {} of this one, all of them idle and answered, and nobody was served in the {} "
                   "after",
-                  counted(k.rested_together, "other session was", "other sessions were"), in_words(kTogetherNs),
-                  in_words(kServedAgainNs))};
+                  counted(c.contrast.rested_together, "other session was", "other sessions were"),
+                  in_words(kTogetherNs), in_words(kServedAgainNs))};
 }
 
 /// A server that has time for it tells its clients why it leaves them: those whom it tells nothing leave for the same

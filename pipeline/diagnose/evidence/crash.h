@@ -25,5 +25,8 @@ std::optional<Finding> read_it_all_and_closed(const Case& c);
 std::uint32_t ended_with_it(const Case& c);
 /// The server read a request, and closed after some time, but no timeout, without an answer.
 bool hung_up_over_a_request(const Case& c);
+/// Sessions that are closed at rest, and by FIN: a process that is replaced by the next, or sweeps up what is idle,
+/// does that, and harms nobody. One that dies where nobody waits for it looks alike.
+bool are_idle_sessions_ended_together(const Case& c);
 
 }  // namespace doorslam::diagnose::evidence

@@ -66,7 +66,77 @@ bool met_time_exceeded(const Case& c) {
   return icmp.type == (icmp.reporter.version == flowtable::IpVersion::v6 ? 3 : 11);
 }
 
+/// RFC 792 and RFC 1812: type 3, codes 9, 10, 13; RFC 4443: type 1, codes 1, 5 and 6.
+bool is_icmp_prohibited(const Case& c) {
+  if (c.packets == nullptr || c.packets->icmp.time_ns == kNoTime) return false;
+  const tcp::IcmpNote& icmp = c.packets->icmp;
+  const bool v6 = icmp.reporter.version == flowtable::IpVersion::v6;
+  return v6 ? icmp.type == 1 && (icmp.code == 1 || icmp.code == 5 || icmp.code == 6)
+            : icmp.type == 3 && (icmp.code == 9 || icmp.code == 10 || icmp.code == 13);
+}
+
+/// RFC 792, type 11; RFC 4443, type 3. Whoever sends with a hop limit so low wants to be told by the routers
+/// (traceroute).
+bool is_route_traced(const Case& c) {
+  constexpr std::uint8_t kLowest = 24;  // no stack begins so low
+  return met_time_exceeded(c) && c.client()->first.ttl <= kLowest;
+}
+
+/// A full queue is full for everybody, and whoever sends again gets in when it is not. Whom only this client's packets
+/// fail to reach has no full queue.
+bool is_ignored_while_others_served(const Case& c) {
+  constexpr std::uint32_t kFew = 3;
+  const Contrast& k = c.contrast;
+  if (c.ending != Ending::handshake_ignored || c.packets == nullptr) return false;
+  if (k.same_client_served > 0 || k.clients_served < 2 || k.acceptances.served_meanwhile < kFew) return false;
+  return c.client()->retransmissions + c.packets->syn_acks >= kFew;
+}
+
+/// By its TTL, another host than the client sent the RST in the client's name.
+bool is_client_reset_from_elsewhere(const Case& c) {
+  if (c.packets == nullptr || c.client()->rst_ns == kNoTime || !c.client()->first.seen) return false;
+  return hops_crossed(c.client()->rst.ttl) != hops_crossed(c.client()->first.ttl);
+}
+
+/// How likely it is that so many of this client's SYNs were reset, had those to be reset been drawn blindly; 1 where
+/// its SYN was not, or nobody is there to compare it with.
+double chance_of_syn_resets(const Case& c) {
+  constexpr std::uint32_t kFew = 2;
+  const Acceptances& k = c.contrast.acceptances;
+  if (c.ending != Ending::syn_reset || k.resets < 2 || k.between_resets < kFew) return 1.0;
+  // Who is let in now and then meets a rate, a sick server behind the address, or a restart.
+  if (k.some_let_in_again) return 1.0;
+  return chance_of(Draw{.all = k.resets + k.resets_of_others + k.between_resets,
+                        .marked = k.resets + k.resets_of_others,
+                        .drawn = k.resets,
+                        .drawn_marked = k.resets});
+}
+
+bool is_syn_reset_for_one_client(const Case& c) {
+  constexpr double kBelievable = 0.2;
+  return chance_of_syn_resets(c) <= kBelievable;
+}
+
+/// A port that a moment before and a moment after takes connections, again and again, has its listener.
+bool are_syns_reset_by_turns(const Case& c) {
+  constexpr flowtable::DurationNs kMoment = 2 * kSecondNs;
+  constexpr flowtable::DurationNs kAround = 30 * kSecondNs;
+  constexpr std::uint32_t kTurns = 3;
+  const Acceptances& k = c.contrast.acceptances;
+  if (c.ending != Ending::syn_reset || !c.marks || k.before_ns == kNoTime || is_syn_reset_for_one_client(c))
+    return false;
+  // At the end of a capture nobody came after it.
+  if ((k.after_ns == kNoTime ? c.summary.start_ns : k.after_ns) - k.before_ns > kMoment) return false;
+  return c.marks->closures_between(c.summary.start_ns - kAround, c.summary.start_ns + kAround) >= kTurns;
+}
+
 }  // namespace
+
+bool is_reset_from_elsewhere(const Case& c) {
+  if (!about_reset(c)) return false;
+  const std::uint8_t own = own_ttl(c);
+  return own != 0 && hops_crossed(c.server()->rst.ttl) != hops_crossed(own);
+}
 
 /// The kernel answers a final ACK that acknowledges another number than it offered with a RST (RFC 9293, 3.10.7.4).
 std::optional<Finding> handshake_ack_wrong(const Case& c) {
@@ -93,39 +163,29 @@ std::optional<Finding> syn_repeated(const Case& c) {
                              in_words(c.packets->last_syn_ns - c.packets->syn_ns))};
 }
 
-/// RFC 792 and RFC 1812: type 3, codes 9, 10, 13; RFC 4443: type 1, codes 1, 5 and 6.
 std::optional<Finding> icmp_prohibited(const Case& c) {
-  if (c.packets == nullptr || c.packets->icmp.time_ns == kNoTime) return std::nullopt;
-  const tcp::IcmpNote& icmp = c.packets->icmp;
-  const bool v6 = icmp.reporter.version == flowtable::IpVersion::v6;
-  const bool prohibited = v6 ? icmp.type == 1 && (icmp.code == 1 || icmp.code == 5 || icmp.code == 6)
-                             : icmp.type == 3 && (icmp.code == 9 || icmp.code == 10 || icmp.code == 13);
-  if (!prohibited) return std::nullopt;
+  if (!is_icmp_prohibited(c)) return std::nullopt;
   return Finding{icmp_answer(c)};
 }
 
 /// The router or host says itself that it could not deliver the packet; why a filter would refuse it, it does not say.
 std::optional<Finding> icmp_unreachable(const Case& c) {
-  if (c.packets == nullptr || c.packets->icmp.time_ns == kNoTime || icmp_prohibited(c)) return std::nullopt;
+  if (c.packets == nullptr || c.packets->icmp.time_ns == kNoTime || is_icmp_prohibited(c)) return std::nullopt;
   const tcp::IcmpNote& icmp = c.packets->icmp;
   const bool v6 = icmp.reporter.version == flowtable::IpVersion::v6;
   if (icmp.type != (v6 ? 1 : 3)) return std::nullopt;
   return Finding{icmp_answer(c)};
 }
 
-/// RFC 792, type 11; RFC 4443, type 3. Whoever sends with a hop limit so low wants to be told by the routers
-/// (traceroute).
 std::optional<Finding> route_was_traced(const Case& c) {
-  constexpr std::uint8_t kLowest = 24;  // no stack begins so low
-  const std::uint8_t ttl = c.packets == nullptr ? std::uint8_t{0} : c.client()->first.ttl;
-  if (!met_time_exceeded(c) || ttl > kLowest) return std::nullopt;
+  if (!is_route_traced(c)) return std::nullopt;
   return Finding{fmt::format("the client's SYN had a hop limit of {}, and {}: a trace of the route, not a connection",
-                             ttl, icmp_answer(c))};
+                             c.client()->first.ttl, icmp_answer(c))};
 }
 
 /// A packet that set out with hops enough went round in a circle.
 std::optional<Finding> hop_limit_exceeded(const Case& c) {
-  if (!met_time_exceeded(c) || route_was_traced(c)) return std::nullopt;
+  if (!met_time_exceeded(c) || is_route_traced(c)) return std::nullopt;
   return Finding{icmp_answer(c) + ": a loop of routes, which is no rule and no word of the server's"};
 }
 
@@ -156,29 +216,23 @@ std::optional<Finding> bare_reset_answers_ack(const Case& c) {
   const SideEvidence& server = *c.server();
   if (server.rst_with_ack || c.packets->handshake_ns == kNoTime) return std::nullopt;
   if (server.rst_ns - c.packets->handshake_ns > kAtOnceNs) return std::nullopt;
-  if (reset_from_elsewhere(c)) return std::nullopt;  // not the server's kernel
+  if (is_reset_from_elsewhere(c)) return std::nullopt;  // not the server's kernel
   return Finding{fmt::format("a RST without ACK answers the final ACK within {}: the kernel, not the application",
                              in_words(server.rst_ns - c.packets->handshake_ns))};
 }
 
-/// A full queue is full for everybody, and whoever sends again gets in when it is not. Whom only this client's packets
-/// fail to reach has no full queue.
 std::optional<Finding> ignored_while_others_served(const Case& c) {
-  constexpr std::uint32_t kFew = 3;
-  const Contrast& k = c.contrast;
-  if (c.ending != Ending::handshake_ignored || c.packets == nullptr) return std::nullopt;
-  if (k.same_client_served > 0 || k.clients_served < 2 || k.acceptances.served_meanwhile < kFew) return std::nullopt;
-  if (c.client()->retransmissions + c.packets->syn_acks < kFew) return std::nullopt;
+  if (!is_ignored_while_others_served(c)) return std::nullopt;
   return Finding{fmt::format(
       "while the server ignored this client, {} of other clients were accepted and served, and this client never: its "
       "packets are dropped on the way, for a queue is full for everybody",
-      counted(k.acceptances.served_meanwhile, "connection", "connections"))};
+      counted(c.contrast.acceptances.served_meanwhile, "connection", "connections"))};
 }
 
 /// A full accept queue lasts until the application takes from it: SYNs are dropped, ACKs ignored or reset meanwhile.
 std::optional<Finding> server_overflowed_nearby(const Case& c) {
   const auto overflow_ns = c.marks ? c.marks->overflow_beside(c.summary.id) : kNoTime;
-  if (overflow_ns == kNoTime || ignored_while_others_served(c)) return std::nullopt;
+  if (overflow_ns == kNoTime || is_ignored_while_others_served(c)) return std::nullopt;
   if (c.ending != Ending::syn_unanswered && c.ending != Ending::handshake_ignored &&
       c.ending != Ending::handshake_reset) {
     return std::nullopt;
@@ -221,10 +275,9 @@ std::optional<Finding> client_reset_the_syn_ack(const Case& c) {
 
 /// A third host cannot know the hops between the server and the tap, nor the server's habits.
 std::optional<Finding> reset_from_elsewhere(const Case& c) {
-  if (!about_reset(c)) return std::nullopt;
+  if (!is_reset_from_elsewhere(c)) return std::nullopt;
   const SideEvidence& server = *c.server();
   const std::uint8_t own = own_ttl(c);
-  if (own == 0 || hops_crossed(server.rst.ttl) == hops_crossed(own)) return std::nullopt;
   const int nearer = hops_crossed(own) - hops_crossed(server.rst.ttl);
   // Towards the client it passed the capture, so its sender stands on the server's side of it.
   const std::string where = nearer > 0 ? fmt::format(", {} nearer to the capture than the server",
@@ -253,9 +306,8 @@ std::optional<Finding> reset_from_the_server(const Case& c) {
 
 /// The same for a RST in the client's name.
 std::optional<Finding> client_reset_from_elsewhere(const Case& c) {
-  if (c.packets == nullptr || c.client()->rst_ns == kNoTime || !c.client()->first.seen) return std::nullopt;
+  if (!is_client_reset_from_elsewhere(c)) return std::nullopt;
   const SideEvidence& client = *c.client();
-  if (hops_crossed(client.rst.ttl) == hops_crossed(client.first.ttl)) return std::nullopt;
   const int nearer = hops_crossed(client.first.ttl) - hops_crossed(client.rst.ttl);
   const std::string where = nearer > 0 ? fmt::format(": sent {} nearer to the capture than the client",
                                                      counted(static_cast<unsigned>(nearer), "hop", "hops"))
@@ -266,48 +318,27 @@ std::optional<Finding> client_reset_from_elsewhere(const Case& c) {
 
 /// Devices that cut connections reset both ends at once.
 std::optional<Finding> resets_both_ways(const Case& c) {
-  if (c.packets == nullptr || c.client()->rst_ns == kNoTime || c.server()->rst_ns == kNoTime) return std::nullopt;
+  if (!is_client_reset_from_elsewhere(c) || c.server()->rst_ns == kNoTime) return std::nullopt;
   const auto apart = std::abs(c.client()->rst_ns - c.server()->rst_ns);
   if (apart > kAtOnceNs) return std::nullopt;
-  const bool client_foreign =
-      c.client()->first.seen && hops_crossed(c.client()->rst.ttl) != hops_crossed(c.client()->first.ttl);
-  if (!client_foreign) return std::nullopt;
   return Finding{fmt::format("RSTs in both directions within {}, the client's with TTL {} instead of {}",
                              in_words(apart), c.client()->rst.ttl, c.client()->first.ttl)};
 }
 
 /// A packet filter resets some clients and lets the others through; a port is closed for all, or for none.
 std::optional<Finding> syn_reset_for_one_client(const Case& c) {
-  constexpr double kBelievable = 0.2;
-  constexpr std::uint32_t kFew = 2;
-  const Acceptances& k = c.contrast.acceptances;
-  if (c.ending != Ending::syn_reset || k.resets < 2 || k.between_resets < kFew) return std::nullopt;
-  // Who is let in now and then meets a rate, a sick server behind the address, or a restart.
-  if (k.some_let_in_again) return std::nullopt;
-  const double chance = chance_of(Draw{.all = k.resets + k.resets_of_others + k.between_resets,
-                                       .marked = k.resets + k.resets_of_others,
-                                       .drawn = k.resets,
-                                       .drawn_marked = k.resets});
-  if (chance > kBelievable) return std::nullopt;
   constexpr double kSure = 0.02;
+  if (!is_syn_reset_for_one_client(c)) return std::nullopt;
+  const Acceptances& k = c.contrast.acceptances;
   return Finding{fmt::format("this client's SYN was reset {} of {} times, while the same port accepted {} of others in "
                              "between: a packet filter against this client, not a port without a listener",
                              k.resets, k.resets, counted(k.between_resets, "connection", "connections")),
-                 std::clamp(std::log(chance) / std::log(kSure), 0.0, 1.0)};
+                 std::clamp(std::log(chance_of_syn_resets(c)) / std::log(kSure), 0.0, 1.0)};
 }
 
-/// A port that a moment before and a moment after takes connections, again and again, has its listener.
 std::optional<Finding> syns_reset_by_turns(const Case& c) {
-  constexpr flowtable::DurationNs kMoment = 2 * kSecondNs;
-  constexpr flowtable::DurationNs kAround = 30 * kSecondNs;
-  constexpr std::uint32_t kTurns = 3;
+  if (!are_syns_reset_by_turns(c)) return std::nullopt;
   const Acceptances& k = c.contrast.acceptances;
-  if (c.ending != Ending::syn_reset || !c.marks || k.before_ns == kNoTime || syn_reset_for_one_client(c))
-    return std::nullopt;
-  // At the end of a capture nobody came after it.
-  if ((k.after_ns == kNoTime ? c.summary.start_ns : k.after_ns) - k.before_ns > kMoment) return std::nullopt;
-  if (c.marks->closures_between(c.summary.start_ns - kAround, c.summary.start_ns + kAround) < kTurns)
-    return std::nullopt;
   const std::string after =
       k.after_ns == kNoTime ? std::string() : fmt::format(" and {} after", in_words(k.after_ns - c.summary.start_ns));
   return Finding{
@@ -320,7 +351,7 @@ std::optional<Finding> syns_reset_by_turns(const Case& c) {
 std::optional<Finding> port_was_open_before(const Case& c) {
   const Acceptances& k = c.contrast.acceptances;
   if (c.ending != Ending::syn_reset || (k.before_ns == kNoTime && k.after_ns == kNoTime)) return std::nullopt;
-  if (syn_reset_for_one_client(c) || syns_reset_by_turns(c)) return std::nullopt;
+  if (is_syn_reset_for_one_client(c) || are_syns_reset_by_turns(c)) return std::nullopt;
   if (k.before_ns == kNoTime) return Finding{"this port has accepted connections since"};
   const std::string before = in_words(c.summary.start_ns - k.before_ns);
   if (k.after_ns == kNoTime) return Finding{fmt::format("this port accepted connections until {} before", before)};

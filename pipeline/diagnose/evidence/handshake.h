@@ -32,4 +32,7 @@ std::optional<Finding> syns_reset_by_turns(const Case& c);
 std::optional<Finding> port_was_open_before(const Case& c);
 std::optional<Finding> port_closed_after_a_burst(const Case& c);
 
+/// By its TTL, another host than the server sent the RST in the server's name.
+bool is_reset_from_elsewhere(const Case& c);
+
 }  // namespace doorslam::diagnose::evidence

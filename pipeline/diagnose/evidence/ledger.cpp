@@ -34,13 +34,13 @@ bool is_limit(const LoadFigure& figure) {
 /// The refusals began for all alike, and ended with no session less: what stood open was not the reason.
 bool ended_with_as_many_open(const Case& c) {
   const Spell& spell = c.contrast.spell;
-  return spell.has_ended && spell.open_at_end >= spell.least_open && nobody_served_any_more(c);
+  return spell.has_ended && spell.open_at_end >= spell.least_open && is_nobody_served_any_more(c);
 }
 
 bool is_limit_on_all(const Case& c) { return is_limit(c.contrast.open_total) && !ended_with_as_many_open(c); }
 
 /// Arrivals are counted from some beginning, and time parts the served from the refused better than they do.
-bool is_told_by_time(const Case& c) { return nobody_served_any_more(c) || some_served_no_more(c); }
+bool is_told_by_time(const Case& c) { return is_nobody_served_any_more(c) || are_some_served_no_more(c); }
 
 /// A client that is refused below the ceiling as well, and never served, is refused for another reason.
 bool explains(const Case& c, const LoadFigure& figure) {
@@ -82,7 +82,7 @@ std::optional<Finding> client_served_at_other_times(const Case& c) {
   const ServersBehind* const servers = servers_of_which_one_refuses(c);
   if (servers != nullptr && servers->same_client_served_here == 0) return std::nullopt;
   // Unless the list has changed.
-  if (some_served_no_more(c)) return std::nullopt;
+  if (are_some_served_no_more(c)) return std::nullopt;
   return Finding{fmt::format("the same client was served {} and refused {} on this port",
                              counted(k.same_client_served, "time", "times"),
                              counted(k.same_client_refused + 1, "time", "times"))};
@@ -102,7 +102,7 @@ std::optional<Finding> refused_clients_served_too(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
   if (is_limit_on_all(c) || is_limit(k.open_client) || servers_of_which_one_refuses(c)) return std::nullopt;
-  if (some_served_no_more(c)) return std::nullopt;
+  if (are_some_served_no_more(c)) return std::nullopt;
   const std::string who = k.clients_refused == 1
                               ? "the only other client that was refused here was"
                               : fmt::format("{} of the {} other clients that were refused here {}", k.clients_both,

@@ -75,7 +75,7 @@ std::optional<Finding> server_data_in_vain(const Case& c) {
 /// who knows nothing of the session (RFC 9293, section 3.10.7.1): a packet filter, or a host that began anew.
 std::optional<Finding> bare_reset_in_session(const Case& c) {
   if (c.ending != Ending::closed_after_reply && c.ending != Ending::closed_after_greeting) return std::nullopt;
-  if (c.packets == nullptr || c.summary.one_sided || reset_from_elsewhere(c)) return std::nullopt;
+  if (c.packets == nullptr || c.summary.one_sided || is_reset_from_elsewhere(c)) return std::nullopt;
   const SideEvidence& client = c.packets->of(Side::originator);
   const SideEvidence& server = c.packets->of(Side::responder);
   if (server.rst_ns == kNoTime || server.rst_with_ack || server.fin_ns != kNoTime) return std::nullopt;

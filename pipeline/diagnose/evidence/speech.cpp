@@ -217,7 +217,7 @@ std::optional<Finding> words_usual_here(const Case& c) {
   if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)
     return std::nullopt;
   // That a session had begun well does not make its end with all the others, or over a request, an ordinary one.
-  if (ended_with_it(c) > 0 || hung_up_over_a_request(c) || idle_sessions_ended_together(c)) return std::nullopt;
+  if (ended_with_it(c) > 0 || hung_up_over_a_request(c) || are_idle_sessions_ended_together(c)) return std::nullopt;
   // Nor do others on whom it hung up so, where yet others were let go on.
   if (c.hung_up_soon && c.contrast.usual_words == 0 && c.contrast.went_further > 0) return std::nullopt;
   // Where nobody got beyond these words, each of them is called served for the sake of the others.
@@ -455,25 +455,29 @@ DurationNs answered_after_leave(const Case& c) {
   return std::max<DurationNs>(server.first_payload_ns - client.last_payload_ns - waited(c), 0);
 }
 
-}  // namespace
-
 /// Most others waited as long for their answer and got it: what is asked for takes its time, and the client has less.
 /// Where only some lasted as long, they may have been sessions whose ends let the next in.
-std::optional<Finding> answered_too_late(const Case& c) {
+bool is_answered_too_late(const Case& c) {
   constexpr std::uint32_t kUsual = 2;
-  const DurationNs late = answered_after_leave(c);
-  const std::uint32_t others = c.contrast.acceptances.served_as_late;
-  if (late == 0 || others < kUsual || others <= c.contrast.acceptances.served_otherwise) return std::nullopt;
+  const Acceptances& k = c.contrast.acceptances;
+  return answered_after_leave(c) > 0 && k.served_as_late >= kUsual && k.served_as_late > k.served_otherwise;
+}
+
+}  // namespace
+
+std::optional<Finding> answered_too_late(const Case& c) {
+  if (!is_answered_too_late(c)) return std::nullopt;
   return Finding{
       fmt::format("the client left {} after its request, and the answer came {} later, as late as to {}: its "
                   "patience is shorter than the server's work",
-                  in_words(waited(c)), in_words(late), counted(others, "other connection", "other connections"))};
+                  in_words(waited(c)), in_words(answered_after_leave(c)),
+                  counted(c.contrast.acceptances.served_as_late, "other connection", "other connections"))};
 }
 
 /// A client that had asked, or was to be greeted, and waited longer than any answer takes, got none.
 std::optional<Finding> client_waited_in_vain(const Case& c) {
   if (c.ending != Ending::left_without_a_word || c.packets == nullptr || waited(c) < kPatienceNs) return std::nullopt;
-  if (answered_too_late(c)) return std::nullopt;
+  if (is_answered_too_late(c)) return std::nullopt;
   if (c.packets->of(Side::originator).payload_segments == 0) {
     // Where the client is to speak first, an idle connection is the client's own affair (browsers keep some in
     // reserve).

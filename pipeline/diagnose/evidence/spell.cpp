@@ -45,37 +45,51 @@ std::string since_in_words(const Spell& spell) {
                                                     : "from " + in_words(spell.since_ns) + " before this one on";
 }
 
-}  // namespace
-
-std::optional<Finding> nobody_served_any_more(const Case& c) {
+/// How strongly it holds that nobody is served any more; 0: it does not.
+double strength_of_nobody(const Case& c) {
   constexpr std::uint32_t kSeveral = 2;
   constexpr double kWhole = 0.02;
   const Spell& spell = c.contrast.spell;
-  if (!is_told_by_time(c, spell) || spell.clients_served_before < kSeveral) return std::nullopt;
-  const double strength = beyond_load(c, spell, kWhole);
-  if (strength == 0.0) return std::nullopt;
+  if (!is_told_by_time(c, spell) || spell.clients_served_before < kSeveral) return 0.0;
+  return beyond_load(c, spell, kWhole);
+}
+
+/// The same of some clients.
+double strength_of_some(const Case& c) {
+  constexpr std::uint32_t kSeveral = 2;
+  constexpr double kWhole = 0.3;
+  const Spell& spell = c.contrast.spell_of_some;
+  if (!is_told_by_time(c, spell) || spell.clients_served_before == 0) return 0.0;
+  if (spell.other_clients < kSeveral || spell.others_served < kLeastServed) return 0.0;
+  return beyond_load(c, spell, kWhole);
+}
+
+}  // namespace
+
+bool is_nobody_served_any_more(const Case& c) { return strength_of_nobody(c) > 0.0; }
+
+bool are_some_served_no_more(const Case& c) { return strength_of_some(c) > 0.0; }
+
+std::optional<Finding> nobody_served_any_more(const Case& c) {
+  if (!is_nobody_served_any_more(c)) return std::nullopt;
+  const Spell& spell = c.contrast.spell;
   return Finding{
       fmt::format("{} all {} of {} were refused for {}, whatever the load; before it, {} served", since_in_words(spell),
                   counted(spell.refused, "connection", "connections"), counted(spell.clients, "client", "clients"),
                   in_words(spell.lasting_ns), counted(spell.served_before, "was", "were")),
-      strength};
+      strength_of_nobody(c)};
 }
 
 std::optional<Finding> some_served_no_more(const Case& c) {
-  constexpr std::uint32_t kSeveral = 2;
-  constexpr double kWhole = 0.3;
+  if (!are_some_served_no_more(c)) return std::nullopt;
   const Spell& spell = c.contrast.spell_of_some;
-  if (!is_told_by_time(c, spell) || spell.clients_served_before == 0) return std::nullopt;
-  if (spell.other_clients < kSeveral || spell.others_served < kLeastServed) return std::nullopt;
-  const double strength = beyond_load(c, spell, kWhole);
-  if (strength == 0.0) return std::nullopt;
   return Finding{fmt::format("{} {} refused every time ({} in {}), after {} had been served; {} served {} meanwhile",
                              since_in_words(spell), counted(spell.clients, "client was", "clients were"),
                              counted(spell.refused, "connection", "connections"), in_words(spell.lasting_ns),
                              counted(spell.served_before, "connection of theirs", "connections of theirs"),
                              counted(spell.other_clients, "other client was", "other clients were"),
                              counted(spell.others_served, "time", "times")),
-                 strength};
+                 strength_of_some(c)};
 }
 
 }  // namespace doorslam::diagnose::evidence

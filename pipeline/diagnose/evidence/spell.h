@@ -7,9 +7,12 @@
 /// What time tells: served until then, refused from then on.
 namespace doorslam::diagnose::evidence {
 
-/// Everybody.
 std::optional<Finding> nobody_served_any_more(const Case& c);
-/// Some clients, while the others are served as before.
 std::optional<Finding> some_served_no_more(const Case& c);
+
+/// Everybody, since some time.
+bool is_nobody_served_any_more(const Case& c);
+/// Some clients, while the others are served as before.
+bool are_some_served_no_more(const Case& c);
 
 }  // namespace doorslam::diagnose::evidence
