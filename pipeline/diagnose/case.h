@@ -53,7 +53,7 @@ struct Case {
   }
   /// It closed on first words that it does not use towards those whom it serves.
   bool begins_otherwise() const {
-    return hung_up_soon && first_words_known && contrast.usual_words > 0 && contrast.served_same_words == 0;
+    return hung_up_soon && first_words_known && contrast.greetings.usual > 0 && contrast.greetings.served_same == 0;
   }
   /// The server hung up on a connection that it had accepted.
   bool server_hung_up() const {

@@ -63,7 +63,7 @@ const PortClosure* port_closed_soon(const Case& c) {
 /// server's way, whatever it is, and nothing befell it.
 bool is_its_way(const Case& c) {
   const Contrast& k = c.contrast;
-  return k.served == 0 && k.same_pause >= kSameAge && k.same_pause >= 4 * k.other_pause;
+  return k.served == 0 && k.timers.same_pause >= kSameAge && k.timers.same_pause >= 4 * k.timers.other_pause;
 }
 
 /// Hung up on words without a word in return: the words had been read, and were neither refused at once nor timed out.
@@ -72,13 +72,13 @@ bool hung_up_in_time(const Case& c) {
   constexpr flowtable::DurationNs kLeast = 200 * kMillisecondNs;
   const auto worked = worked_on_last_words(c);
   if (waited_for_the_rest(c) > 0) return false;
-  return worked >= kLeast && worked <= kLongestWork && c.contrast.same_age < kSameAge;
+  return worked >= kLeast && worked <= kLongestWork && c.contrast.timers.same_age < kSameAge;
 }
 
 /// The same clients every time, and others served: look-ups, and a list.
 bool tells_clients_apart(const Case& c) {
   const Contrast& k = c.contrast;
-  return k.clients_served > 0 && k.same_client_served == 0 && k.clients_both == 0;
+  return k.clients.served > 0 && k.same_client.served == 0 && k.clients.both == 0;
 }
 
 }  // namespace
@@ -90,15 +90,15 @@ std::uint32_t ended_with_it(const Case& c) {
   // afterwards.
   const bool closed_after = port_closed_soon(c) != nullptr;
   if (c.ending == Ending::closed_unseen && !closed_after) return 0;
-  const std::uint32_t together = closed_after ? k.stopped_together + k.unseen_together : k.ended_together;
-  return together < k.went_on ? 0 : together;
+  const std::uint32_t together = closed_after ? k.endings.stopped + k.endings.unseen : k.endings.cut_short;
+  return together < k.endings.went_on ? 0 : together;
 }
 
 bool hung_up_over_a_request(const Case& c) { return hung_up_in_time(c) && !is_its_way(c); }
 
 bool are_idle_sessions_ended_together(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.rested_together == 0 || k.rested_together < k.went_on) return false;
+  if (!c.server_hung_up() || k.endings.at_rest == 0 || k.endings.at_rest < k.endings.went_on) return false;
   if (c.ending == Ending::closed_unseen || port_closed_soon(c) != nullptr) return false;
   return k.served_again_ns == kNoTime || k.served_again_ns - c.closed_ns > kServedAgainNs;
 }
@@ -115,7 +115,7 @@ std::optional<Finding> read_it_all_and_closed(const Case& c) {
       fmt::format("the server read all {} octets and closed {} later without a word, as evenly as with {}; nobody is "
                   "answered on this port",
                   octets, in_words(c.closed_ns - client.last_payload_ns),
-                  counted(c.contrast.same_pause, "other connection", "other connections")),
+                  counted(c.contrast.timers.same_pause, "other connection", "other connections")),
       is_transfer ? 1.0 : kLittle};
 }
 
@@ -130,7 +130,8 @@ std::optional<Finding> sessions_ended_together(const Case& c) {
   return Finding{
       fmt::format("{} cut short within {} of this one, {} went on",
                   counted(together, "other session of this server was", "other sessions of this server were"),
-                  in_words(kTogetherNs), c.contrast.went_on == 0 ? "none" : grouped(c.contrast.went_on)),
+                  in_words(kTogetherNs),
+                  c.contrast.endings.went_on == 0 ? "none" : grouped(c.contrast.endings.went_on)),
       witnesses >= 3 ? 1.0 : (witnesses == 2 ? 0.75 : 0.4)};
 }
 
@@ -139,34 +140,34 @@ std::optional<Finding> idle_sessions_ended_together(const Case& c) {
   return Finding{
       fmt::format("{} closed within {} of this one, all of them idle and answered, and nobody was served in the {} "
                   "after",
-                  counted(c.contrast.rested_together, "other session was", "other sessions were"),
+                  counted(c.contrast.endings.at_rest, "other session was", "other sessions were"),
                   in_words(kTogetherNs), in_words(kServedAgainNs))};
 }
 
 /// A server that has time for it tells its clients why it leaves them: those whom it tells nothing leave for the same
 /// reason.
 std::optional<Finding> others_told_of_crash(const Case& c) {
-  if (!c.server_hung_up() || !c.server_words.empty() || c.contrast.told_of_crash == 0) return std::nullopt;
+  if (!c.server_hung_up() || !c.server_words.empty() || c.contrast.endings.told_of_crash == 0) return std::nullopt;
   return Finding{fmt::format("within {} the server told {} that it had crashed", in_words(kTogetherNs),
-                             counted(c.contrast.told_of_crash, "other client", "other clients"))};
+                             counted(c.contrast.endings.told_of_crash, "other client", "other clients"))};
 }
 
 /// The same of a planned stop.
 std::optional<Finding> others_told_of_stop(const Case& c) {
-  if (!c.server_hung_up() || !c.server_words.empty() || c.contrast.told_of_stop == 0) return std::nullopt;
-  if (c.contrast.told_of_crash > 0) return std::nullopt;
+  if (!c.server_hung_up() || !c.server_words.empty() || c.contrast.endings.told_of_stop == 0) return std::nullopt;
+  if (c.contrast.endings.told_of_crash > 0) return std::nullopt;
   return Finding{fmt::format("within {} the server told {} that it was not available for now", in_words(kTogetherNs),
-                             counted(c.contrast.told_of_stop, "other client", "other clients"))};
+                             counted(c.contrast.endings.told_of_stop, "other client", "other clients"))};
 }
 
 /// A crash spares nobody.
 std::optional<Finding> sessions_went_on(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.server_hung_up() || k.went_on == 0 || ended_with_it(c) > 0) return std::nullopt;
+  if (!c.server_hung_up() || k.endings.went_on == 0 || ended_with_it(c) > 0) return std::nullopt;
   // But one worker of several may die alone.
   if (hung_up_over_a_request(c)) return std::nullopt;
-  return Finding{
-      fmt::format("{} of this server went on undisturbed", counted(k.went_on, "other session", "other sessions"))};
+  return Finding{fmt::format("{} of this server went on undisturbed",
+                             counted(k.endings.went_on, "other session", "other sessions"))};
 }
 
 /// A refusal by list or limit leaves the port open for others; a process that is gone does not.
@@ -199,10 +200,11 @@ std::optional<Finding> timed_out_over_a_request(const Case& c) {
 /// Refusals come at once, or after a look-up that concerns this client; a timer meets whoever comes.
 std::optional<Finding> closed_at_one_age(const Case& c) {
   const Contrast& k = c.contrast;
-  if (c.ending != Ending::closed_without_a_word || k.same_age < kSameAge) return std::nullopt;
+  if (c.ending != Ending::closed_without_a_word || k.timers.same_age < kSameAge) return std::nullopt;
   if (tells_clients_apart(c)) return std::nullopt;
   return Finding{fmt::format("{} begun at other times ended without a word at the same age of {}: a timer ran out",
-                             counted(k.same_age, "connection", "connections"), in_words(c.closed_ns - c.accepted_ns))};
+                             counted(k.timers.same_age, "connection", "connections"),
+                             in_words(c.closed_ns - c.accepted_ns))};
 }
 
 /// The same in a session in which others had been answered.

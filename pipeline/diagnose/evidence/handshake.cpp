@@ -88,7 +88,7 @@ bool is_ignored_while_others_served(const Case& c) {
   constexpr std::uint32_t kFew = 3;
   const Contrast& k = c.contrast;
   if (c.ending != Ending::handshake_ignored || c.packets == nullptr) return false;
-  if (k.same_client_served > 0 || k.clients_served < 2 || k.acceptances.served_meanwhile < kFew) return false;
+  if (k.same_client.served > 0 || k.clients.served < 2 || k.acceptances.served_meanwhile < kFew) return false;
   return c.client()->retransmissions + c.packets->syn_acks >= kFew;
 }
 
@@ -248,7 +248,7 @@ std::optional<Finding> accepted_and_never_answered(const Case& c) {
   const Contrast& k = c.contrast;
   if (c.ending != Ending::syn_unanswered || !c.marks || c.marks->last_accept_ns == kNoTime) return std::nullopt;
   const auto since = c.summary.start_ns - c.marks->last_accept_ns;
-  if (since < 0 || since > kNearbyNs || k.never_answered == 0 || k.served > 0) return std::nullopt;
+  if (since < 0 || since > kNearbyNs || k.speech.never_answered == 0 || k.served > 0) return std::nullopt;
   return Finding{
       fmt::format("this port completed a handshake {} before, and nobody who asked was answered: the queue of accepted "
                   "connections is full",

@@ -32,8 +32,9 @@ DurationNs waited_for_first_words(const Case& c) {
 bool is_unused_where_clients_speak_first(const Case& c) {
   constexpr std::uint32_t kSeveral = 3;
   const Contrast& k = c.contrast;
-  if (waited_for_first_words(c) < kLeastWaitNs || k.served_on_asking == 0 || k.served_unasked > 0) return false;
-  return k.same_client_served > 0 || (k.served_on_asking >= kSeveral && k.clients_served > 1);
+  if (waited_for_first_words(c) < kLeastWaitNs || k.speech.served_on_asking == 0 || k.speech.served_unasked > 0)
+    return false;
+  return k.same_client.served > 0 || (k.speech.served_on_asking >= kSeveral && k.clients.served > 1);
 }
 
 /// A request line of HTTP/1, and not yet the empty line that ends the header (RFC 9112, section 2.1); of HTTP/0.9, its
@@ -80,11 +81,11 @@ DurationNs waited_for_the_rest(const Case& c) {
 std::optional<Finding> unused_where_clients_speak_first(const Case& c) {
   constexpr double kByOthersAlone = 0.85;
   if (!is_unused_where_clients_speak_first(c)) return std::nullopt;
-  return Finding{
-      fmt::format(
-          "the client said nothing for {}, then the server closed; {} first", in_words(waited_for_first_words(c)),
-          counted(c.contrast.served_on_asking, "client that was served spoke", "clients that were served spoke")),
-      c.contrast.same_client_served > 0 ? 1.0 : kByOthersAlone};
+  return Finding{fmt::format("the client said nothing for {}, then the server closed; {} first",
+                             in_words(waited_for_first_words(c)),
+                             counted(c.contrast.speech.served_on_asking, "client that was served spoke",
+                                     "clients that were served spoke")),
+                 c.contrast.same_client.served > 0 ? 1.0 : kByOthersAlone};
 }
 
 /// Servers put up with a silent client for tens of seconds (header and login timeouts); a refusal does not wait so

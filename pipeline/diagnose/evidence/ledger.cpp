@@ -37,7 +37,7 @@ bool ended_with_as_many_open(const Case& c) {
   return spell.has_ended && spell.open_at_end >= spell.least_open && is_nobody_served_any_more(c);
 }
 
-bool is_limit_on_all(const Case& c) { return is_limit(c.contrast.open_total) && !ended_with_as_many_open(c); }
+bool is_limit_on_all(const Case& c) { return is_limit(c.contrast.load.open_total) && !ended_with_as_many_open(c); }
 
 /// Arrivals are counted from some beginning, and time parts the served from the refused better than they do.
 bool is_told_by_time(const Case& c) { return is_nobody_served_any_more(c) || are_some_served_no_more(c); }
@@ -45,7 +45,7 @@ bool is_told_by_time(const Case& c) { return is_nobody_served_any_more(c) || are
 /// A client that is refused below the ceiling as well, and never served, is refused for another reason.
 bool explains(const Case& c, const LoadFigure& figure) {
   const Contrast& k = c.contrast;
-  const bool is_always_refused = k.same_client_served == 0 && k.same_client_refused > 0 && k.clients_served > 0;
+  const bool is_always_refused = k.same_client.served == 0 && k.same_client.refused > 0 && k.clients.served > 0;
   return is_limit(figure) && !(is_always_refused && 3 * figure.refused_below >= figure.refused_from);
 }
 
@@ -65,50 +65,50 @@ std::string step_in_words(const LoadFigure& figure) {
 /// An address list refuses the same clients every time and lets the others in.
 std::optional<Finding> client_always_refused(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.same_client_served > 0 || k.clients_served == 0) return std::nullopt;
-  const std::uint32_t times = k.same_client_refused + 1;
+  if (!c.looks_refused() || k.same_client.served > 0 || k.clients.served == 0) return std::nullopt;
+  const std::uint32_t times = k.same_client.refused + 1;
   // HTTP refuses requests: a client that always asks for the same thing is always refused, whatever its address.
   const bool of_requests = !c.server_words.empty() && c.server_words.front().signature->protocol == "http";
   return Finding{fmt::format("this client was refused {} of {} times, while {} served", times, times,
-                             counted(k.clients_served, "other client was", "other clients were")),
+                             counted(k.clients.served, "other client was", "other clients were")),
                  std::min(1.0, 0.5 + 0.17 * (times - 1)) * (of_requests ? 0.5 : 1.0)};
 }
 
 /// Whoever is sometimes let in is not on an address list.
 std::optional<Finding> client_served_at_other_times(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.same_client_served == 0) return std::nullopt;
+  if (!c.looks_refused() || k.same_client.served == 0) return std::nullopt;
   // By another server behind the address, which has a list of its own.
   const ServersBehind* const servers = servers_of_which_one_refuses(c);
   if (servers != nullptr && servers->same_client_served_here == 0) return std::nullopt;
   // Unless the list has changed.
   if (are_some_served_no_more(c)) return std::nullopt;
   return Finding{fmt::format("the same client was served {} and refused {} on this port",
-                             counted(k.same_client_served, "time", "times"),
-                             counted(k.same_client_refused + 1, "time", "times"))};
+                             counted(k.same_client.served, "time", "times"),
+                             counted(k.same_client.refused + 1, "time", "times"))};
 }
 
 /// Two disjoint groups, the served and the refused, look like a list.
 std::optional<Finding> several_clients_refused_only(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.clients_both > 0 || k.clients_refused == 0 || k.clients_served == 0) return std::nullopt;
+  if (!c.looks_refused() || k.clients.both > 0 || k.clients.refused == 0 || k.clients.served == 0) return std::nullopt;
   return Finding{fmt::format("{} were only refused, {} only served, none both",
-                             counted(k.clients_refused + 1, "client", "clients"),
-                             counted(k.clients_served, "client", "clients"))};
+                             counted(k.clients.refused + 1, "client", "clients"),
+                             counted(k.clients.served, "client", "clients"))};
 }
 
 /// Clients who are refused now and served then show that others in their place were not refused by address either.
 std::optional<Finding> refused_clients_served_too(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.same_client_served > 0 || k.clients_both == 0) return std::nullopt;
-  if (is_limit_on_all(c) || is_limit(k.open_client) || servers_of_which_one_refuses(c)) return std::nullopt;
+  if (!c.looks_refused() || k.same_client.served > 0 || k.clients.both == 0) return std::nullopt;
+  if (is_limit_on_all(c) || is_limit(k.load.open_client) || servers_of_which_one_refuses(c)) return std::nullopt;
   if (are_some_served_no_more(c)) return std::nullopt;
-  const std::string who = k.clients_refused == 1
+  const std::string who = k.clients.refused == 1
                               ? "the only other client that was refused here was"
-                              : fmt::format("{} of the {} other clients that were refused here {}", k.clients_both,
-                                            k.clients_refused, k.clients_both == 1 ? "was" : "were");
+                              : fmt::format("{} of the {} other clients that were refused here {}", k.clients.both,
+                                            k.clients.refused, k.clients.both == 1 ? "was" : "were");
   return Finding{who + " served at other times",
-                 std::min(1.0, static_cast<double>(k.clients_both) / (k.clients_refused + 1.0))};
+                 std::min(1.0, static_cast<double>(k.clients.both) / (k.clients.refused + 1.0))};
 }
 
 /// A limit is reached by those whom it serves.
@@ -122,14 +122,14 @@ std::optional<Finding> nobody_served(const Case& c) {
 /// A list is for some: where everybody is refused, nothing tells it from a program that always closes.
 std::optional<Finding> several_clients_and_none_served(const Case& c) {
   const Contrast& k = c.contrast;
-  if (c.outcome != Outcome::refused_silently || k.served > 0 || k.clients_refused == 0) return std::nullopt;
+  if (c.outcome != Outcome::refused_silently || k.served > 0 || k.clients.refused == 0) return std::nullopt;
   return Finding{fmt::format("all of {} were refused, and nobody was served to compare them with",
-                             counted(k.clients_refused + 1, "client", "clients"))};
+                             counted(k.clients.refused + 1, "client", "clients"))};
 }
 
 /// A limit shows as a step: served below it, refused from it on.
 std::optional<Finding> above_session_ceiling(const Case& c) {
-  const LoadFigure& open = c.contrast.open_total;
+  const LoadFigure& open = c.contrast.load.open_total;
   if (!c.looks_refused() || !explains(c, open) || ended_with_as_many_open(c)) return std::nullopt;
   // One that was refused stands above any line below it, and of one direction it is not sure that it was refused.
   constexpr double kUnsure = 0.3;
@@ -141,7 +141,7 @@ std::optional<Finding> above_session_ceiling(const Case& c) {
 
 /// The same step for the sessions of one address.
 std::optional<Finding> above_client_ceiling(const Case& c) {
-  const LoadFigure& open = c.contrast.open_client;
+  const LoadFigure& open = c.contrast.load.open_client;
   if (!c.looks_refused() || !explains(c, open)) return std::nullopt;
   return Finding{fmt::format("this client held {} open already: {}", counted(open.subject, "session", "sessions"),
                              step_in_words(open)),
@@ -151,22 +151,22 @@ std::optional<Finding> above_client_ceiling(const Case& c) {
 /// Others were let in at the same load, so no limit on sessions can have refused this one.
 std::optional<Finding> below_every_ceiling(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.looks_refused() || k.served == 0 || k.open_total.subject == 0) return std::nullopt;
-  if (is_limit_on_all(c) || is_limit(k.open_client)) return std::nullopt;
-  if (k.open_total.served_as_high == 0) return std::nullopt;
-  const double share = static_cast<double>(k.open_total.served_as_high) / k.served;
-  return Finding{
-      fmt::format("{} open then; {} of {} served ones were let in at as many or more",
-                  counted(k.open_total.subject, "session was", "sessions were"), k.open_total.served_as_high, k.served),
-      std::min(1.0, 0.4 + 2.0 * share)};
+  if (!c.looks_refused() || k.served == 0 || k.load.open_total.subject == 0) return std::nullopt;
+  if (is_limit_on_all(c) || is_limit(k.load.open_client)) return std::nullopt;
+  if (k.load.open_total.served_as_high == 0) return std::nullopt;
+  const double share = static_cast<double>(k.load.open_total.served_as_high) / k.served;
+  return Finding{fmt::format("{} open then; {} of {} served ones were let in at as many or more",
+                             counted(k.load.open_total.subject, "session was", "sessions were"),
+                             k.load.open_total.served_as_high, k.served),
+                 std::min(1.0, 0.4 + 2.0 * share)};
 }
 
 /// A limit on sessions counts some; with none open, and others served, it cannot have been reached.
 std::optional<Finding> no_session_open(const Case& c) {
   if (!c.looks_refused() || !c.contrast.subject_accepted) return std::nullopt;
-  if (c.contrast.open_total.subject > 0 || c.contrast.served == 0) return std::nullopt;
+  if (c.contrast.load.open_total.subject > 0 || c.contrast.served == 0) return std::nullopt;
   // A session on which nothing has been said yet holds a place as well.
-  if (c.contrast.idle_beside > 0) return std::nullopt;
+  if (c.contrast.speech.idle_beside > 0) return std::nullopt;
   return Finding{"no other session was open on this port at that moment", c.summary.mid_stream ? 0.5 : 1.0};
 }
 
@@ -174,16 +174,17 @@ std::optional<Finding> no_session_open(const Case& c) {
 std::optional<Finding> arrivals_too_fast(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.served == 0 || is_told_by_time(c)) return std::nullopt;
-  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) {
-    return Finding{
-        fmt::format("{} had arrived in the second before: {}",
-                    counted(k.arrivals_total.subject, "connection", "connections"), step_in_words(k.arrivals_total)),
-        firmness(k.arrivals_total)};
+  if (is_limit(k.load.arrivals_total) && k.load.arrivals_total.ceiling >= kLeastRate) {
+    return Finding{fmt::format("{} had arrived in the second before: {}",
+                               counted(k.load.arrivals_total.subject, "connection", "connections"),
+                               step_in_words(k.load.arrivals_total)),
+                   firmness(k.load.arrivals_total)};
   }
-  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) {
-    return Finding{fmt::format("this client had come {} in the minute before: {}",
-                               counted(k.arrivals_client.subject, "time", "times"), step_in_words(k.arrivals_client)),
-                   firmness(k.arrivals_client)};
+  if (is_limit(k.load.arrivals_client) && k.load.arrivals_client.ceiling >= kLeastRate) {
+    return Finding{
+        fmt::format("this client had come {} in the minute before: {}",
+                    counted(k.load.arrivals_client.subject, "time", "times"), step_in_words(k.load.arrivals_client)),
+        firmness(k.load.arrivals_client)};
   }
   return std::nullopt;
 }
@@ -196,21 +197,21 @@ std::optional<Finding> arrivals_slow(const Case& c) {
   if (!c.server_words.empty() && c.server_words.front().signature->weight_of(Cause::rate_limit) >= kNamed)
     return std::nullopt;
   if (!c.looks_refused() || !k.subject_accepted || k.served == 0) return std::nullopt;
-  if (is_limit(k.arrivals_total) && k.arrivals_total.ceiling >= kLeastRate) return std::nullopt;
-  if (is_limit(k.arrivals_client) && k.arrivals_client.ceiling >= kLeastRate) return std::nullopt;
-  const std::uint32_t arrived = k.arrivals_total.subject;
-  const std::uint32_t of_client = k.arrivals_client.subject;
+  if (is_limit(k.load.arrivals_total) && k.load.arrivals_total.ceiling >= kLeastRate) return std::nullopt;
+  if (is_limit(k.load.arrivals_client) && k.load.arrivals_client.ceiling >= kLeastRate) return std::nullopt;
+  const std::uint32_t arrived = k.load.arrivals_total.subject;
+  const std::uint32_t of_client = k.load.arrivals_client.subject;
   const std::string in_minute =
       fmt::format("{} of this client in the minute before", of_client == 0 ? "none" : counted(of_client, "connection"));
   if (arrived == 0) return Finding{"no other connection had arrived in the second before, and " + in_minute};
   const std::string in_second = counted(arrived, "connection", "connections") + " had arrived in the second before, ";
-  const std::uint32_t as_many = k.arrivals_total.served_as_high;
+  const std::uint32_t as_many = k.load.arrivals_total.served_as_high;
   if (as_many > 0) {
     return Finding{fmt::format("{}{}; {} of {} in that second", in_second, in_minute, as_many,
                                counted(k.served, "served one met as many", "served ones met as many"))};
   }
   if (arrived < kLeastRate) return Finding{"only " + in_second + in_minute};
-  const LoadFigure& rate = k.arrivals_total;
+  const LoadFigure& rate = k.load.arrivals_total;
   if (rate.refused_below == 0) return std::nullopt;
   return Finding{fmt::format("{}{}; but {} of {} refused came when fewer than {} had arrived", in_second, in_minute,
                              rate.refused_below, rate.refused_below + rate.refused_from, rate.ceiling)};
@@ -224,9 +225,9 @@ std::optional<LearnedLimit> learned_limit(const Case& c, Cause cause) {
   };
   const Contrast& k = c.contrast;
   const std::array<Candidate, 2> of_sessions{
-      {{LimitKind::sessions, k.open_total, 1}, {LimitKind::client_sessions, k.open_client, 1}}};
-  const std::array<Candidate, 2> of_arrivals{{{LimitKind::arrivals, k.arrivals_total, kLeastRate},
-                                              {LimitKind::client_arrivals, k.arrivals_client, kLeastRate}}};
+      {{LimitKind::sessions, k.load.open_total, 1}, {LimitKind::client_sessions, k.load.open_client, 1}}};
+  const std::array<Candidate, 2> of_arrivals{{{LimitKind::arrivals, k.load.arrivals_total, kLeastRate},
+                                              {LimitKind::client_arrivals, k.load.arrivals_client, kLeastRate}}};
   if (cause != Cause::connection_limit && cause != Cause::rate_limit) return std::nullopt;
   std::optional<LearnedLimit> best;
   for (const auto& [kind, figure, least] : cause == Cause::connection_limit ? of_sessions : of_arrivals) {

@@ -41,7 +41,7 @@ bool server_greets_first(std::uint16_t port) {
 bool is_to_greet(const Case& c) {
   constexpr std::uint32_t kUsual = 3;
   if (server_greets_first(c.summary.responder.port)) return true;
-  return c.contrast.served_unasked >= kUsual && c.contrast.served_on_asking == 0;
+  return c.contrast.speech.served_unasked >= kUsual && c.contrast.speech.served_on_asking == 0;
 }
 
 DurationNs waited(const Case& c) {
@@ -145,7 +145,7 @@ std::optional<Finding> closed_on_words_it_had_read(const Case& c) {
   }
   // Web servers ask their lists once they have a request (nginx's 444), which the served began alike.
   const Opening opening = opening_of(c.packets->of(Side::originator).head);
-  const bool as_the_served = tells_protocol(opening) && c.contrast.served_same_opening > 0;
+  const bool as_the_served = tells_protocol(opening) && c.contrast.openings.served_same > 0;
   return Finding{fmt::format("the server waited {} for the client's words, read them, and closed {} later",
                              in_words(own_time), in_words(pause)),
                  as_the_served ? kHalf : 1.0};
@@ -172,10 +172,10 @@ std::optional<Finding> one_way_port(const Case& c) {
   const SideEvidence& client = *c.client();
   const bool all_acked = client.payload_segments > 0 && client.acked + 1 >= client.next_seq;
   if (!all_acked || client.rst_ns != kNoTime || waited(c) >= kPatienceNs) return std::nullopt;
-  if (k.never_answered < kOthers || k.served + k.refused > 0) return std::nullopt;
+  if (k.speech.never_answered < kOthers || k.served + k.refused > 0) return std::nullopt;
   return Finding{
       fmt::format("all that the client sent was acknowledged, and nobody is answered on this port: so it was with {}",
-                  counted(k.never_answered, "other connection", "other connections"))};
+                  counted(k.speech.never_answered, "other connection", "other connections"))};
 }
 
 /// Where the protocol has words for "too many", a full server usually says them.
@@ -214,17 +214,17 @@ std::optional<Finding> words_not_captured(const Case& c) {
 
 /// Who is to be refused hears it at once; whoever is greeted like the served was being served.
 std::optional<Finding> words_usual_here(const Case& c) {
-  if (!c.server_hung_up() || c.contrast.served_same_words == 0 || c.outcome == Outcome::refused_in_words)
+  if (!c.server_hung_up() || c.contrast.greetings.served_same == 0 || c.outcome == Outcome::refused_in_words)
     return std::nullopt;
   // That a session had begun well does not make its end with all the others, or over a request, an ordinary one.
   if (ended_with_it(c) > 0 || hung_up_over_a_request(c) || are_idle_sessions_ended_together(c)) return std::nullopt;
   // Nor do others on whom it hung up so, where yet others were let go on.
-  if (c.hung_up_soon && c.contrast.usual_words == 0 && c.contrast.went_further > 0) return std::nullopt;
+  if (c.hung_up_soon && c.contrast.greetings.usual == 0 && c.contrast.greetings.went_further > 0) return std::nullopt;
   // Where nobody got beyond these words, each of them is called served for the sake of the others.
-  const bool of_one_another = c.hung_up_soon && c.contrast.went_further == 0;
+  const bool of_one_another = c.hung_up_soon && c.contrast.greetings.went_further == 0;
   if (of_one_another && c.packets != nullptr && !server_closed_by_fin(*c.packets)) return std::nullopt;
   return Finding{fmt::format("the server began with the same words as to {}",
-                             counted(c.contrast.served_same_words, "served connection", "served connections")),
+                             counted(c.contrast.greetings.served_same, "served connection", "served connections")),
                  of_one_another ? 0.5 : 1.0};
 }
 
@@ -234,18 +234,19 @@ std::optional<Finding> words_unusual_here(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.begins_otherwise() || c.outcome == Outcome::refused_in_words) return std::nullopt;
   // Where every session begins in its own way, another way tells little.
-  const bool uniform = 2 * k.usual_kinds <= k.usual_words + 1;
+  const bool uniform = 2 * k.greetings.kinds <= k.greetings.usual + 1;
   return Finding{fmt::format("the server said something else than to the {} that went on, and closed",
-                             counted(k.usual_words, "session", "sessions")),
+                             counted(k.greetings.usual, "session", "sessions")),
                  uniform ? 1.0 : 0.5};
 }
 
 /// The words of the others are not known, but that the server went on with them is.
 std::optional<Finding> others_went_on(const Case& c) {
   const Contrast& k = c.contrast;
-  if (!c.hung_up_soon || c.outcome != Outcome::served || k.usual_words > 0 || k.went_further == 0) return std::nullopt;
+  if (!c.hung_up_soon || c.outcome != Outcome::served || k.greetings.usual > 0 || k.greetings.went_further == 0)
+    return std::nullopt;
   return Finding{fmt::format("the server hung up on its first words, and said more in {}",
-                             counted(k.went_further, "other session", "other sessions"))};
+                             counted(k.greetings.went_further, "other session", "other sessions"))};
 }
 
 /// A server that has done its work closes in good order: its RST takes away what is on its way to the client, or leaves
@@ -254,7 +255,8 @@ std::optional<Finding> reset_behind_first_words(const Case& c) {
   if (!c.hung_up_soon || c.outcome != Outcome::served || c.packets == nullptr || c.summary.one_sided) {
     return std::nullopt;
   }
-  if (c.contrast.went_further > 0 || !c.server_words.empty() || server_closed_by_fin(*c.packets)) return std::nullopt;
+  if (c.contrast.greetings.went_further > 0 || !c.server_words.empty() || server_closed_by_fin(*c.packets))
+    return std::nullopt;
   const DurationNs pause = c.closed_ns - last_words_time(*c.packets, Side::responder);
   if (pause > kSameBreathNs) return std::nullopt;
   return Finding{fmt::format("the server reset the connection {} after its first words, and goes on with nobody",
@@ -350,16 +352,16 @@ std::optional<Finding> compare_openings(const Case& c, bool by_tls) {
   if (c.packets == nullptr || (c.ending != Ending::closed_without_a_word && !c.looks_refused())) return std::nullopt;
   const Contrast& k = c.contrast;
   const Opening own = opening_of(c.client()->head);
-  const bool others_tell = tells_protocol(k.other_opening);
+  const bool others_tell = tells_protocol(k.openings.other);
   if (own == Opening::none || (!others_tell && !tells_protocol(own))) return std::nullopt;
-  if (k.served_same_opening > 0 || k.served_other_opening < (others_tell ? kFew : kFewUnknown)) return std::nullopt;
-  if (by_tls != (others_tell && (own == Opening::tls || k.other_opening == Opening::tls))) return std::nullopt;
+  if (k.openings.served_same > 0 || k.openings.served_other < (others_tell ? kFew : kFewUnknown)) return std::nullopt;
+  if (by_tls != (others_tell && (own == Opening::tls || k.openings.other == Opening::tls))) return std::nullopt;
   if (!others_tell) {
     return Finding{
-        fmt::format("the client began with {}, none of the {} served did", words_of(own), k.served_other_opening)};
+        fmt::format("the client began with {}, none of the {} served did", words_of(own), k.openings.served_other)};
   }
-  return Finding{fmt::format("the client began with {}, the {} served with {}", words_of(own), k.served_other_opening,
-                             words_of(k.other_opening))};
+  return Finding{fmt::format("the client began with {}, the {} served with {}", words_of(own), k.openings.served_other,
+                             words_of(k.openings.other))};
 }
 
 }  // namespace
@@ -407,9 +409,9 @@ std::optional<Finding> http_error_not_for_all(const Case& c) {
   const double maintenance = signature.weight_of(Cause::maintenance);
   if (signature.protocol != "http" || maintenance == 0.0 || maintenance >= kSaysSo) return std::nullopt;
   const Contrast& k = c.contrast;
-  if (k.clients_served == 0 || k.clients_refused > 0 || k.served_again_ns == kNoTime) return std::nullopt;
+  if (k.clients.served == 0 || k.clients.refused > 0 || k.served_again_ns == kNoTime) return std::nullopt;
   return Finding{fmt::format("{}, and none met such an error, so it is not the whole service's",
-                             counted(k.clients_served, "other client was served", "other clients were served"))};
+                             counted(k.clients.served, "other client was served", "other clients were served"))};
 }
 
 /// An SSH client ends a finished session itself; a server that leaves first has given up on the login (RFC 4252, 5).

@@ -20,8 +20,8 @@ constexpr std::uint32_t kLeastRefused = 3;
 
 /// How well the load parts the served from the refused, by whichever figure.
 double fit_of_load(const Contrast& k) {
-  double best = std::max(k.open_total.fit(), k.open_client.fit());
-  for (const LoadFigure* rate : {&k.arrivals_total, &k.arrivals_client}) {
+  double best = std::max(k.load.open_total.fit(), k.load.open_client.fit());
+  for (const LoadFigure* rate : {&k.load.arrivals_total, &k.load.arrivals_client}) {
     if (rate->ceiling >= kLeastRate) best = std::max(best, rate->fit());
   }
   return best;

@@ -91,47 +91,87 @@ struct Acceptances {
   bool some_let_in_again = false;      ///< a client whose SYN was reset was accepted later
 };
 
+/// Connections of one client, others than the subject.
+struct Tally {
+  std::uint32_t served = 0;
+  std::uint32_t refused = 0;  ///< silently or in words
+};
+
+/// Distinct clients.
+struct ClientCounts {
+  std::uint32_t served = 0;   ///< others than the subject's
+  std::uint32_t refused = 0;  ///< likewise
+  std::uint32_t both = 0;     ///< served and refused, the subject's included
+};
+
+/// What the subject met at its acceptance.
+struct LoadFigures {
+  LoadFigure open_total;       ///< sessions open on this server
+  LoadFigure open_client;      ///< sessions open between this client and this server
+  LoadFigure arrivals_total;   ///< connections accepted in the second before
+  LoadFigure arrivals_client;  ///< connections of this client in the minute before
+};
+
+/// Other sessions around the subject's end. Together with it: within 30 ms.
+struct Endings {
+  /// The server cut them short together with it, no idle timer's; those at rest only where one, or the subject, was
+  /// not.
+  std::uint32_t cut_short = 0;
+  std::uint32_t at_rest = 0;        ///< the same where all of them were at rest
+  std::uint32_t stopped = 0;        ///< the same with idle timers, and with those that ended on their client's words
+  std::uint32_t unseen = 0;         ///< that it ended together with it, whose beginning was not captured
+  std::uint32_t told_of_crash = 0;  ///< that it told together with it that it had crashed, and ended
+  std::uint32_t told_of_stop = 0;   ///< the same, that it was being stopped
+  std::uint32_t went_on = 0;        ///< that were open then and outlived it
+};
+
+/// Other connections that the server left without a word: whether a timer did it.
+struct Timers {
+  std::uint32_t same_age = 0;     ///< closed at the subject's age, begun at other times
+  std::uint32_t same_pause = 0;   ///< that asked, and were left or closed as long after their last words
+  std::uint32_t other_pause = 0;  ///< the same, but not as long
+};
+
+/// Who spoke first on other connections, and who was never spoken to.
+struct Speech {
+  std::uint32_t served_on_asking = 0;  ///< served connections on which the client spoke first
+  std::uint32_t served_unasked = 0;    ///< served connections on which the server did
+  std::uint32_t never_answered = 0;    ///< that were accepted, asked for something, and got nothing
+  std::uint32_t idle_beside = 0;       ///< open at the subject's acceptance, for a second at least, unserved
+};
+
+/// With which first words the server meets its clients.
+struct Greetings {
+  std::uint32_t went_further = 0;  ///< served connections on which the server did not hang up soon
+  std::uint32_t usual = 0;         ///< of these, those whose first words are known
+  std::uint32_t kinds = 0;         ///< different words among these
+  std::uint32_t served_same = 0;   ///< served connections that were told the same first words as the subject
+  std::uint32_t served_other = 0;  ///< served connections that were told others
+};
+
+/// How the clients begin to speak.
+struct Openings {
+  std::uint32_t served_same = 0;   ///< served connections whose client began as the subject's did
+  std::uint32_t served_other = 0;  ///< served connections whose client began otherwise
+  Opening other = Opening::none;   ///< how all of those began; none: in several ways
+};
+
 /// The figures that tell the hypotheses apart.
 struct Contrast {
   bool subject_accepted = false;  ///< the subject itself is on the table: only then are there load figures of it
   std::uint32_t served = 0;       ///< connections served in the window, others than the subject
   std::uint32_t refused = 0;      ///< refused likewise, silently or in words
-  std::uint32_t same_client_served = 0;
-  std::uint32_t same_client_refused = 0;
-  std::uint32_t clients_served = 0;   ///< distinct clients other than the subject's that were served
-  std::uint32_t clients_refused = 0;  ///< distinct other clients that were refused
-  std::uint32_t clients_both = 0;     ///< distinct clients (the subject's included) that were served and refused
-  LoadFigure open_total;              ///< sessions open on this server
-  LoadFigure open_client;             ///< sessions open between this client and this server
-  LoadFigure arrivals_total;          ///< connections accepted in the second before
-  LoadFigure arrivals_client;         ///< connections of this client in the minute before
-  /// Other sessions that the server cut short within 30 ms, no idle timer's; those at rest only where one, or the
-  /// subject, was not.
-  std::uint32_t ended_together = 0;
-  std::uint32_t rested_together = 0;  ///< the same where all of them were at rest
-  std::uint32_t same_age = 0;     ///< others that it closed without a word at the subject's age, begun at other times
-  std::uint32_t same_pause = 0;   ///< others that asked and got no word, left or closed as long after their last words
-  std::uint32_t other_pause = 0;  ///< the same, but not as long
-  std::uint32_t idle_beside = 0;  ///< others open at the subject's acceptance, for a second at least, unserved
-  std::uint32_t never_answered = 0;    ///< others that were accepted, asked for something, and got nothing
-  std::uint32_t served_on_asking = 0;  ///< served connections on which the client spoke first
-  std::uint32_t served_unasked = 0;    ///< served connections on which the server did
-  std::uint32_t stopped_together = 0;  ///< the same with idle timers, and with those that ended on their client's words
-  std::uint32_t unseen_together = 0;   ///< others that it ended within 30 ms, whose beginning was not captured
-  std::uint32_t told_of_crash = 0;     ///< others that it told within 30 ms that it had crashed, and ended
-  std::uint32_t told_of_stop = 0;      ///< the same, that it was being stopped
-  std::uint32_t went_on = 0;           ///< other sessions that were open then and outlived it
-  std::uint32_t went_further = 0;      ///< served connections on which the server did not hang up soon
-  std::uint32_t usual_words = 0;       ///< of these, those whose first words are known
-  std::uint32_t usual_kinds = 0;       ///< different words among these
-  std::uint32_t served_same_words = 0;     ///< served connections that were told the same first words
-  std::uint32_t served_other_words = 0;    ///< served connections that were told others
-  std::uint32_t served_same_opening = 0;   ///< served connections whose client began to speak as the subject's did
-  std::uint32_t served_other_opening = 0;  ///< served connections whose client began otherwise
-  Opening other_opening = Opening::none;   ///< how all of those began; none: in several ways
-  ServersBehind servers_by_habits;         ///< TTL, DF, IP ID, window
-  ServersBehind servers_by_clocks;         ///< only of clients that met several (host_clocks.h)
-  Spell spell;                             ///< in which nobody was served
+  Tally same_client;
+  ClientCounts clients;
+  LoadFigures load;
+  Endings endings;
+  Timers timers;
+  Speech speech;
+  Greetings greetings;
+  Openings openings;
+  ServersBehind servers_by_habits;        ///< TTL, DF, IP ID, window
+  ServersBehind servers_by_clocks;        ///< only of clients that met several (host_clocks.h)
+  Spell spell;                            ///< in which nobody was served
   Spell spell_of_some;                    ///< in which nobody was served of those clients that are refused at some time
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
   Acceptances acceptances;

@@ -149,10 +149,10 @@ void ContrastTable::measure_total_load() {
 }
 
 void ContrastTable::count_load(Contrast& out) const {
-  out.open_total = figure_of(rows_, out.served, &TableRow::open_total);
-  out.open_client = figure_of(rows_, out.served, &TableRow::open_client);
-  out.arrivals_total = figure_of(rows_, out.served, &TableRow::arrivals_total);
-  out.arrivals_client = figure_of(rows_, out.served, &TableRow::arrivals_client);
+  out.load.open_total = figure_of(rows_, out.served, &TableRow::open_total);
+  out.load.open_client = figure_of(rows_, out.served, &TableRow::open_client);
+  out.load.arrivals_total = figure_of(rows_, out.served, &TableRow::arrivals_total);
+  out.load.arrivals_client = figure_of(rows_, out.served, &TableRow::arrivals_client);
 }
 
 }  // namespace doorslam::diagnose

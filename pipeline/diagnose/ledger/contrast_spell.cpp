@@ -58,7 +58,7 @@ Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
 void ContrastTable::find_spells(Contrast& out) {
   const auto subject = std::ranges::find_if(rows_, &TableRow::is_subject);
   // Where nobody was served of those that are refused, there is nothing to tell by time.
-  if (subject == rows_.end() || out.clients_both == 0) return;
+  if (subject == rows_.end() || out.clients.both == 0) return;
   const auto at = static_cast<std::size_t>(subject - rows_.begin());
   out.spell = spell_around(at, false);
   out.spell_of_some = spell_around(at, true);

@@ -36,11 +36,11 @@ bool is_idle_at(const TableRow& row, TimeNs time_ns) {
 void count_opening(Opening served, Opening subject, Contrast& out) {
   if (served == Opening::none || subject == Opening::none) return;
   if (served == subject) {
-    ++out.served_same_opening;
+    ++out.openings.served_same;
     return;
   }
-  const bool alike = out.served_other_opening++ == 0 || out.other_opening == served;
-  out.other_opening = alike ? served : Opening::none;
+  const bool alike = out.openings.served_other++ == 0 || out.openings.other == served;
+  out.openings.other = alike ? served : Opening::none;
 }
 
 }  // namespace
@@ -98,14 +98,14 @@ void ContrastTable::find_unusual_words(Contrast& out) {
   if (std::ranges::none_of(rows_, &TableRow::hung_up_soon)) return;
   for (const TableRow& row : rows_) {
     if (!row.served() || row.hung_up_soon || row.unproven || row.is_subject) continue;
-    ++out.went_further;
+    ++out.greetings.went_further;
     if (row.words != 0) usual_words_.push_back(row.words);
   }
   if (usual_words_.empty()) return;
   std::sort(usual_words_.begin(), usual_words_.end());
-  out.usual_words = static_cast<std::uint32_t>(usual_words_.size());
-  out.usual_kinds = 1;
-  for (std::size_t i = 1; i < usual_words_.size(); ++i) out.usual_kinds += usual_words_[i] != usual_words_[i - 1];
+  out.greetings.usual = static_cast<std::uint32_t>(usual_words_.size());
+  out.greetings.kinds = 1;
+  for (std::size_t i = 1; i < usual_words_.size(); ++i) out.greetings.kinds += usual_words_[i] != usual_words_[i - 1];
   for (TableRow& row : rows_) {
     if (!row.served() || !row.hung_up_soon || row.words == 0) continue;
     if (!std::binary_search(usual_words_.begin(), usual_words_.end(), row.words)) {
@@ -122,7 +122,7 @@ void ContrastTable::count_endings(const Subject& subject, Contrast& out) const {
       continue;
     }
     if (row.served() && row.words != 0 && subject.words != 0) {
-      ++(row.words == subject.words ? out.served_same_words : out.served_other_words);
+      ++(row.words == subject.words ? out.greetings.served_same : out.greetings.served_other);
     }
     if (row.served()) count_opening(row.opening, subject.opening, out);
     if (row.accepted_ns > subject.closed_ns) {
@@ -133,28 +133,28 @@ void ContrastTable::count_endings(const Subject& subject, Contrast& out) const {
     }
     if (row.closed_ns < subject.closed_ns - kTogetherNs) continue;
     const bool together = row.closed_ns <= subject.closed_ns + kTogetherNs;
-    out.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
-    out.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
+    out.endings.told_of_crash += together && row.own_end == OwnEnd::crashed ? 1 : 0;
+    out.endings.told_of_stop += together && row.own_end == OwnEnd::stopped ? 1 : 0;
     // A process that dies with it accepts nobody afterwards.
     if (subject.beginning_seen && row.closed_ns < subject.accepted_ns) continue;
     // Whom it had refused in known words was no session to be cut short, unless they were that it ended itself.
     const bool was_refused = row.outcome == Outcome::refused_in_words && !row.by_unusual_words && row.hung_up_soon &&
                              row.own_end == OwnEnd::untold;
     const Cut cut = was_refused ? Cut::none : row.cut;
-    out.stopped_together += together && cut != Cut::none ? 1 : 0;
+    out.endings.stopped += together && cut != Cut::none ? 1 : 0;
     if (together && row.beginning_unseen) {
-      ++out.unseen_together;
+      ++out.endings.unseen;
     } else if (together && (cut == Cut::in_midst || cut == Cut::at_rest) &&
                !is_same_timer(row.idle_ns, subject.idle_ns)) {
-      ++(cut == Cut::in_midst ? out.ended_together : out.rested_together);
+      ++(cut == Cut::in_midst ? out.endings.cut_short : out.endings.at_rest);
     } else if (!together && row.is_session()) {
-      ++out.went_on;
+      ++out.endings.went_on;
     }
   }
   // Whom a death meets at rest is its witness only where it meets somebody at work as well.
-  if (out.ended_together == 0 && subject.closed_at_rest) return;
-  out.ended_together += out.rested_together;
-  out.rested_together = 0;
+  if (out.endings.cut_short == 0 && subject.closed_at_rest) return;
+  out.endings.cut_short += out.endings.at_rest;
+  out.endings.at_rest = 0;
 }
 
 /// How those to whom the server spoke came to it, and whom it never spoke to.
@@ -162,16 +162,16 @@ void ContrastTable::count_speech(const Subject& subject, Contrast& out) const {
   const flowtable::DurationNs age = subject.closed_ns - subject.accepted_ns;
   for (const TableRow& row : rows_) {
     if (row.is_subject) continue;
-    out.served_on_asking += row.served() && row.client_spoke_first ? 1 : 0;
-    out.served_unasked += row.served() && !row.client_spoke_first && row.words != 0 ? 1 : 0;
+    out.speech.served_on_asking += row.served() && row.client_spoke_first ? 1 : 0;
+    out.speech.served_unasked += row.served() && !row.client_spoke_first && row.words != 0 ? 1 : 0;
     const bool got_nothing = row.outcome == Outcome::unanswered || row.outcome == Outcome::left;
     const bool unspoken_to = row.outcome == Outcome::refused_silently || row.outcome == Outcome::left;
-    out.idle_beside += unspoken_to && is_idle_at(row, subject.accepted_ns) ? 1 : 0;
-    out.never_answered += got_nothing && row.client_spoke_first ? 1 : 0;
+    out.speech.idle_beside += unspoken_to && is_idle_at(row, subject.accepted_ns) ? 1 : 0;
+    out.speech.never_answered += got_nothing && row.client_spoke_first ? 1 : 0;
     const bool began_apart = std::abs(row.accepted_ns - subject.accepted_ns) > kApartNs;
-    if (unspoken_to && began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.same_age;
+    if (unspoken_to && began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.timers.same_age;
     if (unspoken_to && row.client_spoke_first) {
-      ++(is_same_pause(row.idle_ns, subject.idle_ns) ? out.same_pause : out.other_pause);
+      ++(is_same_pause(row.idle_ns, subject.idle_ns) ? out.timers.same_pause : out.timers.other_pause);
     }
   }
 }
@@ -187,13 +187,13 @@ void ContrastTable::count_clients(const Subject& subject, Contrast& out) {
   for (const Client& client : clients_) {
     out.served += client.served;
     out.refused += client.refused;
-    out.clients_both += (client.served > 0 && client.refused + (client.is_subject ? 1 : 0) > 0) ? 1 : 0;
+    out.clients.both += (client.served > 0 && client.refused + (client.is_subject ? 1 : 0) > 0) ? 1 : 0;
     if (AddressKeys::same(rows_[client.latest_row - 1].client, subject.client)) {
-      out.same_client_served = client.served;
-      out.same_client_refused = client.refused;
+      out.same_client.served = client.served;
+      out.same_client.refused = client.refused;
     } else {
-      out.clients_served += client.served > 0 ? 1 : 0;
-      out.clients_refused += client.refused > 0 ? 1 : 0;
+      out.clients.served += client.served > 0 ? 1 : 0;
+      out.clients.refused += client.refused > 0 ? 1 : 0;
     }
   }
 }

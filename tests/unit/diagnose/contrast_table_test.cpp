@@ -23,16 +23,16 @@ TEST_F(ContrastTest, CountsConnectionsAndClientsBesideTheSubject) {
   EXPECT_TRUE(k.subject_accepted);
   EXPECT_EQ(k.served, 3U);
   EXPECT_EQ(k.refused, 3U) << "the subject is not counted";
-  EXPECT_EQ(k.same_client_served, 0U);
-  EXPECT_EQ(k.same_client_refused, 1U);
-  EXPECT_EQ(k.clients_served, 2U);
-  EXPECT_EQ(k.clients_refused, 2U);
-  EXPECT_EQ(k.clients_both, 1U);
+  EXPECT_EQ(k.same_client.served, 0U);
+  EXPECT_EQ(k.same_client.refused, 1U);
+  EXPECT_EQ(k.clients.served, 2U);
+  EXPECT_EQ(k.clients.refused, 2U);
+  EXPECT_EQ(k.clients.both, 1U);
 }
 
 TEST_F(ContrastTest, CountsTheSubjectAsRefusedAmongThoseWhoWereBoth) {
   serve(1, 1);
-  EXPECT_EQ(contrast(refuse(1, 2), 2).clients_both, 1U);
+  EXPECT_EQ(contrast(refuse(1, 2), 2).clients.both, 1U);
 }
 
 // --- load and ceilings ----------------------------------------------------------------------------------------------
@@ -43,16 +43,16 @@ TEST_F(ContrastTest, MeasuresTheLoadAtTheMomentOfAcceptance) {
   accept(9, 3);    // never ends
   accept(3, 9.5);
   const Contrast k = contrast(refuse(9, 10), 10);
-  EXPECT_EQ(k.open_total.subject, 3U);
-  EXPECT_EQ(k.open_client.subject, 1U);
-  EXPECT_EQ(k.arrivals_total.subject, 1U);
-  EXPECT_EQ(k.arrivals_client.subject, 1U);
+  EXPECT_EQ(k.load.open_total.subject, 3U);
+  EXPECT_EQ(k.load.open_client.subject, 1U);
+  EXPECT_EQ(k.load.arrivals_total.subject, 1U);
+  EXPECT_EQ(k.load.arrivals_client.subject, 1U);
 }
 
 TEST_F(ContrastTest, ThoseTurnedAwayHoldNoPlace) {
   refuse(1, 1);
   end(accept(2, 1.5), Outcome::left, 30);
-  EXPECT_EQ(contrast(refuse(9, 2), 2).open_total.subject, 0U);
+  EXPECT_EQ(contrast(refuse(9, 2), 2).load.open_total.subject, 0U);
 }
 
 /// Youden's J: the figure at which the shares of the served and the refused from there on differ most.
@@ -64,14 +64,14 @@ TEST_F(ContrastTest, FindsTheCeilingWhereServedAndRefusedPart) {
     refuse(21, begin + 12);
   }
   const Contrast k = contrast(refuse(22, 220), 220);
-  EXPECT_EQ(k.open_total.subject, 4U);
-  EXPECT_EQ(k.open_total.ceiling, 4U);
-  EXPECT_TRUE(k.open_total.at_ceiling());
-  EXPECT_EQ(k.open_total.served_below, 12U);
-  EXPECT_EQ(k.open_total.served_from, 0U);
-  EXPECT_EQ(k.open_total.refused_from, 7U) << "the subject included";
-  EXPECT_EQ(k.open_total.refused_below, 0U);
-  EXPECT_EQ(k.open_total.served_as_high, 0U);
+  EXPECT_EQ(k.load.open_total.subject, 4U);
+  EXPECT_EQ(k.load.open_total.ceiling, 4U);
+  EXPECT_TRUE(k.load.open_total.at_ceiling());
+  EXPECT_EQ(k.load.open_total.served_below, 12U);
+  EXPECT_EQ(k.load.open_total.served_from, 0U);
+  EXPECT_EQ(k.load.open_total.refused_from, 7U) << "the subject included";
+  EXPECT_EQ(k.load.open_total.refused_below, 0U);
+  EXPECT_EQ(k.load.open_total.served_as_high, 0U);
 }
 
 TEST_F(ContrastTest, OfSeveralPossibleCeilingsTakesTheLowest) {
@@ -79,14 +79,14 @@ TEST_F(ContrastTest, OfSeveralPossibleCeilingsTakesTheLowest) {
   for (int i = 0; i < 4; ++i) end(accept(10 + i, 1 + i), Outcome::unanswered, 20);
   serve(1, 0.5, 0.1);                              // met 0
   const Contrast k = contrast(refuse(9, 10), 10);  // met 4
-  EXPECT_EQ(k.open_total.ceiling, 1U);
+  EXPECT_EQ(k.load.open_total.ceiling, 1U);
 }
 
 TEST_F(ContrastTest, SessionsThatOutliveTheSubjectAreServed) {
   for (int i = 0; i < 4; ++i) accept(10 + i, 1 + i);  // met 0, 1, 2, 3; open still
   const Contrast k = contrast(refuse(9, 10), 10);     // met 4
   EXPECT_EQ(k.served, 4U);
-  EXPECT_EQ(k.open_total.ceiling, 4U);
+  EXPECT_EQ(k.load.open_total.ceiling, 4U);
 }
 
 TEST_F(ContrastTest, AnOutlierDoesNotMoveTheCeiling) {
@@ -97,23 +97,23 @@ TEST_F(ContrastTest, AnOutlierDoesNotMoveTheCeiling) {
   }
   refuse(30, 290);  // for a reason of its own: no session was open
   const Contrast k = contrast(refuse(22, 220), 220);
-  EXPECT_EQ(k.open_total.ceiling, 4U);
-  EXPECT_EQ(k.open_total.refused_below, 1U);
+  EXPECT_EQ(k.load.open_total.ceiling, 4U);
+  EXPECT_EQ(k.load.open_total.refused_below, 1U);
 }
 
 TEST_F(ContrastTest, HasNoCeilingWhereNobodyWasServed) {
   refuse(1, 1);
   const Contrast k = contrast(refuse(9, 2), 2);
-  EXPECT_EQ(k.open_total.ceiling, 0U);
-  EXPECT_FALSE(k.open_total.at_ceiling());
+  EXPECT_EQ(k.load.open_total.ceiling, 0U);
+  EXPECT_FALSE(k.load.open_total.at_ceiling());
 }
 
 TEST_F(ContrastTest, CountsArrivalsOfASecondAndOfAMinute) {
   for (int i = 0; i < 5; ++i) refuse(9, 0.2 * i);           // 0 to 0.8 s
   for (int i = 0; i < 3; ++i) refuse(1 + i, 30 + 0.1 * i);  // 30 to 30.2 s
   const Contrast k = contrast(refuse(9, 30.5), 30.5);
-  EXPECT_EQ(k.arrivals_total.subject, 3U);
-  EXPECT_EQ(k.arrivals_client.subject, 5U);
+  EXPECT_EQ(k.load.arrivals_total.subject, 3U);
+  EXPECT_EQ(k.load.arrivals_client.subject, 5U);
 }
 
 /// Sessions that a crash ended, and those whom a server that shuts down sends away, tell nothing of a ceiling.
@@ -125,7 +125,7 @@ TEST_F(ContrastTest, LeavesTheServersOwnEndOutOfTheCeilings) {
     ledger_->ended(one,
                    EndedNote{.outcome = Outcome::refused_in_words, .closed_ns = at(30), .own_end = OwnEnd::crashed});
   }
-  const LoadFigure sessions = contrast(refuse(9, 29), 30.5).open_total;
+  const LoadFigure sessions = contrast(refuse(9, 29), 30.5).load.open_total;
   EXPECT_EQ(sessions.refused_from + sessions.refused_below, 1U) << "the subject alone";
 }
 
@@ -141,8 +141,8 @@ TEST_F(ContrastTest, TellsWhoWasCutInTheSameInstantAndWhoWentOn) {
   tcp::ConnectionSummary& subject = accept(9, 2);
   end(subject, Outcome::served, 10, true);
   const Contrast k = contrast(subject, 10);
-  EXPECT_EQ(k.ended_together, 3U);
-  EXPECT_EQ(k.went_on, 2U);
+  EXPECT_EQ(k.endings.cut_short, 3U);
+  EXPECT_EQ(k.endings.went_on, 2U);
   EXPECT_EQ(k.served_again_ns, at(11));
 }
 
@@ -156,9 +156,9 @@ TEST_F(ContrastTest, AnIdleTimerThatClosesSeveralSessionsIsNoDeath) {
   Subject subject{
       .server = kServer, .client = address4(9, 1), .connection_id = 99, .accepted_ns = at(1), .closed_ns = at(6)};
   subject.idle_ns = 5 * kSecondNs;
-  EXPECT_EQ(ledger_->contrast(subject).ended_together, 0U) << "all were idle equally long";
+  EXPECT_EQ(ledger_->contrast(subject).endings.cut_short, 0U) << "all were idle equally long";
   subject.idle_ns = 2 * kSecondNs;
-  EXPECT_EQ(ledger_->contrast(subject).ended_together, 5U) << "their idle times differ from the subject's";
+  EXPECT_EQ(ledger_->contrast(subject).endings.cut_short, 5U) << "their idle times differ from the subject's";
 }
 
 /// Idle timers and clients' farewells are ordinary by themselves, and told apart from what was cut; where nothing
@@ -179,8 +179,8 @@ TEST_F(ContrastTest, CountsWhoStoppedInTheSameInstantForWhateverReason) {
       .server = kServer, .client = address4(9, 1), .connection_id = 99, .accepted_ns = at(1), .closed_ns = at(10)};
   subject.idle_ns = 5 * kSecondNs;
   const Contrast k = ledger_->contrast(subject);
-  EXPECT_EQ(k.ended_together, 1U);
-  EXPECT_EQ(k.stopped_together, 5U);
+  EXPECT_EQ(k.endings.cut_short, 1U);
+  EXPECT_EQ(k.endings.stopped, 5U);
 }
 
 // --- what was said ---------------------------------------------------------------------------------------------------
@@ -191,9 +191,9 @@ TEST_F(ContrastTest, ComparesTheFirstWords) {
   end(accept(3, 1), Outcome::served, 2, false, 5);
   end(accept(4, 1), Outcome::served, 2, false, 0);  // not known
   tcp::ConnectionSummary& subject = accept(9, 3);
-  EXPECT_EQ(contrast(subject, 3, kWords).served_same_words, 2U);
-  EXPECT_EQ(contrast(subject, 3, kWords).served_other_words, 1U);
-  EXPECT_EQ(contrast(subject, 3, 0).served_other_words, 0U);
+  EXPECT_EQ(contrast(subject, 3, kWords).greetings.served_same, 2U);
+  EXPECT_EQ(contrast(subject, 3, kWords).greetings.served_other, 1U);
+  EXPECT_EQ(contrast(subject, 3, 0).greetings.served_other, 0U);
 }
 
 TEST_F(ContrastTest, TakesLastWordsThatTheServedNeverHearForRefusals) {
@@ -202,8 +202,8 @@ TEST_F(ContrastTest, TakesLastWordsThatTheServedNeverHearForRefusals) {
   tcp::ConnectionSummary& subject = accept(9, 6);
   end(subject, Outcome::served, 6, false, 5, true);
   const Contrast k = contrast(subject, 6, 5);
-  EXPECT_EQ(k.same_client_refused, 3U);
-  EXPECT_EQ(k.served_same_words, 0U);
+  EXPECT_EQ(k.same_client.refused, 3U);
+  EXPECT_EQ(k.greetings.served_same, 0U);
 }
 
 TEST_F(ContrastTest, TakesTheGreetingForTheServiceWhereNobodyGetsBeyondIt) {

@@ -30,7 +30,7 @@ TEST_F(LedgerTest, OfAServerThatItNeverSawSaysNothing) {
   stranger.responder = {address4(210), 1};
   const Contrast k = contrast(stranger, 1);
   EXPECT_FALSE(k.subject_accepted);
-  EXPECT_EQ(k.served + k.refused + k.open_total.subject, 0U);
+  EXPECT_EQ(k.served + k.refused + k.load.open_total.subject, 0U);
 }
 
 // --- which connections are laid out ----------------------------------------------------------------------------------
@@ -44,8 +44,8 @@ TEST_F(LedgerTest, AStormOfRefusalsDoesNotHideTheSessionsThatHoldThePlaces) {
   }
   const Contrast k = contrast(*subject, 14.5);
   EXPECT_TRUE(k.subject_accepted);
-  EXPECT_EQ(k.open_total.subject, 4U);
-  EXPECT_EQ(k.open_total.ceiling, 4U);
+  EXPECT_EQ(k.load.open_total.subject, 4U);
+  EXPECT_EQ(k.load.open_total.ceiling, 4U);
 }
 
 /// A judgement goes on from where the last one of its server stood: that must show in nothing but the time it takes.
@@ -76,10 +76,10 @@ TEST_F(LedgerTest, JudgesTheSameInWhateverOrderItIsAsked) {
     ledger_ = std::move(kept);
     EXPECT_EQ(in_one_row.served, alone.served) << i;
     EXPECT_EQ(in_one_row.refused, alone.refused) << i;
-    EXPECT_EQ(in_one_row.clients_refused, alone.clients_refused) << i;
-    EXPECT_EQ(in_one_row.open_total.ceiling, alone.open_total.ceiling) << i;
-    EXPECT_EQ(in_one_row.open_total.served_as_high, alone.open_total.served_as_high) << i;
-    EXPECT_EQ(in_one_row.arrivals_total.subject, alone.arrivals_total.subject) << i;
+    EXPECT_EQ(in_one_row.clients.refused, alone.clients.refused) << i;
+    EXPECT_EQ(in_one_row.load.open_total.ceiling, alone.load.open_total.ceiling) << i;
+    EXPECT_EQ(in_one_row.load.open_total.served_as_high, alone.load.open_total.served_as_high) << i;
+    EXPECT_EQ(in_one_row.load.arrivals_total.subject, alone.load.arrivals_total.subject) << i;
     EXPECT_EQ(in_one_row.served_again_ns, alone.served_again_ns) << i;
   }
 }
@@ -96,7 +96,7 @@ TEST_F(LedgerTest, ButCountsASessionThatIsOpenStill) {
   use({.window_ns = 60 * kSecondNs});
   accept(1, 1);
   serve(2, 2, 90);
-  EXPECT_EQ(contrast(refuse(9, 100), 100).open_total.subject, 1U);
+  EXPECT_EQ(contrast(refuse(9, 100), 100).load.open_total.subject, 1U);
 }
 
 /// A connection whose beginning the capture lacks is filed when it ends, among later ones.
@@ -141,8 +141,8 @@ TEST_F(LedgerTest, OldAndNewEndsJudgedByTurnsSeeTheirOwnTime) {
   for (std::size_t i = 0; i < old.size(); ++i) {
     for (const auto& [one, now] : {old[i], fresh[i]}) {
       const Contrast k = contrast(*one, now);
-      EXPECT_EQ(k.arrivals_total.subject, 100U) << now;
-      EXPECT_EQ(k.same_client_refused, 0U) << now;
+      EXPECT_EQ(k.load.arrivals_total.subject, 100U) << now;
+      EXPECT_EQ(k.same_client.refused, 0U) << now;
     }
   }
 }
@@ -156,7 +156,7 @@ TEST_F(LedgerTest, FindsTheSubjectBehindThousandsOfLaterConnections) {
   for (int i = 0; i < 5000; ++i) serve(i % 90, 3.002 + i * 0.001, 2.0);
   const Contrast k = contrast(subject, 3.001);
   EXPECT_TRUE(k.subject_accepted);
-  EXPECT_EQ(k.open_total.subject, 20U);
+  EXPECT_EQ(k.load.open_total.subject, 20U);
   EXPECT_EQ(k.served_again_ns, at(3.002)) << "those next after its end, not the latest";
   EXPECT_EQ(k.served, 20U + 3 + 64);
 }
@@ -170,8 +170,8 @@ TEST_F(LedgerTest, FindsTheSessionsOfHoursAmongHundredsOfShortOnes) {
   for (int i = 0; i < 600; ++i) serve(i % 90, 2 + i * 0.001, 0.0005);
   const Contrast k = contrast(refuse(96, 5), 5);
   EXPECT_TRUE(k.subject_accepted);
-  EXPECT_EQ(k.open_total.subject, 2U);
-  EXPECT_EQ(k.went_on, 2U);
+  EXPECT_EQ(k.load.open_total.subject, 2U);
+  EXPECT_EQ(k.endings.went_on, 2U);
   EXPECT_EQ(k.served, 192U + 2) << "those next before it, and those that were open beside it";
 }
 
@@ -181,10 +181,10 @@ TEST_F(LedgerTest, LearnsWhatTheSubjectTurnedOutToBe) {
   contrast(first, 2);
   ledger_->turned_out(first.id, Outcome::refused_in_words);
   const Contrast k = contrast(refuse(1, 3), 3);
-  EXPECT_EQ(k.same_client_served, 0U);
-  EXPECT_EQ(k.same_client_refused, 1U);
+  EXPECT_EQ(k.same_client.served, 0U);
+  EXPECT_EQ(k.same_client.refused, 1U);
   ledger_->turned_out(first.id + 100, Outcome::served);  // nobody's
-  EXPECT_EQ(contrast(refuse(1, 4), 4).same_client_refused, 2U);
+  EXPECT_EQ(contrast(refuse(1, 4), 4).same_client.refused, 2U);
 }
 
 // --- marks ----------------------------------------------------------------------------------------------------------

@@ -110,16 +110,16 @@ Contrast any_contrast() {
   Contrast contrast;
   contrast.subject_accepted = *rc::gen::arbitrary<bool>();
   for (std::uint32_t* figure :
-       {&contrast.served, &contrast.refused, &contrast.same_client_served, &contrast.same_client_refused,
-        &contrast.clients_served, &contrast.clients_refused, &contrast.clients_both, &contrast.ended_together,
-        &contrast.stopped_together, &contrast.unseen_together, &contrast.went_on, &contrast.served_same_words,
-        &contrast.served_other_words}) {
+       {&contrast.served, &contrast.refused, &contrast.same_client.served, &contrast.same_client.refused,
+        &contrast.clients.served, &contrast.clients.refused, &contrast.clients.both, &contrast.endings.cut_short,
+        &contrast.endings.stopped, &contrast.endings.unseen, &contrast.endings.went_on, &contrast.greetings.served_same,
+        &contrast.greetings.served_other}) {
     *figure = *rc::gen::inRange<std::uint32_t>(0, 9);
   }
-  contrast.open_total = any_load();
-  contrast.open_client = any_load();
-  contrast.arrivals_total = any_load();
-  contrast.arrivals_client = any_load();
+  contrast.load.open_total = any_load();
+  contrast.load.open_client = any_load();
+  contrast.load.arrivals_total = any_load();
+  contrast.load.arrivals_client = any_load();
   return contrast;
 }
 
