@@ -7,6 +7,7 @@
 
 #include "pipeline/base/add_words.h"
 #include "pipeline/base/thread.h"
+#include "pipeline/tcp/segment_runs.h"
 
 namespace doorslam::app {
 
@@ -144,23 +145,13 @@ void ShardedEngine::work(std::size_t index) noexcept {
 
 void ShardedEngine::track(Shard& shard, const Hand& hand) const {
   shard.events.clear();
-  const std::span<const Segment> segments(hand.segments);
-  shard.tracker.make_room(segments.size());
-  const std::span<const tcp::FrameView> frames(hand.frames);
-  std::size_t done = 0;
-  const auto track_until = [&](std::size_t end) {
-    if (frames.empty()) {
-      shard.tracker.process(segments.subspan(done, end - done), shard.events);
-    } else {
-      shard.tracker.process(segments.subspan(done, end - done), frames.subspan(done, end - done), shard.events);
-    }
-    done = end;
-  };
+  shard.tracker.make_room(hand.segments.size());
+  tcp::SegmentRuns runs(shard.tracker, hand.segments.data(), hand.frames.empty() ? nullptr : hand.frames.data(),
+                        shard.events);
   for (const Hand::Interjection& interjection : hand.errors) {
-    track_until(interjection.before);
-    shard.tracker.process(interjection.error, interjection.frame.view, shard.events);
+    runs.track(interjection.error, interjection.frame.view, interjection.before);
   }
-  track_until(segments.size());
+  runs.track_until(hand.segments.size());
   shard.tracker.advance(tracking_->covers_ns, shard.events);
 }
 

@@ -1,5 +1,7 @@
 #include "pipeline/port/worker.h"
 
+#include "pipeline/tcp/segment_runs.h"
+
 namespace doorslam::port {
 
 Worker::Worker(const packet::DecodeOptions& decode, const tcp::TrackerOptions& tracker)
@@ -13,36 +15,20 @@ void Worker::process(std::span<const packet::RawPacket> burst, tcp::EventBatch& 
   }
 }
 
-/// The segments decoded so far go to the tracker.
-template <bool kKeepsFrames>
-inline void Worker::track(const packet::Segment* end, tcp::EventBatch& out) noexcept {
-  const std::span<const packet::Segment> segments(segments_.data(), end);
-  if constexpr (kKeepsFrames) {
-    tracker_.process(segments, frames_, out);
-  } else {
-    tracker_.process(segments, out);
-  }
-}
-
 template <bool kKeepsFrames>
 inline void Worker::process_burst(std::span<const packet::RawPacket> burst, tcp::EventBatch& out) noexcept {
-  packet::Segment* end = segments_.data();  // of those since the last ICMP error: they keep their order with it
+  tcp::SegmentRuns runs(tracker_, segments_.data(), kKeepsFrames ? frames_.data() : nullptr, out);
+  std::size_t count = 0;
   for (const packet::RawPacket& packet : burst) {
-    const packet::DecodeOutcome outcome = decoder_.decode(packet, *end, error_);
+    const packet::DecodeOutcome outcome = decoder_.decode(packet, segments_[count], error_);
     if (outcome == packet::DecodeOutcome::tcp) [[likely]] {
-      if constexpr (kKeepsFrames) frames_[end - segments_.data()] = tcp::frame_of(packet, *end);
-      ++end;
+      if constexpr (kKeepsFrames) frames_[count] = tcp::frame_of(packet, segments_[count]);
+      ++count;
     } else if (outcome == packet::DecodeOutcome::icmp_error) {
-      track<kKeepsFrames>(end, out);
-      end = segments_.data();
-      if constexpr (kKeepsFrames) {
-        tracker_.process(error_, tcp::frame_of(packet, error_), out);
-      } else {
-        tracker_.process(error_, out);
-      }
+      runs.track(error_, tcp::frame_of(packet, error_), count);
     }  // all else is counted by its outcome
   }
-  track<kKeepsFrames>(end, out);
+  runs.track_until(count);
   decoder_.recycle();
   if (!burst.empty()) tracker_.advance(burst.back().time_ns, out);
 }

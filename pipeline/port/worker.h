@@ -39,8 +39,6 @@ class Worker {
 
  private:
   template <bool kKeepsFrames>
-  void track(const packet::Segment* end, tcp::EventBatch& out) noexcept;
-  template <bool kKeepsFrames>
   void process_burst(std::span<const packet::RawPacket> burst, tcp::EventBatch& out) noexcept;
 
   packet::Decoder decoder_;

@@ -138,15 +138,23 @@ class Dealt : public ::testing::Test {
   }
   std::string taken(flowtable::TimeNs until_ns = DealtInput::kNothing) {
     struct Teller {
-      std::string* told;
-      void operator()(std::span<const packet::Segment> segments, std::span<void* const> buffers) const {
-        EXPECT_EQ(buffers.size(), segments.size());
-        for (const packet::Segment& segment : segments) *told += std::to_string(segment.time_ns) + " ";
+      std::span<const packet::Segment> segments;
+      std::string& told;
+      std::size_t done = 0;
+      void track_until(std::size_t end) {
+        for (; done < end; ++done) told += std::to_string(segments[done].time_ns) + " ";
       }
-      void operator()(const packet::IcmpError& error) const { *told += "e" + std::to_string(error.time_ns) + " "; }
+      void track(const packet::IcmpError& error, const tcp::FrameView& /*frame*/, std::size_t before) {
+        track_until(before);
+        told += "e" + std::to_string(error.time_ns) + " ";
+      }
     };
     std::string told;
-    inputs_.take(until_ns, counters_, Teller{&told});
+    inputs_.take(until_ns, counters_,
+                 [&told](std::span<const packet::Segment> segments, std::span<void* const> buffers) {
+                   EXPECT_EQ(buffers.size(), segments.size());
+                   return Teller{segments, told};
+                 });
     return told;
   }
 

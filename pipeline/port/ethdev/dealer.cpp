@@ -70,11 +70,10 @@ bool Dealer::deal(const packet::IcmpError& error, std::size_t worker) noexcept {
   return true;
 }
 
-void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, std::span<const Segment> segments,
-                 std::span<void* const> buffers) noexcept {
+tcp::SegmentRuns runs_of(std::span<const Segment> segments, std::span<void* const> buffers, tcp::Tracker& tracker,
+                         DealtFrames& frames, tcp::EventBatch& out) noexcept {
   if (!tracker.keeps_frames()) [[likely]]
-    return tracker.process(segments, out);
-  std::array<tcp::FrameView, port::Worker::kBurst> frames;
+    return {tracker, segments.data(), nullptr, out};
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const auto& buffer = *static_cast<const rte_mbuf*>(buffers[i]);
     const packet::RawPacket packet{
@@ -86,7 +85,7 @@ void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, std::span<const Se
     if (frames[i].header_octets == 0) continue;
     frames[i].wire_length = std::max(frames[i].wire_length, frames[i].header_octets + segments[i].payload_length);
   }
-  tracker.process(segments, frames, out);
+  return {tracker, segments.data(), frames.data(), out};
 }
 
 void DealtInput::look() noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "pipeline/port/deal_ring.h"
 #include "pipeline/port/live_counters.h"
 #include "pipeline/port/worker.h"
+#include "pipeline/tcp/segment_runs.h"
 
 struct rte_mbuf;
 
@@ -50,13 +52,11 @@ class Dealer {
   port::LaneCounters& counters_;
 };
 
-/// Tracks segments that were dealt, with the frames in their buffers where the tracker keeps frames.
-void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, std::span<const packet::Segment> segments,
-                 std::span<void* const> buffers) noexcept;
-/// The same for an ICMP error, whose buffer has stayed with the thread that received it.
-inline void track_dealt(tcp::Tracker& tracker, tcp::EventBatch& out, const packet::IcmpError& error) noexcept {
-  tracker.process(error, out);
-}
+using DealtFrames = std::array<tcp::FrameView, port::Worker::kBurst>;
+
+/// What is to track segments that were dealt. Where the tracker keeps frames, `frames` get those in their buffers.
+tcp::SegmentRuns runs_of(std::span<const packet::Segment> segments, std::span<void* const> buffers,
+                         tcp::Tracker& tracker, DealtFrames& frames, tcp::EventBatch& out) noexcept;
 
 /// What one dealing thread brings to one worker. Bound to that worker.
 class DealtInput {
@@ -65,13 +65,12 @@ class DealtInput {
 
   DealtInput(Steering& from, std::size_t worker) : from_(&from), ring_(from.rings[worker].get()) {}
 
-  /// Calls `track` with segments and the buffers that they lie in, and with ICMP errors, in their order, 64 segments at
-  /// most, then gives back their buffers.
-  /// Returns their number.
-  template <class Track>
-  std::size_t take(port::LaneCounters& counters, const Track& track) noexcept {
+  /// Asks `runs_of` for what tracks segments that lie in such buffers (tcp::SegmentRuns, or what can do the same),
+  /// gives it 64 segments at most with the ICMP errors among them, then gives back their buffers. Returns their number.
+  template <class RunsOf>
+  std::size_t take(port::LaneCounters& counters, const RunsOf& runs_of) noexcept {
     look();
-    return take_until(kNothing, counters, track);
+    return take_until(kNothing, counters, runs_of);
   }
 
   /// Learns what is in the ring now, and up to what time nothing earlier will come.
@@ -82,8 +81,8 @@ class DealtInput {
   flowtable::TimeNs next_ns() noexcept;
   bool is_crowded() const noexcept { return ring_->size() > ring_->capacity() / 2; }
   /// As take(), after look(), and nothing later than `until_ns`.
-  template <class Track>
-  std::size_t take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters, const Track& track) noexcept;
+  template <class RunsOf>
+  std::size_t take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters, const RunsOf& runs_of) noexcept;
 
   /// After look() and what was taken then: all before what comes next has been taken.
   void settle() noexcept;
@@ -102,28 +101,25 @@ class DealtInput {
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;
 };
 
-template <class Track>
+template <class RunsOf>
 std::size_t DealtInput::take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters,
-                                   const Track& track) noexcept {
+                                   const RunsOf& runs_of) noexcept {
   std::span<const packet::Segment> segments = ring_->segments(port::Worker::kBurst);
   if (!segments.empty() && segments.back().time_ns > until_ns) {
     const auto later = std::find_if(segments.begin(), segments.end(),
                                     [until_ns](const packet::Segment& segment) { return segment.time_ns > until_ns; });
     segments = segments.first(static_cast<std::size_t>(later - segments.begin()));
   }
-  const std::span<void* const> buffers = ring_->buffers(segments.size());
-  std::size_t done = 0;
+  auto runs = runs_of(segments, ring_->buffers(segments.size()));
   std::size_t errors = 0;
   while (const packet::IcmpError* error = ring_->error_before(segments.size())) {
     if (error->time_ns > until_ns) break;
-    const std::size_t before = ring_->segments_before_error();
-    track(segments.subspan(done, before - done), buffers.subspan(done, before - done));
-    track(*error);
-    done = before;
+    // Its buffer has stayed with the thread that received it.
+    runs.track(*error, tcp::FrameView{}, ring_->segments_before_error());
     ring_->pop_error();
     ++errors;
   }
-  track(segments.subspan(done), buffers.subspan(done));
+  runs.track_until(segments.size());
   counters.taken_segments += segments.size();
   counters.taken_errors += errors;
   if (!segments.empty()) covered_ns_ = std::max(covered_ns_, segments.back().time_ns);
@@ -141,8 +137,8 @@ class DealtInTurn {
   void add(Steering& from, std::size_t worker) { inputs_.emplace_back(from, worker); }
 
   /// Takes what comes by `until_ns`, up to a burst or so of each. As DealtInput::take() otherwise.
-  template <class Track>
-  std::size_t take(flowtable::TimeNs until_ns, port::LaneCounters& counters, const Track& track) noexcept;
+  template <class RunsOf>
+  std::size_t take(flowtable::TimeNs until_ns, port::LaneCounters& counters, const RunsOf& runs_of) noexcept;
   /// All packets before it have been taken; without inputs, all there will ever be.
   flowtable::TimeNs covered_ns() const noexcept;
 
@@ -150,8 +146,9 @@ class DealtInTurn {
   std::vector<DealtInput> inputs_;
 };
 
-template <class Track>
-std::size_t DealtInTurn::take(flowtable::TimeNs until_ns, port::LaneCounters& counters, const Track& track) noexcept {
+template <class RunsOf>
+std::size_t DealtInTurn::take(flowtable::TimeNs until_ns, port::LaneCounters& counters,
+                              const RunsOf& runs_of) noexcept {
   bool crowded = false;
   for (DealtInput& input : inputs_) {
     input.look();
@@ -175,7 +172,7 @@ std::size_t DealtInTurn::take(flowtable::TimeNs until_ns, port::LaneCounters& co
       }
     }
     if (first == nullptr || first_ns > until_ns) break;
-    taken += first->take_until(next_ns, counters, track);
+    taken += first->take_until(next_ns, counters, runs_of);
   }
   for (DealtInput& input : inputs_) input.settle();
   return taken;

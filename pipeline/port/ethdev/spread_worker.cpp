@@ -3,9 +3,9 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "pipeline/port/ethdev/drain.h"
+#include "pipeline/tcp/segment_runs.h"
 
 namespace doorslam::ethdev {
 
@@ -35,34 +35,25 @@ SpreadWorker::SpreadWorker(const WorkerParts& parts, const packet::DecodeOptions
   }
 }
 
-void SpreadWorker::track_own(std::size_t segments) noexcept {
-  const std::span<const Segment> own(segments_.data(), segments);
-  if (tracker_.keeps_frames()) [[unlikely]] {
-    tracker_.process(own, frames_, batch_);
-  } else {
-    tracker_.process(own, batch_);
-  }
-  counters_.taken_segments += segments;
-}
-
 bool SpreadWorker::receive() noexcept {
   const std::size_t count = source_.receive();
   std::array<rte_mbuf*, RxSource::kBurst> staying;
   std::size_t staying_count = 0;
-  std::size_t run = 0;      // own segments since the last own ICMP error
+  std::size_t own = 0;      // segments
   packet::IcmpError error;  // made once: most packets are none
   const bool keeps_frames = tracker_.keeps_frames();
+  tcp::SegmentRuns runs(tracker_, segments_.data(), keeps_frames ? frames_.data() : nullptr, batch_);
   for (std::size_t i = 0; i < count; ++i) {
     rte_mbuf* const buffer = source_.buffers()[i];
-    Segment& segment = segments_[run];
+    Segment& segment = segments_[own];
     bool travels = false;
     switch (decoder_.decode(source_.packets()[i], segment, error)) {
       case DecodeOutcome::tcp:
         if (const std::size_t owner = worker_of_(segment.source, segment.destination);
             owner == index_ && !own_in_turn_) {
           if (keeps_frames) [[unlikely]]
-            frames_[run] = tcp::frame_of(source_.packets()[i], segment);
-          ++run;
+            frames_[own] = tcp::frame_of(source_.packets()[i], segment);
+          ++own;
         } else {
           if (owner != index_) ++counters_.wrong_worker;
           travels = dealer_.deal(segment, buffer, owner);
@@ -70,8 +61,7 @@ bool SpreadWorker::receive() noexcept {
         break;
       case DecodeOutcome::icmp_error:
         if (const std::size_t owner = worker_of_(error.source, error.destination); owner == index_ && !own_in_turn_) {
-          track_own(std::exchange(run, 0));
-          tracker_.process(error, tcp::frame_of(source_.packets()[i], error), batch_);
+          runs.track(error, tcp::frame_of(source_.packets()[i], error), own);
           ++counters_.taken_errors;
         } else {
           if (owner != index_) ++counters_.wrong_worker;
@@ -83,7 +73,8 @@ bool SpreadWorker::receive() noexcept {
     }
     if (!travels) staying[staying_count++] = buffer;
   }
-  track_own(run);
+  runs.track_until(own);
+  counters_.taken_segments += own;
   decoder_.recycle();
   rte_pktmbuf_free_bulk(staying.data(), static_cast<unsigned>(staying_count));
   source_.forget();
@@ -95,7 +86,7 @@ bool SpreadWorker::take_dealt() noexcept {
   const bool alone = own_in_turn_ || own_.ended.load(std::memory_order_relaxed);
   const TimeNs own_ns = own_.covered_ns.load(std::memory_order_relaxed);
   const std::size_t taken = dealt_.take(alone ? DealtInput::kNothing : own_ns, counters_,
-                                        [this](const auto&... dealt) { track_dealt(tracker_, batch_, dealt...); });
+                                        [this](auto... dealt) { return runs_of(dealt..., tracker_, frames_, batch_); });
   const TimeNs covered_ns = std::min(own_ns, dealt_.covered_ns());
   // Also where time stands still, as at the end of a replay: what is due may take several steps.
   if (covered_ns > covered_ns_ || tracker_.covered(covered_ns_) < covered_ns_) {

@@ -32,7 +32,6 @@ class SpreadWorker final : public WorkerLane {
   bool turn() noexcept;
   bool receive() noexcept;
   bool take_dealt() noexcept;
-  void track_own(std::size_t segments) noexcept;
   void hand_over() noexcept;
   void publish() noexcept;
 

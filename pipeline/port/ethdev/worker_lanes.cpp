@@ -80,7 +80,7 @@ bool SteeredWorker::turn() noexcept {
   std::size_t taken = 0;
   TimeNs covered_ns = std::numeric_limits<TimeNs>::max();
   for (DealtInput& input : inputs_) {
-    taken += input.take(counters_, [this](const auto&... dealt) { track_dealt(tracker_, batch_, dealt...); });
+    taken += input.take(counters_, [this](auto... dealt) { return runs_of(dealt..., tracker_, frames_, batch_); });
     covered_ns = std::min(covered_ns, input.covered_ns());
   }
   // Also where time stands still, as at the end of a replay: what is due may take several steps.
