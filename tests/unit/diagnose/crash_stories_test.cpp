@@ -39,6 +39,19 @@ void ask_and_be_hung_up(Conversation& talk, const std::string& request, flowtabl
   Story::hang_up(talk);
 }
 
+/// `count` clients, `apart` seconds between them, to all of whom that happens.
+std::vector<Conversation*> ask_in_turn(Story& story, int count, double from, double apart, const std::string& request,
+                                       flowtable::DurationNs after_ns) {
+  std::vector<Conversation*> talks;
+  for (int i = 0; i < count; ++i) {
+    Conversation& talk = story.connect(client(10 + i), from + apart * i);
+    talk.handshake();
+    ask_and_be_hung_up(talk, request, after_ns);
+    talks.push_back(&talk);
+  }
+  return talks;
+}
+
 /// What is served behind the one event that a story is about.
 void serve_four_from(Story& story, double at) {
   for (int i = 0; i < 4; ++i) story.serve(client(30 + i), at + i);
@@ -212,13 +225,7 @@ TEST(SweepStory, ClosesWhatIsIdleAndLeavesTheFresh) {
 /// A proxy that cannot reach what is behind it gives up after its own time, whoever asks and whenever.
 TEST(TimerStory, HangUpsAtOneAgeAreNoCrash) {
   Story story;
-  std::vector<Conversation*> talks;
-  for (int i = 0; i < 4; ++i) {
-    Conversation& talk = story.connect(client(10 + i), 1.0 + 0.4 * i);
-    talk.handshake();
-    ask_and_be_hung_up(talk, "GET / HTTP/1.1\r\n\r\n", seconds(3.0));
-    talks.push_back(&talk);
-  }
+  const std::vector<Conversation*> talks = ask_in_turn(story, 4, 1.0, 0.4, "GET / HTTP/1.1\r\n\r\n", seconds(3.0));
   const Readings readings = story.read();
   for (Conversation* talk : talks) {
     EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::unknown));
@@ -273,13 +280,8 @@ TEST(CrashStory, OneWorkerDiesOverARequest) {
   Story story;
   for (int i = 0; i < 3; ++i) story.serve(client(20 + i), 1.0 + i, 20.0);
   for (int i = 0; i < 6; ++i) story.serve(client(30 + i), 4.2 + i, 0.5);
-  std::vector<Conversation*> cut;
-  for (int i = 0; i < 3; ++i) {
-    Conversation& talk = story.connect(client(10 + i), 5.0 + 2.0 * i);
-    talk.handshake();
-    ask_and_be_hung_up(talk, "GET /report HTTP/1.1\r\n", 800 * kMillisecondNs);
-    cut.push_back(&talk);
-  }
+  const std::vector<Conversation*> cut =
+      ask_in_turn(story, 3, 5.0, 2.0, "GET /report HTTP/1.1\r\n", 800 * kMillisecondNs);
   story.serve(client(10), 12.0);
   const Readings readings = story.read();
   for (Conversation* talk : cut) {
@@ -317,16 +319,8 @@ TEST(OneWayStory, AServerThatReadsAllAndClosesIsNoneThatDied) {
 TEST(OneWayStory, IsNoneWhereOthersAreAnswered) {
   Story story;
   for (int i = 0; i < 6; ++i) story.serve(client(30 + i), 1.2 + i, 0.5);
-  std::vector<Conversation*> cut;
-  for (int i = 0; i < 3; ++i) {
-    Conversation& talk = story.connect(client(10 + i), 2.0 + 2.0 * i);
-    talk.handshake();
-    talk.client(kPsh | kAck, "GET /report HTTP/1.1\r\n");
-    talk.server(kAck);
-    talk.after(300 * kMillisecondNs);
-    Story::hang_up(talk);
-    cut.push_back(&talk);
-  }
+  const std::vector<Conversation*> cut =
+      ask_in_turn(story, 3, 2.0, 2.0, "GET /report HTTP/1.1\r\n", 300 * kMillisecondNs);
   const Readings readings = story.read();
   for (Conversation* talk : cut) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::app_crash));
 }
