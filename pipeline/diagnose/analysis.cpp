@@ -28,7 +28,7 @@ constexpr std::size_t kMilestonesAhead = 4;
 constexpr std::size_t kNotesAhead = 2 * kMilestonesAhead;
 constexpr std::size_t kEndsAhead = 3 * kMilestonesAhead;
 constexpr std::size_t kEventsAhead = 4 * kMilestonesAhead;
-/// Behind its last packet, one more may have been on its way.
+/// After its last packet, one more may have been on its way.
 constexpr flowtable::DurationNs kAnswerAwaitedNs = flowtable::kSecondNs;
 
 /// Some server had it among its connections, as far as can be told.

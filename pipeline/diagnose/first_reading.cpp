@@ -35,7 +35,7 @@ bool goes_on_encrypted(const PayloadHead& head) {
   return head.length == PayloadHead::kCapacity && (speaks_ssh(head) || (head.bytes[0] == 22 && head.bytes[1] == 3));
 }
 
-/// A capture that ends shows no silence: what was to come within this would have come behind its end.
+/// A capture that ends shows no silence: what was to come within this would have come after its end.
 flowtable::DurationNs patience_with(Ending ending, const Evidence* evidence) {
   switch (ending) {
     case Ending::closed_without_a_word:  // of a server that was not captured: the client does not ask again
@@ -84,7 +84,7 @@ std::uint32_t digest_of_words(const PayloadHead& head) {
   std::uint32_t digest = 2166136261U;
   for (std::size_t i = 0; i < std::min(words.size(), kDigestedWords); ++i) {
     const std::uint8_t octet = words[i];
-    // Behind a command stands the name of the client.
+    // After a command stands the name of the client.
     if (has_name && octet == ' ') break;
     // The first three may be a reply code, where each digit counts.
     digest = (digest ^ (i >= 3 && octet >= '0' && octet <= '9' ? std::uint8_t{'0'} : octet)) * 16777619U;

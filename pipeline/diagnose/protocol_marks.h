@@ -14,7 +14,7 @@ inline bool begins_with(const tcp::PayloadHead& head, std::string_view prefix) {
   return head.length >= prefix.size() && std::equal(prefix.begin(), prefix.end(), head.bytes.begin());
 }
 
-/// What stands behind the sender's name in a line that begins with one (IRC, RFC 2812, section 2.3.1: ":name "), which
+/// What stands after the sender's name in a line that begins with one (IRC, RFC 2812, section 2.3.1: ":name "), which
 /// is in front of all that a server says and tells nothing of it; else the words themselves.
 inline packet::ByteView behind_senders_name(packet::ByteView words) noexcept {
   constexpr std::size_t kLongestName = 64;

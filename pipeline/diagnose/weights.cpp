@@ -399,7 +399,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     {"tls-hello-refused", evidence::tls_hello_refused, {{tls_refused, 2.0}}},
     // The size is that of an alert, and the place is where a client's certificate is refused.
     {"tls-alert-in-cipher", evidence::tls_alert_in_cipher, {{tls_refused, 6.0}, {served, -2.0}}},
-    // The client says so itself, in clear; nobody is served behind it.
+    // The client says so itself, in clear; nobody is served after it.
     {"tls-alert-of-client",
      evidence::tls_alert_of_client,
      {{tls_refused, 2.5}, {served, -4.0}, {client_abort, -2.0}, {acl_denied, -3.0}}},
@@ -422,7 +422,7 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
     // Within the size of a login nothing else makes an SSH server leave.
     {"ssh-server-left-first", evidence::ssh_server_left_first, {{auth_failed, 5.0}, {served, -1.0}}},
     // Nobody was served; whether the two have no algorithm in common or one of them only looked does not show. Lists,
-    // limits and passwords have their turn before it or behind it.
+    // limits and passwords have their turn before it or after it.
     {"ssh-without-keys",
      evidence::ssh_without_keys,
      {{served, -8.0},

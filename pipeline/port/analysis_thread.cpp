@@ -112,7 +112,7 @@ void AnalysisThread::take_aim() {
   aim_ns_ = kAllCovered;
   for (Source& source : sources_) {
     source.covered_ns = source.rings->covered_ns.load(std::memory_order_acquire);
-    // Read behind the time: all events before it count.
+    // Read after the time: all events before it count.
     source.refusals_owed = source.rings->refusals.pushed();
     source.served_owed = source.rings->served.pushed();
     aim_ns_ = std::min(aim_ns_, source.covered_ns);

@@ -69,7 +69,7 @@ struct PortSnapshot {
   std::vector<std::uint64_t> received_by_queue;  ///< empty: the driver does not count them
   std::uint64_t polled = 0;                      ///< what the polling threads took from it
   std::uint64_t left = 0;                        ///< at the end: received, and taken out of its queues unread
-  std::uint64_t left_uncounted = 0;              ///< at the end: received behind that, by the device's own counter
+  std::uint64_t left_uncounted = 0;              ///< at the end: received after that, by the device's own counter
   std::uint64_t buffers = 0;                     ///< of its mempool
   std::uint64_t buffers_in_use = 0;
 };

@@ -155,7 +155,7 @@ void SinkRunner::step(const std::stop_token& stop) {
   confirm(position_);
 }
 
-/// The batch behind position_: read ahead, or read now.
+/// The batch after position_: read ahead, or read now.
 Result<SinkRunner::Prepared> SinkRunner::take_ahead() {
   // Where the store ended then it may go on now.
   const bool stale = !ahead_ || ahead_->after != position_ || ahead_->batch.through == position_;

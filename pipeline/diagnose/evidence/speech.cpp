@@ -52,12 +52,12 @@ DurationNs waited(const Case& c) {
   return end - since;
 }
 
-/// Payload octets of the server behind the client's Finished (TLS): from its second flight on, or from its third where
+/// Payload octets of the server after the client's Finished (TLS): from its second flight on, or from its third where
 /// the second was another ClientHello.
 std::uint32_t server_octets_after_finished(const tcp::Evidence& e) {
   const unsigned answers_before = is_hello_retry_request(e.of(Side::responder).head) ? 2 : 1;
   std::uint32_t octets = 0;
-  unsigned answers = 0;  // flights of the client behind words of the server
+  unsigned answers = 0;  // flights of the client after words of the server
   bool server_spoke = false;
   e.for_each_rung([&](const Rung& rung, std::uint32_t) {
     if (rung.length == 0 || rung.note == tcp::RungNote::retransmission) return;

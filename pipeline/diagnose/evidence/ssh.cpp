@@ -11,7 +11,7 @@ namespace {
 
 using tcp::Side;
 
-/// Octets from the beginning to the end of the side's KEXINIT, where that is the first packet behind its
+/// Octets from the beginning to the end of the side's KEXINIT, where that is the first packet after its
 /// identification, as it has to be (RFC 4253, sections 4.2, 6 and 7.1); 0: it is not there.
 std::uint64_t octets_to_end_of_kexinit(const tcp::PayloadHead& head) {
   constexpr std::uint8_t kKexInit = 20;

@@ -68,7 +68,7 @@ struct Spell {
   std::uint32_t others_served = 0;          ///< in it, of clients that were never refused
   std::uint32_t other_clients = 0;          ///< these
   std::uint32_t least_open = 0;             ///< sessions that stood open at its refusals, at least
-  bool has_ended = false;                   ///< somebody was served behind it
+  bool has_ended = false;                   ///< somebody was served after it
   std::uint32_t open_at_end = 0;            ///< sessions that the first of those met
   flowtable::DurationNs lasting_ns = 0;     ///< from its first refusal to its last
   flowtable::DurationNs since_ns = 0;       ///< from its first refusal to the subject's

@@ -245,7 +245,7 @@ std::uint64_t& Ledger::nearest_reading(Server& server, TimeNs time_ns) {
   return replaced;
 }
 
-/// The note from which a judgement reads back: late enough for the rows behind the subject's end.
+/// The note from which a judgement reads back: late enough for the rows after the subject's end.
 std::uint64_t Ledger::first_to_read(Server& server, TimeNs closed_ns) {
   std::uint64_t& read_from = nearest_reading(server, closed_ns);
   std::uint64_t at = read_from;
@@ -264,7 +264,7 @@ std::uint64_t Ledger::first_to_read(Server& server, TimeNs closed_ns) {
     note = &behind;
   }
   read_from = at;
-  // From the first milestone behind the end on there may be fewer than the rows wanted; from the next one there are
+  // From the first milestone after the end on there may be fewer than the rows wanted; from the next one there are
   // enough.
   std::uint64_t first = note->accepted_ns > closed_ns ? at : milestone_behind(at);
   if (first != kNone) first = milestone_behind(first);
@@ -335,7 +335,7 @@ void Ledger::lay_out(const Subject& subject) {
   if (servers_.find(subject.server) == nullptr) return;
   const TimeNs since = subject.accepted_ns - options_.window_ns;
   std::uint64_t serial = first_to_read(servers_.touch(subject.server), subject.closed_ns);
-  // Newest first: of those behind the subject's end, the last ones read are the next in time and replace the others.
+  // Newest first: of those after the subject's end, the last ones read are the next in time and replace the others.
   std::array<Note*, kRowsAfter> notes_after;
   std::size_t after = 0;
   std::size_t before = 0;

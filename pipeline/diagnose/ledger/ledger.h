@@ -72,7 +72,7 @@ class HalfOpenCount {
     if (window.number != number) window = {.number = number};
     ++window.handshakes;
   }
-  /// In the ten seconds in which `start_ns` lies, and those before and behind.
+  /// In the ten seconds in which `start_ns` lies, and those before and after.
   std::uint32_t around(flowtable::TimeNs start_ns) const noexcept {
     const std::uint32_t number = number_of(start_ns);
     std::uint32_t sum = 0;
@@ -160,14 +160,14 @@ class Ledger {
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
-  /// A judgement reads so many notes at most, and lays out so many rows: those next behind the subject's end, those
+  /// A judgement reads so many notes at most, and lays out so many rows: those next after the subject's end, those
   /// before it, and whatever session was open beside it.
   static constexpr std::size_t kNotesRead = 1024;
   static constexpr std::size_t kRowsAfter = 64;
   static constexpr std::size_t kRowsBefore = 192;
 
   /// Of the notes of one server, every so many is a milestone. All know the milestone before them, and milestones the
-  /// one behind: a judgement goes on by milestones from where the last one of this server stood, because judgements
+  /// one after: a judgement goes on by milestones from where the last one of this server stood, because judgements
   /// follow the time, and leaves out what came in the settle time without reading it. Of the notes from one milestone
   /// to the next it knows when the last was closed, so that a judgement steps over those that were long over.
   static constexpr std::uint32_t kMilestone = 64;
@@ -231,7 +231,7 @@ class Ledger {
     return none ? 0 : static_cast<std::uint32_t>(serial - older);
   }
   std::uint64_t provide_note(flowtable::TimeNs now_ns);
-  /// The milestone behind that one, or none.
+  /// The milestone after that one, or none.
   std::uint64_t milestone_behind(std::uint64_t milestone) const {
     const std::uint32_t by = milestones_[milestone & place_mask_].behind_by;
     return by == 0 ? kNone : milestone + by;

@@ -48,7 +48,7 @@ bool is_imap_reply(std::string_view line) {
   return word.starts_with("OK ") || word.starts_with("NO ") || word.starts_with("BAD ");
 }
 
-/// Where lines of replies may stand one behind another; in front of a line that is none, the same words are content.
+/// Where lines of replies may stand one after another; in front of a line that is none, the same words are content.
 class ReplyLines {
  public:
   explicit ReplyLines(std::string_view protocol)
@@ -104,7 +104,7 @@ bool may_be_content(std::string_view protocol) noexcept {
 }
 
 bool begins_mail(const tcp::SideEvidence& client) noexcept {
-  // The head keeps one segment behind another, with the end of a line between them.
+  // The head keeps one segment after another, with the end of a line between them.
   const auto begun_in = [](std::string_view words) {
     return begins(words, "MAIL FROM:") || has(words, "\nMAIL FROM:");
   };

@@ -20,7 +20,7 @@ bool sends_credentials(const tcp::SideEvidence& client) noexcept;
 /// The client has begun a message (MAIL of SMTP; RFC 5321, section 3.3), among what was kept of its words.
 bool begins_mail(const tcp::SideEvidence& client) noexcept;
 
-/// Whether the server tells something else at this place, in which words of `protocol` are content: what stands behind
+/// Whether the server tells something else at this place, in which words of `protocol` are content: what stands after
 /// lines of `passage` (from the start of a segment on) that are no reply lines, and what a server of web pages or
 /// mailboxes says in the protocol of others. `at`: an octet of the line in question. `beginning`: the server's first
 /// words. Of a protocol that has no such words (may_be_content()), nothing is.

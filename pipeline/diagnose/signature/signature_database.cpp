@@ -39,7 +39,7 @@ tl::unexpected<Error> compile_error(const std::vector<Signature>& signatures, co
                   wrong.file, wrong.expression_line, wrong.expression_column, wrong.name, wrong.expression, message));
 }
 
-/// The octet that an expression anchored at a literal begins with (^\xHH or ^A, maybe behind (?s)), or nothing: then
+/// The octet that an expression anchored at a literal begins with (^\xHH or ^A, maybe after (?s)), or nothing: then
 /// it may match anything.
 std::optional<std::uint8_t> literal_start(std::string_view expression) {
   if (expression.find('|') != std::string_view::npos) return std::nullopt;
@@ -235,7 +235,7 @@ void SignatureScanner::look_at_words(packet::ByteView words, SignatureHit where,
   const std::size_t own_octets = words.size() - next.size();
   const auto is_success = [this](WordMemo::Match match) { return database_.signatures()[match.signature].success; };
   std::erase_if(matches_, [&](WordMemo::Match match) { return is_success(match) && match.length > own_octets; });
-  // Behind the octets by which the words are known, the next connection's may hold something else.
+  // After the octets by which the words are known, the next connection's may hold something else.
   const auto may_be_its_own = [&](WordMemo::Match match) {
     return is_refusal(database_.signatures()[match.signature].main_cause()) ||
            (is_success(match) && match.length > WordMemo::kTellingOctets);

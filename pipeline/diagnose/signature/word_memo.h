@@ -28,7 +28,7 @@ class WordMemo {
   /// Enough for "HTTP/1.1 403 Forbidden" and for the reply codes and error tags of all others.
   static constexpr std::size_t kTellingOctets = 16;
 
-  /// What the first kTellingOctets of a segment, behind its sender's name, come to. `words` go on to the end of what
+  /// What the first kTellingOctets of a segment, after its sender's name, come to. `words` go on to the end of what
   /// was kept of the side's words.
   static std::uint64_t digest_of(packet::ByteView words) noexcept;
   /// The key of words, from their own segment's digest and that of the next (0: there is none). Never 0.

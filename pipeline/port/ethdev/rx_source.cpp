@@ -179,7 +179,7 @@ std::size_t RxSource::receive_merged() noexcept {
     add(first->buffers[first->next], first->times[first->next]);
     ++first->next;
     --counters_.held;
-    // Behind the last packet of a queue may come one that is earlier than the others' next.
+    // After the last packet of a queue may come one that is earlier than the others' next.
     complete = !merges_by_time_ || !first->empty();
   }
   return count_;

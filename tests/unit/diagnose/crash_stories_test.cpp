@@ -52,7 +52,7 @@ std::vector<Conversation*> ask_in_turn(Story& story, int count, double from, dou
   return talks;
 }
 
-/// What is served behind the one event that a story is about.
+/// What is served after the one event that a story is about.
 void serve_four_from(Story& story, double at) {
   for (int i = 0; i < 4; ++i) story.serve(client(30 + i), at + i);
 }
@@ -248,7 +248,7 @@ TEST(SweepStory, DoesNotReachWhoeverIsLetInBehindIt) {
   for (Conversation* talk : swept) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
 }
 
-/// Idle sessions that a timer ended, others that were served behind them, and a process that died only then.
+/// Idle sessions that a timer ended, others that were served after them, and a process that died only then.
 TEST(CrashStory, DoesNotReachBackPastThoseWhoWereServedMeanwhile) {
   Story story;
   for (int i = 0; i < 3; ++i) story.serve(client(20 + i), 1.0 + i, 0.5);

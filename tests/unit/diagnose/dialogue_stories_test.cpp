@@ -131,7 +131,7 @@ TEST_F(DialogueStory, AnUnknownRecipientIsNoRefusalOfTheClient) {
   EXPECT_TRUE(is_read_as(reading_of(25, one_of_two), Cause::served));
 }
 
-/// What is refused behind MAIL is the message, for whom it is from, where it is to go or what it says: the client's
+/// What is refused after MAIL is the message, for whom it is from, where it is to go or what it says: the client's
 /// address is on no list for that. The same words before it are about the client.
 TEST_F(DialogueStory, ARefusedMessageIsNoRefusalOfTheClient) {
   const Lines greeted = {"<220 mx ESMTP\r\n", ">EHLO a\r\n"};
@@ -294,7 +294,7 @@ TEST_F(DialogueStory, WhoSpeaksAnotherProtocolIsRefusedByNoList) {
 }
 
 /// A list is asked before the client has said anything. What a program does not read its kernel answers by RST; so a
-/// FIN behind the client's words, which it lets wait for, is about them.
+/// FIN after the client's words, which it lets wait for, is about them.
 TEST_F(DialogueStory, ACloseOnWordsThatWereReadIsNotForTheAddress) {
   const auto reading = [&](double own_time, std::uint8_t close) {
     Story story;

@@ -25,7 +25,7 @@ TEST(IdIndex, KeepsTheIdZeroAndTheValueZero) {
   EXPECT_EQ(index.take(0), IdIndex::kAbsent);
 }
 
-/// Taking one out of the middle of a run must not hide those behind it, at the end of the array either.
+/// Taking one out of the middle of a run must not hide those after it, at the end of the array either.
 RC_GTEST_PROP(IdIndex, DoesAsAnUnorderedMapDoes, ()) {
   const auto capacity = *rc::gen::inRange<std::size_t>(1, 40);
   IdIndex index;

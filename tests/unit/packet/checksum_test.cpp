@@ -27,7 +27,7 @@ TEST(Checksum, AgreesWithThePlainSum) {
   }
 }
 
-// What lies behind the headers has a shorter way for each length; what stands before it must not come in.
+// What lies after the headers has a shorter way for each length; what stands before it must not come in.
 TEST(Checksum, TheRestAgreesWithThePlainSum) {
   std::mt19937 random(5);
   test::Bytes octets(400);
