@@ -15,9 +15,6 @@ void ContrastTable::count_acceptances(const Subject& subject, Acceptances& out) 
     const bool unanswered = row.is_subject || row.outcome == Outcome::unanswered;
     return unanswered && AddressKeys::same(row.client, subject.client);
   };
-  const auto is_within = [](TimeNs time_ns, const TableRow& row) {
-    return row.accepted_ns <= time_ns && time_ns <= row.closed_ns;
-  };
   for (const TableRow& row : rows_) {
     if (row.is_subject || row.beginning_unseen) continue;
     const auto lasted = row.closed_ns - row.accepted_ns;
@@ -32,10 +29,13 @@ void ContrastTable::count_acceptances(const Subject& subject, Acceptances& out) 
   TimeNs covered_ns = kNoTime;
   for (const TableRow& ignored : rows_) {
     if (!is_ignored(ignored)) continue;
-    out.served_meanwhile += static_cast<std::uint32_t>(std::ranges::count_if(rows_, [&](const TableRow& row) {
-      return row.served() && row.accepted_ns > covered_ns && is_within(row.accepted_ns, ignored) &&
-             !AddressKeys::same(row.client, subject.client);
-    }));
+    const auto is_before = [&](const TableRow& row) {
+      return row.accepted_ns < ignored.accepted_ns || row.accepted_ns <= covered_ns;
+    };
+    for (auto row = std::ranges::partition_point(rows_, is_before);
+         row != rows_.end() && row->accepted_ns <= ignored.closed_ns; ++row) {
+      out.served_meanwhile += row->served() && !AddressKeys::same(row->client, subject.client) ? 1 : 0;
+    }
     covered_ns = std::max(covered_ns, ignored.closed_ns);
   }
 }

@@ -63,9 +63,8 @@ std::uint32_t ceiling_of(const Histograms& histograms) {
 }
 
 /// What connections met at their acceptance, the subject beside the others. `served`: of the others, all told.
-LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t served, std::uint32_t TableRow::*value) {
-  std::uint32_t highest = 0;
-  for (const TableRow& row : table) highest = std::max(highest, row.*value);
+LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t served, std::uint32_t highest,
+                     std::uint32_t LoadAtAcceptance::*value) {
   LoadFigure figure;
   if (highest == 0) {
     figure.served_as_high = served;
@@ -73,8 +72,8 @@ LoadFigure figure_of(std::span<const TableRow> table, std::uint32_t served, std:
   }
   Histograms histograms(std::min<std::size_t>(highest, kHighestFigure));
   for (const TableRow& row : table) {
-    const std::size_t at = std::min<std::size_t>(row.*value, kHighestFigure);
-    if (row.is_subject) figure.subject = row.*value;
+    const std::size_t at = std::min<std::size_t>(row.load.*value, kHighestFigure);
+    if (row.is_subject) figure.subject = row.load.*value;
     if (row.own_end != OwnEnd::untold && !row.is_subject) continue;
     if (row.is_subject || row.refused()) {
       ++histograms.refused[at];
@@ -116,14 +115,18 @@ std::size_t first_row_from(std::span<const TableRow> table, std::size_t own, Tim
 
 void ContrastTable::measure_client_load() {
   constexpr std::size_t kLookBack = 63;
+  highest_ = {};
   for (TableRow& row : rows_) {
+    LoadAtAcceptance& load = row.load;
     std::uint32_t earlier = row.client_before;
     for (std::size_t steps = 0; earlier != 0 && steps < kLookBack; ++steps) {
       const TableRow& other = rows_[earlier - 1];
-      row.open_client += other.is_session() && other.closed_ns > row.accepted_ns ? 1 : 0;
-      row.arrivals_client += row.accepted_ns - other.accepted_ns <= kArrivalsClientNs ? 1 : 0;
+      load.open_client += other.is_session() && other.closed_ns > row.accepted_ns ? 1 : 0;
+      load.arrivals_client += row.accepted_ns - other.accepted_ns <= kArrivalsClientNs ? 1 : 0;
       earlier = other.client_before;
     }
+    highest_.open_client = std::max(highest_.open_client, load.open_client);
+    highest_.arrivals_client = std::max(highest_.arrivals_client, load.arrivals_client);
   }
 }
 
@@ -142,17 +145,22 @@ void ContrastTable::measure_total_load() {
     TableRow& row = rows_[i];
     closed += closed_by_[i];
     while (row.accepted_ns - rows_[recent].accepted_ns > kArrivalsTotalNs) ++recent;
-    row.open_total = opened > closed ? opened - closed : 0;
-    row.arrivals_total = static_cast<std::uint32_t>(i - recent);
+    row.load.open_total = opened > closed ? opened - closed : 0;
+    row.load.arrivals_total = static_cast<std::uint32_t>(i - recent);
+    highest_.open_total = std::max(highest_.open_total, row.load.open_total);
+    highest_.arrivals_total = std::max(highest_.arrivals_total, row.load.arrivals_total);
     opened += row.is_session() ? 1 : 0;
   }
 }
 
 void ContrastTable::count_load(Contrast& out) const {
-  out.load.open_total = figure_of(rows_, out.served, &TableRow::open_total);
-  out.load.open_client = figure_of(rows_, out.served, &TableRow::open_client);
-  out.load.arrivals_total = figure_of(rows_, out.served, &TableRow::arrivals_total);
-  out.load.arrivals_client = figure_of(rows_, out.served, &TableRow::arrivals_client);
+  const auto figure = [&](std::uint32_t LoadAtAcceptance::*value) {
+    return figure_of(rows_, out.served, highest_.*value, value);
+  };
+  out.load.open_total = figure(&LoadAtAcceptance::open_total);
+  out.load.open_client = figure(&LoadAtAcceptance::open_client);
+  out.load.arrivals_total = figure(&LoadAtAcceptance::arrivals_total);
+  out.load.arrivals_client = figure(&LoadAtAcceptance::arrivals_client);
 }
 
 }  // namespace doorslam::diagnose

@@ -24,7 +24,7 @@ Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
   }
   Spell spell{.lasting_ns = rows_[last].accepted_ns - rows_[first].accepted_ns,
               .since_ns = rows_[subject].accepted_ns - rows_[first].accepted_ns};
-  spell.least_open = rows_[subject].open_total;
+  spell.least_open = rows_[subject].load.open_total;
   const auto mark = [](bool& flag, std::uint32_t& count) {
     count += flag ? 0 : 1;
     flag = true;
@@ -37,7 +37,7 @@ Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
       ++(is_within ? spell.refused : spell.refused_else);
       if (!is_within) continue;
       mark(marks.refused_in, spell.clients);
-      spell.least_open = std::min(spell.least_open, row.open_total);
+      spell.least_open = std::min(spell.least_open, row.load.open_total);
     } else if (row.served() && is_within) {
       ++spell.others_served;
       mark(marks.served_in, spell.other_clients);
@@ -46,7 +46,7 @@ Spell ContrastTable::spell_around(std::size_t subject, bool of_some) {
       marks.served_before = true;
     } else if (row.served() && i > last && !spell.has_ended) {
       spell.has_ended = true;
-      spell.open_at_end = row.open_total;
+      spell.open_at_end = row.load.open_total;
     }
     spell.open += is_within && row.outcome == Outcome::open && (!of_some || was_ever_refused(row)) ? 1 : 0;
   }

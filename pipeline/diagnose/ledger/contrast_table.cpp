@@ -47,17 +47,18 @@ void count_opening(Opening served, Opening subject, Contrast& out) {
 
 ContrastTable::ContrastTable(std::size_t rows, const flowtable::HashKey& hash_key) : addresses_{hash_key} {
   rows_.reserve(rows);
+  clients_.reserve(rows);
   closed_by_.reserve(rows);
   usual_words_.reserve(rows);
 }
 
 Contrast ContrastTable::contrast(const Subject& subject, const AnsweringStacks& stacks) {
   Contrast out;
-  number_clients();
   find_unusual_words(out);
+  number_clients(subject.client);
   count_endings(subject, out);
   count_speech(subject, out);
-  count_clients(subject, out);
+  count_clients(out);
   count_servers_by_habits(stacks, out);
   count_servers_by_clocks(out);
   measure_client_load();
@@ -67,28 +68,37 @@ Contrast ContrastTable::contrast(const Subject& subject, const AnsweringStacks& 
   return out;
 }
 
-/// Gives each client of the table a number, and chains its rows.
-void ContrastTable::number_clients() {
-  clients_.clear();
-  client_slots_.assign(std::bit_ceil(2 * rows_.size() + 1), 0);
+/// Where the client is in client_slots_, or the free slot where it belongs.
+std::size_t ContrastTable::slot_of(const flowtable::IpAddress& client) const noexcept {
   const std::size_t mask = client_slots_.size() - 1;
+  std::size_t slot = addresses_.hash(client) & mask;
+  while (client_slots_[slot] != 0) {
+    const Client& other = clients_[client_slots_[slot] - 1];
+    if (AddressKeys::same(rows_[other.latest_row - 1].client, client)) break;
+    slot = (slot + 1) & mask;
+  }
+  return slot;
+}
+
+/// Gives each client of the table a number, chains its rows, and counts what became of them.
+void ContrastTable::number_clients(const flowtable::IpAddress& subject) {
+  clients_.assign(rows_.size(), {});
+  client_slots_.assign(std::bit_ceil(2 * rows_.size() + 1), 0);
+  std::uint32_t known = 0;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     TableRow& row = rows_[i];
-    std::size_t slot = addresses_.hash(row.client) & mask;
-    while (client_slots_[slot] != 0) {
-      const Client& other = clients_[client_slots_[slot] - 1];
-      if (AddressKeys::same(rows_[other.latest_row - 1].client, row.client)) break;
-      slot = (slot + 1) & mask;
-    }
-    if (client_slots_[slot] == 0) {
-      clients_.emplace_back();
-      client_slots_[slot] = static_cast<std::uint32_t>(clients_.size());
-    }
-    row.client_number = client_slots_[slot] - 1;
+    std::uint32_t& number = client_slots_[slot_of(row.client)];
+    if (number == 0) number = ++known;
+    row.client_number = number - 1;
     Client& client = clients_[row.client_number];
     row.client_before = client.latest_row;
     client.latest_row = static_cast<std::uint32_t>(i + 1);
+    client.is_subject |= row.is_subject;
+    client.served += row.served() && !row.is_subject ? 1 : 0;
+    client.refused += row.refused() && !row.is_subject ? 1 : 0;
   }
+  clients_.resize(known);
+  subject_client_ = client_slots_[slot_of(subject)];
 }
 
 /// First words that were the last ones, on a server that begins the sessions that go on otherwise, were a refusal.
@@ -162,33 +172,30 @@ void ContrastTable::count_speech(const Subject& subject, Contrast& out) const {
   const flowtable::DurationNs age = subject.closed_ns - subject.accepted_ns;
   for (const TableRow& row : rows_) {
     if (row.is_subject) continue;
-    out.speech.served_on_asking += row.served() && row.client_spoke_first ? 1 : 0;
-    out.speech.served_unasked += row.served() && !row.client_spoke_first && row.words != 0 ? 1 : 0;
+    if (row.served()) {
+      out.speech.served_on_asking += row.client_spoke_first ? 1 : 0;
+      out.speech.served_unasked += !row.client_spoke_first && row.words != 0 ? 1 : 0;
+      continue;
+    }
     const bool got_nothing = row.outcome == Outcome::unanswered || row.outcome == Outcome::left;
-    const bool unspoken_to = row.outcome == Outcome::refused_silently || row.outcome == Outcome::left;
-    out.speech.idle_beside += unspoken_to && is_idle_at(row, subject.accepted_ns) ? 1 : 0;
     out.speech.never_answered += got_nothing && row.client_spoke_first ? 1 : 0;
+    if (row.outcome != Outcome::refused_silently && row.outcome != Outcome::left) continue;  // it was spoken to
+    out.speech.idle_beside += is_idle_at(row, subject.accepted_ns) ? 1 : 0;
     const bool began_apart = std::abs(row.accepted_ns - subject.accepted_ns) > kApartNs;
-    if (unspoken_to && began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.timers.same_age;
-    if (unspoken_to && row.client_spoke_first) {
+    if (began_apart && is_same_timer(row.closed_ns - row.accepted_ns, age)) ++out.timers.same_age;
+    if (row.client_spoke_first) {
       ++(is_same_pause(row.idle_ns, subject.idle_ns) ? out.timers.same_pause : out.timers.other_pause);
     }
   }
 }
 
-void ContrastTable::count_clients(const Subject& subject, Contrast& out) {
-  for (const TableRow& row : rows_) {
-    Client& client = clients_[row.client_number];
-    client.is_subject = client.is_subject || row.is_subject;
-    if (row.is_subject) continue;
-    client.served += row.served() ? 1 : 0;
-    client.refused += row.refused() ? 1 : 0;
-  }
-  for (const Client& client : clients_) {
+void ContrastTable::count_clients(Contrast& out) const {
+  for (std::uint32_t number = 0; number < clients_.size(); ++number) {
+    const Client& client = clients_[number];
     out.served += client.served;
     out.refused += client.refused;
     out.clients.both += (client.served > 0 && client.refused + (client.is_subject ? 1 : 0) > 0) ? 1 : 0;
-    if (AddressKeys::same(rows_[client.latest_row - 1].client, subject.client)) {
+    if (number + 1 == subject_client_) {
       out.same_client.served = client.served;
       out.same_client.refused = client.refused;
     } else {

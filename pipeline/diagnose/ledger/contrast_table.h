@@ -27,6 +27,14 @@ inline constexpr flowtable::DurationNs kTogetherNs = 30 * flowtable::kMillisecon
 /// In place of the time of a close: there was none so far.
 inline constexpr flowtable::TimeNs kStillOpen = std::numeric_limits<flowtable::TimeNs>::max();
 
+/// The four load figures that a connection met.
+struct LoadAtAcceptance {
+  std::uint32_t open_total = 0;
+  std::uint32_t open_client = 0;
+  std::uint32_t arrivals_total = 0;
+  std::uint32_t arrivals_client = 0;
+};
+
 /// One accepted connection on the table that a judgement reads.
 struct TableRow {
   flowtable::TimeNs accepted_ns = 0;
@@ -48,10 +56,7 @@ struct TableRow {
   Opening opening = Opening::none;
   std::uint32_t client_number = 0;  ///< on this table
   std::uint32_t client_before = 0;  ///< the same client's row before this one, counted from 1; 0: there is none
-  std::uint32_t open_total = 0;     ///< the four load figures at its acceptance
-  std::uint32_t open_client = 0;
-  std::uint32_t arrivals_total = 0;
-  std::uint32_t arrivals_client = 0;
+  LoadAtAcceptance load;
 
   bool served() const { return outcome == Outcome::served; }
   bool refused() const { return outcome == Outcome::refused_silently || outcome == Outcome::refused_in_words; }
@@ -70,8 +75,10 @@ class ContrastTable {
   ContrastTable(std::size_t rows, const flowtable::HashKey& hash_key);
 
   void clear() noexcept { rows_.clear(); }
-  /// Client number and load figures are the table's to fill in.
-  void add(const TableRow& row) { rows_.push_back(row); }
+  /// A row to be filled in in its place: one that is copied there stalls the processor, which writes it field by field
+  /// and reads it in larger pieces. Client number and load figures are the table's to fill in. Valid until the next
+  /// add().
+  TableRow& add() { return rows_.emplace_back(); }
   /// To be called once. `stacks`: those that answered at the server, by the numbers in the rows.
   Contrast contrast(const Subject& subject, const AnsweringStacks& stacks);
   // contrast_acceptances.cpp
@@ -95,11 +102,13 @@ class ContrastTable {
     bool served_in = false;  ///< and refused at no time
   };
 
-  void number_clients();
   void find_unusual_words(Contrast& out);
+  std::size_t slot_of(const flowtable::IpAddress& client) const noexcept;
+  void number_clients(const flowtable::IpAddress& subject);
   void count_endings(const Subject& subject, Contrast& out) const;
   void count_speech(const Subject& subject, Contrast& out) const;
-  void count_clients(const Subject& subject, Contrast& out);
+  void count_clients(Contrast& out) const;
+  bool is_of_subject(const TableRow& row) const noexcept { return row.client_number + 1 == subject_client_; }
   // contrast_servers.cpp
   void count_servers_by_habits(const AnsweringStacks& stacks, Contrast& out);
   void count_servers_by_clocks(Contrast& out);
@@ -117,6 +126,8 @@ class ContrastTable {
   std::vector<Client> clients_;              ///< by number
   std::vector<SpellMarks> spell_marks_;      ///< by client; laid out anew by each spell_around()
   std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1
+  std::uint32_t subject_client_ = 0;         ///< number of the subject's, counted from 1; 0: it is not on the table
+  LoadAtAcceptance highest_;                 ///< of each figure, over all rows
   std::vector<std::uint32_t> closed_by_;     ///< by row: sessions whose end the row is the first to see
   std::vector<std::uint32_t> usual_words_;
   std::vector<ClockReading> clock_readings_;  ///< of one client

@@ -35,9 +35,8 @@ Ledger::Ledger(const LedgerOptions& options)
       far_older_by_(place_mask_ + 1),
       servers_(options.capacity_servers, EndpointKeys{options.hash_key}),
       host_ttl_(options.capacity_hosts, AddressKeys{options.hash_key}),
-      table_(kRowsAfter + kRowsBefore, options.hash_key) {
-  laid_out_.reserve(kRowsAfter + kRowsBefore);
-}
+      places_(kNotesRead + kRowsAfter),
+      table_(kRowsAfter + kRowsBefore, options.hash_key) {}
 
 /// The serial number of a new note, which takes the place of the oldest one where they are too many.
 std::uint64_t Ledger::provide_note(TimeNs now_ns) {
@@ -281,27 +280,26 @@ std::uint64_t Ledger::last_accepted_by(Server& server, TimeNs time_ns) {
   return serial;
 }
 
-TableRow Ledger::row_of(const Note& note, const Subject& subject) {
+void Ledger::fill_row(TableRow& row, const Note& note, const Subject& subject) noexcept {
   const bool open = note.outcome == Outcome::open;
-  const bool is_subject = note.connection_id == subject.connection_id;
+  row.is_subject = note.connection_id == subject.connection_id;
   const bool is_after = note.accepted_ns > subject.closed_ns;
-  return {.accepted_ns = note.accepted_ns,
-          .closed_ns = open ? kStillOpen : note.closed_ns,
-          .client = note.client,
-          // What was open before the subject's end and still is has outlived the settle time: it is being served.
-          .outcome = open && !is_after && !is_subject ? Outcome::served : note.outcome,
-          .cut = note.cut,
-          .client_spoke_first = note.client_spoke_first,
-          .hung_up_soon = note.hung_up_soon,
-          .unproven = note.unproven,
-          .own_end = note.own_end,
-          .beginning_unseen = note.beginning_unseen,
-          .is_subject = is_subject,
-          .stack = note.stack,
-          .clock = note.clock,
-          .idle_ns = note.idle_ms * kMillisecondNs,
-          .words = note.words,
-          .opening = static_cast<Opening>(note.opening)};
+  row.accepted_ns = note.accepted_ns;
+  row.closed_ns = open ? kStillOpen : note.closed_ns;
+  row.client = note.client;
+  // What was open before the subject's end and still is has outlived the settle time: it is being served.
+  row.outcome = open && !is_after && !row.is_subject ? Outcome::served : note.outcome;
+  row.cut = note.cut;
+  row.client_spoke_first = note.client_spoke_first;
+  row.hung_up_soon = note.hung_up_soon;
+  row.unproven = note.unproven;
+  row.own_end = note.own_end;
+  row.beginning_unseen = note.beginning_unseen;
+  row.stack = note.stack;
+  row.clock = note.clock;
+  row.idle_ns = note.idle_ms * kMillisecondNs;
+  row.words = note.words;
+  row.opening = static_cast<Opening>(note.opening);
 }
 
 /// The chain of notes is followed from one to the next: without this, each step would wait for memory.
@@ -314,10 +312,10 @@ void Ledger::fetch_far_older(std::uint64_t serial) const noexcept {
 }
 
 /// The note before that milestone, or further back: from milestone to milestone past all notes that were accepted by
-/// one time, and closed before the other. Those stepped over count as read.
+/// one time, and closed before the other. Those stepped over count as read, and there is an end to reading.
 std::uint64_t Ledger::step_over(std::uint64_t milestone, TimeNs closed_before_ns, TimeNs accepted_by_ns,
                                 std::size_t& read) const noexcept {
-  while (true) {
+  while (read < kNotesRead) {
     const std::uint64_t before = older_than(milestone, milestones_[milestone & place_mask_].before_by);
     if (before == kNone || next_serial_ - before > options_.capacity_notes) break;
     const Milestone& passed = milestones_[before & place_mask_];
@@ -331,14 +329,16 @@ std::uint64_t Ledger::step_over(std::uint64_t milestone, TimeNs closed_before_ns
 
 void Ledger::lay_out(const Subject& subject) {
   table_.clear();
-  laid_out_.clear();
+  laid_out_ = {};
   if (servers_.find(subject.server) == nullptr) return;
   const TimeNs since = subject.accepted_ns - options_.window_ns;
   std::uint64_t serial = first_to_read(servers_.touch(subject.server), subject.closed_ns);
-  // Newest first: of those after the subject's end, the last ones read are the next in time and replace the others.
+  // Newest first: those up to the subject's end fill their places from the back; of those after it, the last ones read
+  // are the next in time and replace the others.
   std::array<Note*, kRowsAfter> notes_after;
   std::size_t after = 0;
   std::size_t before = 0;
+  std::size_t first = kNotesRead;
   const auto consider = [&](Note& note) {
     if (note.accepted_ns > subject.closed_ns) {
       notes_after[after++ % kRowsAfter] = &note;
@@ -349,7 +349,7 @@ void Ledger::lay_out(const Subject& subject) {
     if (closed < since) return;
     const bool beside = closed > subject.accepted_ns;
     if (!beside && note.connection_id != subject.connection_id && ++before > kRowsBefore) return;
-    laid_out_.push_back({note.accepted_ns, &note});
+    places_[--first] = {note.accepted_ns, &note};
   };
   for (std::size_t read = 0; read < kNotesRead; ++read) {
     Note* note = note_numbered(serial);
@@ -361,17 +361,18 @@ void Ledger::lay_out(const Subject& subject) {
                  ? step_over(serial, before >= kRowsBefore ? subject.accepted_ns : since, subject.closed_ns, read)
                  : older_than(serial, note->older_by);
   }
-  std::reverse(laid_out_.begin(), laid_out_.end());
+  std::size_t end = kNotesRead;
   for (std::size_t left = std::min(after, kRowsAfter); left-- > 0;) {
     Note* const note = notes_after[--after % kRowsAfter];
-    laid_out_.push_back({note->accepted_ns, note});
+    places_[end++] = {note->accepted_ns, note};
   }
+  laid_out_ = std::span(places_).subspan(first, end - first);
   const auto is_earlier = [](const LaidOut& a, const LaidOut& b) { return a.accepted_ns < b.accepted_ns; };
   // One that was filed late stands out of order.
   if (!std::is_sorted(laid_out_.begin(), laid_out_.end(), is_earlier)) {
     std::stable_sort(laid_out_.begin(), laid_out_.end(), is_earlier);
   }
-  for (const LaidOut& row : laid_out_) table_.add(row_of(*row.note, subject));
+  for (const LaidOut& row : laid_out_) fill_row(table_.add(), *row.note, subject);
 }
 
 Contrast Ledger::contrast(const Subject& subject) {

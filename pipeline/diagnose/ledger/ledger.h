@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "flowtable/hash_key.h"
@@ -252,7 +253,7 @@ class Ledger {
   std::uint64_t& nearest_reading(Server& server, flowtable::TimeNs time_ns);
   std::uint64_t first_to_read(Server& server, flowtable::TimeNs closed_ns);
   std::uint64_t last_accepted_by(Server& server, flowtable::TimeNs time_ns);
-  static TableRow row_of(const Note& note, const Subject& subject);
+  static void fill_row(TableRow& row, const Note& note, const Subject& subject) noexcept;
   void lay_out(const Subject& subject);
 
   LedgerOptions options_;
@@ -270,7 +271,8 @@ class Ledger {
     flowtable::TimeNs accepted_ns = 0;
     Note* note = nullptr;
   };
-  std::vector<LaidOut> laid_out_;  ///< what becomes the table: sorted before rows are made of it
+  std::vector<LaidOut> places_;  ///< for laid_out_: of notes up to a subject's end, and of those behind it
+  std::span<LaidOut> laid_out_;  ///< in places_; what becomes the table: sorted before rows are made of it
   ContrastTable table_;
 };
 
