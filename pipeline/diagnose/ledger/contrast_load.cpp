@@ -115,7 +115,6 @@ std::size_t first_row_from(std::span<const TableRow> table, std::size_t own, Tim
 
 void ContrastTable::measure_client_load() {
   constexpr std::size_t kLookBack = 63;
-  highest_ = {};
   for (TableRow& row : rows_) {
     LoadAtAcceptance& load = row.load;
     std::uint32_t earlier = row.client_before;

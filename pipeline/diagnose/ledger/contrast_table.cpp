@@ -46,7 +46,7 @@ void count_opening(Opening served, Opening subject, Contrast& out) {
 }  // namespace
 
 ContrastTable::ContrastTable(std::size_t rows, const flowtable::HashKey& hash_key) : addresses_{hash_key} {
-  rows_.reserve(rows);
+  row_places_.reserve(rows);
   clients_.reserve(rows);
   closed_by_.reserve(rows);
   usual_words_.reserve(rows);
@@ -61,6 +61,7 @@ Contrast ContrastTable::contrast(const Subject& subject, const AnsweringStacks& 
   count_clients(out);
   count_servers_by_habits(stacks, out);
   count_servers_by_clocks(out);
+  highest_ = {};
   measure_client_load();
   measure_total_load();
   count_load(out);

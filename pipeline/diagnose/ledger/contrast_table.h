@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "flowtable/hash_key.h"
@@ -74,11 +75,15 @@ class ContrastTable {
   /// Takes the memory for so many rows at once; there may be more.
   ContrastTable(std::size_t rows, const flowtable::HashKey& hash_key);
 
-  void clear() noexcept { rows_.clear(); }
-  /// A row to be filled in in its place: one that is copied there stalls the processor, which writes it field by field
-  /// and reads it in larger pieces. Client number and load figures are the table's to fill in. Valid until the next
-  /// add().
-  TableRow& add() { return rows_.emplace_back(); }
+  void clear() noexcept { rows_ = {}; }
+  /// A row to be filled in in its place, with whatever an earlier table had there: to clear it first takes as long as
+  /// to fill it in, and one that is copied there is written field by field and read in larger pieces, for which the
+  /// processor waits. Client number and chain are the table's to fill in. Valid until the next add().
+  TableRow& add() {
+    if (rows_.size() == row_places_.size()) row_places_.emplace_back();
+    rows_ = {row_places_.data(), rows_.size() + 1};
+    return rows_.back();
+  }
   /// To be called once. `stacks`: those that answered at the server, by the numbers in the rows.
   Contrast contrast(const Subject& subject, const AnsweringStacks& stacks);
   // contrast_acceptances.cpp
@@ -122,7 +127,8 @@ class ContrastTable {
   void count_load(Contrast& out) const;
 
   AddressKeys addresses_;
-  std::vector<TableRow> rows_;               ///< by time of acceptance
+  std::vector<TableRow> row_places_;
+  std::span<TableRow> rows_;                 ///< in row_places_, by time of acceptance
   std::vector<Client> clients_;              ///< by number
   std::vector<SpellMarks> spell_marks_;      ///< by client; laid out anew by each spell_around()
   std::vector<std::uint32_t> client_slots_;  ///< hash table of client numbers, counted from 1

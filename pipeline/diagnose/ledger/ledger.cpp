@@ -292,6 +292,7 @@ void Ledger::fill_row(TableRow& row, const Note& note, const Subject& subject) n
   row.cut = note.cut;
   row.client_spoke_first = note.client_spoke_first;
   row.hung_up_soon = note.hung_up_soon;
+  row.by_unusual_words = false;
   row.unproven = note.unproven;
   row.own_end = note.own_end;
   row.beginning_unseen = note.beginning_unseen;
@@ -300,6 +301,7 @@ void Ledger::fill_row(TableRow& row, const Note& note, const Subject& subject) n
   row.idle_ns = note.idle_ms * kMillisecondNs;
   row.words = note.words;
   row.opening = static_cast<Opening>(note.opening);
+  row.load = {};
 }
 
 /// The chain of notes is followed from one to the next: without this, each step would wait for memory.
