@@ -129,6 +129,7 @@ void add_incident(EcsRecord& record, const Incident& incident) {
   record.number("refused", incident.refused);
   record.number("refused_since_update", incident.refused_since_update);
   add_reasons(record, incident);
+  if (incident.turned_away_before != 0) record.number("turned_away_before", incident.turned_away_before);
   record.time("first_seen", incident.first_ns);
   record.time("last_seen", incident.last_ns);
   record.time("first_ended", incident.first_end_ns);

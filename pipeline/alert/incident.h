@@ -117,7 +117,10 @@ struct Incident {
   /// Of scope `server`: the connections are data connections of FTP sessions with this server, whose own they are or,
   /// from port 20, their clients'.
   std::optional<flowtable::Endpoint> ftp_control;
-  std::uint64_t reasons_left_out = 0;      ///< connections of further reasons than are told apart
+  std::uint64_t reasons_left_out = 0;  ///< connections of further reasons than are told apart
+  /// Of an outage in silence: connections turned away likewise by the same endpoint, but before it last served
+  /// somebody. They are in no incident.
+  std::uint64_t turned_away_before = 0;
   diagnose::DiagnosedConnection sample;    ///< the refused connection with the most evidence
   std::vector<FrameSample> frame_samples;  ///< the first refused, of several clients where there were several
   std::string evidence_file;               ///< with the packets of those; empty: there is none

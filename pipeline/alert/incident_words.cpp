@@ -165,6 +165,13 @@ std::string outage_words(const Incident& incident) {
       serves_nobody(incident) ? "and was not seen to serve anybody" : "while it served others", candidates);
 }
 
+/// What was turned away so before somebody was served, which is no part of the outage.
+std::string earlier_words(const Incident& incident) {
+  return fmt::format(
+      "Before it last served somebody it had turned away {} more in the same way, which no alert counts.",
+      counted(incident.turned_away_before, "connection"));
+}
+
 /// What would tell the causes apart that are in question where a server turns everybody away in silence.
 std::vector<std::string> steps_of_outage(const Incident& incident) {
   struct Question {
@@ -340,11 +347,26 @@ std::string headline(const Incident& incident) {
   return fmt::format("{}: {}, {}", title, place_words(incident), scale_words(incident));
 }
 
+namespace {
+
+std::string endpoint_words(const Incident& incident) {
+  std::string words;
+  if (is_outage(incident)) {
+    words = outage_words(incident);
+  } else if (is_flood(incident)) {
+    words = flood_words(incident);
+  }
+  if (incident.turned_away_before == 0) return words;
+  if (!words.empty()) words += ' ';
+  return words + earlier_words(incident);
+}
+
+}  // namespace
+
 std::string pattern_words(const Incident& incident) {
   switch (incident.scope) {
     case IncidentScope::endpoint:
-      if (is_outage(incident)) return outage_words(incident);
-      return is_flood(incident) ? flood_words(incident) : std::string();
+      return endpoint_words(incident);
     case IncidentScope::server:
       if (incident.ftp_control) return ftp_words(incident);
       if (is_of_one_client(incident)) {

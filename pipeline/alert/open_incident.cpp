@@ -212,6 +212,7 @@ void OpenIncident::absorb(const OpenIncident& other) {
   for (std::size_t i = 0; i < probabilities_.size(); ++i) probabilities_[i] += other.probabilities_[i];
   for (const ReasonTally& reason : other.incident_.reasons) add_reason(reason.cause, reason.signature, reason.refused);
   incident_.reasons_left_out += other.incident_.reasons_left_out;
+  incident_.turned_away_before += other.incident_.turned_away_before;
   last_judged_ns = std::max(last_judged_ns, other.last_judged_ns);
 
   add_words(incident_.quality, other.incident_.quality);

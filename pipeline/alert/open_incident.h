@@ -30,6 +30,7 @@ class OpenIncident {
   /// A served connection: meanwhile, or before where it started earlier than the first refused one.
   void add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns);
   void add_served_before(std::uint64_t connections) noexcept { incident_.contrast.served_before += connections; }
+  void add_turned_away_before(std::uint64_t connections) noexcept { incident_.turned_away_before += connections; }
   /// Takes over all that `other` has counted; of the same endpoint, not what was served there, which both have seen.
   void absorb(const OpenIncident& other);
 

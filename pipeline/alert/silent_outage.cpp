@@ -18,11 +18,14 @@ bool SilentOutages::joins(const DiagnosedConnection& connection, std::vector<Ale
   const bool is_unknown = connection.diagnosis.cause == Cause::unknown;
   const ServedHistory* const served = routes_.served_on(summary.responder);
   const TimeNs served_ns = served == nullptr ? flowtable::kNoTime : served->latest_ns;
-  if (served_ns >= summary.start_ns) return is_unknown;
+  if (served_ns >= summary.start_ns) {
+    if (is_unknown) turned_away_.lodge(summary.responder).pass_over();
+    return is_unknown;
+  }
   if (served == nullptr && may_only_take(connection)) return is_unknown;
   TurnedAway& away = turned_away_.touch(summary.responder);
   const bool is_over = away.told() != 0 && !routes_.contains(away.told());
-  if (is_over || !away.includes(summary.start_ns, served_ns)) away = TurnedAway();
+  if (is_over || !away.includes(served_ns)) away.start_over();
   away.count(connection);
   if (away.told() == 0 && is_unknown) {
     away.hold(connection, routes_.options().exact_clients, routes_.options().frame_samples, routes_.hash());
@@ -59,6 +62,7 @@ bool SilentOutages::tell(TurnedAway& away, const DiagnosedConnection& latest, st
   std::erase(guessed, slot);
   for (const Slot part : guessed) whole.absorb(routes_.at(part));
   if (!is_held) routes_.add_to(slot, latest);
+  whole.add_turned_away_before(away.take_untold());
   away.tell_by(slot);
   routes_.announce(slot, latest.judged_ns, out);
   routes_.retire(guessed, whole.id(), latest.judged_ns, out);

@@ -1,6 +1,7 @@
 #include "pipeline/alert/turned_away.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "pipeline/diagnose/ending.h"
 #include "pipeline/diagnose/guide/guide.h"
@@ -15,9 +16,7 @@ using diagnose::Cause;
 
 /// Fewer may be chance, and what is spread over a longer time need not be one event.
 constexpr std::uint64_t kLeastTurnedAway = 5;
-/// Where somebody has been told already what the first were taken for, it waits until more agree on something.
-constexpr std::uint64_t kLeastToTakeOver = 10;
-constexpr flowtable::DurationNs kLongestHeldNs = 300 * flowtable::kSecondNs;
+constexpr flowtable::DurationNs kCloseTogetherNs = 300 * flowtable::kSecondNs;
 
 /// Told apart by what becomes of other connections, and by nothing that the connection itself shows.
 constexpr bool is_told_by_others(Cause cause) {
@@ -58,21 +57,23 @@ bool may_only_take(const diagnose::DiagnosedConnection& connection) {
   return !tells_protocol(diagnose::opening_of(words)) && diagnose::server_closed_by_fin(*connection.evidence);
 }
 
-bool TurnedAway::includes(flowtable::TimeNs start_ns, flowtable::TimeNs served_ns) const noexcept {
-  if (count_ == 0 || served_ns >= first_ns_) return false;
-  return told_ != 0 || start_ns - first_ns_ <= kLongestHeldNs;
-}
-
 void TurnedAway::count(const diagnose::DiagnosedConnection& connection) noexcept {
   const tcp::ConnectionSummary& summary = connection.summary;
-  if (count_ == 0) {
-    first_client_ = summary.originator.address;
-    first_ns_ = summary.start_ns;
+  first_ns_ = total_ == 0 ? summary.start_ns : std::min(first_ns_, summary.start_ns);
+  latest_[total_++ % latest_.size()] = {summary.start_ns, connection.diagnosis.cause == Cause::unknown};
+  if (summary.originator.address != latest_client_) {
+    other_client_ns_ = std::max(other_client_ns_, latest_ns_);
+    latest_client_ = summary.originator.address;
+    latest_ns_ = summary.start_ns;
   }
-  ++count_;
-  first_ns_ = std::min(first_ns_, summary.start_ns);
-  several_clients_ = several_clients_ || first_client_ != summary.originator.address;
+  latest_ns_ = std::max(latest_ns_, summary.start_ns);
   causes_ |= 1U << static_cast<unsigned>(connection.diagnosis.cause);
+}
+
+void TurnedAway::start_over() {
+  const std::uint64_t untold = untold_ + (held_ ? held_->refused() : 0);
+  *this = TurnedAway();
+  untold_ = untold;
 }
 
 void TurnedAway::hold(const diagnose::DiagnosedConnection& connection, std::size_t exact, std::size_t most_frames,
@@ -84,8 +85,16 @@ void TurnedAway::hold(const diagnose::DiagnosedConnection& connection, std::size
 
 bool TurnedAway::is_outage() const noexcept {
   const bool is_one_cause = (causes_ & (causes_ - 1)) == 0;
-  if (!several_clients_ || (is_one_cause && !has_met(Cause::unknown))) return false;
-  return count_ >= (is_one_cause ? kLeastTurnedAway : kLeastToTakeOver);
+  if (is_one_cause && !has_met(Cause::unknown)) return false;
+  if (other_client_ns_ == flowtable::kNoTime || latest_ns_ - other_client_ns_ > kCloseTogetherNs) return false;
+  std::uint64_t close = 0;
+  std::uint64_t unknown = 0;
+  for (const Latest& one : std::span(latest_).first(std::min<std::uint64_t>(total_, latest_.size()))) {
+    if (std::abs(latest_ns_ - one.start_ns) > kCloseTogetherNs) continue;
+    ++close;
+    unknown += one.is_unknown;
+  }
+  return close >= (2 * unknown >= close ? kLeastTurnedAway : kLeastToTakeOver);
 }
 
 bool are_enough(std::span<const OpenIncident* const> parts, std::uint64_t more) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "pipeline/alert/bounded_map.h"
 #include "pipeline/alert/incident_memory.h"
@@ -13,10 +15,11 @@
 /// Whom an endpoint turned away while it served nobody.
 ///
 /// Theory of operation. Where a server hangs up on everybody without a word, nothing tells the reasons apart: each
-/// reading is `unknown`, or a guess that the next one does not share. One such connection is no news. Several, of more
-/// than one client and with nobody served since the first, are an outage, and one story. So what is not known is held
-/// back until there are enough, and what was guessed of the others is taken into the same incident. Packet time alone
-/// decides. Owned by the incident log.
+/// reading is `unknown`, or a guess that the next one does not share. One such connection is no news. Several within
+/// some minutes, of more than one client and with nobody served since the first, are an outage, and one story. So what
+/// is not known is held back until enough come close together, and what was guessed of the others is taken into the
+/// same incident. What is held is held until then, or until somebody is served, from when on it is only counted. Packet
+/// time alone decides. Owned by the incident log.
 namespace doorslam::alert {
 
 /// A refusal that is surer than this has a story of its own.
@@ -34,19 +37,25 @@ class TurnedAway {
  public:
   /// It belongs to the same time without service, so that it counts with those before. `served_ns`: when the connection
   /// began that was served last, before this one.
-  bool includes(flowtable::TimeNs start_ns, flowtable::TimeNs served_ns) const noexcept;
+  bool includes(flowtable::TimeNs served_ns) const noexcept { return total_ != 0 && served_ns < first_ns_; }
 
   /// Counts one; the first begins.
   void count(const diagnose::DiagnosedConnection& connection) noexcept;
   /// Keeps it until it is told; `most_frames` connections keep their frames.
   void hold(const diagnose::DiagnosedConnection& connection, std::size_t exact, std::size_t most_frames,
             const KeyHash& hash);
+  /// Somebody was served, or the outage is over: begins anew, and only counts what was held.
+  void start_over();
+  /// One more that is not held, because somebody was served who came after it.
+  void pass_over() noexcept { ++untold_; }
 
-  /// They are many, of several clients, and not all of one cause that is told of them anyway.
+  /// The latest are many in a short time, of several clients, and not all of one cause that is told of them anyway.
   bool is_outage() const noexcept;
   bool has_met(diagnose::Cause cause) const noexcept { return (causes_ >> static_cast<unsigned>(cause) & 1U) != 0; }
   flowtable::TimeNs first_ns() const noexcept { return first_ns_; }
   const OpenIncident* held() const noexcept { return held_.get(); }
+  /// Those of unknown cause that are held no longer and that no incident counts. From now on there are none.
+  std::uint64_t take_untold() noexcept { return std::exchange(untold_, 0); }
 
   /// It is told by this incident, and holds nothing any more.
   void tell_by(Slot slot) noexcept {
@@ -56,11 +65,22 @@ class TurnedAway {
   Slot told() const noexcept { return told_; }
 
  private:
+  /// Where somebody has been told already what most of them were taken for, it waits until so many have come.
+  static constexpr std::uint32_t kLeastToTakeOver = 10;
+
+  struct Latest {
+    flowtable::TimeNs start_ns = 0;
+    bool is_unknown = false;
+  };
+
   flowtable::TimeNs first_ns_ = flowtable::kNoTime;
-  std::uint64_t count_ = 0;
-  flowtable::IpAddress first_client_;
-  bool several_clients_ = false;
-  std::uint32_t causes_ = 0;            ///< a bit each
+  std::uint64_t total_ = 0;
+  std::array<Latest, kLeastToTakeOver> latest_;  ///< a ring, by total_
+  flowtable::IpAddress latest_client_;
+  flowtable::TimeNs latest_ns_ = flowtable::kNoTime;        ///< of that client
+  flowtable::TimeNs other_client_ns_ = flowtable::kNoTime;  ///< the latest of any other client
+  std::uint32_t causes_ = 0;                                ///< a bit each
+  std::uint64_t untold_ = 0;
   std::unique_ptr<OpenIncident> held_;  ///< those of unknown cause; null: none
   Slot told_ = 0;
 };

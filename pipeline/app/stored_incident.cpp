@@ -139,6 +139,7 @@ void take_counts(const json& record, Incident& incident) {
     incident.ftp_control = {address_of(text(control, "ip")), number<std::uint16_t>(control, "port")};
   }
   incident.reasons_left_out = number<std::uint64_t>(own, "reasons_left_out");
+  incident.turned_away_before = number<std::uint64_t>(own, "turned_away_before");
   take_clients(value_at(own, "clients"), incident);
   incident.distinct_servers = distinct(value_at(own, "servers"));
   for_each(own, "servers/sample", [&](const json& server) {

@@ -90,6 +90,56 @@ TEST(Outage, IsNoneOfOneClientOrOfFewInALongTime) {
   EXPECT_TRUE(few.events.empty());
 }
 
+/// However long ago the first was: the latest five decide, and all that were held back are told.
+TEST(Outage, IsToldOfTheLatestThatComeCloseTogether) {
+  Feed feed;
+  std::uint32_t client = 0;
+  for (const int at : {0, 200, 290, 310, 400}) feed.log.observe(turned_away(++client % 3, at * kS), feed.events);
+  EXPECT_TRUE(feed.events.empty()) << "four within five minutes";
+  feed.log.observe(turned_away(++client % 3, 480 * kS), feed.events);
+  ASSERT_EQ(feed.events.size(), 1U);
+  EXPECT_EQ(feed.events.back().incident.refused, 6U);
+  EXPECT_EQ(feed.events.back().incident.first_ns, kEpoch);
+  EXPECT_EQ(feed.events.back().incident.turned_away_before, 0U);
+}
+
+/// Another client that came once, long ago, does not make it an outage of several.
+TEST(Outage, IsNoneOfOneClientAfterAnotherLongBefore) {
+  Feed feed;
+  feed.log.observe(turned_away(1, 0), feed.events);
+  for (std::uint32_t i = 0; i < 20; ++i) feed.log.observe(turned_away(2, (301 + i) * kS), feed.events);
+  EXPECT_TRUE(feed.events.empty());
+}
+
+TEST(Outage, IsNotPutOffByOneEarlyGuess) {
+  Feed feed;
+  feed.log.observe(turned_away(1, 0, Cause::acl_denied, 0.5), feed.events);
+  EXPECT_EQ(feed.count(AlertAction::opened), 1U);
+  for (std::uint32_t i = 0; i < 4; ++i) feed.log.observe(turned_away(2 + i, (10 + i) * kS), feed.events);
+  ASSERT_EQ(feed.count(AlertAction::opened), 2U);
+  const Incident& outage = feed.events[1].incident;
+  EXPECT_EQ(outage.cause, Cause::unknown);
+  EXPECT_EQ(outage.refused, 5U);
+  EXPECT_EQ(feed.events[2].action, AlertAction::closed);
+  EXPECT_EQ(feed.events[2].incident.folded_into, outage.id);
+}
+
+/// Once somebody is served, those before are no part of what follows, and are not passed over in silence either.
+TEST(Outage, SaysHowManyItHasTurnedAwayBeforeItLastServed) {
+  Feed feed;
+  for (std::uint32_t i = 0; i < 3; ++i) feed.log.observe(turned_away(i, i * kS), feed.events);
+  serve_at(feed, 20 * kS);
+  feed.log.observe(turned_away(3, 19 * kS), feed.events);
+  for (std::uint32_t i = 0; i < 5; ++i) feed.log.observe(turned_away(i, (30 + i) * kS), feed.events);
+  ASSERT_EQ(feed.events.size(), 1U);
+  const Incident& incident = feed.events.back().incident;
+  EXPECT_EQ(incident.refused, 5U);
+  EXPECT_EQ(incident.turned_away_before, 4U);
+  EXPECT_TRUE(pattern_words(incident).ends_with(
+      ". Before it last served somebody it had turned away 4 connections more in the same way, which no alert counts."))
+      << pattern_words(incident);
+}
+
 /// What is not there may have been lost: a late start, one direction, octets that no packet shows.
 TEST(Outage, IsNoneOfConnectionsThatTheCaptureHasNotWhole) {
   Feed feed;
