@@ -241,6 +241,7 @@ void add_contrast(EcsRecord& record, const IncidentContrast& contrast) {
   add_count(record, contrast.served_clients);
   record.close();
   record.number("served_refused_clients", contrast.served_refused_clients);
+  if (contrast.served_on != 0) record.number("served_on", contrast.served_on);
   record.close();
 }
 
@@ -329,7 +330,8 @@ int severity_of(const Incident& incident) noexcept {
   auto level = static_cast<std::size_t>(diagnose::traits_of(incident.cause).worry);
   // Many clients refused and nobody served is an outage, whatever its cause.
   const bool of_one_server = incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server;
-  const bool outage = of_one_server && incident.contrast.served == 0 && incident.refused >= kManyRefused &&
+  const bool serves_nobody = incident.contrast.served + incident.contrast.served_on == 0;
+  const bool outage = of_one_server && serves_nobody && incident.refused >= kManyRefused &&
                       incident.distinct_clients.count >= kManyClients;
   if (outage) ++level;
   const bool poorly_seen = 2 * incident.quality.one_sided > incident.quality.connections;

@@ -78,6 +78,10 @@ struct IncidentContrast {
   std::uint64_t served_after = 0;   ///< since then
   DistinctCount served_clients;     ///< the clients of both
   std::uint64_t served_refused_clients = 0;  ///< refused clients among them
+  /// Sessions that began before the capture, with payload in both directions, and ended after the first refusal: so the
+  /// server serves somebody, which says nothing of newcomers. Those with packets before that are in `served_before`
+  /// too.
+  std::uint64_t served_on = 0;
 };
 
 /// A refused connection whose frames were kept, for the evidence file.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -74,6 +75,13 @@ struct ClientFan {
   Recent<Slot> incidents;
 };
 
+/// Until when a session that began before the capture held on, with payload in both directions; kNoTime: it is none.
+inline flowtable::TimeNs held_until(const tcp::ConnectionSummary& summary) {
+  const bool talked = summary.side[0].payload_bytes > 0 && summary.side[1].payload_bytes > 0;
+  const bool began_before = summary.mid_stream && summary.history.view().find('h') == std::string_view::npos;
+  return talked && began_before ? summary.end_ns : flowtable::kNoTime;
+}
+
 /// What was served on an endpoint lately. Refusals are judged after a settle time, served connections at once: those
 /// that belong beside an incident have been seen before it opens.
 struct ServedHistory {
@@ -82,21 +90,22 @@ struct ServedHistory {
   struct Visit {
     flowtable::TimeNs start_ns = 0;
     flowtable::IpAddress client;
+    flowtable::TimeNs held_until_ns = flowtable::kNoTime;  ///< as held_until()
   };
 
   void add(const tcp::ConnectionSummary& summary) {
-    const Visit visit{summary.start_ns, summary.originator.address};
+    const Visit visit{summary.start_ns, summary.originator.address, held_until(summary)};
     if (visits.size() < kRemembered) {
       visits.push_back(visit);
     } else {
       visits[count % kRemembered] = visit;
     }
     ++count;
-    latest_ns = std::max(latest_ns, summary.start_ns);
+    if (visit.held_until_ns == flowtable::kNoTime) latest_ns = std::max(latest_ns, summary.start_ns);
   }
 
   std::uint64_t count = 0;
-  flowtable::TimeNs latest_ns = flowtable::kNoTime;  ///< start of the one that began last
+  flowtable::TimeNs latest_ns = flowtable::kNoTime;  ///< start of the one that was seen to begin last
   std::vector<Visit> visits;                         ///< the latest; a ring once full
 };
 

@@ -95,7 +95,9 @@ void IncidentRoutes::tell_watchers(const Watchers& watchers, const Key& key, con
   if (watchers.empty()) return;
   const auto found = watchers.find(key);
   if (found == watchers.end()) return;
-  for (const Slot slot : found->second) open_.at(slot).add_served(summary.originator.address, summary.start_ns);
+  for (const Slot slot : found->second) {
+    open_.at(slot).add_served(summary.originator.address, summary.start_ns, held_until(summary));
+  }
 }
 
 void IncidentRoutes::note_time(const tcp::ConnectionSummary& refused) {
@@ -171,7 +173,9 @@ Slot IncidentRoutes::folded_on(const tcp::ConnectionSummary& summary, Cause caus
 
 void IncidentRoutes::recall(const ServedHistory& served, OpenIncident& incident) {
   incident.add_served_before(served.count - served.visits.size());
-  for (const ServedHistory::Visit& visit : served.visits) incident.add_served(visit.client, visit.start_ns);
+  for (const ServedHistory::Visit& visit : served.visits) {
+    incident.add_served(visit.client, visit.start_ns, visit.held_until_ns);
+  }
 }
 
 /// Opens an incident that has counted nothing yet. It is announced when the log next looks at it: at once, or after

@@ -145,7 +145,23 @@ constexpr std::string_view kActiveFtpStep =
 /// Told without a cause: only what an endpoint turns away while it serves nobody is.
 bool is_outage(const Incident& incident) { return incident.cause == diagnose::Cause::unknown; }
 
-bool serves_nobody(const Incident& incident) { return incident.contrast.served == 0; }
+/// Sessions from before the capture's start serve somebody, and tell nothing of newcomers.
+bool serves_no_newcomer(const Incident& incident) { return incident.contrast.served == 0; }
+bool serves_nobody(const Incident& incident) {
+  return serves_no_newcomer(incident) && incident.contrast.served_on == 0;
+}
+
+/// What it did beside, as the end of a sentence.
+std::string serving_words(const Incident& incident) {
+  if (serves_nobody(incident)) return "and was not seen to serve anybody";
+  if (!serves_no_newcomer(incident)) return "while it served others";
+  return fmt::format("while {} from before the capture went on", counted(incident.contrast.served_on, "session"));
+}
+
+std::string_view title_of_outage(const Incident& incident) {
+  if (serves_nobody(incident)) return "Nobody served, cause unknown";
+  return serves_no_newcomer(incident) ? "No newcomer served, cause unknown" : "Turned away in silence, cause unknown";
+}
 
 /// An outage in silence: what was seen, that it is not certain why, and what is in question.
 std::string outage_words(const Incident& incident) {
@@ -161,8 +177,7 @@ std::string outage_words(const Incident& incident) {
   return fmt::format(
       "The server accepted {} of {} within {} and closed each of them without a word, {}. Why is not certain{}.",
       counted(incident.refused, "connection"), counted_distinct(incident.distinct_clients, "client"),
-      person_duration(incident.last_ns - incident.first_ns),
-      serves_nobody(incident) ? "and was not seen to serve anybody" : "while it served others", candidates);
+      person_duration(incident.last_ns - incident.first_ns), serving_words(incident), candidates);
 }
 
 /// What was turned away so before somebody was served, which is no part of the outage.
@@ -341,9 +356,7 @@ std::string scale_words(const Incident& incident) {
 
 std::string headline(const Incident& incident) {
   const std::string_view title =
-      is_outage(incident)
-          ? (serves_nobody(incident) ? "Nobody served, cause unknown" : "Turned away in silence, cause unknown")
-          : diagnose::guide_entry(incident.cause).title;
+      is_outage(incident) ? title_of_outage(incident) : diagnose::guide_entry(incident.cause).title;
   return fmt::format("{}: {}, {}", title, place_words(incident), scale_words(incident));
 }
 
@@ -432,7 +445,10 @@ std::string contrast_words(const Incident& incident) {
   std::string out;
   const std::string clients = counted_distinct(contrast.served_clients, "client");
   if (contrast.served + contrast.served_after == 0) {
-    out = fmt::format("Nobody was served on {}", where);
+    out = contrast.served_on == 0
+              ? fmt::format("Nobody was served on {}", where)
+              : fmt::format("No newcomer was served on {}, while {} from before the capture went on", where,
+                            counted(contrast.served_on, "session"));
   } else if (contrast.served_after == 0) {
     out = fmt::format("{} of {} served on {}", counted(contrast.served, "connection"), clients, where);
   } else if (contrast.served == 0) {

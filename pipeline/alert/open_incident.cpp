@@ -180,11 +180,15 @@ void OpenIncident::count_beyond(const flowtable::IpAddress& client) {
   sketch_of(all_clients_, clients_, address_of_tally).add(clients_.hash_function()(client));
 }
 
-void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns) {
+void OpenIncident::add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns,
+                              flowtable::TimeNs held_until_ns) {
+  const bool held_on = held_until_ns != flowtable::kNoTime;
+  incident_.contrast.served_on += held_on && held_until_ns >= begin_ns();
   if (start_ns < begin_ns()) {
     if (earlier_clients_.size() < exact_) earlier_clients_.insert(client);
     return add_served_before(1);
   }
+  if (held_on) return;
   served_.add(start_ns);
   const auto refused = clients_.find(client);
   if (refused != clients_.end()) ++refused->second.served;
@@ -249,7 +253,11 @@ void OpenIncident::absorb_clients(const OpenIncident& other) {
 /// After absorb_clients().
 void OpenIncident::absorb_served(const OpenIncident& other) {
   const bool has_seen_the_same = scope() == IncidentScope::endpoint && other.incident_.server == server();
-  if (has_seen_the_same) return reach_last_refusal();
+  if (has_seen_the_same) {
+    incident_.contrast.served_on = std::max(incident_.contrast.served_on, other.incident_.contrast.served_on);
+    return reach_last_refusal();
+  }
+  incident_.contrast.served_on += other.incident_.contrast.served_on;
   incident_.contrast.served_before += other.incident_.contrast.served_before;
   served_.absorb(other.served_);
   reach_last_refusal();

@@ -27,8 +27,9 @@ class OpenIncident {
   void add(const diagnose::DiagnosedConnection& refused);
   /// Keeps the frames of a refused connection, of at most `most` connections.
   void keep_frames(const diagnose::DiagnosedConnection& refused, std::size_t most);
-  /// A served connection: meanwhile, or before where it started earlier than the first refused one.
-  void add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns);
+  /// A served connection: meanwhile, or before where it started earlier than the first refused one. `held_until_ns`: as
+  /// held_until().
+  void add_served(const flowtable::IpAddress& client, flowtable::TimeNs start_ns, flowtable::TimeNs held_until_ns);
   void add_served_before(std::uint64_t connections) noexcept { incident_.contrast.served_before += connections; }
   void add_turned_away_before(std::uint64_t connections) noexcept { incident_.turned_away_before += connections; }
   /// Takes over all that `other` has counted; of the same endpoint, not what was served there, which both have seen.

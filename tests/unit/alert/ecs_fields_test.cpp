@@ -141,6 +141,7 @@ std::vector<json> richest_records() {
   event.incident.reasons = {{connection.diagnosis.cause, "signature", 2}};
   event.incident.reasons_left_out = 1;
   event.incident.turned_away_before = 1;
+  event.incident.contrast.served_on = 1;
   event.incident.ftp_control = sample::endpoint("198.51.100.5", 21);
   event.incident.folded_into = 1;
   AlertEncoder alerts({.version = "1", .observer_name = "sensor"});

@@ -78,6 +78,34 @@ TEST(Outage, IsNoneWhereSomebodyIsServedMeanwhile) {
   EXPECT_TRUE(feed.events.empty());
 }
 
+/// A session from before the capture shows that the server serves somebody, and nothing of newcomers.
+TEST(Outage, KnowsTheSessionsFromBeforeTheCapture) {
+  Feed feed;
+  const auto session = [](flowtable::DurationNs from, flowtable::DurationNs until) {
+    auto connection = sample::connection(Cause::served, endpoint("192.0.2.200", 1), kServer, kEpoch + from);
+    connection.summary.end_ns = connection.judged_ns = kEpoch + until;
+    connection.summary.mid_stream = true;
+    connection.summary.history = {};
+    connection.summary.side[0].payload_bytes = connection.summary.side[1].payload_bytes = 100;
+    return connection;
+  };
+  feed.log.observe(session(0, 5 * kS), feed.events);
+  for (std::uint32_t i = 0; i < 4; ++i) feed.log.observe(turned_away(i % 3, (10 + i) * kS), feed.events);
+  feed.log.observe(session(12 * kS, 40 * kS), feed.events);
+  feed.log.observe(turned_away(3, 30 * kS), feed.events);
+  ASSERT_EQ(feed.events.size(), 1U) << "newcomers are turned away all the same";
+  EXPECT_EQ(feed.events.back().incident.contrast.served_on, 1U) << "one had ended before";
+  feed.log.observe(session(kS, 60 * kS), feed.events);
+  feed.log.finish(feed.events);
+  const Incident& incident = feed.events.back().incident;
+  EXPECT_EQ(incident.contrast.served_on, 2U);
+  EXPECT_EQ(incident.contrast.served, 0U);
+  EXPECT_TRUE(headline(incident).starts_with("No newcomer served, cause unknown: ")) << headline(incident);
+  EXPECT_NE(pattern_words(incident).find(" without a word, while 2 sessions from before the capture went on. "),
+            std::string::npos)
+      << pattern_words(incident);
+}
+
 /// One client may have a list against it, or a fault of its own; and two who try now and then are no outage.
 TEST(Outage, IsNoneOfOneClientOrOfFewInALongTime) {
   Feed one;
