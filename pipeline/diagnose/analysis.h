@@ -55,6 +55,7 @@ struct AnalysisCounters {
   std::uint64_t notes_forgotten = 0;          ///< connections
   std::uint64_t servers_forgotten = 0;        ///< server endpoints
   std::uint64_t reset_clients_forgotten = 0;  ///< clients whose SYNs a server had reset
+  std::uint64_t ftp_sessions_forgotten = 0;   ///< pairs of a client and a server that spoke FTP
 };
 
 class Analysis {
@@ -95,6 +96,7 @@ class Analysis {
     counters.notes_forgotten = ledger_.notes_forgotten();
     counters.servers_forgotten = ledger_.servers_forgotten();
     counters.reset_clients_forgotten = ledger_.reset_clients_forgotten();
+    counters.ftp_sessions_forgotten = ftp_sessions_.forgotten();
     counters.frame_octets = held_frame_octets_ + *shared_frame_octets_;
     return counters;
   }

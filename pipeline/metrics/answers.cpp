@@ -173,6 +173,7 @@ Json stats_answer(const Observation& seen) {
       {"ledger_notes_forgotten", live.analysis.analysis.notes_forgotten},
       {"ledger_servers_forgotten", live.analysis.analysis.servers_forgotten},
       {"ledger_reset_clients_forgotten", live.analysis.analysis.reset_clients_forgotten},
+      {"ledger_ftp_sessions_forgotten", live.analysis.analysis.ftp_sessions_forgotten},
       {"analysis_events", live.analysis.events},
       {"analysis_waiting", live.analysis.waiting_events},
       {"analysis_lag_ms", milliseconds(live.analysis.lag_ns)},

@@ -288,11 +288,12 @@ void add_analysis(const Observation& seen, Exposition& out) {
       .add({{"when", "settled"}}, analysis.analysis.judged - analysis.analysis.judged_early)
       .add({{"when", "early"}}, analysis.analysis.judged_early);
   out.counter("ledger_forgotten_total",
-              "What the ledger of servers has forgotten for want of room: connections, servers, and clients whose SYNs "
-              "a server had reset.")
+              "What the ledger of servers has forgotten for want of room: connections, servers, clients whose SYNs a "
+              "server had reset, and FTP sessions.")
       .add({{"what", "connections"}}, analysis.analysis.notes_forgotten)
       .add({{"what", "servers"}}, analysis.analysis.servers_forgotten)
-      .add({{"what", "reset_clients"}}, analysis.analysis.reset_clients_forgotten);
+      .add({{"what", "reset_clients"}}, analysis.analysis.reset_clients_forgotten)
+      .add({{"what", "ftp_sessions"}}, analysis.analysis.ftp_sessions_forgotten);
   Family refusals = out.counter("refusals_total", "Refused connections, by cause.");
   Family others = out.counter("other_readings_total", "Readings of connections that are no refusals, by cause.");
   for (std::size_t i = 0; i < diagnose::kCauseCount; ++i) {

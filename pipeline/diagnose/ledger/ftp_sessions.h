@@ -15,8 +15,10 @@
 /// agreed on in the session: of the server's, which the client opens (PASV, EPSV), or of the client's, which the server
 /// opens from port 20 (PORT, EPRT). The agreement lies in the midst of the session, often behind TLS, and is not kept.
 /// So it is told by the time and the two ends: while both have a session on port 21, a connection of the same client to
-/// a port that no service is known for, or one the other way from port 20, is the session's. Memory is bounded: of
-/// more pairs than fit, those without news longest are forgotten. Owned by the analysis.
+/// a port that no service is known for, or one the other way from port 20, is the session's. But a session agrees on
+/// one port after another: so many ports that let nobody in within seconds were probed, whoever has logged in
+/// meanwhile. Memory is bounded: of more pairs than fit, those without news longest are forgotten, and counted. Owned
+/// by the analysis.
 namespace doorslam::diagnose {
 
 class FtpSessions {
@@ -29,12 +31,19 @@ class FtpSessions {
   }
   /// What nobody has closed lasted until it was let go of, `at_ns`.
   void ended(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns) {
-    if (summary.responder.port != kControlPort) return;
-    end(summary, summary.end_reason == tcp::EndReason::closed ? summary.end_ns : at_ns);
+    if (summary.responder.port == kControlPort) {
+      end(summary, summary.end_reason == tcp::EndReason::closed ? summary.end_ns : at_ns);
+    } else if (summary.stage == tcp::Stage::syn && sessions_.size() > 0) {
+      note_not_let_in(summary);
+    }
   }
 
-  /// Where the server's end is of the session whose data connection this one is; nothing where it is none.
+  /// Where the server's end is of the session whose data connection this one is; nothing where it is none. To be asked
+  /// some time after it has ended(), so that the ports that were tried next to it are known.
   std::optional<flowtable::Endpoint> control_of(const tcp::ConnectionSummary& summary) const;
+
+  /// Pairs that made place for others.
+  std::uint64_t forgotten() const noexcept { return sessions_.forgotten(); }
 
  private:
   static constexpr std::uint16_t kControlPort = 21;
@@ -53,11 +62,16 @@ class FtpSessions {
     flowtable::TimeNs begin_ns = flowtable::kNoTime;
     flowtable::TimeNs end_ns = flowtable::kNoTime;  ///< of the latest that has ended
     std::uint32_t open = 0;
+    std::uint64_t tried = 0;  ///< ports of the server that let nobody in: a bit each, by their low bits
+    flowtable::TimeNs tried_since_ns = flowtable::kNoTime;
+    flowtable::TimeNs probed_from_ns = flowtable::kNoTime;  ///< the latest time in which they were too many
+    flowtable::TimeNs probed_until_ns = flowtable::kNoTime;
   };
 
   void begin(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns);
   void end(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns);
-  bool was_in_session(const Pair& pair, flowtable::TimeNs at_ns) const;
+  void note_not_let_in(const tcp::ConnectionSummary& summary);
+  static bool was_in_session(const Span& span, flowtable::TimeNs at_ns);
 
   RecencyMap<Pair, Span, PairKeys> sessions_;
 };

@@ -39,6 +39,42 @@ TEST_F(FtpSession, HasItsDataConnectionsInBothDirections) {
   EXPECT_TRUE(is_data({kServer, 20}, {client(1), 50000}, 11.0)) << "active, from port 20";
 }
 
+/// A session agrees on one port after another; whoever tries dozens at once looks for what is open.
+TEST_F(FtpSession, HasNothingToDoWithPortsThatAreProbedMeanwhile) {
+  const auto probe = [this](int port, double at) {
+    auto probed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(port)}, at, at);
+    probed.stage = tcp::Stage::syn;
+    sessions_.ended(probed, probed.start_ns);
+  };
+  for (int i = 0; i < 20; ++i) probe(50000 + 7 * i, 11.0 + 0.01 * i);
+  EXPECT_TRUE(is_data({client(1), 40001}, {kServer, 50000}, 11.0)) << "as many as a client may try";
+  probe(50140, 11.5);
+  EXPECT_FALSE(is_data({client(1), 40001}, {kServer, 50000}, 11.0)) << "the first of them likewise";
+  EXPECT_FALSE(is_data({client(1), 40001}, {kServer, 50140}, 11.5));
+  EXPECT_TRUE(is_data({client(1), 40001}, {kServer, 50000}, 12.0)) << "after the probes";
+  EXPECT_TRUE(is_data({kServer, 20}, {client(1), 50000}, 11.2)) << "active, from port 20";
+}
+
+/// The same port, or one every few seconds, is what a client does whose data ports a filter closes.
+TEST_F(FtpSession, HasTheDataConnectionsThatAreTriedAgainAndAgain) {
+  for (int i = 0; i < 60; ++i) {
+    auto failed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, 11.0 + 2.0 * i);
+    failed.stage = tcp::Stage::syn;
+    sessions_.ended(failed, failed.start_ns);
+    EXPECT_TRUE(is_data({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, 11.0 + 2.0 * i));
+  }
+}
+
+TEST(FtpSessions, CountThePairsThatTheyForget) {
+  FtpSessions sessions(flowtable::HashKey::fixed());
+  for (int i = 0; i < 4100; ++i) {
+    const auto control = connection({address4(static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8)), 40000},
+                                    {kServer, 21}, 10.0);
+    sessions.accepted(control, control.start_ns);
+  }
+  EXPECT_EQ(sessions.forgotten(), 4U);
+}
+
 TEST_F(FtpSession, HasNothingToDoWithOthers) {
   EXPECT_FALSE(is_data({client(2), 40001}, {kServer, 50000}, 11.0)) << "another client";
   EXPECT_FALSE(is_data({client(1), 40001}, {address4(201), 50000}, 11.0)) << "another server";

@@ -48,6 +48,7 @@ Observation observation() {
     sink.oldest_waiting = std::chrono::milliseconds(2500);
   }
   seen.live.analysis.analysis.reset_clients_forgotten = 8;
+  seen.live.analysis.analysis.ftp_sessions_forgotten = 3;
   seen.store->failing = true;
   seen.outputs = {{"flows", 90, 4, 512, "cannot be written: No space left on device"}, {"alerts", 5, 0, 0, ""}};
   seen.sinks[0].trouble = "connection refused by 192.0.2.1";
@@ -107,6 +108,7 @@ TEST(Families, WhatIsLeftOutOrForgottenIsCounted) {
   const auto all = families(observation());
   EXPECT_EQ(sum_of(all, "doorslam_filtered_packets_total"), 60.0) << "of the receiver alone";
   EXPECT_EQ(sum_of(all, "doorslam_ledger_forgotten_total", "what", "reset_clients"), 8.0);
+  EXPECT_EQ(sum_of(all, "doorslam_ledger_forgotten_total", "what", "ftp_sessions"), 3.0);
 }
 
 TEST(Families, TroubleOfFilesAndStoreIsToldAsLongAsItLasts) {
