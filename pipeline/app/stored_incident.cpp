@@ -150,10 +150,10 @@ void take_counts(const json& record, Incident& incident) {
     if (port.is_number_unsigned()) incident.sample_ports.push_back(port.get<std::uint16_t>());
   });
   const json& contrast = value_at(record, "doorslam/contrast");
-  incident.contrast = {number<std::uint64_t>(contrast, "served_before"), number<std::uint64_t>(contrast, "served"),
-                       number<std::uint64_t>(contrast, "served_after"), distinct(value_at(contrast, "served_clients")),
-                       number<std::uint64_t>(contrast, "served_refused_clients"),
-                       number<std::uint64_t>(contrast, "served_on")};
+  incident.contrast = {
+      number<std::uint64_t>(contrast, "served_before"),          number<std::uint64_t>(contrast, "served"),
+      number<std::uint64_t>(contrast, "served_after"),           distinct(value_at(contrast, "served_clients")),
+      number<std::uint64_t>(contrast, "served_refused_clients"), number<std::uint64_t>(contrast, "served_on")};
   const json& quality = value_at(record, "doorslam/quality");
   incident.quality.connections = number<std::uint64_t>(quality, "connections");
   incident.quality.one_sided = number<std::uint64_t>(quality, "one_sided");
