@@ -135,7 +135,7 @@ bool are_syns_reset_by_turns(const Case& c) {
 bool is_reset_from_elsewhere(const Case& c) {
   if (!about_reset(c)) return false;
   const std::uint8_t own = own_ttl(c);
-  return own != 0 && hops_crossed(c.server()->rst.ttl) != hops_crossed(own);
+  return own != 0 && hops_crossed(c.packets->of(tcp::Side::responder).rst.ttl) != hops_crossed(own);
 }
 
 /// The kernel answers a final ACK that acknowledges another number than it offered with a RST (RFC 9293, 3.10.7.4).
