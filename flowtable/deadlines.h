@@ -8,6 +8,7 @@
 
 #include "flowtable/bucket_head.h"
 #include "flowtable/page_memory.h"
+#include "flowtable/prefetch.h"
 #include "flowtable/stamp_group.h"
 #include "flowtable/time.h"
 
@@ -60,6 +61,9 @@ class Deadlines {
     const Stamp stamp = other.stamp_at(other_slot);
     if (stamp != kNotFiled) schedule(slot, (other.swept_ + other.distance(stamp)) << kTickShift);
   }
+
+  /// Brings near what schedule() writes of a slot beside its bucket's head.
+  void prefetch(std::uint32_t slot) const noexcept { prefetch_line(block_earliest() + slot / kBlockSlots); }
 
   /// The slot will not come out of due(). Fine for one that is not scheduled.
   void cancel(std::uint32_t slot) noexcept { stamp_at(slot) = kNotFiled; }

@@ -284,12 +284,12 @@ class FlowTable {
     const std::uint32_t empty = matching(place, kWholeTag, kEmpty);
     if (empty != 0) {
       Slot* const taken = slots() + vacancy(place, empty);
-      prefetch_slot_at(taken);
+      prefetch_to_take(taken);
       return {kEmpty, moment_, taken};
     }
     const std::uint32_t lesser = victim_without_established(place);
     Slot* const seen = slots() + (lesser != kNone ? lesser : place.bucket[0] * kBucket);
-    prefetch_slot_at(seen);
+    prefetch_to_take(seen);
     return {lesser != kNone ? tag_at(lesser) : kNotToTake, moment_, seen};
   }
 
@@ -384,6 +384,12 @@ class FlowTable {
     const auto* const octets = reinterpret_cast<const char*>(slot);
     prefetch_line(octets);
     if constexpr (sizeof(Slot) > 64) prefetch_line(octets + sizeof(Slot) - 1);
+  }
+
+  /// Whoever takes it is going to schedule it.
+  void prefetch_to_take(const Slot* slot) const noexcept {
+    prefetch_slot_at(slot);
+    deadlines_.prefetch(index_of(*slot));
   }
 
   std::uint16_t& tag_at(std::uint32_t index) const noexcept { return heads_[index / kBucket].tags[index % kBucket]; }

@@ -54,6 +54,9 @@ class PackedHistory {
     return false;
   }
 
+  /// That letter, and no other.
+  bool is(HistoryLetter letter, Side side) const noexcept { return words_[0] == code_of(letter, side); }
+
   std::size_t size() const noexcept { return in_word(words_[0]) + in_word(words_[1]); }
   bool is_full() const noexcept { return is_full(words_[1]); }
 

@@ -41,6 +41,24 @@ void summarize_side(const FlowRecord& flow, const FlowDetails& details, const Ir
   totals.gap_bytes = own.gap_bytes;
 }
 
+/// A SYN that nobody answered, and that is all: what a flood leaves by the million.
+bool is_lone_syn(const FlowRecord& flow, const FlowDetails& details) {
+  return flow.endpoints_are(EndpointState::syn_sent, EndpointState::inactive) && flow.packets[0] == 1 &&
+         flow.packets[1] == 0 && !flow.has_any(SideFlag::payload) && !IrregularityPool::has(details) &&
+         details.history.is(HistoryLetter::syn, Side::originator);
+}
+
+/// The rest of summarize() for such a connection.
+void summarize_lone_syn(const FlowRecord& flow, const FlowDetails& details, ConnectionSummary& summary) {
+  summary.side[0].packets = 1;
+  summary.history.letters[0] = 'S';
+  summary.history.length = 1;
+  summary.conn_state = ConnState::S0;
+  summary.stage = Stage::syn;
+  summary.evidence_missing = flow.has(FlowFlag::evidence_missing) || !flow.has(FlowFlag::evidence);
+  summary.duplicates = details.duplicates;
+}
+
 /// One side was captured although its acknowledgements show that the other spoke, too.
 bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std::array<SideTotals, 2>& totals) {
   for (const Side seen : {Side::originator, Side::responder}) {
@@ -102,6 +120,7 @@ void summarize_beginning(const FlowRecord& flow, const FlowDetails& details, Con
 void summarize(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular,
                ConnectionSummary& summary) noexcept {
   summarize_beginning(flow, details, summary);
+  if (is_lone_syn(flow, details)) return summarize_lone_syn(flow, details, summary);
   summarize_side(flow, details, irregular, Side::originator, summary.side[0]);
   summarize_side(flow, details, irregular, Side::responder, summary.side[1]);
   details.history.unpack(summary.history);

@@ -324,7 +324,10 @@ template <class Key>
   EvictedMemory<Key> memory;
   auto& evicted = memory.slot;
   const auto [slot, inserted] = table.insert(lookup.key, lookup.place, lookup.glimpse, evicted);
-  if (inserted != flowtable::Inserted::fresh) {
+  FlowRecord& flow = slot->state;
+  if (inserted == flowtable::Inserted::fresh) {
+    flow.details = details_.acquire();  // as many as there are slots, so there is always one
+  } else {
     // In steps (TrackerOptions::expiry_step), whom it hits may be over and only not yet dealt with.
     const FlowRecord& lost = evicted.state;
     if (least_step_ != 0 && may_be_over(lost, segment.time_ns) && segment.time_ns >= deadline_of(lost)) {
@@ -332,9 +335,9 @@ template <class Key>
     } else {
       give_out(evicted, EndReason::evicted, segment.time_ns, segment.number, out);
     }
+    flow.details = lost.details;
+    details_.renew(flow.details);
   }
-  FlowRecord& flow = slot->state;
-  flow.details = details_.acquire();  // as many as there are slots, so there is always one
   FlowDetails& details = details_of(flow);
   details.start_ns = segment.time_ns;
   details.id = segment.number;

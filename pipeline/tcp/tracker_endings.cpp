@@ -106,10 +106,11 @@ template <class Key>
 void Tracker::end(Table<Key>& table, typename Table<Key>::Slot& slot, EndReason reason, TimeNs time_ns,
                   std::uint64_t number, EventBatch& out) noexcept {
   give_out(slot, reason, time_ns, number, out);
+  details_.release(slot.state.details);
   table.erase(&slot);
 }
 
-/// Writes the last event of a connection and gives back what it held outside the table.
+/// Writes the last event of a connection and gives back what it held outside the table, but for its details.
 template <class Slot>
 void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64_t number, EventBatch& out) noexcept {
   FlowRecord& flow = slot.state;
@@ -134,7 +135,6 @@ void Tracker::give_out(Slot& slot, EndReason reason, TimeNs time_ns, std::uint64
   irregularities_.release(details);
   ++counters_.ended[static_cast<std::size_t>(reason)];
   if (details.history.is_full()) ++counters_.histories_full;
-  details_.release(flow.details);
 }
 
 /// Those of the evidence that the batch got last.

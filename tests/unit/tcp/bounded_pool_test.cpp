@@ -38,6 +38,19 @@ TEST(BoundedPool, ReturnedEntriesComeAgainAsNew) {
   EXPECT_EQ(pool.acquire(), kNoEntry);
 }
 
+TEST(BoundedPool, RenewsAnEntryInPlace) {
+  BoundedPool<Item> pool(2);
+  const std::uint32_t first = pool.acquire();
+  const std::uint32_t second = pool.acquire();
+  pool[first].value = 1;
+  pool[second].value = 2;
+  pool.renew(first);
+  EXPECT_EQ(pool[first].value, 7);
+  EXPECT_EQ(pool[second].value, 2);
+  EXPECT_EQ(pool.used(), 2U);
+  EXPECT_EQ(pool.acquire(), kNoEntry);
+}
+
 TEST(BoundedPool, UsesReturnedMemoryBeforeUntouched) {
   BoundedPool<Item> pool(1000);
   for (int i = 0; i < 500; ++i) {

@@ -33,6 +33,17 @@ TEST(PackedHistory, TellsTheSidesOfALetterApart) {
   EXPECT_FALSE(history.contains(HistoryLetter::syn, Side::responder));
 }
 
+TEST(PackedHistory, KnowsALetterThatStandsAlone) {
+  PackedHistory history;
+  EXPECT_FALSE(history.is(HistoryLetter::syn, Side::originator));
+  history.append(HistoryLetter::syn, Side::originator);
+  EXPECT_TRUE(history.is(HistoryLetter::syn, Side::originator));
+  EXPECT_FALSE(history.is(HistoryLetter::syn, Side::responder));
+  history.append(HistoryLetter::bad_checksum, Side::originator);
+  EXPECT_FALSE(history.is(HistoryLetter::syn, Side::originator));
+  EXPECT_FALSE(history.is(HistoryLetter::bad_checksum, Side::originator));
+}
+
 TEST(PackedHistory, MilestonesArePowersOfTen) {
   EXPECT_FALSE(is_history_milestone(0));
   for (const std::uint32_t milestone : {1U, 10U, 100U, 1000U, 10000U}) {

@@ -238,6 +238,40 @@ TEST_F(TrackerSequence, FastOpenDataCounts) {
   EXPECT_EQ(seen.evidence_of(ended[0]).of(Side::originator).head.length, 5U);
 }
 
+TEST(UnansweredSyn, AloneIsOnePacketWithoutPayload) {
+  Conversation lone;
+  lone.client(kSyn);
+  const auto ended = track(lone.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.side[0].packets, 1U);
+  EXPECT_EQ(ended[0].summary.side[0].payload_bytes, 0U);
+  EXPECT_EQ(ended[0].summary.side[1].packets, 0U);
+  EXPECT_FALSE(ended[0].summary.one_sided);
+  EXPECT_FALSE(ended[0].summary.evidence_missing);
+}
+
+TEST(UnansweredSyn, CountsWhatItCarries) {
+  Conversation fast;
+  fast.client(kSyn, "GET /").options.present = packet::TcpOptions::kFastOpen;
+  const auto ended = track(fast.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.side[0].payload_bytes, 5U);
+  EXPECT_EQ(ended[0].summary.history.view(), "S");
+}
+
+TEST(UnansweredSyn, CountsItsRetransmissions) {
+  Conversation insistent;
+  insistent.client(kSyn);
+  insistent.client_end().next -= 1;
+  insistent.after(kSecondNs).client(kSyn);
+  const auto ended = track(insistent.segments()).ended();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].summary.side[0].packets, 2U);
+  EXPECT_EQ(ended[0].summary.side[0].retransmissions, 1U);
+  EXPECT_EQ(ended[0].summary.history.view(), "S");
+  EXPECT_EQ(name_of(ended[0].summary.conn_state), "S0");
+}
+
 TEST_F(TrackerSequence, PayloadOfARstIsNoPayload) {
   talk.server(kRst | kAck, "go away");
   talk.server_end().next -= 7;
