@@ -66,6 +66,8 @@ std::string step_in_words(const LoadFigure& figure) {
 std::optional<Finding> client_always_refused(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.looks_refused() || k.same_client.served > 0 || k.clients.served == 0) return std::nullopt;
+  // The others were served at another time, when this one was not there.
+  if (is_nobody_served_any_more(c)) return std::nullopt;
   const std::uint32_t times = k.same_client.refused + 1;
   // HTTP refuses requests: a client that always asks for the same thing is always refused, whatever its address.
   const bool of_requests = !c.server_words.empty() && c.server_words.front().signature->protocol == "http";

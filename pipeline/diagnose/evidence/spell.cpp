@@ -48,9 +48,12 @@ std::string since_in_words(const Spell& spell) {
 /// How strongly it holds that nobody is served any more; 0: it does not.
 double strength_of_nobody(const Case& c) {
   constexpr std::uint32_t kSeveral = 2;
+  constexpr std::uint32_t kMany = 3;
   constexpr double kWhole = 0.02;
   const Spell& spell = c.contrast.spell;
-  if (!is_told_by_time(c, spell) || spell.clients_served_before < kSeveral) return 0.0;
+  // One that was served before may have come on a list just then; where newcomers meet the same meanwhile, it has not.
+  const std::uint32_t least_served_before = spell.clients >= kMany ? 1 : kSeveral;
+  if (!is_told_by_time(c, spell) || spell.clients_served_before < least_served_before) return 0.0;
   return beyond_load(c, spell, kWhole);
 }
 

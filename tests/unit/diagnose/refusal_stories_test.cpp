@@ -207,6 +207,29 @@ TEST(OutageStory, IsNoLimitWhereItEndsWithAsManySessionsOpen) {
   }
 }
 
+/// A load balancer without what is behind it, for a while: one of those whom it refuses then had been served before,
+/// the others come for the first time.
+TEST(OutageStory, IsNoListForThoseWhoComeForTheFirstTime) {
+  for (const bool is_outage : {true, false}) {
+    Story story;
+    std::vector<Conversation*> newcomers;
+    for (int i = 0; i < 6; ++i) story.serve(client(10 + i % 3), 1.0 + 0.3 * i, 0.1);
+    for (int i = 0; i < 2; ++i) {
+      const double at = 5.0 + 2.0 * i;
+      is_outage ? story.refuse(client(10), at) : story.serve(client(10), at, 0.1);
+      for (int who = 0; who < 3; ++who) newcomers.push_back(&story.refuse(client(20 + who), at + 0.4 + 0.4 * who));
+    }
+    for (int i = 0; i < 6; ++i) story.serve(client(10 + i % 3), 12.0 + 0.3 * i, 0.1);
+    const Readings readings = story.read();
+    for (Conversation* talk : newcomers) {
+      const DiagnosedConnection& reading = readings.of(*talk);
+      EXPECT_EQ(reading.diagnosis.cause == Cause::acl_denied, !is_outage) << in_full(reading.diagnosis);
+      EXPECT_EQ(static_cast<bool>(argues_for(reading, Cause::acl_denied, "this client was refused 2 of 2 times")),
+                !is_outage);
+    }
+  }
+}
+
 TEST(ChangedListStory, RefusesThoseWhoWereServedBefore) {
   Story story;
   std::vector<Conversation*> refused;
