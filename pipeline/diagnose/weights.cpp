@@ -241,6 +241,10 @@ constexpr auto kEvidence = std::to_array<EvidenceRow>({
       {rate_limit, -3.0},
       {app_crash, -2.0},
       {maintenance, -2.0}}},
+    // A worker that dies at the end of an upload looks alike, and is rarer.
+    {"took-a-transfer",
+     evidence::took_a_transfer,
+     {{served, 8.0}, {acl_denied, -5.0}, {connection_limit, -8.0}, {rate_limit, -5.0}, {app_crash, -2.5}}},
     // Usual is not always: many sites turn the words off.
     {"no-word-of-a-limit", evidence::no_word_of_a_limit, {{connection_limit, -0.7}}},
 

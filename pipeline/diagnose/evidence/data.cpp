@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/diagnose/evidence/crash.h"
+#include "pipeline/diagnose/opening.h"
+
 namespace doorslam::diagnose::evidence {
 
 /// Whoever is listed an empty folder gets a FIN and no octet (RFC 959, section 3.2).
@@ -13,6 +16,28 @@ std::optional<Finding> nothing_to_transfer(const Case& c) {
       fmt::format("it is a data connection of an FTP session on port {}, on which the same two talk: closed "
                   "in good order, there was nothing to transfer",
                   c.ftp_control->port)};
+}
+
+/// An upload that the server ends itself (iperf3), or to which it closed its own direction first (a receiver that has
+/// nothing to say). A list or a limit does not read a file first, and a socket that is closed meets one with RST.
+std::optional<Finding> took_a_transfer(const Case& c) {
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
+  const tcp::SideEvidence& client = c.packets->of(tcp::Side::originator);
+  const std::uint64_t octets = is_alone(*c.packets, tcp::Side::responder)
+                                   ? unseen_by_acks(*c.packets).octets
+                                   : c.summary.side[index_of(tcp::Side::originator)].payload_bytes;
+  const bool all_acked = c.summary.one_sided || client.acked + 1 >= client.next_seq;
+  if (octets < kTransferOctets || !all_acked) return std::nullopt;
+  if (!server_closed_by_fin(*c.packets) || c.packets->of(tcp::Side::responder).rst_ns != flowtable::kNoTime) {
+    return std::nullopt;
+  }
+  // A request is owed an answer, however long it is.
+  if (tells_protocol(opening_of(client.head))) return std::nullopt;
+  if (ended_with_it(c) > 0 || port_closed_afterwards(c)) return std::nullopt;
+  return Finding{
+      fmt::format("the server took all {} octets that the client sent, and closed by FIN: a transfer in one "
+                  "direction",
+                  octets)};
 }
 
 }  // namespace doorslam::diagnose::evidence

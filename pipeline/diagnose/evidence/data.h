@@ -4,9 +4,10 @@
 
 #include "pipeline/diagnose/case.h"
 
-/// What a connection is to another one: the data connections of FTP.
+/// Connections that carry a file, and no talk.
 namespace doorslam::diagnose::evidence {
 
 std::optional<Finding> nothing_to_transfer(const Case& c);
+std::optional<Finding> took_a_transfer(const Case& c);
 
 }  // namespace doorslam::diagnose::evidence

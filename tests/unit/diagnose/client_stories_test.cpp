@@ -138,6 +138,74 @@ TEST(ServerStory, ThatTakesATransferInOneDirectionServes) {
   EXPECT_TRUE(is_read_as(story.read().of(print_job), Cause::served)) << "a printer has nothing to say";
 }
 
+/// A measuring program: one session in which the two talk, and beside it one that carries octets until the server has
+/// enough. What looks like a limit of one session is none.
+TEST(ServerStory, ThatEndsATransferItselfServes) {
+  Story story;
+  std::vector<Conversation*> transfers;
+  for (int i = 0; i < 3; ++i) {
+    Conversation& control = story.open(client(10 + i), 1.0 + 8.0 * i);
+    Conversation& transfer = story.connect(client(10 + i), 1.5 + 8.0 * i);
+    transfer.handshake();
+    for (int part = 0; part < 8; ++part) {
+      transfer.client(kPsh | kAck, std::string(1400, 'x'));
+      transfer.server(kAck);
+    }
+    transfer.after(470 * kMillisecondNs);
+    Story::hang_up(transfer);
+    transfers.push_back(&transfer);
+    control.after(3 * kSecondNs).exchange("RESULTS\r\n", "200 of 200\r\n");
+    control.close();
+  }
+  const Readings readings = story.read();
+  for (Conversation* talk : transfers) EXPECT_TRUE(is_read_as(readings.of(*talk), Cause::served));
+}
+
+/// A receiver that has nothing to say closes its own direction at once, and takes what comes.
+TEST(ServerStory, ThatClosesItsOwnDirectionAndTakesATransferServes) {
+  for (const bool takes_it : {true, false}) {
+    Story story;
+    Conversation& job = story.connect(client(1), 1.0);
+    job.handshake();
+    job.server(kFin | kAck);
+    job.client(kAck);
+    for (int part = 0; part < 8; ++part) {
+      job.client(kPsh | kAck, std::string(1000, 'x'));
+      job.server(takes_it ? kAck : kRst);
+      if (!takes_it) break;
+    }
+    if (takes_it) {
+      job.client(kFin | kAck);
+      job.server(kAck);
+    }
+    EXPECT_EQ(story.read().of(job).diagnosis.cause == Cause::served, takes_it)
+        << in_full(story.read().of(job).diagnosis);
+  }
+}
+
+/// Requests that nobody answers are no transfer, however long they are, and however soon their clients leave.
+TEST(ServerStory, ThatAnswersNoRequestIsNotSaidToServe) {
+  for (const std::size_t length : {20U, 6000U}) {
+    const std::string request = "POST /figures HTTP/1.1\r\nHost: x\r\n\r\n" + std::string(length, 'x');
+    Story story;
+    std::vector<Conversation*> talks;
+    for (int i = 0; i < 6; ++i) {
+      Conversation& talk = story.connect(client(10 + i % 2), 1.0 + 0.5 * i);
+      talk.handshake();
+      for (std::size_t begin = 0; begin < request.size(); begin += 1000) {
+        talk.client(kPsh | kAck, request.substr(begin, 1000));
+        talk.server(kAck);
+      }
+      talk.after(400 * kMillisecondNs).close();
+      talks.push_back(&talk);
+    }
+    const Readings readings = story.read();
+    for (Conversation* talk : talks) {
+      EXPECT_LT(probability_of(readings.of(*talk), Cause::served), 0.2) << in_full(readings.of(*talk).diagnosis);
+    }
+  }
+}
+
 /// Figures of a measuring station: a line, and good-bye.
 TEST(ServerStory, ThatAnswersNobodyWhoAsksForNothingServes) {
   Story story;

@@ -83,6 +83,22 @@ Conversation& send_pages_to_print(Scene& scene, bool there) {
   return talk;
 }
 
+/// By FIN, so that the server has read the last of it; or by RST.
+Conversation& send_a_file(Scene& scene, bool there) {
+  Conversation& talk = shake_hands(scene, client(1), 1.0);
+  for (int part = 0; part < 6; ++part) {
+    talk.client(kPsh | kAck, std::string(1000, 'x'));
+    talk.server(kAck);
+  }
+  talk.after(500 * kMillisecondNs);
+  if (there) {
+    Story::hang_up(talk);
+  } else {
+    talk.server(kRst | kAck);
+  }
+  return talk;
+}
+
 Conversation& send_figures(Scene& scene, bool there) {
   if (!there) scene.story.serve(client(20), 0.5);
   Conversation* last = nullptr;
@@ -437,6 +453,7 @@ constexpr EvidenceCase kCases[] = {
     {"one-way-transfer", "in 6 segments, all acknowledged: a transfer in one direction", send_pages_to_print},
     {"one-way-port", "nobody is answered on this port: so it was with 5 other connections", send_figures},
     {"nothing-to-transfer", "closed in good order, there was nothing to transfer", list_an_empty_folder},
+    {"took-a-transfer", "took all 6000 octets that the client sent, and closed by FIN", send_a_file},
     {"no-word-of-a-limit", "no 421, which a full ftp server usually sends", be_refused_by_ftp},
     {"words-not-captured", "what it said is missing from the capture", lose_the_answer},
     {"words-usual-here", "the server began with the same words as to 3 served connections", begin_as_usual},
