@@ -257,7 +257,7 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
                 EndedNote{.outcome = outcome,
                           .closed_ns = close_time(summary, evidence),
                           .cut = cut_of(ending, evidence),
-                          .client_spoke_first = client_spoke_first(summary),
+                          .client_spoke_first = client_spoke_first(summary, evidence),
                           .beginning_unseen = ending == Ending::closed_unseen,
                           .idle_ns = idle_time(evidence),
                           .words = words.digest,

@@ -158,6 +158,15 @@ Ending ending_of(const ConnectionEvent& event, const Evidence* evidence) {
   return cut_off && event.time_ns - event.summary.end_ns < patience_with(ending, evidence) ? Ending::let_go : ending;
 }
 
+bool client_spoke_first(const tcp::ConnectionSummary& summary, const Evidence* evidence) {
+  if (evidence == nullptr || !is_alone(*evidence, Side::responder)) return diagnose::client_spoke_first(summary);
+  std::uint32_t acked = 0;  // by the server's first words
+  evidence->for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
+    if (acked == 0 && rung.side == Side::responder && rung.length > 0) acked = rung.ack;
+  });
+  return acked > 1;
+}
+
 bool may_contrast(Ending ending, const Evidence* evidence) {
   return evidence != nullptr || (ending != Ending::still_open && ending != Ending::let_go);
 }

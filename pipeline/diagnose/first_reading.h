@@ -41,6 +41,9 @@ bool are_ordinary(std::span<const SignatureHit> words);
 /// language.
 bool hung_up_soon(const tcp::Evidence* evidence, Ending ending, std::span<const SignatureHit> words);
 
+/// As by the history; where only the server was captured, by what its first words acknowledge.
+bool client_spoke_first(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
+
 /// False where nothing remarkable is known of it but that it was open when the following ended: what else the server
 /// did tells nothing of that, and there may be a million of them at the end.
 bool may_contrast(Ending ending, const tcp::Evidence* evidence);

@@ -21,8 +21,11 @@ constexpr DurationNs kLeastWaitNs = kSecondNs;
 
 /// How long the server waited for the first words of a client that had none, before it closed by FIN; 0: otherwise.
 DurationNs waited_for_first_words(const Case& c) {
-  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return 0;
-  if (c.client()->payload_segments > 0 || !server_closed_by_fin(*c.packets)) return 0;
+  if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return 0;
+  const bool server_alone = is_alone(*c.packets, Side::responder);
+  if (c.summary.one_sided && !server_alone && !is_alone(*c.packets, Side::originator)) return 0;
+  const bool has_spoken = c.client()->payload_segments > 0 || (server_alone && unseen_by_acks(*c.packets).octets > 0);
+  if (has_spoken || !server_closed_by_fin(*c.packets)) return 0;
   return c.closed_ns - c.accepted_ns;
 }
 
@@ -32,9 +35,8 @@ DurationNs waited_for_first_words(const Case& c) {
 bool is_unused_where_clients_speak_first(const Case& c) {
   constexpr std::uint32_t kSeveral = 3;
   const Contrast& k = c.contrast;
-  if (waited_for_first_words(c) < kLeastWaitNs || k.speech.served_on_asking == 0 || k.speech.served_unasked > 0)
-    return false;
-  return k.same_client.served > 0 || (k.speech.served_on_asking >= kSeveral && k.clients.served > 1);
+  if (waited_for_first_words(c) < kLeastWaitNs || k.speech.served_on_asking == 0 || k.speech.served_unasked > 0) return false;
+  return k.same_client.served > 0 || k.speech.served_on_asking >= kSeveral;
 }
 
 /// A request line of HTTP/1, and not yet the empty line that ends the header (RFC 9112, section 2.1); of HTTP/0.9, its
@@ -80,12 +82,13 @@ DurationNs waited_for_the_rest(const Case& c) {
 /// See is_unused_where_clients_speak_first().
 std::optional<Finding> unused_where_clients_speak_first(const Case& c) {
   constexpr double kByOthersAlone = 0.85;
+  constexpr double kByOneOther = 0.75;
   if (!is_unused_where_clients_speak_first(c)) return std::nullopt;
-  return Finding{fmt::format("the client said nothing for {}, then the server closed; {} first",
-                             in_words(waited_for_first_words(c)),
-                             counted(c.contrast.speech.served_on_asking, "client that was served spoke",
-                                     "clients that were served spoke")),
-                 c.contrast.same_client.served > 0 ? 1.0 : kByOthersAlone};
+  return Finding{
+      fmt::format(
+          "the client said nothing for {}, then the server closed; {} first", in_words(waited_for_first_words(c)),
+          counted(c.contrast.speech.served_on_asking, "client that was served spoke", "clients that were served spoke")),
+      c.contrast.same_client.served > 0 ? 1.0 : (c.contrast.clients.served > 1 ? kByOthersAlone : kByOneOther)};
 }
 
 /// Servers put up with a silent client for tens of seconds (header and login timeouts); a refusal does not wait so

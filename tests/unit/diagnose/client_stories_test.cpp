@@ -280,6 +280,32 @@ TEST(ClientStory, ThatNeverSpeaksWhereAllOthersSpeakFirstIsNotRefused) {
   }
 }
 
+/// The same where the capture shows one other client, which comes again and again.
+TEST(ClientStory, ThatNeverSpeaksWhereOneOtherSpeaksFirstIsNotRefused) {
+  for (const int pages : {1, 4}) {
+    Story story;
+    for (int i = 0; i < pages; ++i) {
+      Conversation& page = story.connect(client(10), 1.0 + 4.0 * i);
+      page.handshake();
+      page.exchange("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n");
+      page.close();
+    }
+    std::vector<Conversation*> spares;
+    for (int i = 0; i < 4; ++i) {
+      Conversation& spare = story.connect(client(1), 2.0 + 4.0 * i);
+      spare.handshake();
+      spare.after(3 * kSecondNs);
+      Story::hang_up(spare);
+      spares.push_back(&spare);
+    }
+    const Readings readings = story.read();
+    for (Conversation* spare : spares) {
+      EXPECT_EQ(readings.of(*spare).diagnosis.cause == Cause::served, pages > 1)
+          << in_full(readings.of(*spare).diagnosis);
+    }
+  }
+}
+
 /// Half a request, and the server's timer for the rest. One whose request is whole has met something else.
 TEST(ClientStory, ThatDoesNotFinishItsRequestMeetsATimerAndNoCrash) {
   using namespace std::string_view_literals;

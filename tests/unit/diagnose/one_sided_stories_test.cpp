@@ -280,5 +280,47 @@ TEST_F(OneSidedStory, IsNotSurerThanBothDirections) {
   }
 }
 
+/// Connections in reserve, each of a client that is served on another one.
+TEST_F(OneSidedStory, AClientThatNeverSpokeIsNotRefused) {
+  for (const Side captured : {Side::originator, Side::responder}) {
+    Story story{server_};
+    std::vector<Conversation*> spares;
+    for (int i = 0; i < 6; ++i) {
+      Conversation& page = story.connect(client(10 + i % 3), 1.0 + 4.0 * i);
+      page.handshake();
+      exchange(page);
+      page.close();
+      Conversation& spare = story.connect(client(10 + i % 3), 1.5 + 4.0 * i);
+      spare.handshake();
+      spare.after(3 * kSecondNs);
+      Story::hang_up(spare);
+      spares.push_back(&spare);
+    }
+    const auto readings = read_direction(story, server_, captured);
+    for (Conversation* spare : spares) EXPECT_TRUE(is_read_as(of(readings, *spare), Cause::served));
+  }
+}
+
+/// Beside a session in which the two talk, one that carries octets until the server has enough.
+TEST_F(OneSidedStory, AServerThatEndsATransferServes) {
+  for (const Side captured : {Side::originator, Side::responder}) {
+    Story story{server_};
+    Conversation& control = story.open(client(10), 1.0);
+    Conversation& transfer = story.connect(client(10), 1.5);
+    transfer.handshake();
+    for (int part = 0; part < 8; ++part) {
+      transfer.client(kPsh | kAck, std::string(1400, 'x'));
+      transfer.server(kAck);
+    }
+    transfer.after(470 * kMillisecondNs);
+    Story::hang_up(transfer);
+    control.after(3 * kSecondNs).exchange("RESULTS\r\n", "200 of 200\r\n");
+    control.client(kAck);
+    control.close();
+    const auto readings = read_direction(story, server_, captured);
+    EXPECT_TRUE(is_read_as(of(readings, transfer), Cause::served));
+  }
+}
+
 }  // namespace
 }  // namespace doorslam::diagnose
