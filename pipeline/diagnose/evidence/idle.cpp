@@ -35,7 +35,8 @@ DurationNs waited_for_first_words(const Case& c) {
 bool is_unused_where_clients_speak_first(const Case& c) {
   constexpr std::uint32_t kSeveral = 3;
   const Contrast& k = c.contrast;
-  if (waited_for_first_words(c) < kLeastWaitNs || k.speech.served_on_asking == 0 || k.speech.served_unasked > 0) return false;
+  if (waited_for_first_words(c) < kLeastWaitNs || k.speech.served_on_asking == 0 || k.speech.served_unasked > 0)
+    return false;
   return k.same_client.served > 0 || k.speech.served_on_asking >= kSeveral;
 }
 
@@ -85,9 +86,10 @@ std::optional<Finding> unused_where_clients_speak_first(const Case& c) {
   constexpr double kByOneOther = 0.75;
   if (!is_unused_where_clients_speak_first(c)) return std::nullopt;
   return Finding{
-      fmt::format(
-          "the client said nothing for {}, then the server closed; {} first", in_words(waited_for_first_words(c)),
-          counted(c.contrast.speech.served_on_asking, "client that was served spoke", "clients that were served spoke")),
+      fmt::format("the client said nothing for {}, then the server closed; {} first",
+                  in_words(waited_for_first_words(c)),
+                  counted(c.contrast.speech.served_on_asking, "client that was served spoke",
+                          "clients that were served spoke")),
       c.contrast.same_client.served > 0 ? 1.0 : (c.contrast.clients.served > 1 ? kByOthersAlone : kByOneOther)};
 }
 

@@ -260,6 +260,30 @@ TEST_F(WordStory, IsLessSureOfServiceInWordsThatNobodyKnows) {
 }
 
 /// One refusal of which the capture lost the words is no session in which the client was served.
+/// A server that ends what it is tired of says so, in other words than those with which it begins.
+TEST_F(WordStory, AnEndByTheServersTimerIsNoRefusalThatBeginsOtherwise) {
+  for (const bool timed_out : {true, false}) {
+    Story story({address4(200), 6667});
+    for (int i = 0; i < 8; ++i) {
+      Conversation& session = story.connect(client(10 + i), 1.0 + i);
+      session.handshake();
+      session.exchange("NICK a\r\nUSER a 0 * :a\r\n", ":irc.example.test 001 a :Welcome\r\n");
+      session.after(kSecondNs).exchange("JOIN #x\r\n", ":a JOIN #x\r\n");
+      session.after(kSecondNs).exchange("PART #x\r\n", ":a PART #x\r\n");
+      session.close();
+    }
+    Conversation& talk = story.connect(client(1), 4.0);
+    talk.handshake();
+    talk.after((timed_out ? 6000 : 1) * kMillisecondNs);
+    talk.server(kPsh | kAck,
+                timed_out ? "ERROR :Closing link: (x@192.0.2.1) [Registration timeout]\r\n" : "zutritt verwehrt\r\n");
+    Story::hang_up(talk);
+    const DiagnosedConnection reading = read(story).of(talk);
+    EXPECT_EQ(reading.diagnosis.cause == Cause::served, timed_out) << in_full(reading.diagnosis);
+    EXPECT_EQ(static_cast<bool>(says(reading, "the server said something else than to the 8 sessions")), !timed_out);
+  }
+}
+
 TEST_F(WordStory, LostWordsAreNoService) {
   constexpr std::string_view kRejected = "554 5.7.1 <unknown[192.0.2.9]>: Client host rejected: go away\r\n";
   Story story({address4(200), 25});
