@@ -24,7 +24,8 @@ DurationNs waited_for_first_words(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return 0;
   const bool server_alone = is_alone(*c.packets, Side::responder);
   if (c.summary.one_sided && !server_alone && !is_alone(*c.packets, Side::originator)) return 0;
-  const bool has_spoken = c.client()->payload_segments > 0 || (server_alone && unseen_by_acks(*c.packets).octets > 0);
+  const bool has_spoken =
+      c.packets->of(Side::originator).payload_segments > 0 || (server_alone && unseen_by_acks(*c.packets).octets > 0);
   if (has_spoken || !server_closed_by_fin(*c.packets)) return 0;
   return c.closed_ns - c.accepted_ns;
 }
