@@ -133,7 +133,7 @@ void IncidentRoutes::add_to(Slot slot, const DiagnosedConnection& connection) {
   open_.at(slot).keep_frames(connection, options_.frame_samples);
 }
 
-Slot IncidentRoutes::route(const DiagnosedConnection& connection) {
+Slot IncidentRoutes::route(const DiagnosedConnection& connection, TimeNs since_ns) {
   const Cause cause = connection.diagnosis.cause;
   const tcp::ConnectionSummary& summary = connection.summary;
   // Its port was drawn for this one transfer, and says nothing.
@@ -155,6 +155,7 @@ Slot IncidentRoutes::route(const DiagnosedConnection& connection) {
     return everywhere;
   }
   const Slot slot = create(IncidentScope::endpoint, connection);
+  open_.at(slot).reach_back_to(since_ns);
   if (const ServedHistory* served = served_.find(summary.responder)) recall(*served, open_.at(slot));
   return slot;
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <queue>
 #include <unordered_map>
 #include <utility>
@@ -35,8 +36,10 @@ class IncidentRoutes {
   const IncidentOptions& options() const noexcept { return options_; }
   const KeyHash& hash() const noexcept { return hash_; }
 
-  /// The incident that a refused connection belongs to, opened where there is none.
-  Slot route(const diagnose::DiagnosedConnection& connection);
+  /// The incident that a refused connection belongs to, opened where there is none: as one that began at `since_ns`,
+  /// where refusals before this one belong to it.
+  Slot route(const diagnose::DiagnosedConnection& connection,
+             flowtable::TimeNs since_ns = std::numeric_limits<flowtable::TimeNs>::max());
   void add_to(Slot slot, const diagnose::DiagnosedConnection& connection);
   /// Widens the incident when one server's ports, or one client's servers, have become too many to tell one by one.
   void fold(const diagnose::DiagnosedConnection& connection, Slot slot, std::vector<AlertEvent>& out);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -47,6 +48,10 @@ class OpenIncident {
   const flowtable::Endpoint& server() const noexcept { return incident_.server; }
   const flowtable::IpAddress& client() const noexcept { return incident_.client; }
   flowtable::TimeNs first_ns() const noexcept { return incident_.first_ns; }
+  /// Refusals of it that are to be absorbed began then: what was served since counts as served meanwhile.
+  void reach_back_to(flowtable::TimeNs since_ns) noexcept {
+    incident_.first_ns = std::min(incident_.first_ns, since_ns);
+  }
   std::uint64_t refused() const noexcept { return incident_.refused; }
   /// Over its connections, how probable their readings call this cause.
   double probability_sum(diagnose::Cause cause) const noexcept {

@@ -56,7 +56,7 @@ bool SilentOutages::tell(TurnedAway& away, const DiagnosedConnection& latest, st
   }
   const bool is_held = latest.diagnosis.cause == Cause::unknown;
   if (!are_enough(parts, is_held ? 0 : 1)) return false;
-  const Slot slot = routes_.route(read_as(likeliest_cause(parts), latest));
+  const Slot slot = routes_.route(read_as(likeliest_cause(parts), latest), away.first_ns());
   OpenIncident& whole = routes_.at(slot);
   if (away.held() != nullptr) whole.absorb(*away.held());
   std::erase(guessed, slot);
@@ -77,7 +77,7 @@ void SilentOutages::name_cause(TurnedAway& away, const DiagnosedConnection& late
   if (nameless.scope() != IncidentScope::endpoint) return;
   const Cause cause = likeliest_cause(std::array{&nameless});
   if (cause == Cause::unknown) return;
-  const Slot slot = routes_.route(read_as(cause, latest));
+  const Slot slot = routes_.route(read_as(cause, latest), nameless.first_ns());
   OpenIncident& whole = routes_.at(slot);
   whole.absorb(nameless);
   routes_.announce(slot, latest.judged_ns, out);

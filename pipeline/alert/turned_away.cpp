@@ -61,12 +61,15 @@ void TurnedAway::count(const diagnose::DiagnosedConnection& connection) noexcept
   const tcp::ConnectionSummary& summary = connection.summary;
   first_ns_ = total_ == 0 ? summary.start_ns : std::min(first_ns_, summary.start_ns);
   latest_[total_++ % latest_.size()] = {summary.start_ns, connection.diagnosis.cause == Cause::unknown};
-  if (summary.originator.address != latest_client_) {
-    other_client_ns_ = std::max(other_client_ns_, latest_ns_);
+  if (summary.originator.address == latest_client_) {
+    latest_ns_ = std::max(latest_ns_, summary.start_ns);
+  } else if (summary.start_ns >= latest_ns_) {
+    other_client_ns_ = latest_ns_;
     latest_client_ = summary.originator.address;
     latest_ns_ = summary.start_ns;
+  } else {
+    other_client_ns_ = std::max(other_client_ns_, summary.start_ns);
   }
-  latest_ns_ = std::max(latest_ns_, summary.start_ns);
   causes_ |= 1U << static_cast<unsigned>(connection.diagnosis.cause);
 }
 

@@ -53,10 +53,10 @@ struct Case {
   }
   /// The server's words are those with which it ends an ordinary session: its timer, a farewell. A greeting is none.
   bool ends_in_ordinary_words() const {
-    constexpr double kMoreThanAGreeting = 0.25;
+    constexpr double kGeneric = 0.4;  // of words that any server may say of something else
     if (server_words.empty()) return false;
     const Signature& signature = *server_words.front().signature;
-    return signature.main_cause() == Cause::served && signature.specificity >= kMoreThanAGreeting;
+    return signature.main_cause() == Cause::served && signature.specificity > kGeneric;
   }
   /// It closed on first words that it does not use towards those whom it serves.
   bool begins_otherwise() const {

@@ -159,12 +159,14 @@ Ending ending_of(const ConnectionEvent& event, const Evidence* evidence) {
 }
 
 bool client_spoke_first(const tcp::ConnectionSummary& summary, const Evidence* evidence) {
-  if (evidence == nullptr || !is_alone(*evidence, Side::responder)) return diagnose::client_spoke_first(summary);
-  std::uint32_t acked = 0;  // by the server's first words
+  const bool server_alone = evidence != nullptr && is_alone(*evidence, Side::responder);
+  const bool client_alone = evidence != nullptr && is_alone(*evidence, Side::originator);
+  if (!server_alone && !client_alone) return diagnose::client_spoke_first(summary);
+  std::uint32_t acked = 0;  // by the first words of the side that was captured
   evidence->for_each_rung([&](const tcp::Rung& rung, std::uint32_t) {
-    if (acked == 0 && rung.side == Side::responder && rung.length > 0) acked = rung.ack;
+    if (acked == 0 && rung.length > 0) acked = rung.ack;
   });
-  return acked > 1;
+  return server_alone ? acked > 1 : acked == 1;
 }
 
 bool may_contrast(Ending ending, const Evidence* evidence) {

@@ -55,8 +55,8 @@ void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
 
 namespace detail {
 
-/// payload_octets() of a connection that is not served yet. Beyond 4 GiB it is wrong, where only an answered upload
-/// gets to, which is_plainly_served() does not ask for its octets.
+/// payload_octets() of a connection that is not served yet. Beyond 4 GiB, where only an answered upload
+/// gets to, it counts too little.
 inline std::uint32_t early_payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept {
   const std::size_t i = index_of(side);
   const SideDetails& own = details.side[i];
@@ -84,7 +84,7 @@ inline bool is_plainly_served(const FlowRecord& flow, const FlowDetails& details
   const std::uint32_t from_originator = detail::early_payload_octets(flow, details, Side::originator);
   const std::uint32_t from_responder = detail::early_payload_octets(flow, details, Side::responder);
   if (exchanges >= kManyExchanges && std::max(from_originator, from_responder) > kLongTalk) return true;
-  // What is sent behind an answer may be the rest of what that answer refused (HTTP 413, 401), which the client had
+  // What is sent after an answer may be the rest of what that answer refused (HTTP 413, 401), which the client had
   // sent before it read it. So of an upload only what nobody has answered counts, as of a sink.
   if (from_responder >= kBulk || (exchanges == 0 && from_originator >= kBulk)) return true;
   if (exchanges >= 1 && from_responder >= kDownload) return true;

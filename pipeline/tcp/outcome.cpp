@@ -75,7 +75,7 @@ bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std:
 }  // namespace
 
 ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular) noexcept {
-  // First, as a flood leaves them by the million.
+  // First, as they are the most.
   if (flow.endpoints_are(EndpointState::syn_sent, EndpointState::inactive)) return ConnState::S0;
   const EndpointStates states = flow.states();
   const EndpointState originator = states.of(Side::originator);

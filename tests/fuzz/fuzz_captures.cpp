@@ -16,6 +16,8 @@
 #include "pipeline/packet/link_layer.h"
 #include "pipeline/port/capture_reader.h"
 #include "pipeline/port/capture_source.h"
+#include "pipeline/port/classic_records.h"
+#include "pipeline/port/pcapng_records.h"
 
 /// Any octets, as a capture file: doorslam's own reading gives what libpcap gives, and stops where it stops, whatever
 /// the size of the window and of the bursts. Of pcapng it reads more: where libpcap refuses what is no damage, such as

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/diagnose/evidence/crash.h"
+#include "pipeline/diagnose/guide/guide.h"
 #include "pipeline/diagnose/opening.h"
 
 namespace doorslam::diagnose::evidence {
@@ -21,18 +22,23 @@ std::optional<Finding> nothing_to_transfer(const Case& c) {
 /// An upload that the server ends itself (iperf3), or to which it closed its own direction first (a receiver that has
 /// nothing to say). A list or a limit does not read a file first, and a socket that is closed meets one with RST.
 std::optional<Finding> took_a_transfer(const Case& c) {
+  // What a client sends at once, whether or not anybody reads it: ten segments (RFC 6928).
+  constexpr std::uint64_t kSentUnasked = 14'600;
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr) return std::nullopt;
   const tcp::SideEvidence& client = c.packets->of(tcp::Side::originator);
   const std::uint64_t octets = is_alone(*c.packets, tcp::Side::responder)
                                    ? unseen_by_acks(*c.packets).octets
                                    : c.summary.side[index_of(tcp::Side::originator)].payload_bytes;
+  const bool client_alone = is_alone(*c.packets, tcp::Side::originator);
   const bool all_acked = c.summary.one_sided || client.acked + 1 >= client.next_seq;
-  if (octets < kTransferOctets || !all_acked) return std::nullopt;
+  if (octets < kTransferOctets || !all_acked || (client_alone && octets <= kSentUnasked)) return std::nullopt;
   if (!server_closed_by_fin(*c.packets) || c.packets->of(tcp::Side::responder).rst_ns != flowtable::kNoTime) {
     return std::nullopt;
   }
-  // A request is owed an answer, however long it is.
+  // A request is owed an answer, however long it is; where its beginning is not known, the port tells of one.
   if (tells_protocol(opening_of(client.head))) return std::nullopt;
+  const bool is_beginning_known = client.head.length > 0 && !client.head.incomplete;
+  if (!is_beginning_known && !usual_protocol(c.summary.responder.port).empty()) return std::nullopt;
   if (ended_with_it(c) > 0 || port_closed_afterwards(c)) return std::nullopt;
   return Finding{
       fmt::format("the server took all {} octets that the client sent, and closed by FIN: a transfer in one "

@@ -45,6 +45,7 @@ void FtpSessions::note_not_let_in(const tcp::ConnectionSummary& summary) {
   if (!may_be_for_data(summary.responder.port)) return;
   Span* const span = sessions_.find({summary.responder.address, summary.originator.address});
   if (span == nullptr || !was_in_session(*span, summary.start_ns)) return;
+  if (span->tried != 0 && span->tried_since_ns - summary.start_ns > kTriedWithinNs) return;  // a SYN sent for minutes
   if (span->tried == 0 || summary.start_ns - span->tried_since_ns > kTriedWithinNs) {
     span->tried = 0;
     span->tried_since_ns = summary.start_ns;
@@ -52,7 +53,8 @@ void FtpSessions::note_not_let_in(const tcp::ConnectionSummary& summary) {
   span->tried_since_ns = std::min(span->tried_since_ns, summary.start_ns);
   span->tried |= std::uint64_t{1} << (summary.responder.port & 63U);
   if (std::popcount(span->tried) <= kMostTried) return;
-  const bool goes_on = span->probed_until_ns >= span->tried_since_ns;
+  const bool goes_on =
+      span->probed_until_ns != flowtable::kNoTime && span->tried_since_ns - span->probed_until_ns <= kTriedWithinNs;
   span->probed_from_ns = goes_on ? std::min(span->probed_from_ns, span->tried_since_ns) : span->tried_since_ns;
   span->probed_until_ns = std::max(span->probed_until_ns, summary.start_ns);
 }

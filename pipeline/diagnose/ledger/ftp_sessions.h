@@ -33,7 +33,7 @@ class FtpSessions {
   void ended(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns) {
     if (summary.responder.port == kControlPort) {
       end(summary, summary.end_reason == tcp::EndReason::closed ? summary.end_ns : at_ns);
-    } else if (summary.stage == tcp::Stage::syn && sessions_.size() > 0) {
+    } else if (sessions_.size() > 0 && was_not_let_in(summary)) {
       note_not_let_in(summary);
     }
   }
@@ -68,6 +68,10 @@ class FtpSessions {
     flowtable::TimeNs probed_until_ns = flowtable::kNoTime;
   };
 
+  /// Its SYN met nothing, an ICMP error or a RST.
+  static bool was_not_let_in(const tcp::ConnectionSummary& summary) noexcept {
+    return summary.stage == tcp::Stage::syn || summary.conn_state == tcp::ConnState::REJ;
+  }
   void begin(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns);
   void end(const tcp::ConnectionSummary& summary, flowtable::TimeNs at_ns);
   void note_not_let_in(const tcp::ConnectionSummary& summary);

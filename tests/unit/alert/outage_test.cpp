@@ -91,17 +91,18 @@ TEST(Outage, KnowsTheSessionsFromBeforeTheCapture) {
   };
   feed.log.observe(session(0, 5 * kS), feed.events);
   for (std::uint32_t i = 0; i < 4; ++i) feed.log.observe(turned_away(i % 3, (10 + i) * kS), feed.events);
+  feed.log.observe(session(2 * kS, 20 * kS), feed.events);
   feed.log.observe(session(12 * kS, 40 * kS), feed.events);
   feed.log.observe(turned_away(3, 30 * kS), feed.events);
   ASSERT_EQ(feed.events.size(), 1U) << "newcomers are turned away all the same";
-  EXPECT_EQ(feed.events.back().incident.contrast.served_on, 1U) << "one had ended before";
+  EXPECT_EQ(feed.events.back().incident.contrast.served_on, 2U) << "one had ended before the first";
   feed.log.observe(session(kS, 60 * kS), feed.events);
   feed.log.finish(feed.events);
   const Incident& incident = feed.events.back().incident;
-  EXPECT_EQ(incident.contrast.served_on, 2U);
+  EXPECT_EQ(incident.contrast.served_on, 3U);
   EXPECT_EQ(incident.contrast.served, 0U);
   EXPECT_TRUE(headline(incident).starts_with("No newcomer served, cause unknown: ")) << headline(incident);
-  EXPECT_NE(pattern_words(incident).find(" without a word, while 2 sessions from before the capture went on. "),
+  EXPECT_NE(pattern_words(incident).find(" without a word, while 3 sessions from before the capture went on. "),
             std::string::npos)
       << pattern_words(incident);
 }

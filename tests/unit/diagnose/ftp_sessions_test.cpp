@@ -55,6 +55,30 @@ TEST_F(FtpSession, HasNothingToDoWithPortsThatAreProbedMeanwhile) {
   EXPECT_TRUE(is_data({kServer, 20}, {client(1), 50000}, 11.2)) << "active, from port 20";
 }
 
+/// Half of them closed by RST, half filtered, for longer than probes are counted together.
+TEST_F(FtpSession, HasNothingToDoWithALongScan) {
+  for (int i = 0; i < 6000; ++i) {
+    const double at = 11.0 + 0.01 * i;
+    auto probed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, at, at);
+    probed.stage = i % 2 == 0 ? tcp::Stage::syn : tcp::Stage::handshake;
+    if (i % 2 != 0) probed.conn_state = tcp::ConnState::REJ;
+    sessions_.ended(probed, probed.start_ns);
+    if (i < 1000) continue;
+    const int before = i - 700;  // judged seven seconds later
+    EXPECT_FALSE(is_data({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + before)}, at - 7.0));
+  }
+}
+
+TEST_F(FtpSession, HasNothingToDoWithClosedPortsThatAreProbed) {
+  for (int i = 0; i < 40; ++i) {
+    auto closed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, 11.0 + 0.01 * i);
+    closed.stage = tcp::Stage::handshake;
+    closed.conn_state = tcp::ConnState::REJ;
+    sessions_.ended(closed, closed.start_ns);
+  }
+  EXPECT_FALSE(is_data({client(1), 41000}, {kServer, 50003}, 11.03));
+}
+
 /// The same port, or one every few seconds, is what a client does whose data ports a filter closes.
 TEST_F(FtpSession, HasTheDataConnectionsThatAreTriedAgainAndAgain) {
   for (int i = 0; i < 60; ++i) {

@@ -301,6 +301,26 @@ TEST_F(OneSidedStory, AClientThatNeverSpokeIsNotRefused) {
   }
 }
 
+/// Where the server greets, who waits for the greeting has not failed to speak.
+TEST_F(OneSidedStory, AClientThatNobodyGreetsIsNotServed) {
+  Story story{server_};
+  for (int i = 0; i < 4; ++i) {
+    Conversation& session = story.connect(client(10 + i), 1.0 + 4.0 * i);
+    session.handshake();
+    session.server(kPsh | kAck, "220 ready\r\n");
+    session.client(kAck);
+    for (int command = 0; command < 3; ++command) session.exchange("NOOP\r\n", "200 fine\r\n");
+    session.close();
+  }
+  Conversation& refused = story.connect(client(1), 6.0);
+  refused.handshake();
+  refused.after(2 * kSecondNs);
+  Story::hang_up(refused);
+  const auto readings = read_direction(story, server_, Side::originator);
+  EXPECT_FALSE(says(of(readings, refused), "the client said nothing for"));
+  EXPECT_FALSE(is_read_as(of(readings, refused), Cause::served));
+}
+
 /// Beside a session in which the two talk, one that carries octets until the server has enough.
 TEST_F(OneSidedStory, AServerThatEndsATransferServes) {
   for (const Side captured : {Side::originator, Side::responder}) {
@@ -308,7 +328,7 @@ TEST_F(OneSidedStory, AServerThatEndsATransferServes) {
     Conversation& control = story.open(client(10), 1.0);
     Conversation& transfer = story.connect(client(10), 1.5);
     transfer.handshake();
-    for (int part = 0; part < 8; ++part) {
+    for (int part = 0; part < 12; ++part) {
       transfer.client(kPsh | kAck, std::string(1400, 'x'));
       transfer.server(kAck);
     }

@@ -259,7 +259,6 @@ TEST_F(WordStory, IsLessSureOfServiceInWordsThatNobodyKnows) {
   EXPECT_LT(confidence_of("zq17 nuk pranohet\r\n"), 0.9);
 }
 
-/// One refusal of which the capture lost the words is no session in which the client was served.
 /// A server that ends what it is tired of says so, in other words than those with which it begins.
 TEST_F(WordStory, AnEndByTheServersTimerIsNoRefusalThatBeginsOtherwise) {
   for (const bool timed_out : {true, false}) {
@@ -284,6 +283,7 @@ TEST_F(WordStory, AnEndByTheServersTimerIsNoRefusalThatBeginsOtherwise) {
   }
 }
 
+/// One refusal of which the capture lost the words is no session in which the client was served.
 TEST_F(WordStory, LostWordsAreNoService) {
   constexpr std::string_view kRejected = "554 5.7.1 <unknown[192.0.2.9]>: Client host rejected: go away\r\n";
   Story story({address4(200), 25});
