@@ -55,8 +55,7 @@ void reclaim_evidence(SegmentContext& context, EvidencePool& pool, EvidenceCount
 
 namespace detail {
 
-/// payload_octets() of a connection that is not served yet. Beyond 4 GiB, where only an answered upload
-/// gets to, it counts too little.
+/// payload_octets() of a connection that is not served yet, and so far from the 4 GiB at which this would be wrong.
 inline std::uint32_t early_payload_octets(const FlowRecord& flow, const FlowDetails& details, Side side) noexcept {
   const std::size_t i = index_of(side);
   const SideDetails& own = details.side[i];
@@ -70,26 +69,21 @@ inline std::uint32_t early_payload_octets(const FlowRecord& flow, const FlowDeta
 
 /// Requests and responses have gone to and fro, and this is no greeting dialogue that may still end in a refusal.
 inline bool is_plainly_served(const FlowRecord& flow, const FlowDetails& details) noexcept {
-  // Login dialogues (FTP, SMTP, PostgreSQL, TLS, SASL) refuse after two to four exchanges of short lines, and where the
-  // client may try again, after three times as many.
-  constexpr unsigned kManyExchanges = 6;
-  constexpr unsigned kMoreThanLogins = 12;
-  constexpr std::uint32_t kShortDialogue = 2048;
+  // Login dialogues (FTP, SMTP, PostgreSQL, TLS) refuse after two to four exchanges of short lines.
+  constexpr std::uint32_t kShortDialogue = 1024;
   constexpr std::uint32_t kLongTalk = 4096;
   constexpr std::uint32_t kDownload = 64 * 1024;
   constexpr std::uint32_t kBulk = 1024 * 1024;
   if (!flow.has(FlowFlag::open)) return false;
   const unsigned exchanges = flow.exchanges();
-  if (exchanges >= kMoreThanLogins) return true;
+  if (exchanges >= 6) return true;
   const std::uint32_t from_originator = detail::early_payload_octets(flow, details, Side::originator);
   const std::uint32_t from_responder = detail::early_payload_octets(flow, details, Side::responder);
-  if (exchanges >= kManyExchanges && std::max(from_originator, from_responder) > kLongTalk) return true;
-  // What is sent after an answer may be the rest of what that answer refused (HTTP 413, 401), which the client had
-  // sent before it read it. So of an upload only what nobody has answered counts, as of a sink.
-  if (from_responder >= kBulk || (exchanges == 0 && from_originator >= kBulk)) return true;
-  if (exchanges >= 1 && from_responder >= kDownload) return true;
+  const std::uint32_t most = std::max(from_originator, from_responder);
+  if (most >= kBulk) return true;
+  if (exchanges >= 1 && most >= kDownload) return true;
   if (from_responder < kShortDialogue) return false;
-  return exchanges >= 3 || (exchanges == 2 && from_responder > kLongTalk);
+  return exchanges >= 3 || (exchanges == 2 && most > kLongTalk);
 }
 
 /// The connection is plainly served: what is kept of it is kept for later, or given back.
