@@ -107,6 +107,15 @@ class Kafka(SinkTest):
         self.check_arrived(capture)
         self.assertEqual(len(self.cluster.messages), 600, "what had arrived was sent again")
 
+    def test_what_follows_a_batch_that_is_too_large_does_not_overtake_it(self):
+        capture = self.capture(300)
+        self.run_doorslam(capture, [self.sink(brokers=["127.0.0.1:1"], timeout_seconds="500ms")], drain=1)
+        self.cluster.tell("large 3")
+        many_requests = ["linger.ms=0", "batch.num.messages=10"]
+        self.assertEqual(self.run_doorslam(capture, [self.sink(options=many_requests)]), (0, ""))
+        self.check_arrived(capture)
+        self.assertEqual(len(self.cluster.messages), 600, "what had arrived was sent again")
+
     def test_message_that_is_too_large_by_itself_is_refused(self):
         self.cluster.tell("large 1000")
         code, words = self.run_doorslam(self.capture(3), [self.sink()])
@@ -128,7 +137,9 @@ class Kafka(SinkTest):
         capture = self.capture(10)
         for options, reason in ((["no.such.option=1"], "no.such.option"), (["compression.codec=nonsense"], "nonsense"),
                                 (["sasl.password=secret"], "file:PATH"),
-                                (["sasl.oauthbearer.client.secret=x"], "file:PATH"), (["enable.idempotence=false"], "must stay"),
+                                (["sasl.oauthbearer.client.secret=x"], "file:PATH"),
+                                (["enable.idempotence=false"], "must stay true"),
+                                (["max.in.flight.requests.per.connection=5"], "must stay 1"),
                                 (["ssl.key.password=env:DOORSLAM_NOT_THERE"], "DOORSLAM_NOT_THERE"),
                                 (["oops"], "name=value")):
             with self.subTest(options=options):

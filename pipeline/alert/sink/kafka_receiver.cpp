@@ -32,7 +32,8 @@ struct Flight {
   std::size_t open = 0;  ///< of these: without a report
   std::string trouble;
   std::string refusal;
-  std::string doubt;  ///< a broker's reason to refuse a batch, which may be that of one message in it
+  std::string doubt;      ///< a broker's reason to refuse a batch, which may be that of one message in it
+  std::string aftermath;  ///< what became of those after a batch that failed (is_aftermath())
 };
 
 /// librdkafka's latest word on brokers; its threads write it.
@@ -45,6 +46,17 @@ struct Shared {
   Flight flight;
   BrokerWords words;
 };
+
+/// Said of what came after a batch that failed: it was taken back, or nobody knows whether it arrived.
+constexpr bool is_aftermath(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE || error == RD_KAFKA_RESP_ERR__FATAL ||
+         error == RD_KAFKA_RESP_ERR__PURGE_QUEUE || error == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
+
+void note_failure(Flight& flight, rd_kafka_resp_err_t error) {
+  std::string& reason = is_aftermath(error) ? flight.aftermath : flight.trouble;
+  if (reason.empty()) reason = kafka().err2str(error);
+}
 
 void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   Flight& flight = static_cast<Shared*>(opaque)->flight;
@@ -65,7 +77,7 @@ void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
       }
       break;
     default:
-      if (flight.trouble.empty()) flight.trouble = kafka().err2str(message->err);
+      note_failure(flight, message->err);
   }
 }
 
@@ -100,13 +112,19 @@ Result<void> set(rd_kafka_conf_t* conf, const std::string& name, const std::stri
   return usage_error(fmt::format("options: {}", words.data()));
 }
 
+/// Idempotence keeps the order, but for a batch that a broker refuses: what is on its way behind it, of the same
+/// server, must not arrive before it is sent again in parts.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kKeepOrder = {
+    {{"enable.idempotence", "true"},  // acks=all follows from it
+     {"enable.gapless.guarantee", "true"},
+     {"max.in.flight.requests.per.connection", "1"}}};
+
 Result<Conf> make_conf(const KafkaOptions& options) {
   Conf conf(kafka().conf_new());
   std::string brokers;
   for (const std::string& broker : options.brokers) brokers.append(brokers.empty() ? "" : ",").append(broker);
   const std::vector<std::pair<std::string, std::string>> ours = {
       {"bootstrap.servers", brokers},
-      {"enable.idempotence", "true"},  // acks=all and order follow from it
       {"client.id", "doorslam"},
       {"linger.ms", "5"},
       {"message.timeout.ms", std::to_string(options.timeout.count())},
@@ -134,10 +152,16 @@ Result<Conf> make_conf(const KafkaOptions& options) {
                       "{}=env:NAME",
                       name, name, name));
     }
-    if (name == "enable.idempotence" && value != "true") {
-      return usage_error("options: enable.idempotence must stay true: without it records could be lost or reordered");
+    const auto kept = std::ranges::find(kKeepOrder, name, &std::pair<std::string_view, std::string_view>::first);
+    if (kept != kKeepOrder.end() && value != kept->second) {
+      return usage_error(
+          fmt::format("options: {} must stay {}: otherwise records could be lost or reordered", name, kept->second));
     }
     if (auto done = set(conf.get(), name, value); !done) return tl::unexpected(done.error());
+  }
+  // After the others, which may call them by another name.
+  for (const auto& [name, value] : kKeepOrder) {
+    if (auto done = set(conf.get(), std::string(name), std::string(value)); !done) return tl::unexpected(done.error());
   }
   kafka().conf_set_dr_msg_cb(conf.get(), on_report);
   kafka().conf_set_error_cb(conf.get(), on_error);
@@ -195,9 +219,9 @@ class KafkaReceiver final : public Receiver {
     std::copy(flight.fates.begin(), flight.fates.end(), fates.begin());
     if (delivery.refusal.empty()) delivery.refusal = flight.refusal;
     const bool all = std::find(fates.begin(), fates.end(), Fate::again) == fates.end();
-    if (all) return true;
     // The idempotent producer cannot go on after a gap in its sequence.
-    producer_.reset();
+    if (!all || !flight.refusal.empty()) producer_.reset();
+    if (all) return true;
     if (flight.trouble.empty() && flight.open == 0 && !flight.doubt.empty()) return false;
     delivery.trouble = trouble();
     return true;
@@ -245,7 +269,7 @@ class KafkaReceiver final : public Receiver {
       if (flight.refusal.empty()) flight.refusal = kafka().err2str(error);
       return true;
     }
-    flight.trouble = kafka().err2str(error);
+    note_failure(flight, error);
     return false;
   }
 
@@ -254,7 +278,11 @@ class KafkaReceiver final : public Receiver {
     Flight& flight = shared_.flight;
     // librdkafka gives a message up at its own time-out; this one is for what hangs all the same.
     const Clock::time_point deadline = Clock::now() + options_.timeout + std::chrono::seconds(2);
-    while (flight.open > 0 && !stop.stop_requested() && Clock::now() < deadline) kafka().poll(producer_->get(), kNap);
+    while (flight.open > 0 && !stop.stop_requested() && Clock::now() < deadline) {
+      kafka().poll(producer_->get(), kNap);
+      // What was queued just after librdkafka took the others back would wait for its time-out.
+      if (!flight.aftermath.empty()) kafka().purge(producer_->get(), RD_KAFKA_PURGE_F_QUEUE);
+    }
   }
 
   std::string trouble() {
@@ -262,7 +290,8 @@ class KafkaReceiver final : public Receiver {
     for (const std::string& broker : options_.brokers) where.append(where.empty() ? "" : ",").append(broker);
     const std::lock_guard lock(shared_.words.mutex);
     const std::string& said = shared_.words.latest;
-    const std::string& reason = shared_.flight.trouble;
+    const Flight& flight = shared_.flight;
+    const std::string& reason = flight.trouble.empty() ? flight.aftermath : flight.trouble;
     return fmt::format("{}: {}{}", where, reason.empty() ? "no acknowledgement in time" : reason,
                        said.empty() ? "" : fmt::format(" ({})", printable(said, 200)));
   }
