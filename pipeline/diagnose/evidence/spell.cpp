@@ -14,9 +14,10 @@ using flowtable::kSecondNs;
 
 /// So much of the refusals must be in one spell: whoever counts arrivals or sessions lets some through in between.
 constexpr double kLeastFit = 0.9;
-/// Fewer may be a coincidence.
-constexpr std::uint32_t kLeastServed = 4;
-constexpr std::uint32_t kLeastRefused = 3;
+/// Fewer of each, or of both together, may be a coincidence: three and four, in any order, fall apart so once in 35
+/// times.
+constexpr std::uint32_t kLeastOfEach = 3;
+constexpr std::uint32_t kLeastTogether = 7;
 
 /// How well the load parts the served from the refused, by whichever figure.
 double fit_of_load(const Contrast& k) {
@@ -30,7 +31,8 @@ double fit_of_load(const Contrast& k) {
 /// A spell that is shorter than what a rate is counted over may be one burst. What a server says of itself tells more.
 bool is_told_by_time(const Case& c, const Spell& spell) {
   if (c.outcome != Outcome::refused_silently || !c.contrast.subject_accepted) return false;
-  if (spell.refused < kLeastRefused || spell.served_before < kLeastServed || spell.lasting_ns < kSecondNs) return false;
+  if (std::min(spell.refused, spell.served_before) < kLeastOfEach) return false;
+  if (spell.refused + spell.served_before < kLeastTogether || spell.lasting_ns < kSecondNs) return false;
   return spell.fit() >= kLeastFit && 4 * spell.open <= spell.refused;
 }
 
@@ -60,6 +62,7 @@ double strength_of_nobody(const Case& c) {
 /// The same of some clients.
 double strength_of_some(const Case& c) {
   constexpr std::uint32_t kSeveral = 2;
+  constexpr std::uint32_t kLeastServed = 4;
   constexpr double kWhole = 0.3;
   const Spell& spell = c.contrast.spell_of_some;
   if (!is_told_by_time(c, spell) || spell.clients_served_before == 0) return 0.0;

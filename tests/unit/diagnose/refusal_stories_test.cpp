@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <utility>
 
 #include "pipeline/diagnose/verdict.h"
 #include "tests/unit/diagnose/story.h"
@@ -180,7 +181,6 @@ TEST(OutageStory, IsNoRateLimitHoweverManyHaveComeByThen) {
   }
 }
 
-/// A list that is tightened while it is in force: three are served until then, the others as before and as often.
 /// A relay whose other end is gone for some seconds. Two sessions that stand open all the while are no limit: when it
 /// is back, the next are served beside them.
 TEST(OutageStory, IsNoLimitWhereItEndsWithAsManySessionsOpen) {
@@ -208,18 +208,18 @@ TEST(OutageStory, IsNoLimitWhereItEndsWithAsManySessionsOpen) {
 }
 
 /// A load balancer without what is behind it, for a while: one of those whom it refuses then had been served before,
-/// the others come for the first time.
+/// the others come for the first time. Few need have been served.
 TEST(OutageStory, IsNoListForThoseWhoComeForTheFirstTime) {
-  for (const bool is_outage : {true, false}) {
+  for (const auto& [is_outage, served] : {std::pair(true, 6), {true, 3}, {false, 6}, {false, 3}}) {
     Story story;
     std::vector<Conversation*> newcomers;
-    for (int i = 0; i < 6; ++i) story.serve(client(10 + i % 3), 1.0 + 0.3 * i, 0.1);
+    for (int i = 0; i < served; ++i) story.serve(client(10 + i % 3), 1.0 + 0.3 * i, 0.1);
     for (int i = 0; i < 2; ++i) {
       const double at = 5.0 + 2.0 * i;
       is_outage ? story.refuse(client(10), at) : story.serve(client(10), at, 0.1);
       for (int who = 0; who < 3; ++who) newcomers.push_back(&story.refuse(client(20 + who), at + 0.4 + 0.4 * who));
     }
-    for (int i = 0; i < 6; ++i) story.serve(client(10 + i % 3), 12.0 + 0.3 * i, 0.1);
+    for (int i = 0; i < served; ++i) story.serve(client(10 + i % 3), 12.0 + 0.3 * i, 0.1);
     const Readings readings = story.read();
     for (Conversation* talk : newcomers) {
       const DiagnosedConnection& reading = readings.of(*talk);
@@ -230,6 +230,7 @@ TEST(OutageStory, IsNoListForThoseWhoComeForTheFirstTime) {
   }
 }
 
+/// A list that is tightened while it is in force: three are served until then, the others as before and as often.
 TEST(ChangedListStory, RefusesThoseWhoWereServedBefore) {
   Story story;
   std::vector<Conversation*> refused;
