@@ -91,6 +91,11 @@ struct ServedHistory {
     flowtable::TimeNs start_ns = 0;
     flowtable::IpAddress client;
     flowtable::TimeNs held_until_ns = flowtable::kNoTime;  ///< as held_until()
+
+    /// kNoTime: its beginning was not captured.
+    flowtable::TimeNs seen_to_begin_ns() const noexcept {
+      return held_until_ns == flowtable::kNoTime ? start_ns : flowtable::kNoTime;
+    }
   };
 
   void add(const tcp::ConnectionSummary& summary) {
@@ -98,15 +103,28 @@ struct ServedHistory {
     if (visits.size() < kRemembered) {
       visits.push_back(visit);
     } else {
+      forgotten_ns = std::max(forgotten_ns, visits[count % kRemembered].seen_to_begin_ns());
       visits[count % kRemembered] = visit;
     }
     ++count;
-    if (visit.held_until_ns == flowtable::kNoTime) latest_ns = std::max(latest_ns, summary.start_ns);
+    latest_ns = std::max(latest_ns, visit.seen_to_begin_ns());
+  }
+
+  /// Start of the one that was seen to begin last before `time_ns`; kNoTime: nobody; `time_ns` itself: that is
+  /// forgotten.
+  flowtable::TimeNs latest_before(flowtable::TimeNs time_ns) const noexcept {
+    if (forgotten_ns >= time_ns) return time_ns;
+    flowtable::TimeNs latest = forgotten_ns;
+    for (const Visit& visit : visits) {
+      if (visit.seen_to_begin_ns() < time_ns) latest = std::max(latest, visit.seen_to_begin_ns());
+    }
+    return latest;
   }
 
   std::uint64_t count = 0;
-  flowtable::TimeNs latest_ns = flowtable::kNoTime;  ///< start of the one that was seen to begin last
-  std::vector<Visit> visits;                         ///< the latest; a ring once full
+  flowtable::TimeNs latest_ns = flowtable::kNoTime;     ///< start of the one that was seen to begin last
+  flowtable::TimeNs forgotten_ns = flowtable::kNoTime;  ///< the same, of those that are in `visits` no more
+  std::vector<Visit> visits;                            ///< the latest; a ring once full
 };
 
 /// When an incident closed last, and how often it had come back by then.

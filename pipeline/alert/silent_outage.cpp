@@ -18,10 +18,7 @@ bool SilentOutages::joins(const DiagnosedConnection& connection, std::vector<Ale
   const bool is_unknown = connection.diagnosis.cause == Cause::unknown;
   const ServedHistory* const served = routes_.served_on(summary.responder);
   const TimeNs served_ns = served == nullptr ? flowtable::kNoTime : served->latest_ns;
-  if (served_ns >= summary.start_ns) {
-    if (is_unknown) turned_away_.lodge(summary.responder).pass_over();
-    return is_unknown;
-  }
+  if (served_ns >= summary.start_ns) return joins_what_is_over(*served, connection, out);
   if (served == nullptr && may_only_take(connection)) return is_unknown;
   TurnedAway& away = turned_away_.touch(summary.responder);
   const bool is_over = away.told() != 0 && !routes_.contains(away.told());
@@ -30,12 +27,33 @@ bool SilentOutages::joins(const DiagnosedConnection& connection, std::vector<Ale
   if (away.told() == 0 && is_unknown) {
     away.hold(connection, routes_.options().exact_clients, routes_.options().frame_samples, routes_.hash());
   } else if (away.told() != 0) {
-    routes_.add_to(away.told(), connection);
-    name_cause(away, connection, out);
+    add_to_told(away, connection, out);
+    return true;
   }
-  const bool joins_it = away.told() != 0 || (away.is_outage() && tell(away, connection, out));
+  const bool joins_it = away.is_outage() && tell(away, connection, out);
   if (joins_it || is_unknown) routes_.note_time(summary);
   return joins_it || is_unknown;
+}
+
+/// Somebody was served who came after it: it is one of the last of an outage that is told, or only counts.
+bool SilentOutages::joins_what_is_over(const ServedHistory& served, const DiagnosedConnection& connection,
+                                       std::vector<AlertEvent>& out) {
+  const tcp::ConnectionSummary& summary = connection.summary;
+  TurnedAway* const away = turned_away_.find(summary.responder);
+  const bool is_told = away != nullptr && away->told() != 0 && routes_.contains(away->told());
+  if (is_told && summary.start_ns >= away->first_ns() && away->includes(served.latest_before(summary.start_ns))) {
+    add_to_told(*away, connection, out);
+    return true;
+  }
+  const bool is_unknown = connection.diagnosis.cause == Cause::unknown;
+  if (is_unknown) turned_away_.lodge(summary.responder).pass_over();
+  return is_unknown;
+}
+
+void SilentOutages::add_to_told(TurnedAway& away, const DiagnosedConnection& connection, std::vector<AlertEvent>& out) {
+  routes_.add_to(away.told(), connection);
+  name_cause(away, connection, out);
+  routes_.note_time(connection.summary);
 }
 
 /// One incident of all that the endpoint turned away since it serves nobody, `latest` included. False: not yet, as

@@ -21,6 +21,9 @@ class SilentOutages {
   bool joins(const diagnose::DiagnosedConnection& connection, std::vector<AlertEvent>& out);
 
  private:
+  bool joins_what_is_over(const ServedHistory& served, const diagnose::DiagnosedConnection& connection,
+                          std::vector<AlertEvent>& out);
+  void add_to_told(TurnedAway& away, const diagnose::DiagnosedConnection& connection, std::vector<AlertEvent>& out);
   bool tell(TurnedAway& away, const diagnose::DiagnosedConnection& latest, std::vector<AlertEvent>& out);
   void name_cause(TurnedAway& away, const diagnose::DiagnosedConnection& latest, std::vector<AlertEvent>& out);
 

@@ -168,6 +168,36 @@ TEST(Outage, SaysHowManyItHasTurnedAwayBeforeItLastServed) {
       << pattern_words(incident);
 }
 
+/// Refusals are judged later than what is served, so that the last of an outage come when somebody was served again.
+TEST(Outage, CountsItsLastRefusalsThatAreJudgedWhenItIsOver) {
+  for (const Cause cause : {Cause::unknown, Cause::acl_denied}) {
+    Feed feed;
+    for (std::uint32_t i = 0; i < 5; ++i) feed.log.observe(turned_away(i, i * kS), feed.events);
+    serve_at(feed, 20 * kS);
+    feed.log.observe(turned_away(5, 19 * kS, cause, 0.5), feed.events);
+    feed.log.observe(turned_away(6, 21 * kS), feed.events);
+    feed.log.finish(feed.events);
+    EXPECT_EQ(feed.count(AlertAction::opened), 1U) << name_of(cause);
+    const Incident& incident = feed.events.back().incident;
+    EXPECT_EQ(incident.refused, 6U) << "who came after the served one is none of it";
+    EXPECT_EQ(incident.last_ns, kEpoch + 19 * kS);
+    EXPECT_EQ(incident.contrast.served, 0U);
+    EXPECT_EQ(incident.contrast.served_after, 1U);
+  }
+}
+
+/// Between two services, or where it is forgotten when somebody was served: nothing is claimed.
+TEST(Outage, LeavesOutWhatCameAfterSomebodyWasServed) {
+  for (const int served : {2, 60}) {
+    Feed feed;
+    for (std::uint32_t i = 0; i < 5; ++i) feed.log.observe(turned_away(i, i * kS), feed.events);
+    for (int i = 0; i < served; ++i) serve_at(feed, 17 * kS + i * 150 * kMs);
+    feed.log.observe(turned_away(5, 17 * kS + 100 * kMs), feed.events);
+    feed.log.finish(feed.events);
+    EXPECT_EQ(feed.events.back().incident.refused, 5U) << served;
+  }
+}
+
 /// What is not there may have been lost: a late start, one direction, octets that no packet shows.
 TEST(Outage, IsNoneOfConnectionsThatTheCaptureHasNotWhole) {
   Feed feed;
