@@ -71,7 +71,8 @@ struct CaptureQuality {
 
 /// What was served beside the refusals, by the connections' starts. (Whom a crash met was cut off long after its start:
 /// so the first cut is its first refusal.) On the endpoint; with scope `server` on the server; with scope `client`
-/// to the client, anywhere. Nothing with scope `everywhere`.
+/// to the client, anywhere (until it had met many servers, by those that had refused it). Nothing with scope
+/// `everywhere`.
 struct IncidentContrast {
   std::uint64_t served_before = 0;  ///< connections served that started before the first refusal, as far as remembered
   std::uint64_t served = 0;         ///< from then on until the last refusal, but for two seconds at least

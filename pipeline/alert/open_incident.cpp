@@ -257,6 +257,8 @@ void OpenIncident::absorb_served(const OpenIncident& other) {
     incident_.contrast.served_on = std::max(incident_.contrast.served_on, other.incident_.contrast.served_on);
     return reach_last_refusal();
   }
+  if (scope() == IncidentScope::client) absorb_served_to_client(other);
+  if (scope() != IncidentScope::endpoint && scope() != IncidentScope::server) return reach_last_refusal();
   incident_.contrast.served_on += other.incident_.contrast.served_on;
   incident_.contrast.served_before += other.incident_.contrast.served_before;
   served_.absorb(other.served_);
@@ -269,6 +271,16 @@ void OpenIncident::absorb_served(const OpenIncident& other) {
   }
   for (const flowtable::IpAddress& client : in_order(other.earlier_clients_)) {
     if (earlier_clients_.size() < exact_) earlier_clients_.insert(client);
+  }
+}
+
+/// Of what the servers of a client's incident served, only what they served to this client belongs to it: at some time
+/// since they refused it.
+void OpenIncident::absorb_served_to_client(const OpenIncident& other) {
+  for (const ClientTally& tally : other.tallies()) {
+    if (tally.served == 0) continue;
+    served_.add(begin_ns(), tally.served);
+    add_served_client(tally.address);
   }
 }
 

@@ -79,6 +79,7 @@ class OpenIncident {
   // Parts of absorb(), in this order.
   void absorb_clients(const OpenIncident& other);
   void absorb_served(const OpenIncident& other);
+  void absorb_served_to_client(const OpenIncident& other);
   /// When it began to refuse: whom a crash cuts off may have come long before.
   flowtable::TimeNs begin_ns() const noexcept;
   void reach_last_refusal() noexcept;

@@ -464,6 +464,29 @@ TEST(Folding, MakesOneAlertOfASweepOverManyServers) {
   EXPECT_EQ(incident.distinct_ports.count, 1U);
 }
 
+/// What the servers of a sweep did for others is not what they did for this client.
+TEST(Folding, CountsOfASweepWhatItsClientWasServed) {
+  for (const bool is_served : {false, true}) {
+    Feed feed;
+    const auto swept = endpoint("192.0.2.66", 1);
+    for (std::uint32_t i = 0; i < 20; ++i) {
+      const auto server = endpoint(numbered(i), 445);
+      feed.put(Cause::served, endpoint("192.0.2.1", 1), server, i * kMs);
+      feed.put(Cause::silent_drop, swept, server, (20 + i) * kMs);
+      feed.put(Cause::served, endpoint("192.0.2.1", 1), server, (21 + i) * kMs);
+      if (is_served) feed.put(Cause::served, swept, server, (22 + i) * kMs);
+    }
+    feed.log.finish(feed.events);
+    const Incident& sweep = feed.events.back().incident;
+    ASSERT_EQ(sweep.scope, IncidentScope::client);
+    EXPECT_EQ(sweep.refused, 20U);
+    EXPECT_EQ(sweep.contrast.served_before, 0U);
+    EXPECT_EQ(sweep.contrast.served + sweep.contrast.served_after, is_served ? 20U : 0U) << "before it was one, too";
+    EXPECT_EQ(sweep.contrast.served_clients.count, is_served ? 1U : 0U);
+    EXPECT_EQ(sweep.sample_clients.at(0).served, is_served ? 20U : 0U);
+  }
+}
+
 /// One server a day is no sweep, however many days go by; nor is what refused before that.
 TEST(Folding, ForgetsWhatAClientMetLongAgo) {
   Feed feed({.quiet_ns = 300 * kS, .flap_ns = 0, .fold_servers = 3});
