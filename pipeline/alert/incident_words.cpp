@@ -434,11 +434,11 @@ std::string contrast_words(const Incident& incident) {
     case IncidentScope::server:
       where = "this server";
       break;
-    case IncidentScope::client:
-      return contrast.served + contrast.served_after == 0
-                 ? "This client was served nowhere."
-                 : fmt::format("This client was served {} elsewhere.",
-                               counted(contrast.served + contrast.served_after, "time"));
+    case IncidentScope::client: {
+      const std::uint64_t served = contrast.served + contrast.served_after + contrast.served_on;
+      return served == 0 ? "This client was served nowhere."
+                         : fmt::format("This client was served {} elsewhere.", counted(served, "time"));
+    }
     case IncidentScope::everywhere:
       return {};
   }

@@ -176,6 +176,16 @@ TEST(IncidentWords, TellWhatWasServedMeanwhileFromWhatWasServedSince) {
             "4 connections served on this endpoint, 12 more since the last refusal, of 3 clients.");
 }
 
+TEST(IncidentWords, TellWhatTheClientOfASweepWasServed) {
+  Incident incident;
+  incident.scope = IncidentScope::client;
+  EXPECT_EQ(contrast_words(incident), "This client was served nowhere.");
+  incident.contrast.served_on = 1;
+  EXPECT_EQ(contrast_words(incident), "This client was served 1 time elsewhere.");
+  incident.contrast.served = incident.contrast.served_after = 2;
+  EXPECT_EQ(contrast_words(incident), "This client was served 5 times elsewhere.");
+}
+
 TEST(Report, FitsItsWidthAndColoursOnlyWhenAsked) {
   auto connections = classic_day();
   connections.back().diagnosis.banner = std::string(150, 'x') + " y";
