@@ -79,9 +79,9 @@ struct IncidentContrast {
   std::uint64_t served_after = 0;   ///< since then
   DistinctCount served_clients;     ///< the clients of both
   std::uint64_t served_refused_clients = 0;  ///< refused clients among them
-  /// Sessions that began before the capture, with payload in both directions, and ended after the first refusal: so the
-  /// server serves somebody, which says nothing of newcomers. Those with packets before that are in `served_before`
-  /// too.
+  /// Sessions whose beginning was not captured, with payload in both directions, that ended after the first refusal: so
+  /// the server serves somebody, which says nothing of newcomers. Not in `served` and `served_after`; those with
+  /// packets before the first refusal are in `served_before` too.
   std::uint64_t served_on = 0;
 };
 

@@ -75,11 +75,11 @@ struct ClientFan {
   Recent<Slot> incidents;
 };
 
-/// Until when a session that began before the capture held on, with payload in both directions; kNoTime: it is none.
+/// Until when a session whose beginning was not captured went on, with payload in both directions; kNoTime: it is none.
 inline flowtable::TimeNs held_until(const tcp::ConnectionSummary& summary) {
   const bool talked = summary.side[0].payload_bytes > 0 && summary.side[1].payload_bytes > 0;
-  const bool began_before = summary.mid_stream && summary.history.view().find('h') == std::string_view::npos;
-  return talked && began_before ? summary.end_ns : flowtable::kNoTime;
+  const bool lacks_beginning = summary.mid_stream && summary.history.view().find('h') == std::string_view::npos;
+  return talked && lacks_beginning ? summary.end_ns : flowtable::kNoTime;
 }
 
 /// What was served on an endpoint lately. Refusals are judged after a settle time, served connections at once: those

@@ -145,7 +145,7 @@ constexpr std::string_view kActiveFtpStep =
 /// Told without a cause: only what an endpoint turns away while it serves nobody is.
 bool is_outage(const Incident& incident) { return incident.cause == diagnose::Cause::unknown; }
 
-/// Sessions from before the capture's start serve somebody, and tell nothing of newcomers.
+/// Sessions whose beginning was not captured serve somebody, and tell nothing of newcomers.
 bool serves_no_newcomer(const Incident& incident) { return incident.contrast.served == 0; }
 bool serves_nobody(const Incident& incident) {
   return serves_no_newcomer(incident) && incident.contrast.served_on == 0;
@@ -155,7 +155,7 @@ bool serves_nobody(const Incident& incident) {
 std::string serving_words(const Incident& incident) {
   if (serves_nobody(incident)) return "and was not seen to serve anybody";
   if (!serves_no_newcomer(incident)) return "while it served others";
-  return fmt::format("while {} from before the capture went on", counted(incident.contrast.served_on, "session"));
+  return fmt::format("while {} without a captured beginning went on", counted(incident.contrast.served_on, "session"));
 }
 
 std::string_view title_of_outage(const Incident& incident) {
@@ -447,12 +447,13 @@ std::string contrast_words(const Incident& incident) {
   if (contrast.served + contrast.served_after == 0) {
     out = contrast.served_on == 0
               ? fmt::format("Nobody was served on {}", where)
-              : fmt::format("No newcomer was served on {}, while {} from before the capture went on", where,
+              : fmt::format("No newcomer was served on {}, while {} without a captured beginning went on", where,
                             counted(contrast.served_on, "session"));
   } else if (contrast.served_after == 0) {
     out = fmt::format("{} of {} served on {}", counted(contrast.served, "connection"), clients, where);
   } else if (contrast.served == 0) {
-    out = fmt::format("Nobody was served on {} until the last refusal, {} of {} since", where,
+    out = fmt::format("{} was served on {} until the last refusal, {} of {} since",
+                      contrast.served_on == 0 ? "Nobody" : "No newcomer", where,
                       counted(contrast.served_after, "connection"), clients);
   } else {
     out = fmt::format("{} served on {}, {} more since the last refusal, of {}", counted(contrast.served, "connection"),

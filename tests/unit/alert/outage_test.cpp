@@ -78,8 +78,8 @@ TEST(Outage, IsNoneWhereSomebodyIsServedMeanwhile) {
   EXPECT_TRUE(feed.events.empty());
 }
 
-/// A session from before the capture shows that the server serves somebody, and nothing of newcomers.
-TEST(Outage, KnowsTheSessionsFromBeforeTheCapture) {
+/// A session whose beginning was not captured shows that the server serves somebody, and nothing of newcomers.
+TEST(Outage, KnowsTheSessionsWithoutABeginning) {
   Feed feed;
   const auto session = [](flowtable::DurationNs from, flowtable::DurationNs until) {
     auto connection = sample::connection(Cause::served, endpoint("192.0.2.200", 1), kServer, kEpoch + from);
@@ -102,7 +102,7 @@ TEST(Outage, KnowsTheSessionsFromBeforeTheCapture) {
   EXPECT_EQ(incident.contrast.served_on, 3U);
   EXPECT_EQ(incident.contrast.served, 0U);
   EXPECT_TRUE(headline(incident).starts_with("No newcomer served, cause unknown: ")) << headline(incident);
-  EXPECT_NE(pattern_words(incident).find(" without a word, while 3 sessions from before the capture went on. "),
+  EXPECT_NE(pattern_words(incident).find(" without a word, while 3 sessions without a captured beginning went on. "),
             std::string::npos)
       << pattern_words(incident);
 }

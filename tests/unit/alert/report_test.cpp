@@ -176,6 +176,17 @@ TEST(IncidentWords, TellWhatWasServedMeanwhileFromWhatWasServedSince) {
             "4 connections served on this endpoint, 12 more since the last refusal, of 3 clients.");
 }
 
+TEST(IncidentWords, TellTheSessionsThatWentOnFromNewcomers) {
+  Incident incident;
+  incident.contrast.served_on = 2;
+  EXPECT_EQ(contrast_words(incident),
+            "No newcomer was served on this endpoint, while 2 sessions without a captured beginning went on.");
+  incident.contrast.served_after = 1;
+  incident.contrast.served_clients.count = 1;
+  EXPECT_EQ(contrast_words(incident),
+            "No newcomer was served on this endpoint until the last refusal, 1 connection of 1 client since.");
+}
+
 TEST(IncidentWords, TellWhatTheClientOfASweepWasServed) {
   Incident incident;
   incident.scope = IncidentScope::client;
