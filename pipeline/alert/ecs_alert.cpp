@@ -328,7 +328,7 @@ int severity_of(const Incident& incident) noexcept {
   constexpr std::uint64_t kManyRefused = 10;
   constexpr double kDoubtful = 0.5;
   auto level = static_cast<std::size_t>(diagnose::traits_of(incident.cause).worry);
-  // Many clients refused and nobody served is an outage, whatever its cause.
+  // Many clients refused, nobody served and no session that went on is an outage, whatever its cause.
   const bool of_one_server = incident.scope == IncidentScope::endpoint || incident.scope == IncidentScope::server;
   const bool serves_nobody = incident.contrast.served + incident.contrast.served_on == 0;
   const bool outage = of_one_server && serves_nobody && incident.refused >= kManyRefused &&

@@ -19,8 +19,8 @@
 namespace doorslam::alert {
 
 /// What one incident covers. Only causes below the application fold: a scan is one incident, not one a port. Beside
-/// them, whom an endpoint turns away in silence while it serves nobody is one incident, whatever each was taken for; of
-/// unknown cause where no cause is likely enough.
+/// them, whom an endpoint turns away in silence while it serves no newcomer is one incident, whatever each was taken
+/// for; of unknown cause where no cause is likely enough.
 enum class IncidentScope : std::uint8_t {
   endpoint,  ///< one (server address, port, cause)
   /// One (server address, cause), many ports: a port scan, a host that is down, or data connections of FTP.

@@ -142,7 +142,7 @@ constexpr std::string_view kActiveFtpStep =
     "use "
     "passive mode.";
 
-/// Told without a cause: only what an endpoint turns away while it serves nobody is.
+/// Told without a cause: only what an endpoint turns away while it serves no newcomer is.
 bool is_outage(const Incident& incident) { return incident.cause == diagnose::Cause::unknown; }
 
 /// Sessions whose beginning was not captured serve somebody, and tell nothing of newcomers.

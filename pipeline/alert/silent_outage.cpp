@@ -56,7 +56,7 @@ void SilentOutages::add_to_told(TurnedAway& away, const DiagnosedConnection& con
   routes_.note_time(connection.summary);
 }
 
-/// One incident of all that the endpoint turned away since it serves nobody, `latest` included. False: not yet, as
+/// One incident of all that the endpoint turned away since it serves no newcomer, `latest` included. False: not yet, as
 /// most of them belong to incidents that began earlier.
 bool SilentOutages::tell(TurnedAway& away, const DiagnosedConnection& latest, std::vector<AlertEvent>& out) {
   const Endpoint& server = latest.summary.responder;

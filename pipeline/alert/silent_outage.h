@@ -8,9 +8,9 @@
 
 namespace doorslam::alert {
 
-/// What endpoints turn away in silence while they serve nobody: held back until it is an outage (turned_away.h), then
-/// told as one incident. Owned by the incident log, which asks before it routes a connection that is_turned_away().
-/// Not thread-safe.
+/// What endpoints turn away in silence while they serve no newcomer: held back until it is an outage (turned_away.h),
+/// then told as one incident. Owned by the incident log, which asks before it routes a connection that
+/// is_turned_away(). Not thread-safe.
 class SilentOutages {
  public:
   /// `routes` must outlive this.

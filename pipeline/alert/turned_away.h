@@ -12,14 +12,14 @@
 #include "pipeline/alert/open_incident.h"
 #include "pipeline/diagnose/diagnosis.h"
 
-/// Whom an endpoint turned away while it served nobody.
+/// Whom an endpoint turned away while it served no newcomer.
 ///
 /// Theory of operation. Where a server hangs up on everybody without a word, nothing tells the reasons apart: each
 /// reading is `unknown`, or a guess that the next one does not share. One such connection is no news. Several within
-/// some minutes, of more than one client and with nobody served since the first, are an outage, and one story. So what
-/// is not known is held back until enough come close together, and what was guessed of the others is taken into the
-/// same incident. What is held is held until then, or until somebody is served, from when on it is only counted. Packet
-/// time alone decides. Owned by the incident log.
+/// some minutes, of more than one client and with no newcomer served since the first, are an outage, and one story. So
+/// what is not known is held back until enough come close together, and what was guessed of the others is taken into
+/// the same incident. What is held is held until then, or until somebody is served, from when on it is only counted.
+/// Packet time alone decides. Owned by the incident log.
 namespace doorslam::alert {
 
 /// A refusal that is surer than this has a story of its own.

@@ -589,9 +589,9 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "protocol "
      "than all who are served (no PROXY header, SMB version 1) stands here as well, with that sentence: it is refused "
      "by "
-     "no list, no limit and no fault of the server's. Single connections of unknown cause make no alert. Five of two "
-     "clients or more do that one port accepted and closed without a word within five minutes, while it served nobody: "
-     "an outage, whatever its reason.",
+     "no list, no limit and no fault of the server's. Single connections of unknown cause make no alert. Five or more, "
+     "of at least two clients, that one port accepted and closed without a word within five minutes make one, if it "
+     "served no newcomer meanwhile: an outage, whatever its reason.",
      "",
      "whoever runs the capture; in an outage, the administrator of the server's application",
      {},

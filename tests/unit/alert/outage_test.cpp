@@ -6,7 +6,7 @@
 #include "pipeline/alert/incident_words.h"
 #include "tests/unit/alert/feed.h"
 
-/// Whom an endpoint turns away in silence while it serves nobody.
+/// Whom an endpoint turns away in silence while it serves no newcomer.
 namespace doorslam::alert {
 namespace {
 
