@@ -250,6 +250,9 @@ TEST(Severity, RisesWithAnOutageAndFallsWithDoubt) {
   EXPECT_EQ(severity_of(incident), 47);
   incident.contrast.served = 0;
   EXPECT_EQ(severity_of(incident), 73) << "nobody is served";
+  incident.contrast.served_on = 1;
+  EXPECT_EQ(severity_of(incident), 47) << "a session goes on";
+  incident.contrast.served_on = 0;
   incident.mean_confidence = 0.3;
   EXPECT_EQ(severity_of(incident), 47);
   incident.cause = diagnose::Cause::port_closed;

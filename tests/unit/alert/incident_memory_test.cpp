@@ -37,5 +37,21 @@ TEST(ServedHistory, SaysWhereItHasForgottenThem) {
   EXPECT_EQ(served.latest_before(kEpoch + 60 * kS), kEpoch + 50 * kS);
 }
 
+TEST(HeldUntil, IsOfSessionsThatTalkedAndLackTheirBeginning) {
+  tcp::ConnectionSummary session = served_at(0);
+  session.mid_stream = true;
+  session.side[0].payload_bytes = session.side[1].payload_bytes = 100;
+  sample::set_history(session, "DdFf");
+  EXPECT_EQ(held_until(session), session.end_ns);
+  sample::set_history(session, "hADdFf");
+  EXPECT_EQ(held_until(session), flowtable::kNoTime) << "only its SYN was lost";
+  sample::set_history(session, "DdFf");
+  session.mid_stream = false;
+  EXPECT_EQ(held_until(session), flowtable::kNoTime);
+  session.mid_stream = true;
+  session.side[1].payload_bytes = 0;
+  EXPECT_EQ(held_until(session), flowtable::kNoTime) << "nobody answered";
+}
+
 }  // namespace
 }  // namespace doorslam::alert

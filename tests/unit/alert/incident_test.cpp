@@ -542,6 +542,25 @@ TEST(Folding, KnowsWhoWasServedOnAnotherPort) {
   EXPECT_EQ(folded.contrast.served_refused_clients, 1U);
 }
 
+/// A session whose beginning was not captured is one of its port's; those of a server's ports add up.
+TEST(Folding, AddsTheSessionsThatWentOnOverThePortsOfAServer) {
+  Feed feed({.fold_ports = 3});
+  for (std::uint16_t port = 1; port <= 4; ++port) {
+    const auto scanned = endpoint("198.51.100.9", port);
+    if (port == 2) feed.put(Cause::silent_drop, endpoint("192.0.2.2", port), scanned, port * kMs);
+    feed.put(Cause::silent_drop, endpoint("192.0.2.1", port), scanned, port * kMs);
+    auto session = sample::connection(Cause::served, endpoint("192.0.2.200", port), scanned, kEpoch - kS);
+    session.summary.mid_stream = true;
+    session.summary.side[0].payload_bytes = session.summary.side[1].payload_bytes = 100;
+    session.summary.end_ns = session.judged_ns = kEpoch + port * kMs;
+    feed.log.observe(session, feed.events);
+  }
+  feed.log.finish(feed.events);
+  const Incident& folded = feed.events.back().incident;
+  ASSERT_EQ(folded.scope, IncidentScope::server);
+  EXPECT_EQ(folded.contrast.served_on, 4U);
+}
+
 /// More served clients than are told apart: whether one port has them or several, the number is a lower bound.
 TEST(Folding, SaysThatMoreClientsWereServedThanItCounts) {
   for (const bool on_one_port : {true, false}) {

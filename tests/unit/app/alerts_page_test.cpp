@@ -88,18 +88,23 @@ TEST(AlertPage, TellsAllThatTheReportDoes) {
   }
 }
 
-/// The incident's confidence is the mean of all its connections; the sample has one of its own. And what an outage has
-/// beside: sessions that went on, and who was turned away before.
-TEST(AlertPage, KnowsTheSamplesOwnConfidenceAndWhatAnOutageHas) {
-  auto connections = refused_prefix();
-  for (auto& connection : connections) connection.diagnosis.confidence = 0.5;
-  connections.back().diagnosis.confidence = 0.875;
-  AlertEvent last = events_of(connections).back();
+/// Sessions that went on, and who was turned away before.
+TEST(AlertPage, KnowsWhatAnOutageHas) {
+  AlertEvent last = events_of(refused_prefix()).back();
   last.incident.contrast.served_on = 7;
   last.incident.turned_away_before = 9;
   const StoredIncident read = stored_incident(nlohmann::json::parse(stored(last).body));
   EXPECT_EQ(read.incident.contrast.served_on, 7U);
   EXPECT_EQ(read.incident.turned_away_before, 9U);
+}
+
+/// The incident's confidence is the mean of all its connections; the sample has one of its own.
+TEST(AlertPage, KnowsTheSamplesOwnConfidence) {
+  auto connections = refused_prefix();
+  for (auto& connection : connections) connection.diagnosis.confidence = 0.5;
+  connections.back().diagnosis.confidence = 0.875;
+  const AlertEvent last = events_of(connections).back();
+  const StoredIncident read = stored_incident(nlohmann::json::parse(stored(last).body));
   EXPECT_EQ(last.incident.sample.diagnosis.confidence, 0.875);
   EXPECT_EQ(read.incident.sample.diagnosis.confidence, 0.875);
   EXPECT_NEAR(read.incident.mean_confidence, 0.625, 1e-3);
