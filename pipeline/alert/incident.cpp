@@ -33,7 +33,7 @@ std::string_view name_of(IncidentScope scope) noexcept {
 /// What is served stands beside incidents; what is refused goes to one of them, unless it is expected, or held back.
 class IncidentLog::Impl {
  public:
-  explicit Impl(const IncidentOptions& options) : routes_(options, capture_), outages_(options, routes_) {}
+  explicit Impl(const IncidentOptions& options) : routes_(options, capture_), outages_(routes_) {}
 
   void reconfigure(const IncidentOptions& options) { routes_.reconfigure(options); }
 

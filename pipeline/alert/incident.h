@@ -158,8 +158,8 @@ struct IncidentOptions {
   std::size_t exact_clients = 512;  ///< distinct clients (ports, servers) counted exactly per incident
   std::size_t fold_ports = 10;      ///< more ports of one server than this are one incident
   std::size_t fold_servers = 10;    ///< more servers refused to one client than this are one incident
-  /// Incidents open at a time; beyond, one `everywhere` incident a cause. The times of as many endpoints are
-  /// remembered.
+  /// Incidents open at a time; beyond, one `everywhere` incident a cause. As many endpoints are remembered with their
+  /// times, with what they turned away in silence, and for flapping.
   std::size_t max_open = 1024;
   std::size_t max_endpoints = 16'384;       ///< endpoints whose served connections are remembered
   std::size_t max_clients = 65'536;         ///< clients watched for sweeps
@@ -186,7 +186,8 @@ class IncidentLog {
   /// Packet time has reached `now`: updates and closes what is due. No later connection may be judged before `now`.
   void advance(flowtable::TimeNs now, std::vector<AlertEvent>& out);
 
-  /// The source ended: opens what was held back and closes everything.
+  /// The source ended: opens what waited to fold and closes everything; what was turned away in silence and is no
+  /// outage is dropped.
   void finish(std::vector<AlertEvent>& out);
 
   /// Total of packets lost by the capture port so far (imissed and the like); goes into CaptureQuality.
@@ -199,7 +200,7 @@ class IncidentLog {
   /// Refusals so far that are in no incident because they were expected.
   std::uint64_t expected_refusals() const noexcept;
 
-  /// Incidents open now, held-back ones included.
+  /// Incidents open now, those that wait to fold included.
   std::size_t open_count() const noexcept;
 
  private:

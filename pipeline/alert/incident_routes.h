@@ -47,7 +47,7 @@ class IncidentRoutes {
   /// Counts a served connection in all open incidents that it stands beside, and remembers it.
   void observe_served(const tcp::ConnectionSummary& summary);
   /// Null: nobody was served there, as far as remembered.
-  const ServedHistory* served_on(const flowtable::Endpoint& server) { return served_.find(server); }
+  const ServedHistory* served_history(const flowtable::Endpoint& server) { return served_.find(server); }
   /// Remembers when the endpoint refused, from the served ones before its first refusal on.
   void note_time(const tcp::ConnectionSummary& refused);
 

@@ -183,7 +183,7 @@ std::string outage_words(const Incident& incident) {
 /// What was turned away so before somebody was served, which is no part of the outage.
 std::string earlier_words(const Incident& incident) {
   return fmt::format(
-      "Before it last served somebody it had turned away {} more in the same way, which no alert counts.",
+      "Before it last served somebody it had turned away another {} in the same way, which no alert counts.",
       counted(incident.turned_away_before, "connection"));
 }
 

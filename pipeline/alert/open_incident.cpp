@@ -331,7 +331,7 @@ double OpenIncident::mean_confidence() const noexcept {
   return refused() == 0 ? 0.0 : probability_sum(cause()) / static_cast<double>(refused());
 }
 
-std::uint64_t OpenIncident::read_as(diagnose::Cause cause) const noexcept {
+std::uint64_t OpenIncident::count_read_as(diagnose::Cause cause) const noexcept {
   std::uint64_t connections = 0;
   for (const ReasonTally& reason : incident_.reasons) connections += reason.cause == cause ? reason.refused : 0;
   return connections;

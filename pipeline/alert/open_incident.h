@@ -59,7 +59,7 @@ class OpenIncident {
   }
   double mean_confidence() const noexcept;
   /// Its connections that were read as of this cause, as far as they are told apart.
-  std::uint64_t read_as(diagnose::Cause cause) const noexcept;
+  std::uint64_t count_read_as(diagnose::Cause cause) const noexcept;
   /// No other client than `client` was refused.
   bool concerns_only(const flowtable::IpAddress& client) const noexcept;
 

@@ -10,13 +10,13 @@ using diagnose::DiagnosedConnection;
 using flowtable::Endpoint;
 using flowtable::TimeNs;
 
-SilentOutages::SilentOutages(const IncidentOptions& options, IncidentRoutes& routes)
-    : routes_(routes), turned_away_(options.max_open, routes.hash()) {}
+SilentOutages::SilentOutages(IncidentRoutes& routes)
+    : routes_(routes), turned_away_(routes.options().max_open, routes.hash()) {}
 
 bool SilentOutages::joins(const DiagnosedConnection& connection, std::vector<AlertEvent>& out) {
   const tcp::ConnectionSummary& summary = connection.summary;
   const bool is_unknown = connection.diagnosis.cause == Cause::unknown;
-  const ServedHistory* const served = routes_.served_on(summary.responder);
+  const ServedHistory* const served = routes_.served_history(summary.responder);
   const TimeNs served_ns = served == nullptr ? flowtable::kNoTime : served->latest_ns;
   if (served_ns >= summary.start_ns) return joins_what_is_over(*served, connection, out);
   if (served == nullptr && may_only_take(connection)) return is_unknown;

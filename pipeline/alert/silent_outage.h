@@ -14,7 +14,7 @@ namespace doorslam::alert {
 class SilentOutages {
  public:
   /// `routes` must outlive this.
-  SilentOutages(const IncidentOptions& options, IncidentRoutes& routes);
+  explicit SilentOutages(IncidentRoutes& routes);
 
   /// Whether somebody was served is known by then: refusals are judged later than what is served. True: it is in the
   /// incident of an outage, or held back until there is one.

@@ -116,7 +116,7 @@ Cause likeliest_cause(std::span<const OpenIncident* const> parts) {
     std::uint64_t read_so = 0;
     for (const OpenIncident* const part : parts) {
       probability += part->probability_sum(traits.cause);
-      read_so += part->read_as(traits.cause);
+      read_so += part->count_read_as(traits.cause);
     }
     const bool is_likely = probability >= diagnose::kLeastConfidence * static_cast<double>(connections);
     if (!traits.refusal || probability <= most || (!is_likely && 2 * read_so < connections)) continue;

@@ -18,7 +18,7 @@
 /// reading is `unknown`, or a guess that the next one does not share. One such connection is no news. Several within
 /// some minutes, of more than one client and with no newcomer served since the first, are an outage, and one story. So
 /// what is not known is held back until enough come close together, and what was guessed of the others is taken into
-/// the same incident. What is held is held until then, or until somebody is served, from when on it is only counted.
+/// the same incident. What is held stays so until then, or until somebody is served; from then on it is only counted.
 /// Packet time alone decides. Owned by the incident log.
 namespace doorslam::alert {
 

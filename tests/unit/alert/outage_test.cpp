@@ -163,8 +163,9 @@ TEST(Outage, SaysHowManyItHasTurnedAwayBeforeItLastServed) {
   const Incident& incident = feed.events.back().incident;
   EXPECT_EQ(incident.refused, 5U);
   EXPECT_EQ(incident.turned_away_before, 4U);
-  EXPECT_TRUE(pattern_words(incident).ends_with(
-      ". Before it last served somebody it had turned away 4 connections more in the same way, which no alert counts."))
+  EXPECT_TRUE(
+      pattern_words(incident).ends_with(". Before it last served somebody it had turned away another 4 connections in "
+                                        "the same way, which no alert counts."))
       << pattern_words(incident);
 }
 
