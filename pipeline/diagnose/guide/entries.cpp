@@ -40,8 +40,7 @@ constexpr std::array<Strings, 5> kAclChecks = {
     "Is the same client served and refused by turns? Then several servers may stand behind the address, and one of "
     "them has another list: the alert says so where their SYN-ACKs differ, in their make or in their clocks.",
     "Did a RST answer the SYN? Then no application was asked: `nft list ruleset`, `iptables -S | grep tcp-reset` and "
-    "the "
-    "lists of ban daemons (fail2ban, CrowdSec) on the server.",
+    "the lists of ban daemons (fail2ban, CrowdSec) on the server.",
 };
 constexpr std::array<Strings, 3> kAclReferences = {"hosts_access(5), hosts_options(5)",
                                                    "RFC 9293, section 3.6.1 (RST when data remain unread)",
@@ -125,10 +124,8 @@ constexpr std::array<Strings, 5> kClosedChecks = {
     "(not 127.0.0.1 or ::1 only)?",
     "`systemctl status SERVICE`: is it stopped, failed, or waiting for its socket?",
     "Are others accepted on this port meanwhile? Then something listens: look for a packet filter that rejects with "
-    "tcp "
-    "reset (`nft list ruleset`, `iptables -S`), or for one of several servers behind the address that is down "
-    "(`ipvsadm "
-    "-Ln`, the endpoints of the Kubernetes service, the load balancer's pool).",
+    "tcp reset (`nft list ruleset`, `iptables -S`), or for one of several servers behind the address that is down "
+    "(`ipvsadm -Ln`, the endpoints of the Kubernetes service, the load balancer's pool).",
     "Is the client's configuration right: port, host name, the address behind it (`getent ahosts NAME`)?",
     "One client, many ports or many servers: that is a scan; ask whose it is.",
 };
@@ -313,12 +310,10 @@ constexpr std::array kTlsLookalikes = {
 constexpr std::array<Strings, 4> kTlsChecks = {
     "`openssl s_client -connect SERVER:PORT -servername NAME` from the client's side prints alert, protocol and chain.",
     "Who sent the alert? From the client, 42 to 46 and 48 mean that it does not trust the server's certificate: is "
-    "that "
-    "expired, issued for another name, sent without its intermediate certificates, or by a CA that the client does not "
-    "know? From the server, 42 to 46, 48 and 116 are about the client's certificate.",
+    "that expired, issued for another name, sent without its intermediate certificates, or by a CA that the client "
+    "does not know? From the server, 42 to 46, 48 and 116 are about the client's certificate.",
     "Alert 40 handshake_failure: no common cipher; 70: protocol version; 112: server name unknown. An old client "
-    "against "
-    "a hardened server (TLS 1.0, RC4, SHA-1) is a usual reason.",
+    "against a hardened server (TLS 1.0, RC4, SHA-1) is a usual reason.",
     "No alert at all: do both speak TLS? Plain HTTP to a TLS port, or a ClientHello to a port without TLS, ends so.",
 };
 constexpr std::array<Strings, 3> kTlsReferences = {"RFC 8446, section 6 (alerts)", "RFC 5246, section 7.2",
@@ -458,8 +453,7 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "A packet filter refused the SYN and said so by ICMP.",
      "A rule of a firewall, a router's access list or the server's own packet filter forbids this connection and "
      "reports it: ICMP type 3 codes 9, 10 or 13, ICMPv6 type 1 codes 1, 5 or 6. The source address of the message "
-     "names "
-     "the device that has the rule.",
+     "names the device that has the rule.",
      "+0.000000  client ──▶ server  SYN       seq 0           len 0\n"
      "+0.000350  client ◀── 192.0.2.1  ICMP 3/13  communication administratively prohibited\n",
      "the administrator of the firewall", kProhibitedLookalikes, kProhibitedChecks, kProhibitedReferences},
@@ -586,12 +580,10 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "The evidence does not reach to say why the connection ended.",
      "Something is missing: one direction, the beginning, the octets, or anything to compare with. doorslam says so "
      "rather than guess; the hypotheses and their probabilities are in the record. A client that speaks another "
-     "protocol "
-     "than all who are served (no PROXY header, SMB version 1) stands here as well, with that sentence: it is refused "
-     "by "
-     "no list, no limit and no fault of the server's. Single connections of unknown cause make no alert. Five or more, "
-     "of at least two clients, that one port accepted and closed without a word within five minutes make one, if it "
-     "served no newcomer meanwhile: an outage, whatever its reason.",
+     "protocol than all who are served (no PROXY header, SMB version 1) stands here as well, with that sentence: it is "
+     "refused by no list, no limit and no fault of the server's. Single connections of unknown cause make no alert. "
+     "Five or more, of at least two clients, that one port accepted and closed without a word within five minutes make "
+     "one, if it served no newcomer meanwhile: an outage, whatever its reason.",
      "",
      "whoever runs the capture; in an outage, the administrator of the server's application",
      {},
