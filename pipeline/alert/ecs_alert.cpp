@@ -4,6 +4,7 @@
 #include <array>
 
 #include "pipeline/alert/ecs_record.h"
+#include "pipeline/alert/incident_steps.h"
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/ladder.h"
 #include "pipeline/diagnose/guide/guide.h"

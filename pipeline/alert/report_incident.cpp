@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pipeline/alert/ecs_alert.h"
+#include "pipeline/alert/incident_steps.h"
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/ladder.h"
 #include "pipeline/alert/time_text.h"

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/alert/ecs_alert.h"
+#include "pipeline/alert/incident_steps.h"
 #include "pipeline/alert/incident_words.h"
 #include "tests/unit/alert/sample.h"
 

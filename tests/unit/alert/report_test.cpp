@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "pipeline/alert/incident_steps.h"
 #include "pipeline/alert/incident_words.h"
 #include "pipeline/alert/report.h"
 #include "pipeline/alert/report_incident.h"
