@@ -103,6 +103,14 @@ OpenIncident::OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnect
 }
 
 void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
+  count(refused);
+  reached_ns_ = std::max(reached_ns_, incident_.last_end_ns);
+  reach_last_refusal();
+}
+
+void OpenIncident::add_last(const diagnose::DiagnosedConnection& refused) { count(refused); }
+
+void OpenIncident::count(const diagnose::DiagnosedConnection& refused) {
   const tcp::ConnectionSummary& summary = refused.summary;
   consider_sample(refused);
   // The latest has seen the most.
@@ -115,7 +123,6 @@ void OpenIncident::add(const diagnose::DiagnosedConnection& refused) {
   const flowtable::TimeNs end_ns = diagnose::close_time(summary, refused.evidence.get());
   incident_.first_end_ns = std::min(incident_.first_end_ns, end_ns);
   incident_.last_end_ns = std::max(incident_.last_end_ns, end_ns);
-  reach_last_refusal();
   add_probabilities(refused.diagnosis);
   add_reason(refused.diagnosis.cause, refused.diagnosis.signature ? refused.diagnosis.signature->name : std::string(),
              1);
@@ -159,7 +166,7 @@ flowtable::TimeNs OpenIncident::begin_ns() const noexcept {
 /// A burst of refusals leaves no time to serve anybody.
 void OpenIncident::reach_last_refusal() noexcept {
   constexpr flowtable::DurationNs kLeastNs = 2 * flowtable::kSecondNs;
-  served_.reach(std::max(incident_.last_end_ns, begin_ns() + kLeastNs));
+  served_.reach(std::max(reached_ns_, begin_ns() + kLeastNs));
 }
 
 void OpenIncident::add_client(const flowtable::IpAddress& client) {
@@ -213,6 +220,7 @@ void OpenIncident::absorb(const OpenIncident& other) {
   incident_.last_ns = std::max(incident_.last_ns, other.incident_.last_ns);
   incident_.first_end_ns = std::min(incident_.first_end_ns, other.incident_.first_end_ns);
   incident_.last_end_ns = std::max(incident_.last_end_ns, other.incident_.last_end_ns);
+  reached_ns_ = std::max(reached_ns_, other.reached_ns_);
   for (std::size_t i = 0; i < probabilities_.size(); ++i) probabilities_[i] += other.probabilities_[i];
   for (const ReasonTally& reason : other.incident_.reasons) add_reason(reason.cause, reason.signature, reason.refused);
   incident_.reasons_left_out += other.incident_.reasons_left_out;

@@ -26,6 +26,9 @@ class OpenIncident {
   OpenIncident(IncidentScope scope, const diagnose::DiagnosedConnection& first, std::size_t exact, const KeyHash& hash);
 
   void add(const diagnose::DiagnosedConnection& refused);
+  /// The same of one that is known to have begun before anybody was served again: who is served from then on was not
+  /// served meanwhile, though it may have ended later.
+  void add_last(const diagnose::DiagnosedConnection& refused);
   /// Keeps the frames of a refused connection, of at most `most` connections.
   void keep_frames(const diagnose::DiagnosedConnection& refused, std::size_t most);
   /// A served connection: meanwhile, or before where it started earlier than the first refused one. `held_until_ns`: as
@@ -76,6 +79,7 @@ class OpenIncident {
   bool foldable = false;
 
  private:
+  void count(const diagnose::DiagnosedConnection& refused);
   // Parts of absorb(), in this order.
   void absorb_clients(const OpenIncident& other);
   void absorb_served(const OpenIncident& other);
@@ -102,6 +106,7 @@ class OpenIncident {
   std::size_t most_frame_samples_ = 0;
   std::array<double, diagnose::kCauseCount> probabilities_{};  ///< summed over the connections
   ServedMeanwhile served_;
+  flowtable::TimeNs reached_ns_ = flowtable::kNoTime;  ///< end of the last refusal that served_ knows of
   std::unordered_map<flowtable::IpAddress, ClientTally, KeyHash> clients_;
   std::unique_ptr<DistinctSketch> all_clients_;  ///< once there are more than `exact_`
   std::unordered_set<flowtable::IpAddress, KeyHash> served_clients_;

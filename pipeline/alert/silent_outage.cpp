@@ -27,10 +27,10 @@ bool SilentOutages::joins(const DiagnosedConnection& connection, std::vector<Ale
   if (away.told() == 0 && is_unknown) {
     away.hold(connection, routes_.options().exact_clients, routes_.options().frame_samples, routes_.hash());
   } else if (away.told() != 0) {
-    add_to_told(away, connection, out);
-    return true;
+    routes_.add_to(away.told(), connection);
+    name_cause(away, connection, out);
   }
-  const bool joins_it = away.is_outage() && tell(away, connection, out);
+  const bool joins_it = away.told() != 0 || (away.is_outage() && tell(away, connection, out));
   if (joins_it || is_unknown) routes_.note_time(summary);
   return joins_it || is_unknown;
 }
@@ -42,18 +42,16 @@ bool SilentOutages::joins_what_is_over(const ServedHistory& served, const Diagno
   TurnedAway* const away = turned_away_.find(summary.responder);
   const bool is_told = away != nullptr && away->told() != 0 && routes_.contains(away->told());
   if (is_told && summary.start_ns >= away->first_ns() && away->includes(served.latest_before(summary.start_ns))) {
-    add_to_told(*away, connection, out);
+    OpenIncident& outage = routes_.at(away->told());
+    outage.add_last(connection);
+    outage.keep_frames(connection, routes_.options().frame_samples);
+    name_cause(*away, connection, out);
+    routes_.note_time(summary);
     return true;
   }
   const bool is_unknown = connection.diagnosis.cause == Cause::unknown;
   if (is_unknown) turned_away_.lodge(summary.responder).pass_over();
   return is_unknown;
-}
-
-void SilentOutages::add_to_told(TurnedAway& away, const DiagnosedConnection& connection, std::vector<AlertEvent>& out) {
-  routes_.add_to(away.told(), connection);
-  name_cause(away, connection, out);
-  routes_.note_time(connection.summary);
 }
 
 /// One incident of all that the endpoint turned away since it serves no newcomer, `latest` included. False: not yet, as

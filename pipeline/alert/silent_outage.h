@@ -23,7 +23,6 @@ class SilentOutages {
  private:
   bool joins_what_is_over(const ServedHistory& served, const diagnose::DiagnosedConnection& connection,
                           std::vector<AlertEvent>& out);
-  void add_to_told(TurnedAway& away, const diagnose::DiagnosedConnection& connection, std::vector<AlertEvent>& out);
   bool tell(TurnedAway& away, const diagnose::DiagnosedConnection& latest, std::vector<AlertEvent>& out);
   void name_cause(TurnedAway& away, const diagnose::DiagnosedConnection& latest, std::vector<AlertEvent>& out);
 

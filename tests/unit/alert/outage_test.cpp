@@ -175,15 +175,15 @@ TEST(Outage, CountsItsLastRefusalsThatAreJudgedWhenItIsOver) {
   for (const Cause cause : {Cause::unknown, Cause::acl_denied}) {
     Feed feed;
     for (std::uint32_t i = 0; i < 5; ++i) feed.log.observe(turned_away(i, i * kS), feed.events);
-    serve_at(feed, 20 * kS);
-    feed.log.observe(turned_away(5, 19 * kS, cause, 0.5), feed.events);
+    serve_at(feed, 20 * kS + 20 * kMs);
+    feed.log.observe(turned_away(5, 20 * kS, cause, 0.5), feed.events);
     feed.log.observe(turned_away(6, 21 * kS), feed.events);
     feed.log.finish(feed.events);
     EXPECT_EQ(feed.count(AlertAction::opened), 1U) << name_of(cause);
     const Incident& incident = feed.events.back().incident;
     EXPECT_EQ(incident.refused, 6U) << "who came after the served one is none of it";
-    EXPECT_EQ(incident.last_ns, kEpoch + 19 * kS);
-    EXPECT_EQ(incident.contrast.served, 0U);
+    EXPECT_EQ(incident.last_ns, kEpoch + 20 * kS);
+    EXPECT_EQ(incident.contrast.served, 0U) << "by then it was over";
     EXPECT_EQ(incident.contrast.served_after, 1U);
   }
 }
