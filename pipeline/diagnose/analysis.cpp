@@ -253,18 +253,17 @@ void Analysis::follow_end(const Arrival& arrival, std::vector<DiagnosedConnectio
   ftp_sessions_.ended(summary, arrival.time_ns);
   const Outcome outcome = outcome_of(ending, words.server.view(), lost_first_words(summary, evidence));
   const bool soon = hung_up_soon(evidence, ending, words.server.view());
-  ledger_.ended(summary,
-                EndedNote{.outcome = outcome,
-                          .closed_ns = close_time(summary, evidence),
-                          .cut = cut_of(ending, evidence),
-                          .client_spoke_first = client_spoke_first(summary, evidence),
-                          .beginning_unseen = ending == Ending::closed_unseen,
-                          .idle_ns = idle_time(evidence),
-                          .words = words.digest,
-                          .hung_up_soon = soon,
-                          .unproven = ending == Ending::left_after_greeting && !are_ordinary(words.server.view()),
-                          .own_end = own_end_told_by(words.server.view()),
-                          .opening = words.opening});
+  ledger_.ended(summary, EndedNote{.outcome = outcome,
+                                   .closed_ns = close_time(summary, evidence),
+                                   .cut = cut_of(ending, evidence),
+                                   .client_spoke_first = client_spoke_first(summary, evidence),
+                                   .beginning_unseen = ending == Ending::closed_unseen,
+                                   .idle_ns = idle_time(evidence),
+                                   .words = words.digest,
+                                   .hung_up_soon = soon,
+                                   .unproven = are_first_words_unproven(ending, words.server.view()),
+                                   .own_end = own_end_told_by(words.server.view()),
+                                   .opening = words.opening});
   const bool other_words = soon && ledger_.begins_otherwise(summary.responder, words.digest);
   if (!other_words && is_plain(summary, evidence, ending, outcome)) {
     return tell_served(arrival, confidence_of_plain(summary, evidence, soon), out);

@@ -51,17 +51,9 @@ struct Case {
     if (outcome == Outcome::refused_silently || outcome == Outcome::refused_in_words) return true;
     return begins_otherwise();
   }
-  /// The server's words are those with which it ends an ordinary session: its timer, a farewell. A greeting is none.
-  bool ends_in_ordinary_words() const {
-    constexpr double kGeneric = 0.4;  // of words that any server may say of something else
-    if (server_words.empty()) return false;
-    const Signature& signature = *server_words.front().signature;
-    return signature.main_cause() == Cause::served && signature.specificity > kGeneric;
-  }
   /// It closed on first words that it does not use towards those whom it serves.
   bool begins_otherwise() const {
-    return hung_up_soon && !ends_in_ordinary_words() && first_words_known && contrast.greetings.usual > 0 &&
-           contrast.greetings.served_same == 0;
+    return hung_up_soon && first_words_known && contrast.greetings.usual > 0 && contrast.greetings.served_same == 0;
   }
   /// The server hung up on a connection that it had accepted.
   bool server_hung_up() const {

@@ -181,11 +181,22 @@ bool are_ordinary(std::span<const SignatureHit> words) {
   return !words.empty() && words.front().signature->main_cause() == Cause::served;
 }
 
+bool end_ordinary_session(std::span<const SignatureHit> words) {
+  return are_ordinary(words) && words.front().signature->specificity > specificity::kGeneric;
+}
+
 bool hung_up_soon(const Evidence* evidence, Ending ending, std::span<const SignatureHit> words) {
   constexpr std::uint16_t kFewExchanges = 2;
+  if (end_ordinary_session(words)) return false;
   if (ending == Ending::closed_after_greeting) return true;
   if (ending != Ending::closed_after_reply || evidence == nullptr) return false;
   return evidence->exchanges <= kFewExchanges && !are_ordinary(words);
+}
+
+bool are_first_words_unproven(Ending ending, std::span<const SignatureHit> words) {
+  if (ending == Ending::left_after_greeting) return !are_ordinary(words);
+  // Most sessions end in such words; only where they are the first as well does nothing come before the end.
+  return end_ordinary_session(words) && words.front().segment == 0 && !words.front().in_last_words;
 }
 
 bool is_plain(const tcp::ConnectionSummary& summary, const Evidence* evidence, Ending ending, Outcome outcome) {

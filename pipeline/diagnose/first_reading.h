@@ -37,9 +37,16 @@ flowtable::DurationNs idle_time(const tcp::Evidence* evidence);
 /// A signature knows the words, and that they are no refusal.
 bool are_ordinary(std::span<const SignatureHit> words);
 
+/// The server's words are those with which it ends an ordinary session: its timer, a farewell. A greeting is none.
+bool end_ordinary_session(std::span<const SignatureHit> words);
+
 /// The server closed on its greeting or its first answer, in words that nobody knows: service, or a refusal in its own
 /// language.
 bool hung_up_soon(const tcp::Evidence* evidence, Ending ending, std::span<const SignatureHit> words);
+
+/// The server's first words do not show how it begins a session: the client left on them, or they are those with which
+/// it ends one.
+bool are_first_words_unproven(Ending ending, std::span<const SignatureHit> words);
 
 /// As by the history; where only the server was captured, by what its first words acknowledge.
 bool client_spoke_first(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);

@@ -52,7 +52,7 @@ struct EndedNote {
   flowtable::DurationNs idle_ns = 0;  ///< from the last payload to the close
   std::uint32_t words = 0;            ///< digest of the server's first words, 0: none or unknown
   bool hung_up_soon = false;  ///< the server closed on its first words, which no signature knows: service or refusal
-  bool unproven = false;      ///< the client left on the server's first words: they prove neither
+  bool unproven = false;      ///< the server's first words prove neither (are_first_words_unproven())
   OwnEnd own_end = OwnEnd::untold;
   Opening opening = Opening::none;  ///< the client's
 };

@@ -259,26 +259,33 @@ TEST_F(WordStory, IsLessSureOfServiceInWordsThatNobodyKnows) {
   EXPECT_LT(confidence_of("zq17 nuk pranohet\r\n"), 0.9);
 }
 
-/// A server that ends what it is tired of says so, in other words than those with which it begins.
+/// A server that ends what it is tired of says so, in other words than those with which it begins. Nor is anybody else
+/// refused whom it ended so; and such words at the end of a session do not hide those at its beginning.
 TEST_F(WordStory, AnEndByTheServersTimerIsNoRefusalThatBeginsOtherwise) {
+  constexpr std::string_view kTimedOut = "ERROR :Closing link: (x@192.0.2.1) [Registration timeout]\r\n";
   for (const bool timed_out : {true, false}) {
     Story story({address4(200), 6667});
+    const auto end_on = [&](IpAddress who, double at, std::string_view words) -> Conversation& {
+      Conversation& talk = story.connect(who, at);
+      talk.handshake();
+      talk.after((words == kTimedOut ? 6000 : 1) * kMillisecondNs).server(kPsh | kAck, words);
+      Story::hang_up(talk);
+      return talk;
+    };
     for (int i = 0; i < 8; ++i) {
       Conversation& session = story.connect(client(10 + i), 1.0 + i);
       session.handshake();
       session.exchange("NICK a\r\nUSER a 0 * :a\r\n", ":irc.example.test 001 a :Welcome\r\n");
       session.after(kSecondNs).exchange("JOIN #x\r\n", ":a JOIN #x\r\n");
       session.after(kSecondNs).exchange("PART #x\r\n", ":a PART #x\r\n");
-      session.close();
+      session.after(kSecondNs).exchange("QUIT\r\n", "ERROR :Closing link: (a@192.0.2.2) [Quit: a]\r\n");
+      Story::hang_up(session);
     }
-    Conversation& talk = story.connect(client(1), 4.0);
-    talk.handshake();
-    talk.after((timed_out ? 6000 : 1) * kMillisecondNs);
-    talk.server(kPsh | kAck,
-                timed_out ? "ERROR :Closing link: (x@192.0.2.1) [Registration timeout]\r\n" : "zutritt verwehrt\r\n");
-    Story::hang_up(talk);
+    for (int i = 0; i < 3; ++i) end_on(client(30 + i), 2.0 + i, kTimedOut);
+    Conversation& talk = end_on(client(1), 4.0, timed_out ? kTimedOut : "zutritt verwehrt\r\n");
     const DiagnosedConnection reading = read(story).of(talk);
     EXPECT_EQ(reading.diagnosis.cause == Cause::served, timed_out) << in_full(reading.diagnosis);
+    EXPECT_FALSE(says(reading, "clients were only refused"));
     EXPECT_EQ(static_cast<bool>(says(reading, "the server said something else than to the 8 sessions")), !timed_out);
   }
 }
