@@ -32,7 +32,7 @@ DurationNs waited_for_first_words(const Case& c) {
 
 /// All who were served spoke first, and so would this one have: a server that waits for it for seconds is ready to
 /// serve it, if it serves it at all. Browsers keep connections in reserve. One that was served shows that of itself;
-/// for another, several speak.
+/// for another, several connections are to show it.
 bool is_unused_where_clients_speak_first(const Case& c) {
   constexpr std::uint32_t kSeveral = 3;
   const Contrast& k = c.contrast;
@@ -87,10 +87,9 @@ std::optional<Finding> unused_where_clients_speak_first(const Case& c) {
   constexpr double kByOneOther = 0.75;
   if (!is_unused_where_clients_speak_first(c)) return std::nullopt;
   return Finding{
-      fmt::format("the client said nothing for {}, then the server closed; {} first",
+      fmt::format("the client said nothing for {}, then the server closed; on {} the client spoke first",
                   in_words(waited_for_first_words(c)),
-                  counted(c.contrast.speech.served_on_asking, "client that was served spoke",
-                          "clients that were served spoke")),
+                  counted(c.contrast.speech.served_on_asking, "served connection", "served connections")),
       c.contrast.same_client.served > 0 ? 1.0 : (c.contrast.clients.served > 1 ? kByOthersAlone : kByOneOther)};
 }
 
