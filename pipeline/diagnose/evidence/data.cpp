@@ -40,10 +40,11 @@ std::optional<Finding> took_a_transfer(const Case& c) {
   const bool is_beginning_known = client.head.length > 0 && !client.head.incomplete;
   if (!is_beginning_known && !usual_protocol(c.summary.responder.port).empty()) return std::nullopt;
   if (ended_with_it(c) > 0 || port_closed_afterwards(c)) return std::nullopt;
-  return Finding{
-      fmt::format("the server took all {} octets that the client sent, and closed by FIN: a transfer in one "
-                  "direction",
-                  octets)};
+  // What the server acknowledged shows in its own packets alone.
+  const std::string what =
+      client_alone ? fmt::format("the client sent {} octets, and the server closed by FIN", octets)
+                   : fmt::format("the server took all {} octets that the client sent, and closed by FIN", octets);
+  return Finding{what + ": a transfer in one direction"};
 }
 
 }  // namespace doorslam::diagnose::evidence

@@ -339,6 +339,10 @@ TEST_F(OneSidedStory, AServerThatEndsATransferServes) {
     control.close();
     const auto readings = read_direction(story, server_, captured);
     EXPECT_TRUE(is_read_as(of(readings, transfer), Cause::served));
+    EXPECT_TRUE(says(of(readings, transfer),
+                     captured == Side::originator
+                         ? "the client sent 16800 octets, and the server closed by FIN: a transfer in one direction"
+                         : "the server took all 16800 octets that the client sent, and closed by FIN"));
   }
 }
 
