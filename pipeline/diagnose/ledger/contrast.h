@@ -39,6 +39,8 @@ struct LoadFigure {
 
   bool at_ceiling() const { return ceiling > 0 && subject >= ceiling; }
   double fit() const { return Parting{refused_from, refused_below, served_from, served_below}.fit(); }
+
+  friend bool operator==(const LoadFigure&, const LoadFigure&) = default;
 };
 
 /// Several servers behind one address, told apart by their SYN-ACKs: the one that the subject met, and the others.
@@ -54,6 +56,8 @@ struct ServersBehind {
   std::uint32_t same_client_served_here = 0;
   std::uint32_t clients_of_both = 0;  ///< so that the difference is not that of the clients, or of the ways to them
   double chance = 1.0;                ///< that so many of the refusals fell to one of them, drawn blindly; 0 to 1
+
+  friend bool operator==(const ServersBehind&, const ServersBehind&) = default;
 };
 
 /// The refusals around the subject's between which, by their times of acceptance, nobody was served: what begins at
@@ -76,6 +80,8 @@ struct Spell {
   /// The share of the refusals that it holds, 0 to 1. The served lie outside by its definition, so this is how well
   /// time parts the two (compare LoadFigure::fit()).
   double fit() const { return refused == 0 ? 0.0 : static_cast<double>(refused) / (refused + refused_else); }
+
+  friend bool operator==(const Spell&, const Spell&) = default;
 };
 
 /// Whom the kernel let in around a subject that it did not. Times are kNoTime where there was none.
@@ -89,12 +95,16 @@ struct Acceptances {
   std::uint32_t resets_of_others = 0;  ///< of clients whose SYNs were reset in the same time
   std::uint32_t between_resets = 0;    ///< accepted between the first and the last reset of the subject's client
   bool some_let_in_again = false;      ///< a client whose SYN was reset was accepted later
+
+  friend bool operator==(const Acceptances&, const Acceptances&) = default;
 };
 
 /// Connections of one client, others than the subject.
 struct Tally {
   std::uint32_t served = 0;
   std::uint32_t refused = 0;  ///< silently or in words
+
+  friend bool operator==(const Tally&, const Tally&) = default;
 };
 
 /// Distinct clients.
@@ -102,6 +112,8 @@ struct ClientCounts {
   std::uint32_t served = 0;   ///< others than the subject's
   std::uint32_t refused = 0;  ///< likewise
   std::uint32_t both = 0;     ///< served and refused, the subject's included
+
+  friend bool operator==(const ClientCounts&, const ClientCounts&) = default;
 };
 
 /// What the subject met at its acceptance.
@@ -110,6 +122,8 @@ struct LoadFigures {
   LoadFigure open_client;      ///< sessions open between this client and this server
   LoadFigure arrivals_total;   ///< connections accepted in the second before
   LoadFigure arrivals_client;  ///< connections of this client in the minute before
+
+  friend bool operator==(const LoadFigures&, const LoadFigures&) = default;
 };
 
 /// Other sessions around the subject's end. Together with it: within 30 ms.
@@ -123,6 +137,8 @@ struct Endings {
   std::uint32_t told_of_crash = 0;  ///< that it told together with it that it had crashed, and ended
   std::uint32_t told_of_stop = 0;   ///< the same, that it was being stopped
   std::uint32_t went_on = 0;        ///< that were open then and outlived it
+
+  friend bool operator==(const Endings&, const Endings&) = default;
 };
 
 /// Other connections that the server left without a word: whether a timer did it.
@@ -130,6 +146,8 @@ struct Timers {
   std::uint32_t same_age = 0;     ///< closed at the subject's age, begun at other times
   std::uint32_t same_pause = 0;   ///< that asked, and were left or closed as long after their last words
   std::uint32_t other_pause = 0;  ///< the same, but not as long
+
+  friend bool operator==(const Timers&, const Timers&) = default;
 };
 
 /// Who spoke first on other connections, and who was never spoken to.
@@ -138,6 +156,8 @@ struct Speech {
   std::uint32_t served_unasked = 0;    ///< served connections on which the server did
   std::uint32_t never_answered = 0;    ///< that were accepted, asked for something, and got nothing
   std::uint32_t idle_beside = 0;       ///< open at the subject's acceptance, for a second at least, unserved
+
+  friend bool operator==(const Speech&, const Speech&) = default;
 };
 
 /// With which first words the server meets its clients.
@@ -147,6 +167,8 @@ struct Greetings {
   std::uint32_t kinds = 0;         ///< different words among these
   std::uint32_t served_same = 0;   ///< served connections that were told the same first words as the subject
   std::uint32_t served_other = 0;  ///< served connections that were told others
+
+  friend bool operator==(const Greetings&, const Greetings&) = default;
 };
 
 /// How the clients begin to speak.
@@ -154,6 +176,8 @@ struct Openings {
   std::uint32_t served_same = 0;   ///< served connections whose client began as the subject's did
   std::uint32_t served_other = 0;  ///< served connections whose client began otherwise
   Opening other = Opening::none;   ///< how all of those began; none: in several ways
+
+  friend bool operator==(const Openings&, const Openings&) = default;
 };
 
 /// The figures that tell the hypotheses apart.
@@ -175,6 +199,8 @@ struct Contrast {
   Spell spell_of_some;                    ///< in which nobody was served of those clients that are refused at some time
   flowtable::TimeNs served_again_ns = 0;  ///< first connection accepted after the subject's end and served
   Acceptances acceptances;
+
+  friend bool operator==(const Contrast&, const Contrast&) = default;
 };
 
 }  // namespace doorslam::diagnose
