@@ -166,7 +166,6 @@ struct Greetings {
   std::uint32_t usual = 0;         ///< of these, those whose first words are known
   std::uint32_t kinds = 0;         ///< different words among these
   std::uint32_t served_same = 0;   ///< served connections that were told the same first words as the subject
-  std::uint32_t served_other = 0;  ///< served connections that were told others
 
   friend bool operator==(const Greetings&, const Greetings&) = default;
 };

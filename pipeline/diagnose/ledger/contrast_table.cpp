@@ -132,9 +132,7 @@ void ContrastTable::count_endings(const Subject& subject, Contrast& out) const {
       out.subject_accepted = true;
       continue;
     }
-    if (row.served() && row.words != 0 && subject.words != 0) {
-      ++(row.words == subject.words ? out.greetings.served_same : out.greetings.served_other);
-    }
+    out.greetings.served_same += row.served() && row.words != 0 && row.words == subject.words ? 1 : 0;
     if (row.served()) count_opening(row.opening, subject.opening, out);
     if (row.accepted_ns > subject.closed_ns) {
       if (row.served() && (out.served_again_ns == kNoTime || row.accepted_ns < out.served_again_ns)) {

@@ -113,7 +113,6 @@ class ContrastTable {
   void count_endings(const Subject& subject, Contrast& out) const;
   void count_speech(const Subject& subject, Contrast& out) const;
   void count_clients(Contrast& out) const;
-  bool is_of_subject(const TableRow& row) const noexcept { return row.client_number + 1 == subject_client_; }
   // contrast_servers.cpp
   void count_servers_by_habits(const AnsweringStacks& stacks, Contrast& out);
   void count_servers_by_clocks(Contrast& out);

@@ -109,11 +109,10 @@ LoadFigure any_load() {
 Contrast any_contrast() {
   Contrast contrast;
   contrast.subject_accepted = *rc::gen::arbitrary<bool>();
-  for (std::uint32_t* figure :
-       {&contrast.served, &contrast.refused, &contrast.same_client.served, &contrast.same_client.refused,
-        &contrast.clients.served, &contrast.clients.refused, &contrast.clients.both, &contrast.endings.cut_short,
-        &contrast.endings.stopped, &contrast.endings.unseen, &contrast.endings.went_on, &contrast.greetings.served_same,
-        &contrast.greetings.served_other}) {
+  for (std::uint32_t* figure : {&contrast.served, &contrast.refused, &contrast.same_client.served,
+                                &contrast.same_client.refused, &contrast.clients.served, &contrast.clients.refused,
+                                &contrast.clients.both, &contrast.endings.cut_short, &contrast.endings.stopped,
+                                &contrast.endings.unseen, &contrast.endings.went_on, &contrast.greetings.served_same}) {
     *figure = *rc::gen::inRange<std::uint32_t>(0, 9);
   }
   contrast.load.open_total = any_load();
