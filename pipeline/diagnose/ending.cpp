@@ -370,6 +370,8 @@ bool client_spoke_first(const ConnectionSummary& summary) {
   return history.find('D') < history.find('d');
 }
 
+bool all_acknowledged(const tcp::SideEvidence& side) { return side.acked + 1 >= side.next_seq; }
+
 bool client_had_last_word(const Evidence& evidence) {
   const TimeNs client_spoke = last_words_time(evidence, Side::originator);
   const TimeNs server_spoke = last_words_time(evidence, Side::responder);

@@ -88,6 +88,9 @@ bool server_closed_by_fin(const tcp::Evidence& evidence);
 /// kNoTime where it sent none.
 flowtable::TimeNs last_words_time(const tcp::Evidence& evidence, tcp::Side side);
 
+/// The other side has acknowledged all that this one sent, but perhaps its FIN.
+bool all_acknowledged(const tcp::SideEvidence& side);
+
 /// The client's last payload came after the server's, in the order of the packets where both bear one stamp.
 bool client_had_last_word(const tcp::Evidence& evidence);
 

@@ -37,7 +37,7 @@ flowtable::DurationNs worked_on_last_words(const Case& c) {
   if (c.packets == nullptr || c.summary.one_sided || !client_had_last_word(*c.packets)) return 0;
   const SideEvidence& client = c.packets->of(tcp::Side::originator);
   const SideEvidence& server = c.packets->of(tcp::Side::responder);
-  if (client.payload_segments == 0 || client.acked + 1 < client.next_seq) return 0;
+  if (client.payload_segments == 0 || !all_acknowledged(client)) return 0;
   // With words unread it would have been a RST.
   if (server.fin_ns == kNoTime || server.fin_ns != c.closed_ns) return 0;
   return server.fin_ns - client.last_payload_ns - server_round_trip(*c.packets);
@@ -83,12 +83,14 @@ bool tells_clients_apart(const Case& c) {
 
 }  // namespace
 
+bool is_port_closed_afterwards(const Case& c) { return port_closed_soon(c) != nullptr; }
+
 std::uint32_t ended_with_it(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.server_hung_up() || was_refused_in_words(c)) return 0;
   // A timer, a client's farewell or an end whose beginning is not known is ordinary, but not where nothing listens
   // afterwards.
-  const bool closed_after = port_closed_soon(c) != nullptr;
+  const bool closed_after = is_port_closed_afterwards(c);
   if (c.ending == Ending::closed_unseen && !closed_after) return 0;
   const std::uint32_t together = closed_after ? k.endings.stopped + k.endings.unseen : k.endings.cut_short;
   return together < k.endings.went_on ? 0 : together;
@@ -99,7 +101,7 @@ bool hung_up_over_a_request(const Case& c) { return hung_up_in_time(c) && !is_it
 bool are_idle_sessions_ended_together(const Case& c) {
   const Contrast& k = c.contrast;
   if (!c.server_hung_up() || k.endings.at_rest == 0 || k.endings.at_rest < k.endings.went_on) return false;
-  if (c.ending == Ending::closed_unseen || port_closed_soon(c) != nullptr) return false;
+  if (c.ending == Ending::closed_unseen || is_port_closed_afterwards(c)) return false;
   return k.served_again_ns == kNoTime || k.served_again_ns - c.closed_ns > kServedAgainNs;
 }
 
@@ -124,7 +126,7 @@ std::optional<Finding> sessions_ended_together(const Case& c) {
   const std::uint32_t together = ended_with_it(c);
   if (together == 0) return std::nullopt;
   // Where nothing listens afterwards, fewer witnesses do.
-  const std::uint32_t witnesses = together + (port_closed_soon(c) != nullptr ? 1 : 0);
+  const std::uint32_t witnesses = together + (is_port_closed_afterwards(c) ? 1 : 0);
   // Refusals in words, if these were captured, would look the same.
   if (c.outcome == Outcome::unseen && witnesses < kWitnessesWithoutWords) return std::nullopt;
   return Finding{

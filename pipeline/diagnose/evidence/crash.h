@@ -23,6 +23,8 @@ std::optional<Finding> read_it_all_and_closed(const Case& c);
 
 /// Other sessions that the server ended in the same instant and that speak for its death; 0 where more went on.
 std::uint32_t ended_with_it(const Case& c);
+/// Soon after this end nothing listened on the port any more.
+bool is_port_closed_afterwards(const Case& c);
 /// The server read a request, and closed after some time, but no timeout, without an answer.
 bool hung_up_over_a_request(const Case& c);
 /// Sessions that are closed at rest, and by FIN: a process that is replaced by the next, or sweeps up what is idle,

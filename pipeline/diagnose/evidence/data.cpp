@@ -30,7 +30,7 @@ std::optional<Finding> took_a_transfer(const Case& c) {
                                    ? unseen_by_acks(*c.packets).octets
                                    : c.summary.side[index_of(tcp::Side::originator)].payload_bytes;
   const bool client_alone = is_alone(*c.packets, tcp::Side::originator);
-  const bool all_acked = c.summary.one_sided || client.acked + 1 >= client.next_seq;
+  const bool all_acked = c.summary.one_sided || all_acknowledged(client);
   if (octets < kTransferOctets || !all_acked || (client_alone && octets <= kSentUnasked)) return std::nullopt;
   if (!server_closed_by_fin(*c.packets) || c.packets->of(tcp::Side::responder).rst_ns != flowtable::kNoTime) {
     return std::nullopt;
@@ -39,7 +39,7 @@ std::optional<Finding> took_a_transfer(const Case& c) {
   if (tells_protocol(opening_of(client.head))) return std::nullopt;
   const bool is_beginning_known = client.head.length > 0 && !client.head.incomplete;
   if (!is_beginning_known && !usual_protocol(c.summary.responder.port).empty()) return std::nullopt;
-  if (ended_with_it(c) > 0 || port_closed_afterwards(c)) return std::nullopt;
+  if (ended_with_it(c) > 0 || is_port_closed_afterwards(c)) return std::nullopt;
   // What the server acknowledged shows in its own packets alone.
   const std::string what =
       client_alone ? fmt::format("the client sent {} octets, and the server closed by FIN", octets)

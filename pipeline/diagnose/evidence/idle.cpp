@@ -74,7 +74,7 @@ bool is_unfinished(const tcp::PayloadHead& head, std::uint64_t octets_sent) {
 DurationNs waited_for_the_rest(const Case& c) {
   if (c.ending != Ending::closed_without_a_word || c.packets == nullptr || c.summary.one_sided) return 0;
   const SideEvidence& client = c.packets->of(Side::originator);
-  if (client.payload_segments == 0 || client.acked + 1 < client.next_seq) return 0;
+  if (client.payload_segments == 0 || !all_acknowledged(client)) return 0;
   if (!server_closed_by_fin(*c.packets)) return 0;
   if (!is_unfinished(client.head, c.summary.side[index_of(Side::originator)].payload_bytes)) return 0;
   const DurationNs waited = c.closed_ns - client.last_payload_ns;

@@ -156,9 +156,9 @@ std::optional<Finding> one_way_transfer(const Case& c) {
   if (c.ending != Ending::left_without_a_word && c.ending != Ending::server_silent) return std::nullopt;
   if (c.packets == nullptr || c.summary.one_sided) return std::nullopt;
   const SideEvidence& client = *c.client();
-  const bool all_acked = client.acked + 1 >= client.next_seq;
   const std::uint64_t octets = c.summary.side[index_of(Side::originator)].payload_bytes;
-  if (!all_acked || (client.payload_segments < kTransferSegments && octets < kTransferOctets)) return std::nullopt;
+  if (!all_acknowledged(client) || (client.payload_segments < kTransferSegments && octets < kTransferOctets))
+    return std::nullopt;
   // A request is owed an answer, however long it is.
   if (tells_protocol(opening_of(client.head))) return std::nullopt;
   return Finding{fmt::format("the client sent {} octets in {} segments, all acknowledged: a transfer in one direction",
@@ -172,8 +172,8 @@ std::optional<Finding> one_way_port(const Case& c) {
   const Contrast& k = c.contrast;
   if (c.ending != Ending::left_without_a_word || c.packets == nullptr || c.summary.one_sided) return std::nullopt;
   const SideEvidence& client = *c.client();
-  const bool all_acked = client.payload_segments > 0 && client.acked + 1 >= client.next_seq;
-  if (!all_acked || client.rst_ns != kNoTime || waited(c) >= kPatienceNs) return std::nullopt;
+  if (client.payload_segments == 0 || !all_acknowledged(client)) return std::nullopt;
+  if (client.rst_ns != kNoTime || waited(c) >= kPatienceNs) return std::nullopt;
   if (k.speech.never_answered < kOthers || k.served + k.refused > 0) return std::nullopt;
   // Whoever begins so waits for an answer: where nobody gets one, something is wrong.
   if (tells_protocol(opening_of(client.head))) return std::nullopt;

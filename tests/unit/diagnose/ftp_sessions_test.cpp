@@ -26,6 +26,13 @@ class FtpSession : public testing::Test {
  protected:
   FtpSession() { sessions_.accepted(control_, control_.start_ns); }
 
+  /// The client tries a port of the server that lets nobody in.
+  void tried(int port, double at, tcp::Stage stage = tcp::Stage::syn, tcp::ConnState state = tcp::ConnState::OTH) {
+    auto failed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(port)}, at, at);
+    failed.stage = stage;
+    failed.conn_state = state;
+    sessions_.ended(failed, failed.start_ns);
+  }
   bool is_data(Endpoint from, Endpoint to, double at) const {
     return sessions_.control_of(connection(from, to, at)) == Endpoint{kServer, 21};
   }
@@ -41,14 +48,9 @@ TEST_F(FtpSession, HasItsDataConnectionsInBothDirections) {
 
 /// A session agrees on one port after another; whoever tries dozens at once looks for what is open.
 TEST_F(FtpSession, HasNothingToDoWithPortsThatAreProbedMeanwhile) {
-  const auto probe = [this](int port, double at) {
-    auto probed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(port)}, at, at);
-    probed.stage = tcp::Stage::syn;
-    sessions_.ended(probed, probed.start_ns);
-  };
-  for (int i = 0; i < 20; ++i) probe(50000 + 7 * i, 11.0 + 0.01 * i);
+  for (int i = 0; i < 20; ++i) tried(50000 + 7 * i, 11.0 + 0.01 * i);
   EXPECT_TRUE(is_data({client(1), 40001}, {kServer, 50000}, 11.0)) << "as many as a client may try";
-  probe(50140, 11.5);
+  tried(50140, 11.5);
   EXPECT_FALSE(is_data({client(1), 40001}, {kServer, 50000}, 11.0)) << "the first of them likewise";
   EXPECT_FALSE(is_data({client(1), 40001}, {kServer, 50140}, 11.5));
   EXPECT_TRUE(is_data({client(1), 40001}, {kServer, 50000}, 12.0)) << "after the probes";
@@ -59,10 +61,7 @@ TEST_F(FtpSession, HasNothingToDoWithPortsThatAreProbedMeanwhile) {
 TEST_F(FtpSession, HasNothingToDoWithALongScan) {
   for (int i = 0; i < 6000; ++i) {
     const double at = 11.0 + 0.01 * i;
-    auto probed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, at, at);
-    probed.stage = i % 2 == 0 ? tcp::Stage::syn : tcp::Stage::handshake;
-    if (i % 2 != 0) probed.conn_state = tcp::ConnState::REJ;
-    sessions_.ended(probed, probed.start_ns);
+    i % 2 == 0 ? tried(50000 + i, at) : tried(50000 + i, at, tcp::Stage::handshake, tcp::ConnState::REJ);
     if (i < 1000) continue;
     const int before = i - 700;  // judged seven seconds later
     EXPECT_FALSE(is_data({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + before)}, at - 7.0));
@@ -70,21 +69,14 @@ TEST_F(FtpSession, HasNothingToDoWithALongScan) {
 }
 
 TEST_F(FtpSession, HasNothingToDoWithClosedPortsThatAreProbed) {
-  for (int i = 0; i < 40; ++i) {
-    auto closed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, 11.0 + 0.01 * i);
-    closed.stage = tcp::Stage::handshake;
-    closed.conn_state = tcp::ConnState::REJ;
-    sessions_.ended(closed, closed.start_ns);
-  }
+  for (int i = 0; i < 40; ++i) tried(50000 + i, 11.0 + 0.01 * i, tcp::Stage::handshake, tcp::ConnState::REJ);
   EXPECT_FALSE(is_data({client(1), 41000}, {kServer, 50003}, 11.03));
 }
 
 /// The same port, or one every few seconds, is what a client does whose data ports a filter closes.
 TEST_F(FtpSession, HasTheDataConnectionsThatAreTriedAgainAndAgain) {
   for (int i = 0; i < 60; ++i) {
-    auto failed = connection({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, 11.0 + 2.0 * i);
-    failed.stage = tcp::Stage::syn;
-    sessions_.ended(failed, failed.start_ns);
+    tried(50000 + i, 11.0 + 2.0 * i);
     EXPECT_TRUE(is_data({client(1), 41000}, {kServer, static_cast<std::uint16_t>(50000 + i)}, 11.0 + 2.0 * i));
   }
 }

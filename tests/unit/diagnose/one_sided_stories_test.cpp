@@ -321,22 +321,10 @@ TEST_F(OneSidedStory, AClientThatNobodyGreetsIsNotServed) {
   EXPECT_FALSE(is_read_as(of(readings, refused), Cause::served));
 }
 
-/// Beside a session in which the two talk, one that carries octets until the server has enough.
 TEST_F(OneSidedStory, AServerThatEndsATransferServes) {
   for (const Side captured : {Side::originator, Side::responder}) {
     Story story{server_};
-    Conversation& control = story.open(client(10), 1.0);
-    Conversation& transfer = story.connect(client(10), 1.5);
-    transfer.handshake();
-    for (int part = 0; part < 12; ++part) {
-      transfer.client(kPsh | kAck, std::string(1400, 'x'));
-      transfer.server(kAck);
-    }
-    transfer.after(470 * kMillisecondNs);
-    Story::hang_up(transfer);
-    control.after(3 * kSecondNs).exchange("RESULTS\r\n", "200 of 200\r\n");
-    control.client(kAck);
-    control.close();
+    Conversation& transfer = story.measure(client(10), 1.0, 12);
     const auto readings = read_direction(story, server_, captured);
     EXPECT_TRUE(is_read_as(of(readings, transfer), Cause::served));
     EXPECT_TRUE(says(of(readings, transfer),

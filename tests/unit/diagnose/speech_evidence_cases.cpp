@@ -86,10 +86,7 @@ Conversation& send_pages_to_print(Scene& scene, bool there) {
 /// By FIN, so that the server has read the last of it; or by RST.
 Conversation& send_a_file(Scene& scene, bool there) {
   Conversation& talk = shake_hands(scene, client(1), 1.0);
-  for (int part = 0; part < 6; ++part) {
-    talk.client(kPsh | kAck, std::string(1000, 'x'));
-    talk.server(kAck);
-  }
+  Story::send_file(talk, 6, 1000);
   talk.after(500 * kMillisecondNs);
   if (there) {
     Story::hang_up(talk);

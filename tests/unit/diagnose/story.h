@@ -95,6 +95,20 @@ class Story {
     hang_up(talk);
     return talk;
   }
+  /// As a measuring program does: in one session the two talk, and beside it a connection, which is returned, carries
+  /// so many segments until the server has enough.
+  Conversation& measure(IpAddress client, double at, int segments) {
+    Conversation& control = open(client, at);
+    Conversation& transfer = connect(client, at + 0.5);
+    transfer.handshake();
+    send_file(transfer, segments, 1400);
+    transfer.after(470 * kMillisecondNs);
+    hang_up(transfer);
+    control.after(3 * kSecondNs).exchange("RESULTS\r\n", "200 of 200\r\n");
+    control.client(kAck);
+    control.close();
+    return transfer;
+  }
   /// A SYN that nobody listens for.
   Conversation& find_closed(IpAddress client, double at) {
     Conversation& talk = connect(client, at);
@@ -110,6 +124,13 @@ class Story {
     talk.client(kPsh | kAck, "USER x\r\n");
     talk.server(kPsh | kAck, "230 welcome\r\n");
     talk.client(kAck);
+  }
+  /// From the client; the server acknowledges, and says nothing.
+  static void send_file(Conversation& talk, int segments, std::size_t octets_each) {
+    for (int i = 0; i < segments; ++i) {
+      talk.client(kPsh | kAck, std::string(octets_each, 'x'));
+      talk.server(kAck);
+    }
   }
   /// The server closes, the client follows.
   static void hang_up(Conversation& talk) {
