@@ -48,7 +48,7 @@ bool hung_up_soon(const tcp::Evidence* evidence, Ending ending, std::span<const 
 /// it ends one.
 bool are_first_words_unproven(Ending ending, std::span<const SignatureHit> words);
 
-/// As by the history; where only the server was captured, by what its first words acknowledge.
+/// As by the history; where only one side was captured, by what its first words acknowledge.
 bool client_spoke_first(const tcp::ConnectionSummary& summary, const tcp::Evidence* evidence);
 
 /// False where nothing remarkable is known of it but that it was open when the following ended: what else the server

@@ -374,9 +374,10 @@ constexpr std::array<GuideEntry, kCauseCount> kEntries = {{
      "Served",
      "The client got what it came for.",
      "The connection was established and used. That includes one-shot services that speak and close, clients that end "
-     "a finished session with RST, idle sessions that the server ends after its timeout, and those where a refusal was "
-     "not the last word: a login that succeeds at the next attempt, a request for credentials (HTTP 401, 407), a mail "
-     "server's answer about one recipient or a greylisted one.",
+     "a finished session with RST, idle sessions that the server ends after its timeout, receivers that take a file "
+     "and close without a word, and sessions where a refusal was not the last word: a login that succeeds at the next "
+     "attempt, a request for credentials (HTTP 401, 407), a mail server's answer about one recipient or a greylisted "
+     "one.",
      "+0.000000  client ──▶ server  SYN\n"
      "+0.000400  client ◀── server  SYN,ACK\n"
      "+0.000800  client ──▶ server  ACK\n"

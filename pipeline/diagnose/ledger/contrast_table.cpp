@@ -54,6 +54,7 @@ ContrastTable::ContrastTable(std::size_t rows, const flowtable::HashKey& hash_ke
 
 Contrast ContrastTable::contrast(const Subject& subject, const AnsweringStacks& stacks) {
   Contrast out;
+  // First: it calls some of the served refused, and all others count by that.
   find_unusual_words(out);
   number_clients(subject.client);
   count_endings(subject, out);

@@ -271,7 +271,7 @@ class Ledger {
     flowtable::TimeNs accepted_ns = 0;
     Note* note = nullptr;
   };
-  std::vector<LaidOut> places_;  ///< for laid_out_: of notes up to a subject's end, and of those behind it
+  std::vector<LaidOut> places_;  ///< for laid_out_: of notes up to a subject's end, and of those after it
   std::span<LaidOut> laid_out_;  ///< in places_; what becomes the table: sorted before rows are made of it
   ContrastTable table_;
 };
