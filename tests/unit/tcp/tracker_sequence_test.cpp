@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "pipeline/tcp/duplicates.h"
 #include "tests/support/segment_scenario.h"
@@ -238,16 +240,61 @@ TEST_F(TrackerSequence, FastOpenDataCounts) {
   EXPECT_EQ(seen.evidence_of(ended[0]).of(Side::originator).head.length, 5U);
 }
 
-TEST(UnansweredSyn, AloneIsOnePacketWithoutPayload) {
+bool has_nothing_but_packets(const SideTotals& side) {
+  return side.payload_bytes == 0 && side.gap_bytes == 0 && side.retransmissions == 0 && side.zero_windows == 0;
+}
+
+/// Its summary is made apart, on the short path as on the long one: what one leaves out, so does the other.
+TEST(UnansweredSyn, AloneTellsAllThatIsKnown) {
   Conversation lone;
-  lone.client(kSyn);
+  Segment& sent = lone.client(kSyn);
+  sent.number = 77;
+  sent.vlan = 100;
+  sent.tunneled = true;
+  const Segment syn = sent;
+  lone.copy_latest().number = 78;
   const auto ended = track(lone.segments()).ended();
   ASSERT_EQ(ended.size(), 1U);
-  EXPECT_EQ(ended[0].summary.side[0].packets, 1U);
-  EXPECT_EQ(ended[0].summary.side[0].payload_bytes, 0U);
-  EXPECT_EQ(ended[0].summary.side[1].packets, 0U);
-  EXPECT_FALSE(ended[0].summary.one_sided);
-  EXPECT_FALSE(ended[0].summary.evidence_missing);
+  const ConnectionSummary& seen = ended[0].summary;
+  EXPECT_EQ(seen.originator, syn.source);
+  EXPECT_EQ(seen.responder, syn.destination);
+  EXPECT_EQ(seen.start_ns, syn.time_ns);
+  EXPECT_EQ(seen.end_ns, syn.time_ns);
+  EXPECT_EQ(seen.id, 77U);
+  EXPECT_EQ(seen.vlan, 100U);
+  EXPECT_EQ(seen.duplicates, 1U);
+  EXPECT_EQ(seen.side[0].packets, 1U);
+  EXPECT_EQ(seen.side[1].packets, 0U);
+  for (const SideTotals& side : seen.side) EXPECT_TRUE(has_nothing_but_packets(side));
+  EXPECT_EQ(seen.history.view(), "S");
+  EXPECT_EQ(seen.conn_state, ConnState::S0);
+  EXPECT_EQ(seen.stage, Stage::syn);
+  EXPECT_EQ(seen.end_reason, EndReason::capture_end);
+  EXPECT_TRUE(seen.tunneled);
+  EXPECT_FALSE(seen.mid_stream || seen.orientation_guessed || seen.one_sided);
+  EXPECT_FALSE(seen.plainly_served || seen.evidence_missing);
+  EXPECT_EQ(seen.answered_by, AnsweringStack{});
+  EXPECT_EQ(seen.answered_at_clock, 0U);
+}
+
+TEST(UnansweredSyn, SaysThatItsEvidenceIsMissing) {
+  constexpr std::uint16_t kAttempts = 40;
+  std::vector<Conversation> attempts;
+  for (std::uint16_t i = 0; i < kAttempts; ++i) {
+    const auto port = static_cast<std::uint16_t>(40'000 + i);
+    attempts.emplace_back(flowtable::Endpoint{address4(1), port}).client(kSyn);
+  }
+  // Of the one pool there is none left; of the other, the last quarter is not for attempts.
+  for (const auto& [capacity, expected] : {std::pair(1U, kAttempts - 1), std::pair(40U, 9)}) {
+    TrackerOptions options = small_options();
+    options.evidence_capacity = capacity;
+    int missing = 0;
+    for (const ConnectionEvent& event : track(merge(attempts), options).ended()) {
+      EXPECT_EQ(event.summary.evidence_missing, event.evidence < 0) << event.summary.originator.port;
+      if (event.summary.evidence_missing) ++missing;
+    }
+    EXPECT_EQ(missing, expected);
+  }
 }
 
 TEST(UnansweredSyn, CountsWhatItCarries) {
