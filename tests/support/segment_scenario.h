@@ -152,6 +152,21 @@ inline std::vector<Segment> merge(std::span<const Conversation> conversations) {
   return all;
 }
 
+/// An ICMP error of a router about the first segment, 1 ms after the latest.
+inline packet::IcmpError unreachable(const Conversation& talk) {
+  packet::IcmpError error;
+  error.time_ns = talk.now() + kMillisecondNs;
+  error.number = talk.segments().size() + 1;
+  error.reporter = address4(254);
+  error.source = talk.segments().front().source;
+  error.destination = talk.segments().front().destination;
+  error.seq = talk.segments().front().seq;
+  error.type = 3;
+  error.code = 13;
+  error.ttl = 61;
+  return error;
+}
+
 /// What a tracker made of segments.
 struct Tracked {
   tcp::EventBatch batch;

@@ -13,21 +13,6 @@ namespace {
 
 using namespace test;
 
-/// An error about the first segment.
-packet::IcmpError unreachable(const Conversation& talk) {
-  packet::IcmpError error;
-  error.time_ns = talk.now() + kMillisecondNs;
-  error.number = talk.segments().size() + 1;
-  error.reporter = address4(254);
-  error.source = talk.segments().front().source;
-  error.destination = talk.segments().front().destination;
-  error.seq = talk.segments().front().seq;
-  error.type = 3;
-  error.code = 13;
-  error.ttl = 61;
-  return error;
-}
-
 /// A SYN of which a router says that it was not delivered, and what comes all the same.
 class NotDelivered {
  public:
