@@ -461,29 +461,23 @@ void Tracker::note_bad_checksum(FlowRecord& flow, Side side, const Segment& segm
   counters_.evidence.frameless += frame.captured.empty() ? 1 : 0;
 }
 
-void Tracker::keep_icmp_frame(std::uint32_t index) noexcept {
-  const FrameView frame = icmp_frame_ == nullptr ? FrameView{} : *icmp_frame_;
+void Tracker::keep_icmp_frame(std::uint32_t index, const FrameView& frame) noexcept {
   frames_->keep_icmp(index, frame);
   counters_.evidence.frameless += frame.captured.empty() ? 1 : 0;
 }
 
-void Tracker::process(const packet::IcmpError& error, EventBatch& out) noexcept {
+void Tracker::process(const packet::IcmpError& error, const FrameView& frame, EventBatch& out) noexcept {
   advance(error.time_ns, out);
   if (error.source.address.version == IpVersion::v4) {
-    join_icmp(flows4_, error, out);
+    join_icmp(flows4_, error, frame, out);
   } else {
-    join_icmp(flows6_, error, out);
+    join_icmp(flows6_, error, frame, out);
   }
 }
 
-void Tracker::process(const packet::IcmpError& error, const FrameView& frame, EventBatch& out) noexcept {
-  icmp_frame_ = &frame;
-  process(error, out);
-  icmp_frame_ = nullptr;
-}
-
 template <class Key>
-void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, EventBatch& out) noexcept {
+void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, const FrameView& frame,
+                        EventBatch& out) noexcept {
   const auto oriented =
       flowtable::make_key<Key>(error.source, error.destination, vlan_aware_ ? error.vlan : std::uint16_t{0});
   auto* slot = table.find(oriented.key, table.place_of(oriented.key));
@@ -507,7 +501,7 @@ void Tracker::join_icmp(Table<Key>& table, const packet::IcmpError& error, Event
   provide_evidence_for_icmp(flow, details, irregularities_, evidence_, counters_.evidence);
   if (flow.has(FlowFlag::evidence)) {
     const bool first = evidence_[details.evidence].icmp.time_ns == flowtable::kNoTime;
-    if (first && frames_ != nullptr) keep_icmp_frame(details.evidence);
+    if (first && frames_ != nullptr) keep_icmp_frame(details.evidence, frame);
     record_icmp(evidence_[details.evidence], error, about);
   }
   flow.clear(FlowFlag::quick);

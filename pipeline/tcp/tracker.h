@@ -69,7 +69,7 @@ class Tracker {
 
   /// Advances the connections of a burst, in order. Segments and ICMP errors are to be given in packet order.
   void process(std::span<const packet::Segment> burst, EventBatch& out) noexcept;
-  void process(const packet::IcmpError& error, EventBatch& out) noexcept;
+  void process(const packet::IcmpError& error, EventBatch& out) noexcept { process(error, FrameView{}, out); }
 
   /// Whether frames are wanted: the following are for those who have them.
   bool keeps_frames() const noexcept { return frames_ != nullptr; }
@@ -165,9 +165,9 @@ class Tracker {
   void note_transition(Table<Key>& table, typename Table<Key>::Slot& slot, const SegmentContext& context,
                        EventBatch& out) noexcept;
   template <class Key>
-  void join_icmp(Table<Key>& table, const packet::IcmpError& error, EventBatch& out) noexcept;
+  void join_icmp(Table<Key>& table, const packet::IcmpError& error, const FrameView& frame, EventBatch& out) noexcept;
   void keep_frame(const Evidence& evidence, std::uint32_t index, const packet::Segment& segment) noexcept;
-  void keep_icmp_frame(std::uint32_t index) noexcept;
+  void keep_icmp_frame(std::uint32_t index, const FrameView& frame) noexcept;
   void pack_frames(const Evidence& evidence, std::uint32_t index, EventBatch& out) noexcept;
 
   template <class Key>
@@ -223,7 +223,6 @@ class Tracker {
   std::unique_ptr<FramePool> frames_;                ///< null: frames are not kept
   const packet::Segment* burst_segments_ = nullptr;  ///< of the burst at hand; null: its frames are not known
   const FrameView* burst_frames_ = nullptr;
-  const FrameView* icmp_frame_ = nullptr;  ///< of the ICMP error at hand; null: it is not known
   TrackerCounters counters_;
 
   bool finishing_ = false;
