@@ -28,6 +28,36 @@ ConnState state_when_responder_reset(const FlowRecord& flow, const FlowDetails& 
   return is_silent(originator) ? ConnState::RSTRH : ConnState::RSTR;
 }
 
+/// Zeek's conn_state (base/protocols/conn/main.zeek).
+ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular) {
+  if (flow.endpoints_are(EndpointState::syn_sent, EndpointState::inactive)) return ConnState::S0;
+  const EndpointStates states = flow.states();
+  const EndpointState originator = states.of(Side::originator);
+  const EndpointState responder = states.of(Side::responder);
+  if (responder == EndpointState::reset) return state_when_responder_reset(flow, details, irregular, originator);
+  if (originator == EndpointState::reset) {
+    if (!is_silent(responder)) return ConnState::RSTO;
+    return is_abandoned_syn(details.history.unpack().view()) ? ConnState::RSTOS0 : ConnState::OTH;
+  }
+  if (originator == EndpointState::closed && responder == EndpointState::closed) return ConnState::SF;
+  if (originator == EndpointState::closed) return is_silent(responder) ? ConnState::SH : ConnState::S2;
+  if (responder == EndpointState::closed) return is_silent(originator) ? ConnState::SHR : ConnState::S3;
+  if (originator == EndpointState::established && responder == EndpointState::established) return ConnState::S1;
+  return ConnState::OTH;
+}
+
+/// How far it got.
+Stage stage_of(const FlowRecord& flow) {
+  if (!flow.has(FlowFlag::open)) {
+    const bool answered = flow.states().of(Side::responder) != EndpointState::inactive;
+    return answered || flow.has(FlowFlag::mid_stream) ? Stage::handshake : Stage::syn;
+  }
+  if (flow.exchanges() > 1) return Stage::established;
+  if (flow.exchanges() == 1) return Stage::response;
+  if (flow.has(SideFlag::payload, Side::originator)) return Stage::request;
+  return flow.has(SideFlag::payload, Side::responder) ? Stage::greeting : Stage::accepted;
+}
+
 /// `totals` is as new.
 void summarize_side(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular, Side side,
                     SideTotals& totals) {
@@ -73,35 +103,6 @@ bool is_one_sided(const FlowRecord& flow, const FlowDetails& details, const std:
 }
 
 }  // namespace
-
-ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular) noexcept {
-  // First, as they are the most.
-  if (flow.endpoints_are(EndpointState::syn_sent, EndpointState::inactive)) return ConnState::S0;
-  const EndpointStates states = flow.states();
-  const EndpointState originator = states.of(Side::originator);
-  const EndpointState responder = states.of(Side::responder);
-  if (responder == EndpointState::reset) return state_when_responder_reset(flow, details, irregular, originator);
-  if (originator == EndpointState::reset) {
-    if (!is_silent(responder)) return ConnState::RSTO;
-    return is_abandoned_syn(details.history.unpack().view()) ? ConnState::RSTOS0 : ConnState::OTH;
-  }
-  if (originator == EndpointState::closed && responder == EndpointState::closed) return ConnState::SF;
-  if (originator == EndpointState::closed) return is_silent(responder) ? ConnState::SH : ConnState::S2;
-  if (responder == EndpointState::closed) return is_silent(originator) ? ConnState::SHR : ConnState::S3;
-  if (originator == EndpointState::established && responder == EndpointState::established) return ConnState::S1;
-  return ConnState::OTH;
-}
-
-Stage stage_of(const FlowRecord& flow) noexcept {
-  if (!flow.has(FlowFlag::open)) {
-    const bool answered = flow.states().of(Side::responder) != EndpointState::inactive;
-    return answered || flow.has(FlowFlag::mid_stream) ? Stage::handshake : Stage::syn;
-  }
-  if (flow.exchanges() > 1) return Stage::established;
-  if (flow.exchanges() == 1) return Stage::response;
-  if (flow.has(SideFlag::payload, Side::originator)) return Stage::request;
-  return flow.has(SideFlag::payload, Side::responder) ? Stage::greeting : Stage::accepted;
-}
 
 void summarize_beginning(const FlowRecord& flow, const FlowDetails& details, ConnectionSummary& summary) noexcept {
   summary.start_ns = details.start_ns;

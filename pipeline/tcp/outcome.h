@@ -7,12 +7,6 @@
 /// How a connection stands, in the words of the contract.
 namespace doorslam::tcp {
 
-/// Zeek's conn_state (base/protocols/conn/main.zeek).
-ConnState conn_state_of(const FlowRecord& flow, const FlowDetails& details, const Irregularities& irregular) noexcept;
-
-/// How far it got.
-Stage stage_of(const FlowRecord& flow) noexcept;
-
 /// Writes who the two ends are. `Slot`: of the flow table.
 template <class Slot>
 void write_ends(const Slot& slot, ConnectionSummary& summary) noexcept {
