@@ -35,7 +35,7 @@ enum class FlowFlag : std::uint8_t {
   open,              ///< handshake complete, or picked up in mid-stream with payload
   mid_stream,        ///< the first valid segment was no SYN
   guessed,           ///< neither SYN nor SYN-ACK told who opened it
-  evidence_missing,  ///< it was due Evidence when the pool was exhausted
+  evidence_missing,  ///< it was due Evidence when the pool was exhausted, and has none yet
   evidence_late,     ///< Evidence was given back, or missing at first: what it holds now has no beginning
   unreachable,       ///< an ICMP error said so before any answer
   acks_unseen,       ///< acknowledgements advance although nothing of the other side was captured

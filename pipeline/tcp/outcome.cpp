@@ -85,7 +85,7 @@ void summarize_lone_syn(const FlowRecord& flow, const FlowDetails& details, Conn
   summary.history.length = 1;
   summary.conn_state = ConnState::S0;
   summary.stage = Stage::syn;
-  summary.evidence_missing = flow.has(FlowFlag::evidence_missing) || !flow.has(FlowFlag::evidence);
+  summary.evidence_missing = !flow.has(FlowFlag::evidence);
   summary.duplicates = details.duplicates;
 }
 
