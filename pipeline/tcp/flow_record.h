@@ -151,6 +151,11 @@ class FlowRecord {
 static_assert(sizeof(FlowRecord) == 48 && alignof(FlowRecord) == 4);
 static_assert(flowtable::FlowState<FlowRecord>);
 
+/// Who has sent it: `source_is_lo` says which end of the key its source is.
+inline Side side_of(const FlowRecord& flow, bool source_is_lo) noexcept {
+  return source_is_lo == flow.has(FlowFlag::originator_is_lo) ? Side::originator : Side::responder;
+}
+
 /// One side of the cold part. Sequence numbers as on the wire.
 struct SideDetails {
   std::uint32_t start_seq = 0;  ///< initial sequence number; one before the first octet seen when no SYN was

@@ -177,7 +177,7 @@ bool Tracker::finish(TimeNs end_ns, std::size_t limit, EventBatch& out) {
   return given_out_ < left_open_.size();
 }
 
-// For the tracker's other half.
+// For the tracker's other parts.
 template void Tracker::end(Table<FlowKey4>&, Table<FlowKey4>::Slot&, EndReason, TimeNs, std::uint64_t,
                            EventBatch&) noexcept;
 template void Tracker::end(Table<FlowKey6>&, Table<FlowKey6>::Slot&, EndReason, TimeNs, std::uint64_t,
