@@ -71,7 +71,7 @@ bool Dealer::deal(const packet::IcmpError& error, std::size_t worker) noexcept {
 }
 
 tcp::SegmentRuns runs_of(std::span<const Segment> segments, std::span<void* const> buffers, tcp::Tracker& tracker,
-                         DealtFrames& frames, tcp::EventBatch& out) noexcept {
+                         BurstFrames& frames, tcp::EventBatch& out) noexcept {
   if (!tracker.keeps_frames()) [[likely]]
     return {tracker, segments.data(), nullptr, out};
   for (std::size_t i = 0; i < segments.size(); ++i) {

@@ -52,11 +52,12 @@ class Dealer {
   port::LaneCounters& counters_;
 };
 
-using DealtFrames = std::array<tcp::FrameView, port::Worker::kBurst>;
+/// By segment of a burst.
+using BurstFrames = std::array<tcp::FrameView, port::Worker::kBurst>;
 
 /// What is to track segments that were dealt. Where the tracker keeps frames, `frames` get those in their buffers.
 tcp::SegmentRuns runs_of(std::span<const packet::Segment> segments, std::span<void* const> buffers,
-                         tcp::Tracker& tracker, DealtFrames& frames, tcp::EventBatch& out) noexcept;
+                         tcp::Tracker& tracker, BurstFrames& frames, tcp::EventBatch& out) noexcept;
 
 /// What one dealing thread brings to one worker. Bound to that worker.
 class DealtInput {
@@ -65,12 +66,12 @@ class DealtInput {
 
   DealtInput(Steering& from, std::size_t worker) : from_(&from), ring_(from.rings[worker].get()) {}
 
-  /// Asks `runs_of` for what tracks segments that lie in such buffers (tcp::SegmentRuns, or what can do the same),
+  /// Asks `make_runs` for what tracks segments that lie in such buffers (tcp::SegmentRuns, or what can do the same),
   /// gives it 64 segments at most with the ICMP errors among them, then gives back their buffers. Returns their number.
-  template <class RunsOf>
-  std::size_t take(port::LaneCounters& counters, const RunsOf& runs_of) noexcept {
+  template <class MakeRuns>
+  std::size_t take(port::LaneCounters& counters, const MakeRuns& make_runs) noexcept {
     look();
-    return take_until(kNothing, counters, runs_of);
+    return take_until(kNothing, counters, make_runs);
   }
 
   /// Learns what is in the ring now, and up to what time nothing earlier will come.
@@ -81,8 +82,8 @@ class DealtInput {
   flowtable::TimeNs next_ns() noexcept;
   bool is_crowded() const noexcept { return ring_->size() > ring_->capacity() / 2; }
   /// As take(), after look(), and nothing later than `until_ns`.
-  template <class RunsOf>
-  std::size_t take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters, const RunsOf& runs_of) noexcept;
+  template <class MakeRuns>
+  std::size_t take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters, const MakeRuns& make_runs) noexcept;
 
   /// After look() and what was taken then: all before what comes next has been taken.
   void settle() noexcept;
@@ -101,16 +102,16 @@ class DealtInput {
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;
 };
 
-template <class RunsOf>
+template <class MakeRuns>
 std::size_t DealtInput::take_until(flowtable::TimeNs until_ns, port::LaneCounters& counters,
-                                   const RunsOf& runs_of) noexcept {
+                                   const MakeRuns& make_runs) noexcept {
   std::span<const packet::Segment> segments = ring_->segments(port::Worker::kBurst);
   if (!segments.empty() && segments.back().time_ns > until_ns) {
     const auto later = std::find_if(segments.begin(), segments.end(),
                                     [until_ns](const packet::Segment& segment) { return segment.time_ns > until_ns; });
     segments = segments.first(static_cast<std::size_t>(later - segments.begin()));
   }
-  auto runs = runs_of(segments, ring_->buffers(segments.size()));
+  auto runs = make_runs(segments, ring_->buffers(segments.size()));
   std::size_t errors = 0;
   while (const packet::IcmpError* error = ring_->error_before(segments.size())) {
     if (error->time_ns > until_ns) break;
@@ -137,8 +138,8 @@ class DealtInTurn {
   void add(Steering& from, std::size_t worker) { inputs_.emplace_back(from, worker); }
 
   /// Takes what comes by `until_ns`, up to a burst or so of each. As DealtInput::take() otherwise.
-  template <class RunsOf>
-  std::size_t take(flowtable::TimeNs until_ns, port::LaneCounters& counters, const RunsOf& runs_of) noexcept;
+  template <class MakeRuns>
+  std::size_t take(flowtable::TimeNs until_ns, port::LaneCounters& counters, const MakeRuns& make_runs) noexcept;
   /// All packets before it have been taken; without inputs, all there will ever be.
   flowtable::TimeNs covered_ns() const noexcept;
 
@@ -146,9 +147,9 @@ class DealtInTurn {
   std::vector<DealtInput> inputs_;
 };
 
-template <class RunsOf>
+template <class MakeRuns>
 std::size_t DealtInTurn::take(flowtable::TimeNs until_ns, port::LaneCounters& counters,
-                              const RunsOf& runs_of) noexcept {
+                              const MakeRuns& make_runs) noexcept {
   bool crowded = false;
   for (DealtInput& input : inputs_) {
     input.look();
@@ -172,7 +173,7 @@ std::size_t DealtInTurn::take(flowtable::TimeNs until_ns, port::LaneCounters& co
       }
     }
     if (first == nullptr || first_ns > until_ns) break;
-    taken += first->take_until(next_ns, counters, runs_of);
+    taken += first->take_until(next_ns, counters, make_runs);
   }
   for (DealtInput& input : inputs_) input.settle();
   return taken;

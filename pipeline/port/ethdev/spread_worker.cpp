@@ -3,6 +3,7 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <span>
 
 #include "pipeline/port/ethdev/drain.h"
 #include "pipeline/tcp/segment_runs.h"
@@ -85,8 +86,10 @@ bool SpreadWorker::receive() noexcept {
 bool SpreadWorker::take_dealt() noexcept {
   const bool alone = own_in_turn_ || own_.ended.load(std::memory_order_relaxed);
   const TimeNs own_ns = own_.covered_ns.load(std::memory_order_relaxed);
-  const std::size_t taken = dealt_.take(alone ? DealtInput::kNothing : own_ns, counters_,
-                                        [this](auto... dealt) { return runs_of(dealt..., tracker_, frames_, batch_); });
+  const auto make_runs = [this](std::span<const Segment> segments, std::span<void* const> buffers) {
+    return runs_of(segments, buffers, tracker_, frames_, batch_);
+  };
+  const std::size_t taken = dealt_.take(alone ? DealtInput::kNothing : own_ns, counters_, make_runs);
   const TimeNs covered_ns = std::min(own_ns, dealt_.covered_ns());
   // Also where time stands still, as at the end of a replay: what is due may take several steps.
   if (covered_ns > covered_ns_ || tracker_.covered(covered_ns_) < covered_ns_) {

@@ -46,8 +46,8 @@ class SpreadWorker final : public WorkerLane {
   port::LaneCounters counters_;
   Dealer dealer_;
   std::array<packet::Segment, RxSource::kBurst> segments_;
-  std::array<tcp::FrameView, RxSource::kBurst> frames_;  ///< of the segments, where the tracker keeps them
-  flowtable::TimeNs covered_ns_ = flowtable::kNoTime;    ///< by itself and by the others
+  BurstFrames frames_;  ///< of the segments at hand, own or dealt, where the tracker keeps them
+  flowtable::TimeNs covered_ns_ = flowtable::kNoTime;  ///< by itself and by the others
 };
 
 }  // namespace doorslam::ethdev

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <utility>
+#include <span>
 
 #include "pipeline/port/ethdev/drain.h"
 
@@ -79,8 +79,11 @@ SteeredWorker::SteeredWorker(const WorkerParts& parts, std::size_t index, const 
 bool SteeredWorker::turn() noexcept {
   std::size_t taken = 0;
   TimeNs covered_ns = std::numeric_limits<TimeNs>::max();
+  const auto make_runs = [this](std::span<const packet::Segment> segments, std::span<void* const> buffers) {
+    return runs_of(segments, buffers, tracker_, frames_, batch_);
+  };
   for (DealtInput& input : inputs_) {
-    taken += input.take(counters_, [this](auto... dealt) { return runs_of(dealt..., tracker_, frames_, batch_); });
+    taken += input.take(counters_, make_runs);
     covered_ns = std::min(covered_ns, input.covered_ns());
   }
   // Also where time stands still, as at the end of a replay: what is due may take several steps.

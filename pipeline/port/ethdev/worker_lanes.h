@@ -92,7 +92,7 @@ class SteeredWorker final : public WorkerLane {
 
   std::vector<DealtInput> inputs_;
   tcp::Tracker tracker_;
-  DealtFrames frames_;  ///< of the segments at hand, where the tracker keeps them
+  BurstFrames frames_;  ///< of the segments at hand, where the tracker keeps them
   flowtable::TimeNs covered_ns_ = flowtable::kNoTime;
   port::LaneCounters counters_;
 };
