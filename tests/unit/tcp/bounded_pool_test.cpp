@@ -23,32 +23,35 @@ TEST(BoundedPool, GivesEachEntryOnceAndNoMoreThanItHas) {
   EXPECT_EQ(pool.used(), 3U);
 }
 
-TEST(BoundedPool, ReturnedEntriesComeAgainAsNew) {
-  BoundedPool<Item> pool(2);
-  const std::uint32_t first = pool.acquire();
-  const std::uint32_t second = pool.acquire();
-  pool[first].value = 1;
-  pool[second].value = 2;
-  pool.release(first);
-  EXPECT_EQ(pool.used(), 1U);
-  const std::uint32_t again = pool.acquire();
-  EXPECT_EQ(again, first);
-  EXPECT_EQ(pool[again].value, 7);
-  EXPECT_EQ(pool[second].value, 2);
-  EXPECT_EQ(pool.acquire(), kNoEntry);
+/// A pool of two entries, both in use.
+class FullPool : public ::testing::Test {
+ protected:
+  FullPool() {
+    pool_[first_].value = 1;
+    pool_[second_].value = 2;
+  }
+
+  BoundedPool<Item> pool_{2};
+  const std::uint32_t first_ = pool_.acquire();
+  const std::uint32_t second_ = pool_.acquire();
+};
+
+TEST_F(FullPool, GivesAReturnedEntryAgainAsNew) {
+  pool_.release(first_);
+  EXPECT_EQ(pool_.used(), 1U);
+  const std::uint32_t again = pool_.acquire();
+  EXPECT_EQ(again, first_);
+  EXPECT_EQ(pool_[again].value, 7);
+  EXPECT_EQ(pool_[second_].value, 2);
+  EXPECT_EQ(pool_.acquire(), kNoEntry);
 }
 
-TEST(BoundedPool, RenewsAnEntryInPlace) {
-  BoundedPool<Item> pool(2);
-  const std::uint32_t first = pool.acquire();
-  const std::uint32_t second = pool.acquire();
-  pool[first].value = 1;
-  pool[second].value = 2;
-  pool.renew(first);
-  EXPECT_EQ(pool[first].value, 7);
-  EXPECT_EQ(pool[second].value, 2);
-  EXPECT_EQ(pool.used(), 2U);
-  EXPECT_EQ(pool.acquire(), kNoEntry);
+TEST_F(FullPool, RenewsAnEntryInPlace) {
+  pool_.renew(first_);
+  EXPECT_EQ(pool_[first_].value, 7);
+  EXPECT_EQ(pool_[second_].value, 2);
+  EXPECT_EQ(pool_.used(), 2U);
+  EXPECT_EQ(pool_.acquire(), kNoEntry);
 }
 
 TEST(BoundedPool, UsesReturnedMemoryBeforeUntouched) {
