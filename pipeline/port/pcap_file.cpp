@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 
-#include "pipeline/packet/link_layer.h"
 #include "pipeline/port/capture_filter.h"
 
 namespace doorslam::port {

@@ -1,4 +1,3 @@
-#include <pcap/pcap.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -7,17 +6,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "pipeline/packet/link_layer.h"
 #include "pipeline/port/capture_reader.h"
 #include "pipeline/port/capture_source.h"
 #include "pipeline/port/classic_records.h"
 #include "pipeline/port/pcapng_records.h"
+#include "tests/support/libpcap_reading.h"
 
 /// Any octets, as a capture file: doorslam's own reading gives what libpcap gives, and stops where it stops, whatever
 /// the size of the window and of the bursts. Of pcapng it reads more: where libpcap refuses what is no damage, such as
@@ -28,10 +26,10 @@ namespace {
 
 using namespace doorslam;
 using packet::RawPacket;
+using test::CaptureContents;
 
 constexpr std::array<std::size_t, 4> kWindowOctets = {512, 4096, std::size_t{16} * 1024, std::size_t{128} * 1024};
 constexpr std::array<std::size_t, 4> kBursts = {1, 3, 7, 64};
-constexpr std::int64_t kYear2200 = 7'258'118'400;
 
 /// Aborts, for the fuzzer to see, when a promise is broken.
 void require(bool holds) {
@@ -56,56 +54,10 @@ class MemoryFile {
   int descriptor_;
 };
 
-struct Packet {
-  std::vector<std::uint8_t> octets;
-  std::uint32_t wire_length = 0;
-  flowtable::TimeNs time_ns = flowtable::kNoTime;
-
-  bool operator==(const Packet&) const = default;
-};
-
-struct Capture {
-  std::vector<Packet> packets;
-  std::uint64_t without_time = 0;
-  bool failed = false;
-  bool refused = false;  ///< libpcap stopped at what is no damage
-};
-
-/// Nothing where libpcap cannot open it or nobody decodes its frames.
-std::optional<Capture> by_libpcap(const std::string& path, packet::ByteView file) {
-  std::array<char, PCAP_ERRBUF_SIZE> message{};
-  const std::unique_ptr<pcap_t, decltype(&pcap_close)> pcap(
-      pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO, message.data()), &pcap_close);
-  if (pcap == nullptr) return {};
-  const int link_type = pcap_datalink(pcap.get());
-  if (!packet::reads_link_type(link_type == DLT_RAW ? 101 : static_cast<std::uint32_t>(link_type))) return {};
-  // In a classic file the seconds are unsigned, which libpcap does not know.
-  const bool classic = port::ClassicRecords::of(file, 1, 1).has_value();
-  Capture capture;
-  flowtable::TimeNs time_ns = flowtable::kNoTime;
-  pcap_pkthdr* header = nullptr;
-  const std::uint8_t* octets = nullptr;
-  int status = 0;
-  while ((status = pcap_next_ex(pcap.get(), &header, &octets)) == 1) {
-    const std::int64_t seconds = classic ? static_cast<std::uint32_t>(header->ts.tv_sec) : header->ts.tv_sec;
-    const std::int64_t rest = header->ts.tv_usec;
-    if (seconds >= 0 && seconds < kYear2200 && rest >= 0 && rest < flowtable::kSecondNs && (seconds | rest) != 0) {
-      time_ns = seconds * flowtable::kSecondNs + rest;
-    } else {
-      ++capture.without_time;
-    }
-    capture.packets.push_back({{octets, octets + header->caplen}, std::max(header->len, header->caplen), time_ns});
-  }
-  capture.failed = status != PCAP_ERROR_BREAK;
-  capture.refused =
-      capture.failed && std::string_view(pcap_geterr(pcap.get())).find("different") != std::string_view::npos;
-  return capture;
-}
-
-std::optional<Capture> by_doorslam(const std::string& path, std::size_t window_octets, std::size_t burst) {
+std::optional<CaptureContents> by_doorslam(const std::string& path, std::size_t window_octets, std::size_t burst) {
   auto reader = port::CaptureReader::open(path, window_octets);
   if (!reader) return {};
-  Capture capture;
+  CaptureContents capture;
   std::vector<RawPacket> packets(burst);
   while (const std::size_t count = reader->read(packets)) {
     require(count <= burst);
@@ -153,7 +105,7 @@ bool has_finest_units(packet::ByteView file) {
   return false;
 }
 
-void require_no_less(const Capture& found, const Capture& expected, bool same_times) {
+void require_no_less(const CaptureContents& found, const CaptureContents& expected, bool same_times) {
   require(found.packets.size() >= expected.packets.size());
   require(expected.refused || (found.packets.size() == expected.packets.size() && found.failed == expected.failed));
   for (std::size_t i = 0; i < expected.packets.size(); ++i) {
@@ -171,7 +123,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const packet::ByteView file(data + 1, size - 1);
   memory.hold(file);
   const std::string path = memory.path();
-  const auto expected = by_libpcap(path, file);
+  const bool classic = port::ClassicRecords::of(file, 1, 1).has_value();
+  const auto expected = test::read_by_libpcap(path, classic);
   const auto found = by_doorslam(path, kWindowOctets[data[0] & 3U], kBursts[data[0] >> 2U & 3U]);
   if (is_pcapng(file)) {
     if (expected && !has_several_sections(file)) {

@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <array>
-#include <functional>
-#include <random>
-#include <string_view>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "pipeline/port/capture_reader.h"
 #include "tests/unit/port/capture_bytes.h"
+#include "tests/unit/port/kept_packets.h"
 
 namespace doorslam::port {
 namespace {
@@ -13,28 +16,13 @@ namespace {
 using packet::RawPacket;
 using test::Bytes;
 using test::frame;
+using test::Kept;
 using test::Order;
 using test::PcapFile;
 using test::PcapngFile;
+using test::read_all;
 
 constexpr std::int64_t kSecond = flowtable::kSecondNs;
-
-struct Kept {
-  Bytes bytes;
-  RawPacket packet;
-};
-
-/// Reads all, copying each burst's octets before the next is asked for.
-std::vector<Kept> read_all(CaptureReader& reader) {
-  std::vector<Kept> all;
-  std::array<RawPacket, 64> burst;
-  while (const std::size_t count = reader.read(burst)) {
-    for (std::size_t i = 0; i < count; ++i) {
-      all.push_back({Bytes(burst[i].captured.begin(), burst[i].captured.end()), burst[i]});
-    }
-  }
-  return all;
-}
 
 class CaptureReaderTest : public test::CaptureFolder {
  protected:
@@ -123,16 +111,19 @@ TEST_F(CaptureReaderTest, WireLengthIsNeverLessThanWhatWasCaptured) {
 }
 
 // The reader takes what lies in its window whole; a longer record is libpcap's, which believes any fraction.
-TEST_F(CaptureReaderTest, AFractionOfMoreThanASecondIsNoTimeWhoeverReadsTheRecord) {
-  for (const std::uint32_t fraction : {1'000'000U, 3'000'000'000U}) {
-    PcapFile file;
-    file.packet(10, 5, frame(1)).packet(11, fraction, frame(2)).packet(11, fraction, frame(3, 20'000));
-    auto reader = CaptureReader::open(write("file", file.bytes()), 16 * 1024);
-    ASSERT_TRUE(reader);
-    const std::vector<Kept> all = read_all(*reader);
-    ASSERT_EQ(all.size(), 3U);
-    for (const Kept& kept : all) EXPECT_EQ(kept.packet.time_ns, 10 * kSecond + 5'000);
-    EXPECT_EQ(reader->packets_without_time(), 2U);
+TEST_F(CaptureReaderTest, AFractionOfASecondOrMoreIsNoTimeWhoeverReadsTheRecord) {
+  for (const bool nano : {false, true}) {
+    const std::uint32_t second = nano ? 1'000'000'000 : 1'000'000;
+    for (const std::uint32_t fraction : {second, 3'000'000'000U}) {
+      PcapFile file(nano ? PcapFile::kNanoseconds : PcapFile::kMicroseconds);
+      file.packet(10, 5, frame(1)).packet(11, fraction, frame(2)).packet(11, fraction, frame(3, 20'000));
+      auto reader = CaptureReader::open(write("file", file.bytes()), 16 * 1024);
+      ASSERT_TRUE(reader);
+      const std::vector<Kept> all = read_all(*reader);
+      ASSERT_EQ(all.size(), 3U);
+      for (const Kept& kept : all) EXPECT_EQ(kept.packet.time_ns, 10 * kSecond + (nano ? 5 : 5'000));
+      EXPECT_EQ(reader->packets_without_time(), 2U);
+    }
   }
 }
 
@@ -412,132 +403,6 @@ TEST_F(CaptureReaderTest, RecordsLongerThanTheWindowAreReadToo) {
       EXPECT_TRUE(all[i].bytes == sent[i]) << "packet " << i;
       // Seconds have no sign: they last until 2106, whoever reads the record.
       EXPECT_EQ(all[i].packet.time_ns, (3'000'000'000 + static_cast<std::int64_t>(i)) * kSecond + 999'999'999);
-    }
-  }
-}
-
-TEST_F(CaptureReaderTest, AFractionOfASecondOrMoreIsNoTime) {
-  for (const bool nano : {false, true}) {
-    PcapFile file(nano ? PcapFile::kNanoseconds : PcapFile::kMicroseconds);
-    file.packet(5, 7, frame(1)).packet(6, nano ? 1'000'000'000 : 1'000'000, frame(2));
-    CaptureReader reader = open(file.bytes());
-    EXPECT_EQ(read_all(reader).at(1).packet.time_ns, 5 * kSecond + (nano ? 7 : 7000));
-    EXPECT_EQ(reader.packets_without_time(), 1U);
-  }
-}
-
-/// What libpcap alone makes of a file: the octets and lengths of the packets, and whether it complains.
-struct ByLibpcap {
-  std::vector<std::pair<Bytes, std::uint32_t>> packets;
-  std::vector<flowtable::TimeNs> times;
-  bool failed = false;
-  bool refused = false;  ///< it stopped at what is no damage, but more than it can do
-
-  explicit ByLibpcap(const std::string& path) {
-    std::array<char, PCAP_ERRBUF_SIZE> message{};
-    pcap_t* pcap = pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO, message.data());
-    if (pcap == nullptr) throw std::runtime_error(message.data());
-    pcap_pkthdr* header = nullptr;
-    const std::uint8_t* bytes = nullptr;
-    int status = 0;
-    while ((status = pcap_next_ex(pcap, &header, &bytes)) == 1) {
-      packets.emplace_back(Bytes(bytes, bytes + header->caplen), std::max(header->len, header->caplen));
-      const bool sensible = header->ts.tv_sec >= 0 && header->ts.tv_sec < 7'258'118'400;
-      times.push_back(sensible ? header->ts.tv_sec * kSecond + header->ts.tv_usec : flowtable::kNoTime);
-    }
-    failed = status != PCAP_ERROR_BREAK;
-    refused = failed && std::string_view(pcap_geterr(pcap)).find("different") != std::string_view::npos;
-    pcap_close(pcap);
-  }
-};
-
-/// Reads the file, of which the reader must make what libpcap makes of it, and more only where libpcap refuses an
-/// interface for being different.
-void compare(const ByLibpcap& expected, const std::string& path, std::vector<Kept>& all) {
-  auto reader = CaptureReader::open(path, 16 * 1024);
-  ASSERT_TRUE(reader);
-  all = read_all(*reader);
-  if (expected.refused) {
-    ASSERT_GE(all.size(), expected.packets.size());
-  } else {
-    ASSERT_EQ(all.size(), expected.packets.size());
-    ASSERT_EQ(reader->error().has_value(), expected.failed);
-  }
-  for (std::size_t packet = 0; packet < expected.packets.size(); ++packet) {
-    ASSERT_TRUE(all[packet].bytes == expected.packets[packet].first) << "packet " << packet;
-    ASSERT_EQ(all[packet].packet.wire_length, expected.packets[packet].second) << "packet " << packet;
-  }
-}
-
-TEST_F(CaptureReaderTest, OfADamagedPcapReadsWhatLibpcapReads) {
-  std::minstd_rand engine(5);
-  const auto random = [&] { return static_cast<std::uint32_t>(engine()); };
-  for (int i = 0; i < 400; ++i) {
-    const std::uint32_t snap_length = std::array{0U, 60U, 200U, 65'535U, 262'144U}[random() % 5];
-    PcapFile file(random() % 2 == 0 ? PcapFile::kNanoseconds : PcapFile::kMicroseconds,
-                  random() % 2 == 0 ? Order::little : Order::big, 1, snap_length);
-    for (std::uint32_t packet = 0; packet < 30; ++packet) {
-      file.packet(packet + 1, 0, frame(static_cast<std::uint8_t>(packet), random() % 300), random() % 400);
-    }
-    Bytes bytes = file.bytes();
-    // A length, mostly, or any octet after the header of the file; every third file is cut as well.
-    for (std::size_t changes = random() % 3; changes > 0; --changes) {
-      const std::size_t start = file.starts()[random() % 30];
-      const std::size_t at = random() % 4 == 0 ? 24 + random() % (bytes.size() - 24) : start + 8 + random() % 8;
-      bytes[at] = static_cast<std::uint8_t>(random() % 2 == 0 ? random() : random() % 3);
-    }
-    const std::size_t length = random() % 3 == 0 ? 24 + random() % (bytes.size() - 24) : bytes.size();
-    const std::string path = write_part("file", bytes, length);
-    std::vector<Kept> all;
-    ASSERT_NO_FATAL_FAILURE(compare(ByLibpcap(path), path, all)) << i;
-  }
-}
-
-/// Interfaces of all kinds before and between the packets, and blocks that are none.
-PcapngFile any_blocks(const std::function<std::uint32_t()>& random) {
-  PcapngFile file(random() % 2 == 0 ? Order::little : Order::big);
-  std::uint32_t interfaces = 0;
-  const bool odd_units = random() % 3 == 0;
-  const auto add_interface = [&] {
-    const std::uint8_t units = std::array<std::uint8_t, 4>{6, 9, 3, 0x8a}[random() % (odd_units ? 4 : 2)];
-    file.interface(1, units, 250);
-    ++interfaces;
-  };
-  add_interface();
-  for (std::uint32_t packet = 0; packet < 150; ++packet) {
-    if (random() % 20 == 0) add_interface();
-    if (random() % 10 == 0) file.name_resolution();
-    if (random() % 10 == 0) file.statistics();
-    if (random() % 30 == 0) file.simple_packet(frame(200, 100));
-    const std::uint64_t ticks = std::uint64_t{1'000'000} * (1 + packet) + random() % 1000;
-    const std::size_t length = random() % 500 == 0 ? 280 : random() % 250;  // the longer is against the snap length
-    file.packet(random() % interfaces, ticks, frame(static_cast<std::uint8_t>(packet), length), random() % 400);
-  }
-  file.statistics();
-  return file;
-}
-
-TEST_F(CaptureReaderTest, OfADamagedPcapngReadsWhatLibpcapReads) {
-  std::minstd_rand engine(6);
-  const auto random = [&] { return static_cast<std::uint32_t>(engine()); };
-  for (int i = 0; i < 400; ++i) {
-    const PcapngFile file = any_blocks(random);
-    Bytes bytes = file.bytes();
-    const std::vector<std::size_t>& starts = file.starts();
-    for (std::size_t changes = random() % 3; changes > 0; --changes) {
-      const std::size_t start = starts[2 + random() % (starts.size() - 2)];
-      const std::size_t at = std::min(start + random() % (random() % 4 == 0 ? 300 : 32), bytes.size() - 1);
-      bytes[at] = static_cast<std::uint8_t>(random() % 2 == 0 ? random() : random() % 8);
-    }
-    const std::size_t length = random() % 3 == 0 ? starts[2] + random() % (bytes.size() - starts[2]) : bytes.size();
-    const std::string path = write_part("file", bytes, length);
-    const ByLibpcap expected(path);
-    std::vector<Kept> all;
-    ASSERT_NO_FATAL_FAILURE(compare(expected, path, all)) << i;
-    flowtable::TimeNs time_ns = flowtable::kNoTime;
-    for (std::size_t packet = 0; packet < expected.packets.size(); ++packet) {
-      if (expected.times[packet] != flowtable::kNoTime) time_ns = expected.times[packet];
-      ASSERT_EQ(all[packet].packet.time_ns, time_ns) << i << " packet " << packet;
     }
   }
 }
