@@ -314,8 +314,7 @@ void Ledger::fetch_far_older(std::uint64_t serial) const noexcept {
 }
 
 /// The note before that milestone, or further back: from milestone to milestone past all notes that were accepted by
-/// one time, and closed before the other. Those stepped over count as read, of which there are kNotesRead at
-/// most.
+/// one time, and closed before the other. Those stepped over count as read, of which there are kNotesRead at most.
 std::uint64_t Ledger::step_over(std::uint64_t milestone, TimeNs closed_before_ns, TimeNs accepted_by_ns,
                                 std::size_t& read) const noexcept {
   while (read < kNotesRead) {
