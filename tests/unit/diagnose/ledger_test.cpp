@@ -46,14 +46,16 @@ void LedgerTest::write_any(unsigned seed, const Endpoint& server) {
     one.answered_at_clock = one_in(4) ? 0 : (1 + host) * 1'000'000'000U + static_cast<std::uint32_t>(1000.0 * now);
     ledger_->accepted(one, at(now));
     if (one_in(10)) continue;
+    const bool soon = one_in(4);
+    const std::uint32_t unusual = soon ? 100 : 0;  // no session that goes on begins so
     ledger_->ended(one, EndedNote{.outcome = kFates[below(kFates.size())],
                                   .closed_ns = at(one_in(3) ? 15.0 + 0.01 * below(2) : now + 0.5 * below(12)),
                                   .cut = static_cast<Cut>(below(4)),
                                   .client_spoke_first = one_in(2),
                                   .beginning_unseen = one_in(5),
                                   .idle_ns = below(4) * kSecondNs,
-                                  .words = kFirstWords[below(kFirstWords.size())],
-                                  .hung_up_soon = one_in(4),
+                                  .words = kFirstWords[below(kFirstWords.size())] + unusual,
+                                  .hung_up_soon = soon,
                                   .unproven = one_in(3),
                                   .own_end = static_cast<OwnEnd>(below(3)),
                                   .opening = static_cast<Opening>(below(5))});
@@ -142,7 +144,7 @@ TEST_F(LedgerTest, JudgesTheSameInWhateverOrderItIsAsked) {
 
 /// Rows are filled in in their places, over those of an earlier judgement, of which nothing may show.
 TEST_F(LedgerTest, JudgesAlikeWhateverStoodInTheRowsBefore) {
-  for (unsigned seed = 0; seed < 64; ++seed) {
+  for (unsigned seed = 0; seed < 256; ++seed) {
     use({});
     write_any(seed, kServer);
     const Contrast alone = judge_any(seed);
